@@ -13,6 +13,7 @@ from einnet.errors import EinNetError
 from einnet.group import GroupElement
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
+from einnet.taylor import Series, series
 from einnet.terms import Term, linear_terms
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ __all__ = [
     "EinPool",
     "GroupElement",
     "Plan",
+    "Series",
     "Signature",
     "Symmetry",
     "Term",
     "linear_terms",
     "nn",
+    "series",
     "testing",
 ]
 

@@ -1,0 +1,185 @@
+"""One coefficient tensor of the series of a symmetry type: its patterns, parameters and values."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import EinNetError
+from einnet.patterns import Slots, first_occurrence, row_numbers
+from einnet.symmetry import Symmetry
+from einnet.taylor._arrays import LETTERS, check_entries, constant, gathered, scatter_add
+from einnet.taylor.evaluate import Operand, contract_patterns, contract_written_out
+from einnet.taylor.lattice import Sparse, mobius, zeta
+from einnet.terms import Term
+
+__all__ = ["MAX_PATTERNS", "Coefficient"]
+
+MAX_PATTERNS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """What multiplies one choice of operands: a tensor, axes of the output first.
+
+    A *label* is a pattern together with an index for each feature axis; without commutativity each
+    label has a parameter of its own, else the labels that reordering equal operands exchanges share
+    one.
+
+    Args:
+        output: the type of the output.
+        types: those of the operands.
+        inputs: which input each operand is; equal ones are interchangeable if `commutative`.
+        sizes: of each class, or None for all large ones.
+        features: the size of the feature axes.
+    """
+
+    output: Symmetry
+    types: tuple[Symmetry, ...]
+    inputs: tuple[int, ...]
+    commutative: bool
+    sizes: Mapping[str, int] | None
+    features: int
+
+    @cached_property
+    def slots(self) -> Slots:
+        return Slots.of((self.output, *self.types))
+
+    @cached_property
+    def wide(self) -> tuple[bool, ...]:
+        """Which of output and operands have a feature axis."""
+        return tuple(t.features for t in (self.output, *self.types))
+
+    @property
+    def name(self) -> str:
+        tuples = ["".join(t.axes) + "H" * w for t, w in zip((self.output, *self.types), self.wide, strict=True)]
+        return f"the coefficient of order {len(self.types)} ({', '.join(tuples[1:])} -> {tuples[0]})"
+
+    @cached_property
+    def patterns(self) -> np.ndarray:
+        if (number := self.slots.count(self.sizes)) > MAX_PATTERNS:
+            raise EinNetError(
+                f"{self.name} has {number:,} patterns, more than the {MAX_PATTERNS:,} that are enumerated: "
+                "the counts (dof, total, dof_at) do not enumerate them; else lower the order"
+            )
+        return self.slots.patterns(self.sizes)
+
+    @property
+    def per_pattern(self) -> tuple[int, ...]:
+        """The shape of the labels of one pattern: the sizes of the feature axes."""
+        return (self.features,) * sum(self.wide)
+
+    @cached_property
+    def parameter_of_label(self) -> np.ndarray:
+        """The number of the parameter of each label, of shape (patterns, features of output, of operands...)."""
+        shape = (len(self.patterns), *self.per_pattern)
+        check_entries(shape, f"the table of labels of {self.name}", "give smaller features, or lower the order")
+        labels = np.arange(prod(shape)).reshape(shape)
+        swaps = [k for k in range(1, len(self.inputs)) if self.inputs[k] == self.inputs[k - 1]]
+        if not self.commutative or not swaps:
+            return labels
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        images = [self._swapped(k, labels).ravel() for k in swaps]
+        rows, columns = np.tile(labels.ravel(), len(images)), np.concatenate(images)
+        graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(labels.size, labels.size))
+        found = connected_components(graph, directed=False)[1]
+        _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[inverse].reshape(shape)
+
+    def _swapped(self, k: int, labels: np.ndarray) -> np.ndarray:
+        """Where each label goes when operand k changes places with the one before it."""
+        starts = np.cumsum([0, len(self.output.axes), *(len(t.axes) for t in self.types)])
+        order = np.arange(len(self.slots))
+        a, b, c = starts[k], starts[k + 1], starts[k + 2]
+        order[a:c] = [*range(b, c), *range(a, b)]
+        image = row_numbers(first_occurrence(self.patterns[:, order]), self.patterns)
+        if self.wide[k]:
+            axis = 1 + sum(self.wide[:k])
+            labels = labels.swapaxes(axis, axis + 1)
+        return labels[image]
+
+    @cached_property
+    def first_label(self) -> np.ndarray:
+        """One label of each parameter."""
+        return np.unique(self.parameter_of_label, return_index=True)[1]
+
+    @property
+    def dof(self) -> int:
+        return len(self.first_label)
+
+    @cached_property
+    def representatives(self) -> tuple[np.ndarray, np.ndarray]:
+        """One pattern of each set that reordering operands exchanges, and how many the set has."""
+        lowest = self.parameter_of_label.reshape(len(self.patterns), -1).min(1)
+        _, first, multiplicity = np.unique(lowest, return_index=True, return_counts=True)
+        return first, multiplicity
+
+    @cached_property
+    def contractions(self) -> tuple[Term, ...]:
+        """The einsum of each pattern, or of one pattern of each set."""
+        ends = np.cumsum([len(self.output.axes), *(len(t.axes) for t in self.types)])
+        terms = []
+        for pattern in self.patterns[self.representatives[0]].tolist():
+            letters = "".join(LETTERS[i] for i in pattern)
+            operands = [letters[a:b] for a, b in itertools.pairwise(ends)]
+            terms.append(Term.of(operands, letters[: ends[0]]))
+        return tuple(terms)
+
+    def sharing(self, sizes: Mapping[str, int]) -> np.ndarray:
+        """The parameter at each entry."""
+        axes: list[tuple[int, bool]] = []  # size, and whether it is a feature axis
+        for t, wide in zip((self.output, *self.types), self.wide, strict=True):
+            axes += [*((sizes[c], False) for c in t.axes), *[(self.features, True)] * wide]
+        shape = tuple(n for n, _ in axes)
+        check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
+        numbers = self.slots.labels(sizes, self.sizes)
+        table = self.parameter_of_label
+        if len(self.patterns) == table.size == self.dof:
+            return numbers.reshape(shape)
+        index = [numbers.reshape([1 if wide else n for n, wide in axes])]
+        for k, (n, wide) in enumerate(axes):
+            if wide:
+                index.append(np.arange(n).reshape([n if j == k else 1 for j in range(len(axes))]))
+        return table.astype(np.int32)[tuple(index)]
+
+    def to_contraction(self, params: Any) -> Any:
+        return self._changed(params, self._mobius)
+
+    def to_orbit(self, params: Any) -> Any:
+        return self._changed(params, self._zeta)
+
+    @cached_property
+    def _mobius(self) -> Sparse:
+        return mobius(self.slots, self.patterns)
+
+    @cached_property
+    def _zeta(self) -> Sparse:
+        return zeta(self.slots, self.patterns)
+
+    def _changed(self, params: Any, matrix: Sparse) -> Any:
+        rows, columns, values = matrix
+        width = prod(self.per_pattern)
+        within = np.arange(width)
+        rows, columns = (np.add.outer(x * width, within).ravel() for x in (rows, columns))
+        by_label = gathered(params, self.parameter_of_label.ravel()[columns])
+        factors = constant(np.repeat(values, width), params)
+        changed = scatter_add(by_label * factors, rows, self.parameter_of_label.size)
+        return gathered(changed, self.first_label)
+
+    def evaluate(self, params: Any, inputs: Sequence[Operand], sizes: Mapping[str, int], basis: str) -> Any:
+        operands = [inputs[k] for k in self.inputs]
+        if basis == "orbit":
+            rank = len(self.output.axes) + self.wide[0]
+            return contract_written_out(gathered(params, self.sharing(sizes)), operands, rank)
+        first, multiplicity = self.representatives
+        weights = gathered(params, self.parameter_of_label[first])
+        if self.commutative:
+            weights = weights * constant(multiplicity.reshape(-1, *[1] * sum(self.wide)), params)
+        axes = [sizes[c] for c in self.output.axes]
+        return contract_patterns(len(axes), self.patterns[first], weights, operands, axes, self.wide[0])
