@@ -13,7 +13,7 @@ from einnet.errors import EinNetError
 from einnet.group import GroupElement
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
-from einnet.taylor import Series, series
+from einnet.taylor import Series, laurent, linear_maps, series, series_of
 from einnet.terms import Term, linear_terms
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ __all__ = [
     "Signature",
     "Symmetry",
     "Term",
+    "laurent",
+    "linear_maps",
     "linear_terms",
     "nn",
     "series",
+    "series_of",
     "testing",
 ]
 

@@ -1,6 +1,25 @@
 """The series: every function with a given symmetry, as a power series with shared coefficients."""
 
 from einnet.taylor.expansion import Series
+from einnet.taylor.matrix_groups import LinearMaps, linear_maps
+from einnet.taylor.permutation import GroupSeries, series_of
+from einnet.taylor.representation import Representation, lorentz, orthogonal, permutations, rotations
+from einnet.taylor.scale import LaurentSeries, laurent
 from einnet.taylor.typed import TypeSeries, series
 
-__all__ = ["Series", "TypeSeries", "series"]
+__all__ = [
+    "GroupSeries",
+    "LaurentSeries",
+    "LinearMaps",
+    "Representation",
+    "Series",
+    "TypeSeries",
+    "laurent",
+    "linear_maps",
+    "lorentz",
+    "orthogonal",
+    "permutations",
+    "rotations",
+    "series",
+    "series_of",
+]

@@ -19,6 +19,7 @@ __all__ = [
     "concatenated",
     "constant",
     "gathered",
+    "module_of",
     "scatter_add",
 ]
 
@@ -41,7 +42,7 @@ def concatenated(vectors: Sequence[Any]) -> Any:
     """The vectors one after the other."""
     if isinstance(vectors[0], np.ndarray):
         return np.concatenate(vectors)
-    return _torch(vectors[0]).cat(list(vectors))
+    return module_of(vectors[0]).cat(list(vectors))
 
 
 def gathered(values: Any, numbers: np.ndarray) -> Any:
@@ -61,12 +62,13 @@ def scatter_add(values: Any, rows: np.ndarray, size: int) -> Any:
 
 
 def _index(numbers: np.ndarray, like: Any) -> Any:
-    torch = _torch(like)
+    torch = module_of(like)
     return torch.as_tensor(numbers, device=like.device, dtype=torch.long)
 
 
-def _torch(tensor: Any) -> Any:
-    return sys.modules[type(tensor).__module__.partition(".")[0]]
+def module_of(array: Any) -> Any:
+    """numpy, or torch for a tensor."""
+    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def check_entries(shape: tuple[int, ...], what: str, instead: str, most: int = MAX_ENTRIES) -> None:

@@ -15,6 +15,7 @@ from einnet.symmetry import Symmetry
 from einnet.taylor._arrays import LETTERS, check_entries, constant, gathered, scatter_add
 from einnet.taylor.evaluate import Operand, contract_patterns, contract_written_out
 from einnet.taylor.lattice import Sparse, mobius, zeta
+from einnet.taylor.orbits import orbit_numbers
 from einnet.terms import Term
 
 __all__ = ["MAX_PATTERNS", "Coefficient"]
@@ -82,15 +83,7 @@ class Coefficient:
         swaps = [k for k in range(1, len(self.inputs)) if self.inputs[k] == self.inputs[k - 1]]
         if not self.commutative or not swaps:
             return labels
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        images = [self._swapped(k, labels).ravel() for k in swaps]
-        rows, columns = np.tile(labels.ravel(), len(images)), np.concatenate(images)
-        graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(labels.size, labels.size))
-        found = connected_components(graph, directed=False)[1]
-        _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[inverse].reshape(shape)
+        return orbit_numbers([self._swapped(k, labels) for k in swaps], labels.size).reshape(shape)
 
     def _swapped(self, k: int, labels: np.ndarray) -> np.ndarray:
         """Where each label goes when operand k changes places with the one before it."""

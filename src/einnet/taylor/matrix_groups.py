@@ -1,0 +1,124 @@
+"""`linear_maps`: the equivariant linear maps between representations of any matrix group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import opt_einsum
+import scipy
+
+from einnet.errors import EinNetError, ShapeError
+from einnet.taylor._arrays import as_arrays, check_entries
+from einnet.taylor.nullspace import null_space
+from einnet.taylor.orbits import orbit_numbers
+from einnet.taylor.representation import Matrix, Representation
+
+__all__ = ["LinearMaps", "linear_maps"]
+
+
+def linear_maps(
+    generators: Sequence[Matrix] = (),
+    lie_algebra: Sequence[Matrix] = (),
+    source: int | Representation = 1,
+    target: int | Representation = 1,
+    method: str = "auto",
+) -> "LinearMaps":
+    """All linear maps W that commute with a group: target(g) W = W source(g) for every g.
+
+    >>> quarter = [[0, -1], [1, 0]]
+    >>> linear_maps(lie_algebra=[quarter]).basis           # of the plane: multiply by a complex number
+    array([[[ 1.,  0.],
+            [ 0.,  1.]],
+    <BLANKLINE>
+           [[ 0., -1.],
+            [ 1.,  0.]]])
+    >>> from einnet.taylor import orthogonal, permutations, rotations
+    >>> v = rotations(3)
+    >>> linear_maps(source=v**2, target=v**2).rank         # trace, transpose, as it is
+    3
+    >>> linear_maps(source=v**2, target=v).rank, linear_maps(source=orthogonal(3)**2, target=orthogonal(3)).rank
+    (1, 0)
+    >>> points = permutations(4) @ rotations(3)            # four points in space, in any order
+    >>> linear_maps(source=points, target=points).rank     # to each its own, and the sum of all
+    2
+
+    Args:
+        generators: matrices of group elements, or permutations in one-line notation.
+        lie_algebra: matrices A, for the one-parameter groups exp(tA).
+        source, target: the tensor power of the space on which these act (0: invariant numbers), or
+            two `Representation`s of one group; then the first two arguments are left out.
+        method: "exact", "dense" or "iterative" (see `nullspace`); "auto" takes orbits for
+            permutations, else the first that the size and the entries allow.
+
+    Raises `EinNetError` or `ShapeError` for what is no group element or does not fit.
+    Source: Finzi et al., A Practical Method for Constructing Equivariant Multilayer Perceptrons for
+    Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
+    """
+    both = [r for r in (source, target) if isinstance(r, Representation)]
+    if len(both) == 1 or (both and (len(generators) or len(lie_algebra))):
+        raise EinNetError(
+            "source and target are either tensor powers of the group's own space (whole numbers), or two "
+            "representations, which have their generators in them"
+        )
+    if not isinstance(source, Representation) or not isinstance(target, Representation):
+        own = Representation(generators, lie_algebra)
+        source, target = own**source, own**target  # type: ignore[operator]
+    if (len(source.generators), len(source.lie_algebra)) != (len(target.generators), len(target.lie_algebra)):
+        raise EinNetError(
+            f"source and target must be representations of one group, generator by generator: got {source} and {target}"
+        )
+    shape = (target.dimension, source.dimension)
+    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**20)
+    moves = [(_permutation(t), _permutation(s)) for t, s in zip(target.generators, source.generators, strict=True)]
+    if method == "auto" and not source.lie_algebra and all(t is not None and s is not None for t, s in moves):
+        return LinearMaps(_orbit_basis(moves, shape))
+    constraints = [
+        scipy.sparse.csr_array(
+            scipy.sparse.kron(t, scipy.sparse.eye_array(shape[1]))
+            - scipy.sparse.kron(scipy.sparse.eye_array(shape[0]), s.T)
+        )
+        for t, s in zip(target.matrices, source.matrices, strict=True)
+    ]
+    return LinearMaps(null_space(constraints, method).reshape(-1, *shape))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearMaps:
+    """A basis of equivariant linear maps, an array (rank, target dimension, source dimension)."""
+
+    basis: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        """The number of independent maps."""
+        return len(self.basis)
+
+    def evaluate(self, x: Any, params: Any) -> Any:
+        """The map with these coefficients applied to x, (batch..., source dimension); numpy or torch."""
+        x, params, basis = as_arrays(x, params, self.basis)
+        if tuple(params.shape) != (self.rank,):
+            raise ShapeError(f"expected {self.rank} parameters in one vector, got shape {tuple(params.shape)}")
+        if not x.shape or x.shape[-1] != self.basis.shape[2]:
+            raise ShapeError(f"x must have shape (batch..., {self.basis.shape[2]}), got {tuple(x.shape)}")
+        return opt_einsum.contract("r,rts,...s->...t", params, basis, x)
+
+    def __repr__(self) -> str:
+        return f"LinearMaps(rank {self.rank}, {self.basis.shape[2]} to {self.basis.shape[1]} dimensions)"
+
+
+def _permutation(matrix: Any) -> np.ndarray | None:
+    """Where a permutation matrix takes each coordinate; None for any other matrix."""
+    columns = matrix.tocsc()
+    columns.eliminate_zeros()
+    one_each = (np.diff(columns.indptr) == 1).all() and (columns.data == 1).all()
+    if not one_each or len(np.unique(columns.indices)) < len(columns.indices):
+        return None
+    return columns.indices
+
+
+def _orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
+    """The indicators of the orbits of pairs (target coordinate, source coordinate)."""
+    images = [np.add.outer(t * shape[1], s) for t, s in moves]
+    orbits = orbit_numbers(images, shape[0] * shape[1])
+    return (orbits == np.arange(orbits.max() + 1)[:, None]).astype(float).reshape(-1, *shape)

@@ -1,0 +1,104 @@
+"""The null space of a stack of sparse matrices: exactly, by a dense decomposition, or iteratively."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy
+
+from einnet.errors import EinNetError
+
+__all__ = ["METHODS", "null_space"]
+
+EXACT, DENSE = 300, 1500  # unknowns up to which these methods are chosen
+METHODS = ("auto", "exact", "dense", "iterative")
+CHUNK = 64  # random vectors that are projected together
+
+
+def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
+    """A basis of the vectors that every constraint takes to zero, as rows.
+
+    "exact" eliminates in rational numbers (integer constraints only) and gives the reduced echelon
+    basis; "dense" and "iterative" give an orthonormal basis in double precision.
+    """
+    unknowns = int(constraints[0].shape[1])
+    whole = all(np.array_equal(c.data, np.round(c.data)) for c in constraints)
+    if method not in METHODS:
+        raise EinNetError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    if method == "auto":
+        method = "exact" if whole and unknowns <= EXACT else "dense" if unknowns <= DENSE else "iterative"
+    if method == "exact" and not whole:
+        raise EinNetError("method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'")
+    return {"exact": _exact, "dense": _dense, "iterative": _iterative}[method](constraints)
+
+
+def _exact(constraints: Sequence[Any]) -> np.ndarray:
+    from sympy import QQ
+    from sympy.polys.matrices import DomainMatrix
+
+    rows: dict[int, dict[int, Any]] = {}
+    stacked = scipy.sparse.coo_array(scipy.sparse.vstack(constraints))
+    for i, j, value in zip(*stacked.coords, stacked.data, strict=True):
+        if value:
+            rows.setdefault(int(i), {})[int(j)] = QQ(int(value))
+    shape = (len(rows), stacked.shape[1])
+    matrix = DomainMatrix(dict(enumerate(rows.values())), shape, QQ)
+    found = matrix.nullspace().to_dok() if rows else {(k, k): QQ(1) for k in range(shape[1])}
+    count = 1 + max((i for i, _ in found), default=-1)
+    basis = np.zeros((count, shape[1]))
+    for (i, j), value in found.items():
+        basis[count - 1 - i, j] = float(value)
+    return basis
+
+
+def _dense(constraints: Sequence[Any]) -> np.ndarray:
+    stacked = scipy.sparse.vstack(constraints)
+    values, vectors = np.linalg.eigh((stacked.T @ stacked).toarray().astype(float))
+    return vectors[:, values <= 1e-10 * max(values[-1], 1.0)].T
+
+
+def _iterative(constraints: Sequence[Any]) -> np.ndarray:
+    """Random vectors, projected onto the null space until the projections are dependent.
+
+    The projection of x is x - y, where y is the least solution of C y = C x. Conjugate gradients
+    find it in as many steps as C^T C has different eigenvalues, which are few for the Casimir-like
+    operators of Lie algebras.
+    """
+    matrices = [scipy.sparse.csr_array(c, dtype=float) for c in constraints]
+    rng = np.random.default_rng(0)
+    basis = np.zeros((matrices[0].shape[1], 0))
+    while True:
+        x = rng.standard_normal((basis.shape[0], CHUNK))
+        x = _projected(matrices, x - basis @ (basis.T @ x))
+        x -= basis @ (basis.T @ x)
+        left, values, _ = np.linalg.svd(x, full_matrices=False)
+        kept = values > 1e-6 * np.sqrt(basis.shape[0])
+        basis = np.column_stack([basis, left[:, kept]])
+        if not kept.all():
+            return np.linalg.qr(basis)[0].T
+
+
+def _projected(matrices: Sequence[Any], x: np.ndarray) -> np.ndarray:
+    """x less the least y with C^T C y = C^T C x, column by column, by conjugate gradients."""
+
+    def normal(v: np.ndarray) -> np.ndarray:
+        total = np.zeros_like(v)
+        for c in matrices:
+            total += c.T @ (c @ v)
+        return total
+
+    y, residual = np.zeros_like(x), normal(x)
+    direction, square = residual.copy(), (residual**2).sum(0)
+    goal = 1e-24 * square.max(initial=0)
+    for _ in range(10_000):
+        if (square <= goal).all():
+            return x - y
+        along = normal(direction)
+        curvature = (direction * along).sum(0)
+        step = np.where(square > goal, square / np.where(curvature > 0, curvature, 1), 0)
+        y += step * direction
+        residual -= step * along
+        following = (residual**2).sum(0)
+        direction = residual + following / np.where(square > 0, square, 1) * direction
+        square = following
+    raise EinNetError("the null space did not converge in 10,000 steps: use method='dense', or better generators")

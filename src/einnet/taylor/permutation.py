@@ -1,0 +1,148 @@
+"""`series_of`: the Taylor series of the functions with a permutation group given by generators."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import EinNetError, ShapeError
+from einnet.taylor._arrays import as_arrays, check_entries, check_order, constant, gathered
+from einnet.taylor.cyclic import Cycle
+from einnet.taylor.evaluate import Operand, contract_written_out
+from einnet.taylor.expansion import Series
+from einnet.taylor.orbits import as_permutations, orbit_numbers
+
+__all__ = ["GroupSeries", "series_of"]
+
+MOST = 2**25  # entries that are put into orbits one by one
+
+
+def series_of(
+    generators: Sequence[Sequence[int]],
+    order: int,
+    out_generators: Sequence[Sequence[int]] | None = None,
+    commutative: bool = False,
+) -> "GroupSeries":
+    """The Taylor series of every function of n variables with a permutation group as symmetry.
+
+    >>> shift = [1, 2, 3, 0]                              # i goes to shift[i]
+    >>> series_of([shift], order=2).dof                   # invariant under cyclic shifts
+    (1, 1, 4)
+    >>> series_of([shift], order=2, commutative=True).dof
+    (1, 1, 3)
+    >>> series_of([shift], 1, out_generators=[shift]).sharing(1)      # equivariant: circulant
+    array([[0, 1, 2, 3],
+           [3, 0, 1, 2],
+           [2, 3, 0, 1],
+           [1, 2, 3, 0]], dtype=int32)
+    >>> mirror = [3, 2, 1, 0]
+    >>> series_of([shift, mirror], order=2).dof           # dihedral
+    (1, 1, 3)
+
+    Args:
+        generators: permutations of the n input variables, whose products make the group.
+        order: the largest number of factors x in a term.
+        out_generators: for each generator the permutation of the output's values; without it the
+            function is invariant, with one value.
+        commutative: whether C(x, y) = C(y, x).
+
+    Orbits are connected components, so the time grows with the number of entries n^order, not with
+    the size of the group. If the group is that of the cyclic shifts, nothing is written out and the
+    series is evaluated by FFT. Raises `EinNetError` for what is not a permutation, or too large.
+    """
+    moves = as_permutations(generators, "generators")
+    outputs = None
+    if out_generators is not None:
+        outputs = as_permutations(out_generators, "out_generators")
+        if len(outputs) != len(moves):
+            raise EinNetError(
+                f"out_generators must say what each of the {len(moves)} generators does to the output, "
+                f"got {len(outputs)}"
+            )
+    return GroupSeries(moves, outputs, check_order(order), commutative)
+
+
+@dataclass(frozen=True)
+class GroupSeries(Series):
+    """The series of a permutation group; made by `series_of`."""
+
+    generators: tuple[tuple[int, ...], ...]
+    out_generators: tuple[tuple[int, ...], ...] | None
+    order: int
+    commutative: bool
+
+    @property
+    def size(self) -> int:
+        """The number of variables."""
+        return len(self.generators[0])
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        return () if self.out_generators is None else (len(self.out_generators[0]),)
+
+    @cached_property
+    def cycle(self) -> Cycle | None:
+        """The cyclic order of the variables, if the group is that of the cyclic shifts."""
+        return Cycle.found(self.generators, self.out_generators)
+
+    def _count(self, k: int) -> int:
+        if self.cycle is not None:
+            return self.cycle.count(k, self.commutative)
+        return int(self.sharing(k).max()) + 1
+
+    def sharing(self, k: int) -> np.ndarray:
+        """Which parameter sits at each entry of the coefficient of order k: output first, then operands."""
+        shape = (*self.out_shape, *(self.size,) * self.check(k))
+        check_entries(shape, f"the coefficient of order {k}", "lower the order", MOST)
+        if k not in self._sharings:
+            self._sharings[k] = orbit_numbers(self._images(shape, k), prod(shape)).reshape(shape)
+        return self._sharings[k]
+
+    @cached_property
+    def _sharings(self) -> dict[int, np.ndarray]:
+        return {}
+
+    def _images(self, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
+        """Where the generators, and exchanges of neighbouring operands, take each entry."""
+        images = []
+        for number, g in enumerate(self.generators):
+            moves = [] if self.out_generators is None else [self.out_generators[number]]
+            image = np.zeros((), np.int32)
+            for move in (*moves, *[g] * k):
+                image = np.add.outer(image * len(move), np.asarray(move, np.int32))
+            images.append(image)
+        entries = np.arange(prod(shape), dtype=np.int32).reshape(shape)
+        first = len(self.out_shape)
+        swaps = range(first, first + k - 1) if self.commutative else ()
+        return images + [entries.swapaxes(axis, axis + 1) for axis in swaps]
+
+    def evaluate(self, x: Any, params: Any, basis: str = "orbit") -> Any:
+        """The value of the series at x, for numpy arrays or torch tensors (differentiable in both).
+
+        >>> s = series_of([[1, 2, 0]], order=2)
+        >>> x = np.array([1.0, 2.0, 4.0])
+        >>> round(float(s.evaluate(x, [0, 0, 0, 1, 0])), 9)      # the sum of x_i x_(i+1)
+        14.0
+
+        x has shape (batch..., n); the result (batch..., values of the output). `params` as in
+        `split`. Cyclic shifts: n log n for an invariant of order 2, by FFT.
+        """
+        if basis != "orbit":
+            raise EinNetError(f"a group given by generators has the orbit basis only, got basis={basis!r}")
+        parts = self.split(params)
+        x, *parts = as_arrays(x, *parts)
+        if not x.shape or x.shape[-1] != self.size:
+            raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
+        batch = tuple(x.shape[:-1])
+        operand = Operand(0, x.reshape((prod(batch), self.size)), True, False, 1)
+        total = constant(np.zeros((prod(batch), *[1] * len(self.out_shape)), int), x)
+        for k, part in enumerate(parts):
+            if self.cycle is not None:
+                value = self.cycle.evaluate(part, operand.value, k, self.commutative)
+            else:
+                value = contract_written_out(gathered(part, self.sharing(k)), [operand] * k, len(self.out_shape))
+            total = total + value
+        return total.reshape((*batch, *total.shape[1:]))

@@ -1,0 +1,178 @@
+"""`Representation`: how each generator of a matrix group acts on a vector space.
+
+Representations of one group are combined: `v * w` tensor product, `v ** 3` tensor power, `v + w`
+direct sum, `v.dual`. `v @ w` is a representation of the product of two groups, on the tensor
+product: `permutations(4) @ rotations(3)` are four points in space.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+
+from einnet.errors import EinNetError, ShapeError
+
+__all__ = ["Representation", "lorentz", "orthogonal", "permutations", "rotations"]
+
+Matrix = Any  # anything that scipy makes a sparse matrix of
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """The matrices of a group's generators, and of a basis of its Lie algebra (or generators of it).
+
+    >>> v = rotations(3)
+    >>> v, v**2 + v
+    (Representation(3 dimensions, 0 generators, 3 of the Lie algebra),
+     Representation(12 dimensions, 0 generators, 3 of the Lie algebra))
+
+    A generator is a square matrix, or a permutation in one-line notation.
+    """
+
+    generators: Sequence[Matrix] = ()
+    lie_algebra: Sequence[Matrix] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("generators", "lie_algebra"):
+            given = getattr(self, name)
+            if not isinstance(given, (list, tuple, np.ndarray)):
+                raise EinNetError(f"{name} must be a list of square matrices, got {type(given).__name__}")
+            matrices = tuple(_matrix(m, f"{name}[{k}]", name == "generators") for k, m in enumerate(given))
+            object.__setattr__(self, name, matrices)
+        sizes = [m.shape[0] for m in self.matrices]
+        if not sizes:
+            raise EinNetError(
+                "a group needs generators, elements of its Lie algebra, or both: for example "
+                "lie_algebra=[[[0, -1], [1, 0]]] for the rotations of the plane"
+            )
+        if len(set(sizes)) > 1:
+            raise ShapeError(f"all matrices must act on the same space, got sizes {sizes}")
+
+    @property
+    def matrices(self) -> tuple[Matrix, ...]:
+        return (*self.generators, *self.lie_algebra)
+
+    @property
+    def dimension(self) -> int:
+        return self.matrices[0].shape[0]
+
+    @property
+    def dual(self) -> "Representation":
+        """Linear functions on the space."""
+        inverses = [scipy.sparse.csr_array(np.linalg.inv(g.toarray()).T) for g in self.generators]
+        return Representation(inverses, [-a.T for a in self.lie_algebra])
+
+    def __mul__(self, other: "Representation") -> "Representation":
+        one, two = scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
+        return self._with(other, scipy.sparse.kron, lambda a, b: scipy.sparse.kron(a, two) + scipy.sparse.kron(one, b))
+
+    def __add__(self, other: "Representation") -> "Representation":
+        return self._with(
+            other, lambda g, h: scipy.sparse.block_diag([g, h]), lambda a, b: scipy.sparse.block_diag([a, b])
+        )
+
+    def __pow__(self, power: int) -> "Representation":
+        if not isinstance(power, int) or power < 0:
+            raise EinNetError(f"a tensor power is a whole number, 0 or more, got {power!r}")
+        result = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
+        for _ in range(power):
+            result = result * self
+        return result
+
+    def __matmul__(self, other: "Representation") -> "Representation":
+        one, two = scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
+        return Representation(
+            [
+                *(scipy.sparse.kron(g, two) for g in self.generators),
+                *(scipy.sparse.kron(one, g) for g in other.generators),
+            ],
+            [
+                *(scipy.sparse.kron(a, two) for a in self.lie_algebra),
+                *(scipy.sparse.kron(one, a) for a in other.lie_algebra),
+            ],
+        )
+
+    def _with(self, other: "Representation", group: Callable, algebra: Callable) -> "Representation":
+        mine, its = (len(self.generators), len(self.lie_algebra)), (len(other.generators), len(other.lie_algebra))
+        if mine != its:
+            raise EinNetError(
+                f"these are not representations of one group: {mine[0]} and {its[0]} generators, {mine[1]} and "
+                f"{its[1]} of the Lie algebra; for the product of two groups write v @ w"
+            )
+        return Representation(
+            [group(g, h) for g, h in zip(self.generators, other.generators, strict=True)],
+            [algebra(a, b) for a, b in zip(self.lie_algebra, other.lie_algebra, strict=True)],
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Representation({self.dimension} dimensions, {len(self.generators)} generators, "
+            f"{len(self.lie_algebra)} of the Lie algebra)"
+        )
+
+
+def rotations(d: int) -> Representation:
+    """SO(d) acting on vectors, by its Lie algebra.
+
+    >>> [len(rotations(d).lie_algebra) for d in (2, 3, 4)]
+    [1, 3, 6]
+    """
+    return Representation(lie_algebra=_planes(_dimension(d, 2), lambda i, j: -1))
+
+
+def orthogonal(d: int) -> Representation:
+    """O(d) acting on vectors: the rotations, and the reflection of the first axis."""
+    mirror = np.diag([-1] + [1] * (_dimension(d, 1) - 1))
+    return Representation([mirror], _planes(d, lambda i, j: -1))
+
+
+def lorentz(d: int = 3) -> Representation:
+    """SO+(1, d), the proper orthochronous Lorentz group, acting on (time, space) vectors."""
+    return Representation(lie_algebra=_planes(_dimension(d, 1) + 1, lambda i, j: 1 if i == 0 else -1))
+
+
+def permutations(n: int) -> Representation:
+    """S(n) permuting n coordinates, by a swap of two and a cyclic shift."""
+    points = list(range(_dimension(n, 1)))
+    return Representation([[*points[:2][::-1], *points[2:]], [*points[1:], 0]])
+
+
+def _planes(d: int, sign: Callable[[int, int], int]) -> list[np.ndarray]:
+    """For each pair i < j the generator with 1 at (j, i) and the sign at (i, j)."""
+    found = []
+    for i in range(d):
+        for j in range(i + 1, d):
+            a = np.zeros((d, d), int)
+            a[j, i], a[i, j] = 1, sign(i, j)
+            found.append(a)
+    return found
+
+
+def _dimension(d: int, least: int) -> int:
+    if not isinstance(d, int) or d < least:
+        raise EinNetError(f"the dimension must be a whole number, {least} or more, got {d!r}")
+    return d
+
+
+def _matrix(given: Matrix, name: str, permutation_allowed: bool) -> Matrix:
+    dense = None if scipy.sparse.issparse(given) else np.asarray(given)
+    if dense is not None and dense.ndim == 1 and permutation_allowed:
+        if sorted(dense.tolist()) != list(range(dense.size)):
+            raise EinNetError(f"{name} is no permutation of 0 to {dense.size - 1} and no matrix: {dense.tolist()}")
+        given = scipy.sparse.csr_array((np.ones(dense.size, int), (dense, np.arange(dense.size))), (dense.size,) * 2)
+    elif dense is not None and (dense.ndim != 2 or dense.dtype == object):
+        raise ShapeError(f"{name} must be a square matrix, got shape {dense.shape}")
+    matrix = scipy.sparse.csr_array(given)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ShapeError(f"{name} must be a square matrix, got shape {matrix.shape}")
+    if np.iscomplexobj(matrix.data) or not np.isfinite(matrix.data).all():
+        raise EinNetError(f"{name} must have real, finite entries")
+    if (
+        permutation_allowed
+        and not matrix.shape[0] == np.linalg.matrix_rank(matrix.toarray())
+        and matrix.shape[0] <= 500
+    ):
+        raise EinNetError(f"{name} is singular: an element of a group has an inverse")
+    return matrix

@@ -1,0 +1,136 @@
+"""`laurent`: scale-invariant functions as Laurent series, optionally with permutations on top."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import EinNetError, ShapeError
+from einnet.taylor._arrays import as_arrays, constant, gathered
+from einnet.taylor.orbits import as_permutations, orbit_numbers
+
+__all__ = ["LaurentSeries", "laurent"]
+
+MOST = 2**24  # exponents that are written out: monomials times variables
+
+
+def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] = ()) -> "LaurentSeries":
+    """The Laurent monomials of n variables that do not change when all variables are scaled.
+
+    >>> s = laurent(3, powers=range(-2, 3))
+    >>> s.dof
+    19
+    >>> for exponents, number in s.groups.items():
+    ...     print(exponents, number)
+    (0, 0, 0) 1
+    (-1, 0, 1) 6
+    (-2, 0, 2) 6
+    (-2, 1, 1) 3
+    (-1, -1, 2) 3
+    >>> laurent(3, range(-2, 3), generators=[[1, 2, 0]]).dof      # cyclic shifts act too
+    7
+    >>> ratio = laurent(2, [-1, 0, 1])
+    >>> ratio.exponents
+    array([[-1,  1],
+           [ 0,  0],
+           [ 1, -1]])
+    >>> ratio.evaluate(np.array([2.0, 8.0]), [1.0, 0.0, 0.0])     # 8/2
+    np.float64(4.0)
+
+    Args:
+        n: the number of variables.
+        powers: the exponents that a variable may have.
+        generators: permutations of the variables, as in `series_of`, that leave the function alone.
+
+    A monomial x_1^e_1 ... x_n^e_n is invariant under x -> c x exactly if the exponents sum to 0.
+    """
+    if not isinstance(n, int) or n < 1:
+        raise EinNetError(f"n, the number of variables, must be a whole number, 1 or more, got {n!r}")
+    try:
+        allowed = tuple(sorted(set(powers)))
+    except TypeError:
+        allowed = ()
+    if not allowed or not all(isinstance(p, (int, np.integer)) for p in allowed):
+        raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
+    moves = as_permutations(generators, "generators") if len(generators) else ()
+    if moves and len(moves[0]) != n:
+        raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
+    return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
+
+
+@dataclass(frozen=True)
+class LaurentSeries:
+    """The scale-invariant Laurent series; made by `laurent`."""
+
+    n: int
+    powers: tuple[int, ...]
+    generators: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def _sums(self) -> list[Counter]:
+        """In how many ways 0, 1, ..., n exponents sum to each number."""
+        sums = [Counter({0: 1})]
+        for _ in range(self.n):
+            following: Counter = Counter()
+            for total, ways in sums[-1].items():
+                for p in self.powers:
+                    following[total + p] += ways
+            sums.append(following)
+        return sums
+
+    @cached_property
+    def exponents(self) -> np.ndarray:
+        """The exponents of each monomial, of shape (monomials, n)."""
+        if (monomials := self._sums[self.n][0]) * self.n > MOST:
+            raise EinNetError(
+                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have {monomials:,} "
+                "scale-invariant monomials, too many to write out: use fewer variables or powers"
+            )
+        rows = np.zeros((1, 0), int)
+        for left in reversed(range(self.n)):
+            grown = np.repeat(rows, len(self.powers), 0)
+            grown = np.column_stack([grown, np.tile(self.powers, len(rows))])
+            possible = np.array([-total for total in self._sums[left]], int)
+            rows = grown[np.isin(grown.sum(1), possible)]
+        return rows
+
+    @cached_property
+    def sharing(self) -> np.ndarray:
+        """The parameter of each monomial."""
+        number = {tuple(e): k for k, e in enumerate(self.exponents.tolist())}
+        images = []
+        for g in self.generators:
+            moved = np.empty_like(self.exponents)
+            moved[:, list(g)] = self.exponents
+            images.append(np.array([number[tuple(e)] for e in moved.tolist()]))
+        return orbit_numbers(images, len(number))
+
+    @property
+    def dof(self) -> int:
+        """The number of free parameters."""
+        if not self.generators:
+            return self._sums[self.n][0]
+        return int(self.sharing.max(initial=-1)) + 1
+
+    @property
+    def groups(self) -> dict[tuple[int, ...], int]:
+        """How many monomials have the same exponents in another order."""
+        found = Counter(tuple(sorted(e)) for e in self.exponents.tolist())
+        return dict(
+            sorted(found.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
+        )
+
+    def evaluate(self, x: Any, params: Any) -> Any:
+        """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""
+        x, params = as_arrays(x, params)
+        if not x.shape or x.shape[-1] != self.n:
+            raise ShapeError(f"x must have shape (batch..., {self.n}), got {tuple(x.shape)}")
+        if tuple(params.shape) != (self.dof,):
+            raise ShapeError(f"expected {self.dof} parameters in one vector, got shape {tuple(params.shape)}")
+        if self.powers[0] < 0 and bool((x == 0).any()):
+            raise EinNetError("x has a zero, at which negative powers have no value")
+        monomials = (x[..., None, :] ** constant(self.exponents.astype(float), x)).prod(-1)
+        return (monomials * gathered(params, self.sharing)).sum(-1)
