@@ -9,7 +9,7 @@ most n blocks.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from math import comb, factorial, prod
 
@@ -86,7 +86,7 @@ class Slots:
             children = (s for s in range(len(self)) if self.parents[s] == slot)
             below[slot] = tuple(sorted((self.classes[c], below[c]) for c in children))
         roots = [(self.classes[s], lengths[s], below[s]) for s in range(len(self)) if self.parents[s] is None]
-        return _count_all(roots, sizes, {})
+        return _count_all(roots, None if sizes is None else tuple(sorted(sizes.items())))
 
     def _grow(self, sizes: Sizes) -> Iterator[tuple[int, dict[int, np.ndarray], np.ndarray]]:
         """Slot by slot, the patterns of the slots so far, from those of the slots before.
@@ -165,17 +165,19 @@ class Slots:
         )
 
 
-def _count_all(items: list[tuple[str, int, Bundle]], sizes: Sizes, memo: dict) -> int:
+def _count_all(items: list[tuple[str, int, Bundle]], sizes: tuple[tuple[str, int], ...] | None) -> int:
     """Patterns of slots of several classes: a product, as classes do not mix."""
     total = 1
-    for letter in {c for c, _, _ in items}:
+    for letter in sorted({c for c, _, _ in items}):
         mine = Counter((length, bundle) for c, length, bundle in items if c == letter)
-        blocks = sum(length * k for (length, _), k in mine.items()) if sizes is None else sizes[letter]
-        total *= _count(letter, tuple(sorted(mine.items())), blocks, sizes, memo)
+        most = sum(length * k for (length, _), k in mine.items())
+        blocks = most if sizes is None else min(dict(sizes)[letter], most)
+        total *= _count(tuple(sorted(mine.items())), blocks, sizes)
     return total
 
 
-def _count(letter: str, items: tuple, blocks: int, sizes: Sizes, memo: dict) -> int:
+@lru_cache(maxsize=2**16)
+def _count(items: tuple, blocks: int, sizes: tuple[tuple[str, int], ...] | None) -> int:
     """Partitions of cycles of slots into at most `blocks` blocks that the cycles' permutation keeps.
 
     The block of the first cycle has an orbit of d blocks, d dividing the cycle's length; each other
@@ -184,17 +186,14 @@ def _count(letter: str, items: tuple, blocks: int, sizes: Sizes, memo: dict) -> 
     """
     if not items:
         return 1
-    key = (letter, items, min(blocks, sum(length * k for (length, _), k in items)))
-    if key not in memo:
-        ((length, bundle), k), *others = items
-        rest = [((length, bundle), k - 1), *others]
-        memo[key] = sum(
-            ways * d**taken * _count_all(inner, sizes, memo) * _count(letter, left, blocks - d, sizes, memo)
-            for d in range(1, min(length, blocks) + 1)
-            if length % d == 0
-            for ways, taken, inner, left in _choices((length, bundle), rest, d)
-        )
-    return memo[key]
+    ((length, bundle), k), *others = items
+    rest = [((length, bundle), k - 1), *others]
+    total = 0
+    for d in range(1, min(length, blocks) + 1):
+        for ways, taken, inner, left in _choices((length, bundle), rest, d) if length % d == 0 else ():
+            most = sum(n * k for (n, _), k in left)
+            total += ways * d**taken * _count_all(inner, sizes) * _count(left, min(blocks - d, most), sizes)
+    return total
 
 
 def _choices(first: tuple, rest: list, d: int) -> Iterator[tuple[int, int, list, tuple]]:

@@ -1,14 +1,22 @@
-"""Pictures: learning curves, and what the pooling operations do."""
+"""Pictures: learning curves, what the pooling operations do, which coefficients are shared."""
 
 import csv
+from math import prod
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.symmetry import Symmetry
+from einnet.taylor import Panel, Series
 from einnet.terms import pooling_terms
 
-__all__ = ["learning_curve", "pooling_picture"]
+__all__ = ["learning_curve", "pooling_picture", "sharing_picture"]
+
+LEGEND = 24  # entries of a legend
+MAX_CELLS = 250_000
 
 
 def learning_curve(log: Path, picture: Path, metric: str) -> None:
@@ -27,8 +35,7 @@ def learning_curve(log: Path, picture: Path, metric: str) -> None:
     best = max(range(len(values)), key=values.__getitem__)
     at = (steps[best], values[best])
     right.annotate(f"{values[best]:.4f}", at, textcoords="offset points", xytext=(0, -6), ha="center", va="top")
-    with write_whole(picture) as temporary:
-        figure.savefig(temporary, dpi=150)
+    _save(figure, picture)
     plt.close(figure)
 
 
@@ -65,9 +72,111 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
                 panel.set_title(str(term), family="monospace", fontsize=9)
     panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)
     panels[most][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[most][0].transAxes)
-    with write_whole(picture) as temporary:
-        figure.savefig(temporary, metadata={"Date": None} if picture.suffix == ".svg" else None)
+    _save(figure, picture)
     plt.close(figure)
+
+
+def sharing_picture(series: Series, picture: Path) -> None:
+    """Draws which parameter sits at each entry of the coefficients of order 0, 1 and 2.
+
+    One colour for each free parameter. A matrix has the output and the operand, or the two operands,
+    as rows and columns; at order 2 there is a matrix for each entry of the output. The legend names
+    a parameter by the contraction with the same indices (for a group given by generators, by the
+    first entry of its orbit).
+    """
+    panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
+    for panel in panels:
+        if panel.sharing.size > MAX_CELLS:
+            raise EinNetError(
+                f"a picture shows up to {MAX_CELLS:,} entries, {panel.title} has {panel.sharing.size:,}: "
+                "choose smaller sizes"
+            )
+    matrices = [_as_matrix(panel) for panel in panels]
+    cell = min(0.28, 9 / max(m.shape[1] for m in matrices), 8 / max(len(m) for m in matrices))  # inches
+    legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
+    widths = [max(1.3, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
+    below = max(cell * len(m) + 0.17 * rows for m, (rows, _, _) in zip(matrices, legends, strict=True)) + 0.2
+    plt = _pyplot()
+    figure = plt.figure(figsize=(sum(widths), below + 0.65))
+    left = 0.0
+    for panel, matrix, width, (_, columns, _) in zip(panels, matrices, widths, legends, strict=True):
+        area = (left / sum(widths), 0, width / sum(widths), below / (below + 0.65))
+        axis = figure.add_axes(area)
+        middle = (matrix.shape[1] - 1) / 2
+        axis.set(xlim=(middle - width / cell / 2, middle + width / cell / 2), ylim=(below / cell - 0.5, -0.5))
+        _draw_panel(axis, panel, matrix, columns)
+        left += width
+    _save(figure, picture)
+    plt.close(figure)
+
+
+def _legend_shape(panel: Panel, width: float) -> tuple[int, int, float]:
+    """Rows, columns, and a column's width in inches."""
+    entries = min(len(panel.names), LEGEND) + (len(panel.names) > LEGEND)
+    column = 0.45 + 0.062 * max(map(len, panel.names[:LEGEND]))
+    columns = max(1, min(int(width / column), -(-entries // 4)))
+    return -(-entries // columns), columns, column
+
+
+def _as_matrix(panel: Panel) -> np.ndarray:
+    """The parameter numbers as a matrix; NaN separates the matrices of different output entries."""
+    shapes = [s for s in panel.shapes if s] or [(1,)]  # of output and operands
+    if len(panel.shapes) < 3 or not panel.shapes[0]:
+        rows = shapes[0] if len(shapes) > 1 else shapes[0][:1] if len(shapes[0]) > 1 or len(panel.shapes) == 1 else (1,)
+        return panel.sharing.reshape(prod(rows), -1).astype(float)
+    outer = shapes[0] if len(shapes[0]) > 1 else (1, *shapes[0])
+    blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), prod(shapes[1]), -1).astype(float)
+    padded = np.pad(blocks, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    rows, columns, height, width = padded.shape
+    return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
+
+
+def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int) -> None:
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    rows, columns = matrix.shape
+    colours = _colours(len(panel.names))
+    look = {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": len(colours) - 0.5, "interpolation": "nearest"}
+    axis.imshow(matrix, aspect="auto", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), zorder=0, **look)
+    if max(rows, columns) <= 60:
+        axis.vlines(np.arange(columns + 1) - 0.5, -0.5, rows - 0.5, color="white", linewidth=0.6)
+        axis.hlines(np.arange(rows + 1) - 0.5, -0.5, columns - 0.5, color="white", linewidth=0.6)
+    axis.set_axis_off()
+    free = f"{len(panel.names):,} free of {panel.sharing.size:,}"
+    axis.set_title("\n".join([panel.title, _what(panel.shapes), free]), fontsize=8)
+    handles = [Patch(color=colour, label=name) for colour, name in zip(colours, panel.names[:LEGEND], strict=False)]
+    if len(panel.names) > LEGEND:
+        handles.append(Patch(alpha=0, label=f"... {len(panel.names) - LEGEND:,} more"))
+    place = {"loc": "upper center", "bbox_to_anchor": ((columns - 1) / 2, rows - 0.5), "bbox_transform": axis.transData}
+    style = {"frameon": False, "handlelength": 1.2, "columnspacing": 1.2, "prop": {"family": "monospace", "size": 7}}
+    axis.legend(handles=handles, ncols=legend_columns, **place, **style)
+
+
+def _what(shapes: tuple[tuple[int, ...], ...]) -> str:
+    """Rows and columns of a panel's matrix, y the output and x the operands."""
+    if len(shapes) == 1:
+        return "y"
+    if len(shapes) == 2:
+        return "y by x" if shapes[0] else "x"
+    return "x by x for each y" if shapes[0] else "x by x"
+
+
+def _colours(number: int) -> list[Any]:
+    """Colours that differ, for up to 20 parameters those of matplotlib's qualitative maps."""
+    from matplotlib import colormaps
+    from matplotlib.colors import hsv_to_rgb
+
+    if number <= 20:
+        return list(colormaps["tab10" if number <= 10 else "tab20"].colors[:number])  # type: ignore[attr-defined]
+    k = np.arange(number)
+    shades = np.stack([k * 0.618034 % 1, 0.45 + 0.5 * (k // 2 % 2), 0.95 - 0.35 * (k % 3) / 2], 1)
+    return list(hsv_to_rgb(shades))
+
+
+def _save(figure: Any, picture: Path) -> None:
+    with write_whole(picture) as temporary:
+        figure.savefig(temporary, dpi=150, metadata={"Date": None} if picture.suffix == ".svg" else None)
 
 
 def _pyplot():

@@ -1,6 +1,6 @@
 """The series: every function with a given symmetry, as a power series with shared coefficients."""
 
-from einnet.taylor.expansion import Series
+from einnet.taylor.expansion import Panel, Series
 from einnet.taylor.matrix_groups import LinearMaps, linear_maps
 from einnet.taylor.permutation import GroupSeries, series_of
 from einnet.taylor.representation import Representation, lorentz, orthogonal, permutations, rotations
@@ -11,6 +11,7 @@ __all__ = [
     "GroupSeries",
     "LaurentSeries",
     "LinearMaps",
+    "Panel",
     "Representation",
     "Series",
     "TypeSeries",

@@ -1,16 +1,17 @@
 """One coefficient tensor of the series of a symmetry type: its patterns, parameters and values."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise, product
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from einnet.errors import EinNetError
-from einnet.patterns import Slots, first_occurrence, row_numbers
+from einnet.patterns import Slots, cycle_types, first_occurrence, row_numbers
 from einnet.symmetry import Symmetry
 from einnet.taylor._arrays import LETTERS, check_entries, constant, gathered, scatter_add
 from einnet.taylor.evaluate import Operand, contract_patterns, contract_written_out
@@ -21,6 +22,8 @@ from einnet.terms import Term
 __all__ = ["MAX_PATTERNS", "Coefficient"]
 
 MAX_PATTERNS = 1_000_000
+MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
+MAX_REORDERED = 16  # commuting operands, whose reorderings are gone through by cycle type
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,38 @@ class Coefficient:
         """One label of each parameter."""
         return np.unique(self.parameter_of_label, return_index=True)[1]
 
-    @property
+    @cached_property
     def dof(self) -> int:
-        return len(self.first_label)
+        """The number of free parameters, without enumerating patterns.
+
+        By the lemma that is not Burnside's: the mean, over the reorderings of equal operands, of the
+        number of labels that a reordering leaves alone.
+        """
+        k = len(self.types)
+        if len(self.slots) > MAX_SLOTS or (self.commutative and k > MAX_REORDERED):
+            limit = f"{MAX_REORDERED} commuting operands" if self.commutative else f"{MAX_SLOTS} index positions"
+            raise EinNetError(f"{self.name} is too large to be counted, the limit is {limit}: lower the order")
+        if not self.commutative:
+            return self._kept((1,) * k, range(k))
+        total = ways = 0
+        for lengths, firsts, times in self._reorderings():
+            total += times * self._kept(lengths, firsts)
+            ways += times
+        return total // ways
+
+    def _reorderings(self) -> Iterator[tuple[tuple[int, ...], list[int], int]]:
+        """The cycle lengths of the reorderings of equal operands, the first of each cycle, how many there are."""
+        counts = Counter(self.inputs)
+        for choice in product(*(tuple(cycle_types(n)) for n in counts.values())):
+            lengths = [length for cycles, _ in choice for length in cycles]
+            firsts = [self.inputs.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
+            yield tuple(lengths), firsts, prod(times for _, times in choice)
+
+    def _kept(self, lengths: Sequence[int], firsts: Sequence[int]) -> int:
+        """The labels that stay, where operands move in cycles of these lengths."""
+        types = [self.output, *(self.types[k] for k in firsts)]
+        by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
+        return Slots.of(types).count(self.sizes, by_slot) * self.features ** sum(t.features for t in types)
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
@@ -116,29 +148,44 @@ class Coefficient:
     @cached_property
     def contractions(self) -> tuple[Term, ...]:
         """The einsum of each pattern, or of one pattern of each set."""
-        ends = np.cumsum([len(self.output.axes), *(len(t.axes) for t in self.types)])
-        terms = []
-        for pattern in self.patterns[self.representatives[0]].tolist():
-            letters = "".join(LETTERS[i] for i in pattern)
-            operands = [letters[a:b] for a, b in itertools.pairwise(ends)]
-            terms.append(Term.of(operands, letters[: ends[0]]))
-        return tuple(terms)
+        return tuple(map(self._term, self.patterns[self.representatives[0]].tolist()))
+
+    def _term(self, pattern: Sequence[int]) -> Term:
+        letters = "".join(LETTERS[i] for i in pattern)
+        ends = np.cumsum([len(self.output.axes), *(len(t.axes) for t in self.types)]).tolist()
+        return Term.of([letters[a:b] for a, b in pairwise(ends)], letters[: ends[0]])
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Each parameter's contraction and, where there are features, their indices."""
+        found = []
+        for label in self.first_label.tolist():
+            number, *feature = np.unravel_index(label, self.parameter_of_label.shape)
+            index = f" [{','.join(map(str, feature))}]" if self.features > 1 and feature else ""
+            found.append(f"{self._term(self.patterns[number].tolist())}{index}")
+        return found
+
+    def shapes(self, sizes: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+        """The axes of the output and of each operand, the features last."""
+        types = zip((self.output, *self.types), self.wide, strict=True)
+        return tuple((*(sizes[c] for c in t.axes), *[self.features] * wide) for t, wide in types)
+
+    def entries(self, sizes: Mapping[str, int]) -> int:
+        return prod(map(prod, self.shapes(sizes)))
 
     def sharing(self, sizes: Mapping[str, int]) -> np.ndarray:
         """The parameter at each entry."""
-        axes: list[tuple[int, bool]] = []  # size, and whether it is a feature axis
-        for t, wide in zip((self.output, *self.types), self.wide, strict=True):
-            axes += [*((sizes[c], False) for c in t.axes), *[(self.features, True)] * wide]
-        shape = tuple(n for n, _ in axes)
+        shapes = self.shapes(sizes)
+        shape = tuple(n for s in shapes for n in s)
         check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
         numbers = self.slots.labels(sizes, self.sizes)
         table = self.parameter_of_label
-        if len(self.patterns) == table.size == self.dof:
+        if len(self.patterns) == self.dof == table.size:
             return numbers.reshape(shape)
-        index = [numbers.reshape([1 if wide else n for n, wide in axes])]
-        for k, (n, wide) in enumerate(axes):
-            if wide:
-                index.append(np.arange(n).reshape([n if j == k else 1 for j in range(len(axes))]))
+        feature = [wide and k == len(s) - 1 for s, wide in zip(shapes, self.wide, strict=True) for k in range(len(s))]
+        index = [numbers.reshape([1 if wide else n for n, wide in zip(shape, feature, strict=True)])]
+        for k in np.flatnonzero(feature):
+            index.append(np.arange(shape[k]).reshape([-1 if j == k else 1 for j in range(len(shape))]))
         return table.astype(np.int32)[tuple(index)]
 
     def to_contraction(self, params: Any) -> Any:

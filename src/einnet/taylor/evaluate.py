@@ -106,9 +106,13 @@ def _contract(parts: Sequence[tuple[Any, str]], operands: Sequence[Operand], out
 
 
 def _expanded(
-    core: Any, output: tuple[int, ...], held: tuple[int, ...], operands: Sequence[Operand], sizes: Sequence[int],
+    core: Any,
+    output: tuple[int, ...],
+    held: tuple[int, ...],
+    operands: Sequence[Operand],
+    sizes: Sequence[int],
     out_features: bool,
-) -> Any:  # fmt: skip
+) -> Any:
     """A core with axes `held`, broadcast along the output's other indices and put on its diagonals."""
     batch = BATCH * any(x.batch for x in operands)
     last = LETTERS[-1] * out_features

@@ -1,17 +1,29 @@
 """`Series`: what all truncated power series have in common, and how their parameters are laid out."""
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.taylor._arrays import as_arrays, check_order, concatenated
+from einnet.terms import Term
 
-__all__ = ["Series", "joined"]
+__all__ = ["Panel", "Series", "joined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What a picture shows of one coefficient."""
+
+    title: str
+    shapes: tuple[tuple[int, ...], ...]  # of the output, and of each operand
+    sharing: np.ndarray
+    names: list[str]  # of the parameters
 
 
 class Series(ABC):
@@ -31,6 +43,28 @@ class Series(ABC):
     @abstractmethod
     def sharing(self, k: int) -> np.ndarray:
         """Which parameter of order k sits at each entry of the coefficient."""
+
+    @abstractmethod
+    def panels(self, k: int) -> list[Panel]:
+        """The coefficients of order k as a picture shows them."""
+
+    def contractions(self, k: int) -> tuple[Term, ...]:
+        """The contraction basis of order k, which the series of symmetry types have."""
+        raise self._no_contractions()
+
+    def to_contraction(self, params: Any) -> Any:
+        """The parameters in the contraction basis, from those in the orbit basis."""
+        raise self._no_contractions()
+
+    def to_orbit(self, params: Any) -> Any:
+        """The parameters in the orbit basis, from those in the contraction basis."""
+        raise self._no_contractions()
+
+    def _no_contractions(self) -> EinNetError:
+        return EinNetError(
+            "a group given by generators has no contraction basis: if it is one of permuted axes, "
+            "write its type, such as einnet.series('ab ->', order)"
+        )
 
     @cached_property
     def dof(self) -> tuple[int, ...]:
@@ -60,7 +94,7 @@ class Series(ABC):
                 f"a vector for each order, got shape {tuple(vector.shape)}"
             )
         ends = np.cumsum((0, *self.dof)).tolist()
-        return [vector[a:b] for a, b in itertools.pairwise(ends)]
+        return [vector[a:b] for a, b in pairwise(ends)]
 
     def check(self, k: int) -> int:
         """k, if the series has such an order."""

@@ -12,8 +12,9 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.taylor._arrays import as_arrays, check_entries, check_order, constant, gathered
 from einnet.taylor.cyclic import Cycle
 from einnet.taylor.evaluate import Operand, contract_written_out
-from einnet.taylor.expansion import Series
+from einnet.taylor.expansion import Panel, Series
 from einnet.taylor.orbits import as_permutations, orbit_numbers
+from einnet.taylor.table import count, cycles, shortened, table
 
 __all__ = ["GroupSeries", "series_of"]
 
@@ -93,9 +94,13 @@ class GroupSeries(Series):
             return self.cycle.count(k, self.commutative)
         return int(self.sharing(k).max()) + 1
 
+    def shape(self, k: int) -> tuple[int, ...]:
+        """The shape of the coefficient of order k: output first, then operands."""
+        return (*self.out_shape, *(self.size,) * self.check(k))
+
     def sharing(self, k: int) -> np.ndarray:
         """Which parameter sits at each entry of the coefficient of order k: output first, then operands."""
-        shape = (*self.out_shape, *(self.size,) * self.check(k))
+        shape = self.shape(k)
         check_entries(shape, f"the coefficient of order {k}", "lower the order", MOST)
         if k not in self._sharings:
             self._sharings[k] = orbit_numbers(self._images(shape, k), prod(shape)).reshape(shape)
@@ -118,6 +123,42 @@ class GroupSeries(Series):
         first = len(self.out_shape)
         swaps = range(first, first + k - 1) if self.commutative else ()
         return images + [entries.swapaxes(axis, axis + 1) for axis in swaps]
+
+    def __str__(self) -> str:
+        """A table of the orders.
+
+        >>> print(series_of([[1, 2, 0]], order=2))
+        3 variables, invariant under (0 1 2): 5 free parameters
+        order  entries  free  one entry of each
+        0      1        1     C
+        1      3        1     C[0]
+        2      9        3     C[0,0]  C[0,1]  C[0,2]
+        """
+        shown = [cycles(g) for g in self.generators]
+        about = f"invariant under {', '.join(shown)}"
+        if self.out_generators is not None:
+            moved = [f"{a} (output {cycles(h)})" for a, h in zip(shown, self.out_generators, strict=True)]
+            about = f"{self.out_shape[0]} outputs, equivariant under {', '.join(moved)}"
+        about += ", commutative" if self.commutative else ""
+        rows = [(k, count(prod(self.shape(k))), count(n), self._examples(k)) for k, n in enumerate(self.dof)]
+        head = f"{self.size} variables, {about}: {count(self.total)} free parameters"
+        return f"{head}\n{table(('order', 'entries', 'free', 'one entry of each'), rows)}"
+
+    def _examples(self, k: int) -> str:
+        if prod(self.shape(k)) > MOST:
+            return "too many to list"
+        names = self._names(k)
+        return shortened(names, len(names))
+
+    def _names(self, k: int) -> list[str]:
+        """The first entry of each parameter."""
+        _, first = np.unique(self.sharing(k), return_index=True)
+        where = np.stack(np.unravel_index(first, self.shape(k)), 1).tolist() if self.shape(k) else [[]]
+        return ["C" + f"[{','.join(map(str, w))}]" * bool(w) for w in where]
+
+    def panels(self, k: int) -> list[Panel]:
+        shapes = (self.out_shape, *[(self.size,)] * k)
+        return [Panel(f"order {k}", shapes, self.sharing(k), self._names(k))]
 
     def evaluate(self, x: Any, params: Any, basis: str = "orbit") -> Any:
         """The value of the series at x, for numpy arrays or torch tensors (differentiable in both).

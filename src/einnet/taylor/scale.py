@@ -11,6 +11,7 @@ import numpy as np
 from einnet.errors import EinNetError, ShapeError
 from einnet.taylor._arrays import as_arrays, constant, gathered
 from einnet.taylor.orbits import as_permutations, orbit_numbers
+from einnet.taylor.table import count, cycles, table
 
 __all__ = ["LaurentSeries", "laurent"]
 
@@ -122,6 +123,22 @@ class LaurentSeries:
         return dict(
             sorted(found.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
         )
+
+    def __str__(self) -> str:
+        """A table of the exponents.
+
+        >>> print(laurent(2, range(-1, 2)))
+        2 variables, scale invariant, powers -1, 0, 1: 3 free parameters, 3 of 9 monomials
+        exponents  monomials
+        (0, 0)     1
+        (-1, 1)    2
+        """
+        moved = f" and invariant under {', '.join(map(cycles, self.generators))}" if self.generators else ""
+        head = (
+            f"{self.n} variables, scale invariant{moved}, powers {', '.join(map(str, self.powers))}: {count(self.dof)} free "
+            f"parameters, {count(self._sums[self.n][0])} of {count(len(self.powers) ** self.n)} monomials"
+        )
+        return f"{head}\n{table(('exponents', 'monomials'), [(e, count(n)) for e, n in self.groups.items()])}"
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""

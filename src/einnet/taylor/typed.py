@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations_with_replacement, pairwise, product
 from math import factorial, prod
 from typing import Any
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.patterns import Slots, cycle_types
 from einnet.symmetry import Signature, as_signature
 from einnet.taylor._arrays import as_arrays, check_order, concatenated, constant
 from einnet.taylor.binding import bind, check_sizes
 from einnet.taylor.coefficient import Coefficient
-from einnet.taylor.expansion import Series, joined
+from einnet.taylor.expansion import Panel, Series, joined
+from einnet.taylor.table import count, shortened, table
 from einnet.terms import Term
 
 __all__ = ["TypeSeries", "series"]
 
-MAX_SLOTS = 300  # of a coefficient whose patterns are counted
-MAX_REORDERINGS = 24  # the order up to which commutative series are counted
+MAX_WORDS = 10_000
+LISTED = 10_000  # parameters of a coefficient whose contractions are made for the table
 BASES = ("contraction", "orbit")
 
 
@@ -80,7 +80,11 @@ class TypeSeries(Series):
         return dict(self.given) if self.given or not self.signature.classes else None
 
     def _count(self, k: int) -> int:
-        return _count(self.signature, k, self.commutative, self.given if self.sizes else None, self.features)
+        total = 0
+        for word in combinations_with_replacement(range(len(self.signature.inputs)), k):
+            ways = 1 if self.commutative else factorial(k) // prod(map(factorial, Counter(word).values()))
+            total += ways * self._coefficient(word).dof
+        return total
 
     def dof_at(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """The number of free parameters of each order at these sizes.
@@ -94,35 +98,37 @@ class TypeSeries(Series):
 
     def words(self, k: int) -> tuple[tuple[int, ...], ...]:
         """The choices of k operands from among the inputs, by number."""
-        self.check(k)
         numbers = range(len(self.signature.inputs))
+        if len(numbers) ** self.check(k) > MAX_WORDS:
+            raise EinNetError(
+                f"order {k} of '{self.signature}' has more than {MAX_WORDS:,} choices of operands: lower the order"
+            )
         return tuple(combinations_with_replacement(numbers, k) if self.commutative else product(numbers, repeat=k))
 
     def coefficients(self, k: int) -> tuple[Coefficient, ...]:
         """The coefficient tensors of order k, one for each choice of operands."""
-        return self._coefficients[self.check(k)]
+        return tuple(map(self._coefficient, self.words(k)))
+
+    def _coefficient(self, word: tuple[int, ...]) -> Coefficient:
+        if word not in self._made:
+            types = tuple(self.signature.inputs[i] for i in word)
+            arguments = (self.signature.output, types, word, self.commutative, self.sizes, self.features)
+            self._made[word] = Coefficient(*arguments)
+        return self._made[word]
 
     @cached_property
-    def _coefficients(self) -> tuple[tuple[Coefficient, ...], ...]:
-        inputs, output = self.signature.inputs, self.signature.output
-        return tuple(
-            tuple(
-                Coefficient(output, tuple(inputs[i] for i in word), word, self.commutative, self.sizes, self.features)
-                for word in self.words(k)
-            )
-            for k in range(self.order + 1)
-        )
+    def _made(self) -> dict[tuple[int, ...], Coefficient]:
+        return {}
 
     def _chosen(self, k: int, inputs: Sequence[int] | None) -> Coefficient:
-        found = {c.inputs: c for c in self.coefficients(k)}
-        if inputs is None and len(found) == 1:
-            return next(iter(found.values()))
-        if inputs is None or tuple(inputs) not in found:
+        words = self.words(k)
+        word = words[0] if inputs is None and len(words) == 1 else tuple(inputs or ())
+        if word not in words:
             raise EinNetError(
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
-                f"give inputs, one of {', '.join(map(str, found))}, got {inputs}"
+                f"give inputs, one of {shortened(words, len(words))}; got {inputs}"
             )
-        return found[tuple(inputs)]
+        return self._coefficient(word)
 
     def sharing(self, k: int, inputs: Sequence[int] | None = None) -> np.ndarray:
         """Which parameter sits at each entry of the coefficient of order k.
@@ -135,10 +141,13 @@ class TypeSeries(Series):
         The axes are those of the output, then those of each operand. With several inputs, `inputs`
         says which the operands are, such as (0, 1); the parameters are numbered from 0 in each.
         """
+        return self._chosen(k, inputs).sharing(self._concrete())
+
+    def _concrete(self) -> dict[str, int]:
         if self.sizes is None:
             example = ", ".join(f"'{c}': 3" for c in self.signature.classes)
             raise ShapeError(f"the entries of a coefficient need sizes: series(..., sizes={{{example}}})")
-        return self._chosen(k, inputs).sharing(self.sizes)
+        return self.sizes
 
     def contractions(self, k: int, inputs: Sequence[int] | None = None) -> tuple[Term, ...]:
         """The contraction basis of order k: one einsum for each pattern.
@@ -152,6 +161,39 @@ class TypeSeries(Series):
         """
         chosen = self.coefficients(k) if inputs is None else (self._chosen(k, inputs),)
         return tuple(t for c in chosen for t in c.contractions)
+
+    def __str__(self) -> str:
+        """A table of the orders.
+
+        >>> print(series("ab ->", order=2, sizes={"a": 2, "b": 2}))
+        ab -> with a=2, b=2: 6 free parameters
+        order  entries  free  contractions
+        0      1        1     ->
+        1      4        1     ij->
+        2      16       4     ij,ij->  ij,ik->  ij,kj->  ij,kl->
+        """
+        given = [f"{c}={n}" for c, n in self.given] + [f"H={self.features}"] * (self.features > 1)
+        about = f" with {', '.join(given)}" if given else ""
+        about += ", commutative" if self.commutative else ""
+        rows = [row for k in range(self.order + 1) for row in self._rows(k)]
+        header = ("order", *["entries"] * (self.sizes is not None), "free", "contractions")
+        return f"{self.signature}{about}: {count(self.total)} free parameters\n{table(header, rows)}"
+
+    def _rows(self, k: int) -> Iterator[tuple[object, ...]]:
+        for c in self.coefficients(k):
+            listed = shortened(c.contractions, len(c.contractions)) if c.dof <= LISTED else "too many to list"
+            several = k and len(self.signature.inputs) > 1
+            where = f"{k}: {', '.join(''.join(t.axes) for t in c.types)}" if several else str(k)
+            size = [] if self.sizes is None else [count(c.entries(self.sizes))]
+            yield (where, *size, count(c.dof), listed)
+
+    def panels(self, k: int) -> list[Panel]:
+        found = []
+        for c in self.coefficients(k):
+            several = k and len(self.signature.inputs) > 1
+            title = f"order {k}" + f": {', '.join(''.join(t.axes) for t in c.types)}" * bool(several)
+            found.append(Panel(title, c.shapes(self._concrete()), self.sharing(k, c.inputs), c.names))
+        return found
 
     def to_contraction(self, params: Any) -> Any:
         """The parameters in the contraction basis, from those in the orbit basis: exact, in integers.
@@ -206,39 +248,3 @@ class TypeSeries(Series):
             for coefficient, p in zip(self.coefficients(k), self._cut(k, part), strict=True):
                 total = total + coefficient.evaluate(p, inputs, bound, basis)
         return total.reshape((*batch, *total.shape[bool(batch) :]))
-
-
-@lru_cache(maxsize=256)
-def _count(signature: Signature, k: int, commutative: bool, sizes: tuple | None, features: int) -> int:
-    """The number of orbits, by the lemma that is not Burnside's: the mean number of patterns kept."""
-    most = k * max(len(t.axes) for t in signature.inputs) + len(signature.output.axes)
-    if most > MAX_SLOTS or (commutative and k > MAX_REORDERINGS):
-        limit = f"{MAX_REORDERINGS} when commutative" if commutative else f"{MAX_SLOTS} index positions"
-        raise EinNetError(f"order {k} of '{signature}' is too large to be counted (the limit is {limit}): lower order")
-    total = 0
-    for word in combinations_with_replacement(range(len(signature.inputs)), k):
-        times = tuple(Counter(word).values())
-        if commutative:
-            kept = [
-                weight * _kept(signature, word, lengths, sizes, features) for lengths, weight in _reorderings(times)
-            ]
-            total += sum(kept) // prod(map(factorial, times))
-        else:
-            ways = factorial(k) // prod(map(factorial, times))
-            total += ways * _kept(signature, word, (1,) * k, sizes, features)
-    return total
-
-
-def _reorderings(times: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int]]:
-    """The cycle lengths of the reorderings of equal operands, and how many have them."""
-    for choice in product(*(tuple(cycle_types(t)) for t in times)):
-        yield tuple(length for lengths, _ in choice for length in lengths), prod(n for _, n in choice)
-
-
-def _kept(signature: Signature, word: tuple, lengths: tuple, sizes: tuple | None, features: int) -> int:
-    """The labels that a reordering with these cycles keeps; `word` names the input of each operand."""
-    first = np.cumsum((0, *lengths))[:-1]
-    types = [signature.output, *(signature.inputs[word[k]] for k in first)]
-    all_lengths = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
-    patterns = Slots.of(types).count(None if sizes is None else dict(sizes), all_lengths)
-    return patterns * features ** sum(t.features for t in types)
