@@ -15,6 +15,8 @@ from einnet.terms import Term, pooling_terms
 
 __all__ = ["EinLayer"]
 
+NORMS = ("rms", "none")
+
 
 class EinLayer(nn.Module):
     """Norm, fan-in, einsum pooling, norm, fan-out with a GELU, dropout, residual.
@@ -31,6 +33,8 @@ class EinLayer(nn.Module):
         terms: the pooling operations; without them, the usual set of the type up to `order`.
         dropout: probability of dropping, while training, a pooled value and a value of the update.
         scale: "mean" or "sum", see `EinPool`.
+        norm: "rms", before the fan-in and the fan-out, or "none": then the layer is a polynomial up to
+            its GELU, and with the right weights a given series exactly (docs/low-rank.md).
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
@@ -45,8 +49,11 @@ class EinLayer(nn.Module):
         order: int | None = None,
         dropout: float = 0.0,
         scale: str = "mean",
+        norm: str = "rms",
     ):
         super().__init__()
+        if norm not in NORMS:
+            raise EinNetError(f"norm must be one of {', '.join(map(repr, NORMS))}, got {norm!r}")
         for name, value in (("features", features), ("heads", heads)):
             if not isinstance(value, int) or value < 1:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
@@ -56,9 +63,9 @@ class EinLayer(nn.Module):
         chosen = pooling_terms(self.symmetry, order) if terms is None else terms
         self.pool = EinPool(chosen, self.symmetry, scale=scale)
         self.rank = self.pool.rank
-        self.norm = RMSNorm(features, self.rank)
+        self.norm = RMSNorm(features, self.rank) if norm == "rms" else nn.Identity()
         self.fan_in = nn.Linear(features, heads * self.pool.fan_in)
-        self.fan_out = FanOut(self.pool.plan, heads, 2 * features, norm=True, dropout=dropout)
+        self.fan_out = FanOut(self.pool.plan, heads, 2 * features, norm=norm == "rms", dropout=dropout)
         self.out = nn.Linear(2 * features, features)
         self.dropout = nn.Dropout(dropout)
 

@@ -1,0 +1,58 @@
+"""The low-rank step: an `EinLayer` whose fan-in and fan-out are the factors of a series is that series."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from einnet import EinLayer, EinNetError, series
+
+
+def layer_of(found, params, heads: int) -> EinLayer:
+    """The layer with unit vectors as fan-in: each head multiplies one choice of the operands' features."""
+    h = found.features
+    constant, *orders = found.split(found.to_contraction(params))
+    terms = [t for k in range(1, found.order + 1) for t in found.contractions(k)]
+    fan_in, fan_out = [], []
+    at = 0
+    flat = torch.cat(orders)
+    for term in terms:
+        tensor = flat[at : at + h ** (term.order + 1)].reshape(h, -1)
+        at += tensor.numel()
+        choices = list(product(range(h), repeat=term.order))
+        factors = torch.zeros(term.order, heads, h, dtype=torch.float64)
+        for r, choice in enumerate(choices):
+            for operand, feature in enumerate(choice):
+                factors[operand, r, feature] = 1
+        if str(term) in ("i->i", "ij->ij"):
+            tensor = tensor - torch.eye(h)
+        fan_in.extend(factors)
+        fan_out.append(torch.nn.functional.pad(tensor, (0, heads - len(choices))))
+    layer = EinLayer(str(found.signature.output), h, heads, terms=terms, scale="sum", norm="none").double()
+    with torch.no_grad():
+        layer.fan_in.weight.copy_(torch.cat(fan_in))
+        layer.fan_in.bias.zero_()
+        layer.fan_out.weight.copy_(torch.cat([torch.cat(fan_out, 1), -torch.cat(fan_out, 1)]))
+        layer.fan_out.bias.zero_()
+        layer.out.weight.copy_(torch.cat([torch.eye(h), -torch.eye(h)], 1))
+        layer.out.bias.copy_(constant)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("signature", "sizes", "shape"),
+    [("aH -> aH", {"a": 5, "H": 3}, (5, 3)), ("abH -> abH", {"a": 3, "b": 4, "H": 2}, (3, 4, 2))],
+)
+def test_a_layer_reproduces_any_series_of_order_2(signature, sizes, shape):
+    found = series(signature, order=2, sizes=sizes)
+    params = torch.randn(found.total, dtype=torch.float64)
+    layer = layer_of(found, params, heads=sizes["H"] ** 2)
+    x = torch.randn(4, *shape, dtype=torch.float64)
+    expected = found.evaluate(x, params, basis="orbit")
+    assert torch.allclose(layer(x), expected, rtol=1e-11, atol=1e-11)
+    assert not torch.allclose(layer(x), found.evaluate(x, params * 1.001, basis="orbit"), rtol=1e-11, atol=1e-11)
+
+
+def test_an_unknown_norm_is_refused():
+    with pytest.raises(EinNetError, match=r"norm must be one of 'rms', 'none', got 'batch'"):
+        EinLayer("aH", 4, norm="batch")
