@@ -1,5 +1,6 @@
 """Random symmetry types and terms for hypothesis, and the types that many tests go through."""
 
+from math import prod
 from string import ascii_letters
 
 from hypothesis import strategies as st
@@ -49,3 +50,27 @@ def terms_of(draw, symmetry: Symmetry, max_order: int = 4, indices: int = 3) -> 
 
     operands = [one_tuple() for _ in range(draw(st.integers(1, max_order)))]
     return Term.of(operands, one_tuple())
+
+
+@st.composite
+def series_cases(draw, entries: int = 1500, features: bool = True) -> tuple[str, int, dict[str, int], bool]:
+    """A signature, an order, sizes, commutative or not; all coefficients together have few entries."""
+    letters = draw(st.lists(st.sampled_from("abc"), unique=True, min_size=1, max_size=3))
+    parents = {c: draw(st.sampled_from([None, *letters[:k]])) for k, c in enumerate(letters)}
+    heads, used = [], set()
+    for _ in range(draw(st.integers(2, 3))):
+        mine = {c for c in letters if draw(st.sampled_from([False, True, True]))}
+        for c in reversed(letters):
+            mine |= {parents[c]} if c in mine and parents[c] else set()
+        above = {parents[c] for c in mine}
+        axes = [c for c in letters if c in mine for _ in range(1 if c in above else draw(st.integers(1, 2)))]
+        heads.append("".join(draw(st.permutations(axes))) + "H" * (features and draw(st.booleans())))
+        used |= mine
+    tail = ", ".join(f"{p}->{c}" for c, p in parents.items() if p and c in used)
+    text = ", ".join(heads[:-1]) + " -> " + heads[-1] + f"; {tail}" * bool(tail)
+    sizes = {c: draw(st.integers(1, 3)) for c in sorted(used)} | ({"H": draw(st.integers(1, 2))} if features else {})
+    per_type = [prod(sizes[c] for c in head) for head in heads]
+    order = draw(st.integers(0, 3))
+    while order and per_type[-1] * sum(per_type[:-1]) ** order > entries:
+        order -= 1
+    return text, order, sizes, draw(st.booleans())

@@ -88,46 +88,9 @@ class Slots:
         roots = [(self.classes[s], lengths[s], below[s]) for s in range(len(self)) if self.parents[s] is None]
         return _count_all(roots, None if sizes is None else tuple(sorted(sizes.items())))
 
-    def _grow(self, sizes: Sizes) -> Iterator[tuple[int, dict[int, np.ndarray], np.ndarray]]:
-        """Slot by slot, the patterns of the slots so far, from those of the slots before.
-
-        Yields the slot, for each earlier slot of its class the number of the new pattern in which
-        the two are equal (-1: there is none), under the key -1 the number of that in which it is a
-        block of its own, and the patterns, where a block is named by its first slot.
-        """
-        size = len(self)
-        rows = np.zeros((1, size), np.uint8)
-        for done, slot in enumerate(self._outermost_first):
-            peers = [t for t in self._outermost_first[:done] if self.classes[t] == self.classes[slot]]
-            parent = self.parents[slot]
-            numbers: dict[int, np.ndarray] = {}
-            grown, total, used = [], 0, np.zeros(len(rows), int)
-            for t in peers:
-                fits = np.ones(len(rows), bool)
-                if parent is not None:
-                    fits = rows[:, self.parents[t]] == rows[:, parent]  # type: ignore[index]
-                first = fits & (rows[:, t] == t)
-                used += first
-                numbers[t] = np.full(len(rows), -1)
-                numbers[t][first] = total + np.arange(first.sum())
-                total += int(first.sum())
-                grown.append(np.where(np.arange(size) == slot, np.uint8(t), rows[first]))
-                for other in peers[: peers.index(t)]:  # t may stand in a block that an earlier slot began
-                    joined = fits & (rows[:, t] == other)
-                    numbers[t][joined] = numbers[other][joined]
-            open_ = np.ones(len(rows), bool) if sizes is None else used < sizes[self.classes[slot]]
-            numbers[-1] = np.where(open_, total + np.cumsum(open_) - 1, -1)
-            grown.append(np.where(np.arange(size) == slot, np.uint8(slot), rows[open_]))
-            rows = np.concatenate(grown)
-            yield slot, numbers, rows
-
     def patterns(self, sizes: Sizes = None) -> np.ndarray:
         """All patterns, in lexicographic order; `uint8` of shape (patterns, slots)."""
-        if not len(self):
-            return np.zeros((1, 0), np.uint8)
-        *_, (_, _, rows) = self._grow(sizes)
-        rows = first_occurrence(rows)
-        return rows[np.argsort(_keys(rows))]
+        return self._stages(sizes)[-1].patterns if len(self) else np.zeros((1, 0), np.uint8)
 
     def labels(self, sizes: Mapping[str, int], fitting: Sizes = None) -> np.ndarray:
         """The row in `patterns(fitting)` of the entry at each tuple of indices.
@@ -136,24 +99,21 @@ class Slots:
         one pattern, except on its diagonals with the axes before, which are fewer by a factor n.
         """
         labels = np.zeros((), np.int32)
-        axes: list[int] = []  # the slots of labels' axes
-        for slot, numbers, rows in self._grow(fitting):
-            final = np.arange(len(rows), dtype=np.int32)
-            if len(axes) == len(self) - 1:
-                final = np.argsort(np.argsort(_keys(first_occurrence(rows)))).astype(np.int32)
-            n = sizes[self.classes[slot]]
-            grown = np.empty((*labels.shape, n), np.int32)
-            grown[...] = final[numbers.pop(-1)[labels]][..., None]
-            axes.append(slot)
-            for t, number in numbers.items():
-                name = list(range(len(axes)))
-                for one, two in zip(self._chain(slot), self._chain(t), strict=True):
-                    name[axes.index(one)] = name[axes.index(two)]
-                merged = list(dict.fromkeys(name))
-                diagonal = np.einsum(grown, name, merged)  # a view
-                diagonal[...] = final[number[np.einsum(labels, name[:-1], merged)]]
+        for stage in self._stages(fitting):
+            grown = np.empty((*labels.shape, sizes[self.classes[stage.slot]]), np.int32)
+            grown[...] = stage.alone[labels][..., None]
+            for axes, kept, joined in stage.diagonals:
+                diagonal = np.einsum(grown, axes, kept)  # a view
+                diagonal[...] = joined[np.einsum(labels, axes[:-1], kept)]
             labels = grown
-        return np.ascontiguousarray(labels.transpose([axes.index(s) for s in range(len(self))]))
+        if self._outermost_first != tuple(range(len(self))):
+            labels = labels.transpose(np.argsort(self._outermost_first)).copy()
+        return labels
+
+    def _stages(self, sizes: Sizes) -> tuple["_Stage", ...]:
+        most = Counter(self.classes)
+        fitting = None if sizes is None else tuple((c, min(sizes[c], most[c])) for c in sorted(most))
+        return _stages(self, fitting) if len(self) <= 8 else _stages.__wrapped__(self, fitting)
 
     def blocks(self, pattern: Sequence[int]) -> "Slots":
         """The slots of a tensor that has one index for each block of the pattern."""
@@ -163,6 +123,78 @@ class Slots:
             tuple(self.classes[s] for s in firsts),
             tuple(None if p is None else int(pattern[p]) for p in parents),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """How one more slot makes patterns of those of the slots before."""
+
+    slot: int
+    alone: np.ndarray  # for each pattern before: the new one in which the slot is a block of its own
+    diagonals: tuple[tuple[list[int], list[int], np.ndarray], ...]  # axes, axes kept, the new one if equal
+    patterns: np.ndarray
+
+
+@lru_cache(maxsize=256)
+def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_Stage, ...]:
+    """The stages for the slots in turn, outermost class first; the last has the patterns in order."""
+    order = slots._outermost_first
+    rows = np.zeros((1, len(slots)), np.uint8)  # blocks, named by their first slot
+    stages = []
+    for done, slot in enumerate(order):
+        alone, joined, rows = _grown(slots, order[:done], slot, rows, None if sizes is None else dict(sizes))
+        final, patterns = np.arange(len(rows), dtype=np.int32), rows
+        if done + 1 == len(order):
+            patterns = first_occurrence(rows)
+            sort = np.argsort(_keys(patterns))
+            final[sort] = np.arange(len(rows))
+            patterns = patterns[sort]
+        diagonals = []
+        for t, numbers in joined.items():
+            axes = list(range(done + 1))
+            for one, two in zip(slots._chain(slot), slots._chain(t), strict=True):
+                axes[order.index(one)] = axes[order.index(two)]
+            diagonals.append((axes, list(dict.fromkeys(axes)), final[numbers]))
+        patterns.flags.writeable = False
+        stages.append(_Stage(slot, final[alone], tuple(diagonals), patterns))
+    return tuple(stages)
+
+
+def _grown(
+    slots: Slots, before: tuple[int, ...], slot: int, rows: np.ndarray, sizes: Sizes
+) -> tuple[np.ndarray, dict[int, np.ndarray], np.ndarray]:
+    """Patterns with one more slot: the new row in which it is alone, in which it equals an earlier slot, all rows.
+
+    -1 stands where there is no such row.
+    """
+    peers = [t for t in before if slots.classes[t] == slots.classes[slot]]
+    parent = slots.parents[slot]
+    joined: dict[int, np.ndarray] = {}
+    grown, total, used = [], 0, np.zeros(len(rows), int)
+
+    def extend(chosen: np.ndarray, block: int) -> np.ndarray:
+        nonlocal total
+        extended = rows[chosen]
+        extended[:, slot] = block
+        grown.append(extended)
+        numbers = np.full(len(rows), -1)
+        numbers[chosen] = total + np.arange(len(extended))
+        total += len(extended)
+        return numbers
+
+    for t in peers:
+        fits = np.ones(len(rows), bool)
+        if parent is not None:
+            fits = rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
+        first = fits & (rows[:, t] == t)
+        used += first
+        joined[t] = extend(first, t)
+        for other in peers[: peers.index(t)]:  # t may stand in a block that an earlier slot began
+            same = fits & (rows[:, t] == other)
+            joined[t][same] = joined[other][same]
+    room = np.ones(len(rows), bool) if sizes is None else used < sizes[slots.classes[slot]]
+    alone = extend(room, slot)
+    return alone, joined, np.concatenate(grown)
 
 
 def _count_all(items: list[tuple[str, int, Bundle]], sizes: tuple[tuple[str, int], ...] | None) -> int:

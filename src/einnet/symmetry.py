@@ -8,6 +8,7 @@ framework that has numpy's indexing.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
@@ -246,7 +247,7 @@ class Signature:
 
         tail = ", ".join(f"{p}->{c}" for p, c in self.dependencies)
         left = ", ".join(map(head, self.inputs))
-        return f"{left} -> {head(self.output)}".rstrip() + (f"; {tail}" if tail else "")
+        return f"{left} -> {head(self.output)}".strip() + (f"; {tail}" if tail else "")
 
     def __repr__(self) -> str:
         return f"Signature({str(self)!r})"
@@ -270,4 +271,11 @@ def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
 
 def as_signature(signature: Signature | str) -> Signature:
     """A signature, given as such or in its notation."""
-    return signature if isinstance(signature, Signature) else Signature(signature)
+    if isinstance(signature, Signature):
+        return signature
+    return _parsed(signature) if isinstance(signature, str) else Signature(signature)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Signature:
+    return Signature(text)

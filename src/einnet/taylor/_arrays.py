@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
 from string import ascii_letters
 from typing import Any
@@ -24,17 +25,32 @@ __all__ = [
 ]
 
 LETTERS = ascii_letters[8:26] + ascii_letters[:8] + ascii_letters[26:51]  # i, j, k, ...; Z is the batch
+MAX_ORDER = 300
+MAX_AXES = 50  # letters of an einsum
 MAX_ENTRIES = 2**27  # of a coefficient that is written out: 1 GiB in double precision
 
 
 def as_arrays(*values: Any) -> list[Any]:
-    """All values as arrays of one framework: that of the first tensor among them, else numpy."""
-    tensor = next((v for v in values if hasattr(v, "new_tensor")), None)
-    return [v if hasattr(v, "new_tensor") else constant(np.asarray(v), tensor) for v in values]
+    """All values as arrays of one framework: that of the first tensor among them, else numpy.
+
+    Tensors then have one type, to which the others are promoted. What is no tensor adopts it, unless
+    that would lose a fraction or an imaginary part.
+    """
+    tensors = [v for v in values if hasattr(v, "new_tensor")]
+    if not tensors:
+        return [np.asarray(v) for v in values]
+    torch = module_of(tensors[0])
+    dtype = reduce(torch.promote_types, [t.dtype for t in tensors])
+    others = [np.asarray(v) for v in values if not hasattr(v, "new_tensor")]
+    if any(np.iscomplexobj(v) for v in others) and not dtype.is_complex:
+        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    if any(np.issubdtype(v.dtype, np.floating) for v in others) and not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype()
+    return [torch.as_tensor(v, dtype=dtype, device=tensors[0].device) for v in values]
 
 
 def constant(value: np.ndarray, like: Any) -> Any:
-    """The values in the framework of `like`; a tensor has its type and device."""
+    """Whole numbers in the framework of `like`; a tensor has its type and device."""
     return like.new_tensor(value) if hasattr(like, "new_tensor") else value
 
 
@@ -73,6 +89,8 @@ def module_of(array: Any) -> Any:
 
 def check_entries(shape: tuple[int, ...], what: str, instead: str, most: int = MAX_ENTRIES) -> None:
     """Raises where a coefficient of this shape is too large to write out."""
+    if len(shape) > MAX_AXES:
+        raise EinNetError(f"{what} has {len(shape)} axes, more than the {MAX_AXES} of an array: {instead}")
     if (entries := prod(shape)) > most:
         raise EinNetError(
             f"{what} has {' x '.join(map(str, shape))} = {entries:,} entries, more than the {most:,} "
@@ -81,6 +99,8 @@ def check_entries(shape: tuple[int, ...], what: str, instead: str, most: int = M
 
 
 def check_order(order: int, name: str = "order") -> int:
-    if not isinstance(order, int) or isinstance(order, bool) or order < 0:
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
         raise EinNetError(f"{name} must be a whole number, 0 or more, got {order!r}")
-    return order
+    if order > MAX_ORDER:
+        raise EinNetError(f"{name} must be {MAX_ORDER} at most, got {order}: lower orders come first in a series")
+    return int(order)

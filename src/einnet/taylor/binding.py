@@ -1,6 +1,6 @@
 """Sizes: checked against a signature, read from tensors; and inputs brought to one form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -11,11 +11,13 @@ from einnet.symmetry import Signature
 from einnet.taylor._arrays import as_arrays
 from einnet.taylor.evaluate import Operand
 
-__all__ = ["bind", "check_sizes"]
+__all__ = ["bind", "check_sizes", "unified"]
 
 
 def check_sizes(signature: Signature, sizes: Mapping[str, int], complete: bool = False) -> None:
     """Raises where a size is of no class, is no size, or is missing while others are given."""
+    if not isinstance(sizes, Mapping):
+        raise ShapeError(f"sizes must be a dict such as {{'a': 3}}, got {sizes!r}")
     known = ", ".join(signature.classes) or "none"
     for letter, size in sizes.items():
         if letter != "H" and letter not in signature.classes:
@@ -30,19 +32,25 @@ def check_sizes(signature: Signature, sizes: Mapping[str, int], complete: bool =
         )
 
 
-def bind(
-    signature: Signature, sizes: Mapping[str, int], features: int, x: Any
-) -> tuple[list[Operand], dict[str, int], tuple[int, ...]]:
-    """The inputs with one batch axis or none, the size of each class, and the batch axes."""
+def unified(signature: Signature, x: Any, params: list[Any]) -> tuple[list[Any], ...]:
+    """The inputs as a list, and the parameters of each order, in one framework."""
     number = len(signature.inputs)
     given = list(x) if isinstance(x, (tuple, list)) and number > 1 else [x]
     if len(given) != number:
         raise ShapeError(f"'{signature}' has {number} inputs, to be given as a tuple; got {len(given)}")
+    arrays = as_arrays(*given, *params)
+    return arrays[:number], *arrays[number:]
+
+
+def bind(
+    signature: Signature, sizes: Mapping[str, int], features: int, inputs: Sequence[Any]
+) -> tuple[list[Operand], dict[str, int], tuple[int, ...]]:
+    """The inputs with one batch axis or none, the size of each class, and the batch axes."""
     found: dict[str, int] = {}
     batch: tuple[int, ...] = ()
     operands = []
-    for k, (t, value) in enumerate(zip(signature.inputs, as_arrays(*given), strict=True)):
-        name = "x" if number == 1 else f"x[{k}]"
+    for k, (t, value) in enumerate(zip(signature.inputs, inputs, strict=True)):
+        name = "x" if len(inputs) == 1 else f"x[{k}]"
         for letter, size in t.sizes_of(value.shape, name).items():
             expected = sizes.get(letter, found.get(letter, size))
             if expected != size:

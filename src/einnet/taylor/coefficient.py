@@ -21,7 +21,8 @@ from einnet.terms import Term
 
 __all__ = ["MAX_PATTERNS", "Coefficient"]
 
-MAX_PATTERNS = 1_000_000
+MAX_PATTERNS = 200_000
+MAX_LABELS = 2**24
 MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
 MAX_REORDERED = 16  # commuting operands, whose reorderings are gone through by cycle type
 
@@ -60,8 +61,9 @@ class Coefficient:
 
     @property
     def name(self) -> str:
-        tuples = ["".join(t.axes) + "H" * w for t, w in zip((self.output, *self.types), self.wide, strict=True)]
-        return f"the coefficient of order {len(self.types)} ({', '.join(tuples[1:])} -> {tuples[0]})"
+        tuples = ["".join(t.axes) + "H" * t.features for t in (self.output, *self.types[:6])]
+        operands = ", ".join(tuples[1:]) + ", ..." * (len(self.types) > 6)
+        return f"the coefficient of order {len(self.types)} ({operands} -> {tuples[0]})"
 
     @cached_property
     def patterns(self) -> np.ndarray:
@@ -77,16 +79,21 @@ class Coefficient:
         """The shape of the labels of one pattern: the sizes of the feature axes."""
         return (self.features,) * sum(self.wide)
 
+    @property
+    def swaps(self) -> list[int]:
+        """The operands that may change places with the one before them."""
+        return [k for k in range(1, len(self.inputs)) if self.commutative and self.inputs[k] == self.inputs[k - 1]]
+
     @cached_property
     def parameter_of_label(self) -> np.ndarray:
         """The number of the parameter of each label, of shape (patterns, features of output, of operands...)."""
         shape = (len(self.patterns), *self.per_pattern)
-        check_entries(shape, f"the table of labels of {self.name}", "give smaller features, or lower the order")
+        what = f"the table of labels of {self.name}"
+        check_entries(shape, what, "give smaller features, or lower the order", MAX_LABELS)
         labels = np.arange(prod(shape)).reshape(shape)
-        swaps = [k for k in range(1, len(self.inputs)) if self.inputs[k] == self.inputs[k - 1]]
-        if not self.commutative or not swaps:
+        if not self.swaps:
             return labels
-        return orbit_numbers([self._swapped(k, labels) for k in swaps], labels.size).reshape(shape)
+        return orbit_numbers([self._swapped(k, labels) for k in self.swaps], labels.size).reshape(shape)
 
     def _swapped(self, k: int, labels: np.ndarray) -> np.ndarray:
         """Where each label goes when operand k changes places with the one before it."""
@@ -179,14 +186,13 @@ class Coefficient:
         shape = tuple(n for s in shapes for n in s)
         check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
         numbers = self.slots.labels(sizes, self.sizes)
-        table = self.parameter_of_label
-        if len(self.patterns) == self.dof == table.size:
+        if not self.swaps and prod(self.per_pattern) == 1:
             return numbers.reshape(shape)
         feature = [wide and k == len(s) - 1 for s, wide in zip(shapes, self.wide, strict=True) for k in range(len(s))]
         index = [numbers.reshape([1 if wide else n for n, wide in zip(shape, feature, strict=True)])]
         for k in np.flatnonzero(feature):
             index.append(np.arange(shape[k]).reshape([-1 if j == k else 1 for j in range(len(shape))]))
-        return table.astype(np.int32)[tuple(index)]
+        return self.parameter_of_label.astype(np.int32)[tuple(index)]
 
     def to_contraction(self, params: Any) -> Any:
         return self._changed(params, self._mobius)

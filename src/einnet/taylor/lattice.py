@@ -12,20 +12,24 @@ blocks of a differ anyway, so mu(p, q) = 0 where q merges such.
 Source: Rota, On the Foundations of Combinatorial Theory I, section 7; nested as in the derivation above.
 """
 
+from collections import Counter
 from functools import lru_cache
 from math import factorial
 
 import numpy as np
 
+from einnet.errors import EinNetError
 from einnet.patterns import Slots, row_numbers
 
 __all__ = ["mobius", "zeta"]
 
+MAX_PAIRS = 2**24
 Sparse = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, columns, values
 
 
 def zeta(slots: Slots, patterns: np.ndarray) -> Sparse:
     """The integer matrix Z with T(p) = sum over q of Z[q, p] E(q), for the patterns that exist."""
+    _check_pairs(slots, patterns)
     rows, columns = [], []
     for number, pattern in enumerate(patterns):
         coarser = row_numbers(_merges(slots.blocks(pattern.tolist()))[0][:, pattern], patterns)
@@ -41,6 +45,7 @@ def mobius(slots: Slots, patterns: np.ndarray) -> Sparse:
     have room for. That pattern q does not exist, but T(q) does: it is the sum of the E of the
     patterns coarser than q.
     """
+    _check_pairs(slots, patterns)
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for number in np.argsort(patterns.max(1, initial=0), kind="stable").tolist():  # the coarsest first
         pattern = patterns[number]
@@ -57,6 +62,14 @@ def mobius(slots: Slots, patterns: np.ndarray) -> Sparse:
         found[number] = kept, sums
     columns = np.repeat(list(found), [len(rows) for rows, _ in found.values()])
     return np.concatenate([r for r, _ in found.values()]), columns, np.concatenate([v for _, v in found.values()])
+
+
+def _check_pairs(slots: Slots, patterns: np.ndarray) -> None:
+    kinds = Counter(slots.blocks(pattern.tolist()) for pattern in patterns)
+    if (pairs := sum(kind.count() * times for kind, times in kinds.items())) > MAX_PAIRS:
+        raise EinNetError(
+            f"the change of basis has {pairs:,} entries, more than {MAX_PAIRS:,}: change the basis of a lower order"
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -136,7 +136,8 @@ class LaurentSeries:
         moved = f" and invariant under {', '.join(map(cycles, self.generators))}" if self.generators else ""
         head = (
             f"{self.n} variables, scale invariant{moved}, powers {', '.join(map(str, self.powers))}: "
-            f"{count(self.dof)} free parameters, {count(self._sums[self.n][0])} of {count(len(self.powers) ** self.n)} monomials"
+            f"{count(self.dof)} free parameters, {count(self._sums[self.n][0])} of "
+            f"{count(len(self.powers) ** self.n)} monomials"
         )
         return f"{head}\n{table(('exponents', 'monomials'), [(e, count(n)) for e, n in self.groups.items()])}"
 

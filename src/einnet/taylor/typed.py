@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement, pairwise, product
-from math import factorial, prod
+from math import comb, factorial, prod
 from typing import Any
 
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.symmetry import Signature, as_signature
-from einnet.taylor._arrays import as_arrays, check_order, concatenated, constant
-from einnet.taylor.binding import bind, check_sizes
+from einnet.taylor._arrays import check_order, concatenated, constant
+from einnet.taylor.binding import bind, check_sizes, unified
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.expansion import Panel, Series, joined
 from einnet.taylor.table import count, shortened, table
@@ -21,7 +21,7 @@ from einnet.terms import Term
 
 __all__ = ["TypeSeries", "series"]
 
-MAX_WORDS = 10_000
+MAX_CHOICES = 10_000
 LISTED = 10_000  # parameters of a coefficient whose contractions are made for the table
 BASES = ("contraction", "orbit")
 
@@ -58,13 +58,13 @@ def series(
     Networks (2019), section 3, for order 1.
     """
     signature = as_signature(signature)
-    given = dict(sizes or {})
-    check_sizes(signature, given)
+    check_sizes(signature, sizes or {})
+    given = {letter: int(size) for letter, size in (sizes or {}).items()}
     features = given.pop("H", 1)
     return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, commutative)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TypeSeries(Series):
     """The series of a signature; made by `series`."""
 
@@ -79,7 +79,18 @@ class TypeSeries(Series):
         """The size of each class, or None: all large ones."""
         return dict(self.given) if self.given or not self.signature.classes else None
 
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, TypeSeries) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple:
+        """Sizes belong to letters, so here the letters count."""
+        return str(self.signature), self.order, self.given, self.features, self.commutative
+
     def _count(self, k: int) -> int:
+        self._check_choices(comb(len(self.signature.inputs) + k - 1, k), k)
         total = 0
         for word in combinations_with_replacement(range(len(self.signature.inputs)), k):
             ways = 1 if self.commutative else factorial(k) // prod(map(factorial, Counter(word).values()))
@@ -99,11 +110,14 @@ class TypeSeries(Series):
     def words(self, k: int) -> tuple[tuple[int, ...], ...]:
         """The choices of k operands from among the inputs, by number."""
         numbers = range(len(self.signature.inputs))
-        if len(numbers) ** self.check(k) > MAX_WORDS:
-            raise EinNetError(
-                f"order {k} of '{self.signature}' has more than {MAX_WORDS:,} choices of operands: lower the order"
-            )
+        self._check_choices(len(numbers) ** self.check(k), k)
         return tuple(combinations_with_replacement(numbers, k) if self.commutative else product(numbers, repeat=k))
+
+    def _check_choices(self, choices: int, k: int) -> None:
+        if choices > MAX_CHOICES:
+            raise EinNetError(
+                f"order {k} of '{self.signature}' has more than {MAX_CHOICES:,} choices of operands: lower the order"
+            )
 
     def coefficients(self, k: int) -> tuple[Coefficient, ...]:
         """The coefficient tensors of order k, one for each choice of operands."""
@@ -240,11 +254,11 @@ class TypeSeries(Series):
         """
         if basis not in BASES:
             raise EinNetError(f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r}")
-        parts = self.split(params)
-        inputs, bound, batch = bind(self.signature, self.sizes or sizes or {}, self.features, x)
+        inputs, *parts = unified(self.signature, x, self.split(params))
+        operands, bound, batch = bind(self.signature, self.sizes or sizes or {}, self.features, inputs)
         rank = len(self.signature.output.axes) + self.signature.output.features
-        total = constant(np.zeros([prod(batch)] * bool(batch) + [1] * rank, dtype=int), inputs[0].value)
-        for k, part in enumerate(as_arrays(inputs[0].value, *parts)[1:]):
+        total = constant(np.zeros([prod(batch)] * bool(batch) + [1] * rank, dtype=int), inputs[0])
+        for k, part in enumerate(parts):
             for coefficient, p in zip(self.coefficients(k), self._cut(k, part), strict=True):
-                total = total + coefficient.evaluate(p, inputs, bound, basis)
+                total = total + coefficient.evaluate(p, operands, bound, basis)
         return total.reshape((*batch, *total.shape[bool(batch) :]))
