@@ -76,7 +76,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
     plt.close(figure)
 
 
-def sharing_picture(series: Series, picture: Path) -> None:
+def sharing_picture(series: Series, picture: Path | str) -> None:
     """Draws which parameter sits at each entry of the coefficients of order 0, 1 and 2.
 
     One colour for each free parameter. A matrix has the output and the operand, or the two operands,
@@ -174,7 +174,8 @@ def _colours(number: int) -> list[Any]:
     return list(hsv_to_rgb(shades))
 
 
-def _save(figure: Any, picture: Path) -> None:
+def _save(figure: Any, picture: Path | str) -> None:
+    picture = Path(picture)
     with write_whole(picture) as temporary:
         figure.savefig(temporary, dpi=150, metadata={"Date": None} if picture.suffix == ".svg" else None)
 

@@ -21,7 +21,7 @@ def check_sizes(signature: Signature, sizes: Mapping[str, int], complete: bool =
     known = ", ".join(signature.classes) or "none"
     for letter, size in sizes.items():
         if letter != "H" and letter not in signature.classes:
-            raise ShapeError(f"sizes has a class {letter!r} that '{signature}' has not: its classes are {known}")
+            raise ShapeError(f"sizes names {letter!r}, which '{signature}' does not have: its classes are {known}")
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
             raise ShapeError(f"the size of class {letter!r} must be a whole number, 1 or more, got {size!r}")
     missing = [c for c in signature.classes if c not in sizes]

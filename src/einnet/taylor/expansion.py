@@ -69,7 +69,7 @@ class Series(ABC):
     @cached_property
     def dof(self) -> tuple[int, ...]:
         """The number of free parameters of each order, 0 to `order`."""
-        return tuple(self._count(k) for k in range(self.order + 1))
+        return tuple(reversed([self._count(k) for k in reversed(range(self.order + 1))]))  # the largest may be refused
 
     @property
     def total(self) -> int:

@@ -9,7 +9,7 @@ import opt_einsum
 import scipy
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, check_entries
+from einnet.taylor._arrays import as_arrays, check_entries, check_order
 from einnet.taylor.nullspace import null_space
 from einnet.taylor.orbits import orbit_numbers
 from einnet.taylor.representation import Matrix, Representation
@@ -63,13 +63,16 @@ def linear_maps(
         )
     if not isinstance(source, Representation) or not isinstance(target, Representation):
         own = Representation(generators, lie_algebra)
+        for power in (source, target):
+            check_order(power, "a tensor power")  # type: ignore[arg-type]
+        _check_unknowns((own.dimension**target, own.dimension**source))  # type: ignore[operator]
         source, target = own**source, own**target  # type: ignore[operator]
     if (len(source.generators), len(source.lie_algebra)) != (len(target.generators), len(target.lie_algebra)):
         raise EinNetError(
             f"source and target must be representations of one group, generator by generator: got {source} and {target}"
         )
     shape = (target.dimension, source.dimension)
-    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**20)
+    _check_unknowns(shape)
     moves = [(_permutation(t), _permutation(s)) for t, s in zip(target.generators, source.generators, strict=True)]
     if method == "auto" and not source.lie_algebra and all(t is not None and s is not None for t, s in moves):
         return LinearMaps(_orbit_basis(moves, shape))
@@ -105,6 +108,10 @@ class LinearMaps:
 
     def __repr__(self) -> str:
         return f"LinearMaps(rank {self.rank}, {self.basis.shape[2]} to {self.basis.shape[1]} dimensions)"
+
+
+def _check_unknowns(shape: tuple[int, int]) -> None:
+    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**20)
 
 
 def _permutation(matrix: Any) -> np.ndarray | None:

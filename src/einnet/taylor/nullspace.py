@@ -10,16 +10,17 @@ from einnet.errors import EinNetError
 
 __all__ = ["METHODS", "null_space"]
 
-EXACT, DENSE = 300, 1500  # unknowns up to which these methods are chosen
+EXACT, DENSE = 300, 1000  # unknowns up to which these methods are chosen
 METHODS = ("auto", "exact", "dense", "iterative")
 CHUNK = 64  # random vectors that are projected together
+ZERO = 1e-9  # of the largest singular value; what is smaller is taken to be zero
 
 
 def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
     """A basis of the vectors that every constraint takes to zero, as rows.
 
-    "exact" eliminates in rational numbers (integer constraints only) and gives the reduced echelon
-    basis; "dense" and "iterative" give an orthonormal basis in double precision.
+    "exact" eliminates in rational numbers (integer constraints only) and gives a basis in echelon
+    form; "dense" and "iterative" give an orthonormal basis in double precision.
     """
     unknowns = int(constraints[0].shape[1])
     whole = all(np.array_equal(c.data, np.round(c.data)) for c in constraints)
@@ -27,9 +28,23 @@ def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
         raise EinNetError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
     if method == "auto":
         method = "exact" if whole and unknowns <= EXACT else "dense" if unknowns <= DENSE else "iterative"
-    if method == "exact" and not whole:
-        raise EinNetError("method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'")
-    return {"exact": _exact, "dense": _dense, "iterative": _iterative}[method](constraints)
+    if method == "exact":
+        if not whole:
+            raise EinNetError("method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'")
+        return _exact(constraints)
+    scales = [abs(c).sum(0).max(initial=0) for c in constraints]
+    scaled = [
+        scipy.sparse.csr_array(c / scale, dtype=float) for c, scale in zip(constraints, scales, strict=True) if scale
+    ]
+    if not scaled:
+        return np.eye(unknowns)
+    basis = (_dense if method == "dense" else _iterative)(scaled)
+    if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > 10 * ZERO:
+        raise EinNetError(
+            f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
+            "give the group in an orthonormal basis, or use method='dense', or 'exact' with whole numbers"
+        )
+    return basis
 
 
 def _exact(constraints: Sequence[Any]) -> np.ndarray:
@@ -52,9 +67,10 @@ def _exact(constraints: Sequence[Any]) -> np.ndarray:
 
 
 def _dense(constraints: Sequence[Any]) -> np.ndarray:
-    stacked = scipy.sparse.vstack(constraints)
-    values, vectors = np.linalg.eigh((stacked.T @ stacked).toarray().astype(float))
-    return vectors[:, values <= 1e-10 * max(values[-1], 1.0)].T
+    triangle = np.linalg.qr(scipy.sparse.vstack(constraints).toarray(), mode="r")
+    _, values, vectors = np.linalg.svd(triangle)
+    rank = int((values > ZERO * values.max(initial=0)).sum())
+    return vectors[rank:]
 
 
 def _iterative(constraints: Sequence[Any]) -> np.ndarray:
@@ -64,12 +80,11 @@ def _iterative(constraints: Sequence[Any]) -> np.ndarray:
     find it in as many steps as C^T C has different eigenvalues, which are few for the Casimir-like
     operators of Lie algebras.
     """
-    matrices = [scipy.sparse.csr_array(c, dtype=float) for c in constraints]
     rng = np.random.default_rng(0)
-    basis = np.zeros((matrices[0].shape[1], 0))
+    basis = np.zeros((constraints[0].shape[1], 0))
     while True:
         x = rng.standard_normal((basis.shape[0], CHUNK))
-        x = _projected(matrices, x - basis @ (basis.T @ x))
+        x = _projected(constraints, x - basis @ (basis.T @ x))
         x -= basis @ (basis.T @ x)
         left, values, _ = np.linalg.svd(x, full_matrices=False)
         kept = values > 1e-6 * np.sqrt(basis.shape[0])

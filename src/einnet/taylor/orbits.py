@@ -33,7 +33,7 @@ def as_permutations(given: Any, name: str) -> tuple[tuple[int, ...], ...]:
     """Permutations in one-line notation, checked: g[i] is where point i goes."""
     try:
         found = [np.asarray(g) for g in given]
-    except TypeError:
+    except (TypeError, ValueError):
         found = []
     if not found:
         raise EinNetError(

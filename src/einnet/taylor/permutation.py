@@ -51,8 +51,9 @@ def series_of(
         commutative: whether C(x, y) = C(y, x).
 
     Orbits are connected components, so the time grows with the number of entries n^order, not with
-    the size of the group. If the group is that of the cyclic shifts, nothing is written out and the
-    series is evaluated by FFT. Raises `EinNetError` for what is not a permutation, or too large.
+    the size of the group. If one generator is a cycle of all variables and the others are its powers,
+    nothing is written out and the series is evaluated by FFT. Raises `EinNetError` for what is not a
+    permutation, or too large.
     """
     moves = as_permutations(generators, "generators")
     outputs = None
@@ -179,7 +180,7 @@ class GroupSeries(Series):
             raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
         batch = tuple(x.shape[:-1])
         operand = Operand(0, x.reshape((prod(batch), self.size)), True, False, 1)
-        total = constant(np.zeros((prod(batch), *[1] * len(self.out_shape)), int), x)
+        total = constant(np.zeros((prod(batch), *self.out_shape), int), x)
         for k, part in enumerate(parts):
             if self.cycle is not None:
                 value = self.cycle.evaluate(part, operand.value, k, self.commutative)

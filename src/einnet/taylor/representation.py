@@ -39,6 +39,8 @@ class Representation:
             given = getattr(self, name)
             if not isinstance(given, (list, tuple, np.ndarray)):
                 raise EinNetError(f"{name} must be a list of square matrices, got {type(given).__name__}")
+            if isinstance(given, np.ndarray) and given.ndim == 2 and given.shape[0] == given.shape[1]:
+                raise EinNetError(f"{name} must be a list of matrices, got one of shape {given.shape}: write [matrix]")
             matrices = tuple(_matrix(m, f"{name}[{k}]", name == "generators") for k, m in enumerate(given))
             object.__setattr__(self, name, matrices)
         sizes = [m.shape[0] for m in self.matrices]
@@ -61,7 +63,7 @@ class Representation:
     @property
     def dual(self) -> "Representation":
         """Linear functions on the space."""
-        inverses = [scipy.sparse.csr_array(np.linalg.inv(g.toarray()).T) for g in self.generators]
+        inverses = [_inverse(g.toarray()).T for g in self.generators]
         return Representation(inverses, [-a.T for a in self.lie_algebra])
 
     def __mul__(self, other: "Representation") -> "Representation":
@@ -156,23 +158,39 @@ def _dimension(d: int, least: int) -> int:
     return d
 
 
+def _inverse(g: np.ndarray) -> np.ndarray:
+    """The inverse, in whole numbers where it has such."""
+    inverse = np.linalg.inv(g)
+    rounded = np.round(inverse)
+    return rounded if np.array_equal(g @ rounded, np.eye(len(g))) else inverse
+
+
 def _matrix(given: Matrix, name: str, permutation_allowed: bool) -> Matrix:
-    dense = None if scipy.sparse.issparse(given) else np.asarray(given)
-    if dense is not None and dense.ndim == 1 and permutation_allowed:
-        if sorted(dense.tolist()) != list(range(dense.size)):
-            raise EinNetError(f"{name} is no permutation of 0 to {dense.size - 1} and no matrix: {dense.tolist()}")
-        given = scipy.sparse.csr_array((np.ones(dense.size, int), (dense, np.arange(dense.size))), (dense.size,) * 2)
-    elif dense is not None and (dense.ndim != 2 or dense.dtype == object):
-        raise ShapeError(f"{name} must be a square matrix, got shape {dense.shape}")
+    if not scipy.sparse.issparse(given):
+        given = _array(given, name)
+        if given.ndim == 1 and permutation_allowed:
+            if sorted(given.tolist()) != list(range(given.size)):
+                raise EinNetError(f"{name} is no permutation of 0 to {given.size - 1} and no matrix: {given.tolist()}")
+            ones = np.ones(given.size, int)
+            given = scipy.sparse.csr_array((ones, (given, np.arange(given.size))), (given.size, given.size))
+        elif given.ndim != 2:
+            raise ShapeError(f"{name} must be a square matrix, got shape {given.shape}")
     matrix = scipy.sparse.csr_array(given)
-    if matrix.shape[0] != matrix.shape[1]:
+    rows, columns = matrix.shape
+    if rows != columns:
         raise ShapeError(f"{name} must be a square matrix, got shape {matrix.shape}")
     if np.iscomplexobj(matrix.data) or not np.isfinite(matrix.data).all():
         raise EinNetError(f"{name} must have real, finite entries")
-    if (
-        permutation_allowed
-        and not matrix.shape[0] == np.linalg.matrix_rank(matrix.toarray())
-        and matrix.shape[0] <= 500
-    ):
+    if permutation_allowed and rows <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
         raise EinNetError(f"{name} is singular: an element of a group has an inverse")
     return matrix
+
+
+def _array(given: Any, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biufc" or not array.size:
+        raise ShapeError(f"{name} must be a square matrix of numbers, got {given!r}")
+    return array

@@ -56,6 +56,8 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
         allowed = ()
     if not allowed or not all(isinstance(p, (int, np.integer)) for p in allowed):
         raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
+    if n * n * len(allowed) ** 2 > MOST:
+        raise EinNetError(f"{n} variables with {len(allowed):,} powers are too many: use fewer variables or powers")
     moves = as_permutations(generators, "generators") if len(generators) else ()
     if moves and len(moves[0]) != n:
         raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
@@ -91,12 +93,12 @@ class LaurentSeries:
                 "scale-invariant monomials, too many to write out: use fewer variables or powers"
             )
         rows = np.zeros((1, 0), int)
-        for left in reversed(range(self.n)):
+        for left in reversed(range(1, self.n)):
             grown = np.repeat(rows, len(self.powers), 0)
             grown = np.column_stack([grown, np.tile(self.powers, len(rows))])
             possible = np.array([-total for total in self._sums[left]], int)
             rows = grown[np.isin(grown.sum(1), possible)]
-        return rows
+        return np.column_stack([rows, -rows.sum(1)])[np.isin(-rows.sum(1), self.powers)]
 
     @cached_property
     def sharing(self) -> np.ndarray:
@@ -115,6 +117,11 @@ class LaurentSeries:
         if not self.generators:
             return self._sums[self.n][0]
         return int(self.sharing.max(initial=-1)) + 1
+
+    @property
+    def total(self) -> int:
+        """The number of free parameters, as for a `Series`."""
+        return self.dof
 
     @property
     def groups(self) -> dict[tuple[int, ...], int]:

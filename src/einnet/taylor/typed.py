@@ -169,7 +169,8 @@ class TypeSeries(Series):
         >>> [str(t) for t in series("a -> a", order=1).contractions(1)]
         ['i->i', 'j->i']
 
-        Its coefficient is 1 where *at least* the pattern's indices are equal. Where `commutative`, a
+        Its coefficient is 1 where *at least* the pattern's indices are equal. With features, each has a
+        parameter for each index of the output's and the operands' features, which vary fastest. Where `commutative`, a
         contraction stands for all that reordering equal operands makes of it. With several inputs,
         those of all choices of operands, unless `inputs` names one.
         """
