@@ -1,0 +1,107 @@
+"""`einnet series` and `einnet laurent`: tables, JSON, pictures, and what is wrong with an input."""
+
+import json
+from html import escape
+
+import numpy as np
+import pytest
+
+from einnet import series
+from einnet.cli import main
+
+
+def test_json_has_the_counts_and_the_contractions(capsys):
+    assert main(["series", "a -> a", "--order", "1", "--size", "a=3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {
+        "dof": [1, 2], "total": 3, "commutative": False, "signature": "a -> a", "sizes": {"a": 3},
+        "contractions": [["->i"], ["i->i", "j->i"]],
+    }  # fmt: skip
+
+
+def test_json_of_a_group_has_the_counts(capsys):
+    assert main(["series", "--generator", "1 2 3 0", "--generator", "3,2,1,0", "--json", "--commutative"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"dof": [1, 1, 3], "total": 5, "commutative": True}
+
+
+def test_an_equivariant_group(capsys):
+    assert main(["series", "--order", "1", "--generator", "1 2 0", "--out-generator", "1 2 0"]) == 0
+    assert "3 outputs, equivariant under (0 1 2) (output (0 1 2)): 4 free parameters" in capsys.readouterr().out
+
+
+def test_features_have_a_size(capsys):
+    assert main(["series", "aH -> H", "--order", "1", "--size", "a=2", "--size", "H=3"]) == 0
+    assert "aH -> H with a=2, H=3: 12 free parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_a_picture_is_drawn(tmp_path, capsys, suffix):
+    picture = tmp_path / f"sharing{suffix}"
+    assert main(["series", "ab ->", "--size", "a=2", "--size", "b=2", "--plot", str(picture)]) == 0
+    start = {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[suffix]
+    assert picture.read_bytes().startswith(start)
+    captured = capsys.readouterr()
+    assert f"drawn to {picture}" in captured.err
+    assert captured.out == f"{series('ab ->', 2, {'a': 2, 'b': 2})}\n"
+
+
+def test_the_same_picture_is_the_same_file(tmp_path):
+    for name in ("one.svg", "two.svg"):
+        assert main(["series", "a -> a", "--plot", str(tmp_path / name)]) == 0
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_the_legend_names_each_contraction(tmp_path):
+    picture = tmp_path / "sharing.svg"
+    assert main(["series", "aa -> a", "--order", "1", "--plot", str(picture)]) == 0
+    text = picture.read_text()
+    for term in series("aa -> a", order=1).contractions(1):
+        assert f"<!-- {escape(str(term))} -->" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["series"], "give a signature such as 'ab ->', or --generator"),
+        (["series", "ab ->", "--generator", "1 0"], "give a signature such as 'ab ->', or --generator"),
+        (["series", "ab ->", "--size", "a"], "--size is written CLASS=NUMBER, such as --size a=3, got 'a'"),
+        (["series", "ab ->", "--size", "a=2"], "the size of 'b' is missing"),
+        (["series", "ab ->", "--out-generator", "1 0"], "--out-generator belongs to --generator"),
+        (["series", "--generator", "1 0", "--size", "a=2"], "--size belongs to a signature"),
+        (["series", "--generator", "1 x"], "a generator lists where each point goes, such as '1 2 3 0', got '1 x'"),
+        (["series", "--generator", "1 1"], "generators[0] is not a permutation of 0 to 1: nothing goes to 0"),
+        (["series", "a->b->c"], "a signature has one arrow"),
+        (["series", "a ->", "--order", "-1"], "order must be a whole number, 0 or more, got -1"),
+        (["series", "aa -> aa", "--order", "400"], "order must be 300 at most, got 400"),
+        (["laurent", "3", "--powers", "2"], "--powers is written LOWEST:HIGHEST, such as --powers=-2:2, got '2'"),
+        (["laurent", "0"], "n, the number of variables, must be a whole number, 1 or more, got 0"),
+    ],
+)
+def test_wrong_input_gets_a_short_message_and_exit_code_2(capsys, arguments, message):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith("einnet: ")
+    assert captured.out == ""
+
+
+def test_a_picture_that_is_too_large_is_refused(tmp_path, capsys):
+    picture = tmp_path / "large.png"
+    assert main(["series", "aa -> aa", "--size", "a=10", "--plot", str(picture)]) == 2
+    assert (
+        "a picture shows up to 250,000 entries, order 2 has 1,000,000: choose smaller sizes" in capsys.readouterr().err
+    )
+    assert not picture.exists()
+
+
+def test_the_matrix_of_a_picture_has_a_block_for_each_output():
+    from einnet.plots import _as_matrix
+
+    found = series("a -> a", order=2, sizes={"a": 3})
+    (panel,) = found.panels(2)
+    matrix = _as_matrix(panel)
+    assert matrix.shape == (3, 11)
+    blocks = [matrix[:, 4 * i : 4 * i + 3] for i in range(3)]
+    assert (np.array(blocks) == found.sharing(2)).all()
+    assert np.isnan(matrix[:, [3, 7]]).all()
+    assert panel.names == ["i,i->i", "i,j->i", "j,i->i", "j,j->i", "j,k->i"]
