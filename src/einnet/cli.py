@@ -100,38 +100,64 @@ def series(
     commutative
         C(x, y) = C(y, x), as for derivatives.
     generator
-        Instead of a signature: a permutation of the variables, "1 2 3 0" takes 0 to 1, 1 to 2, ...
-        Several generate the group.
+        Instead of a signature: where a permutation takes each variable, "1 2 3 0" takes 0 to 1, 1 to
+        2, ... Several generate the group.
     out_generator
         What each generator does to the outputs. Without them the function is invariant.
     plot
-        Draw which coefficients are shared to this file (.svg, .png or .pdf); sizes default to 3.
+        Draw which coefficients up to order 2 are shared to this file (.svg, .png or .pdf); sizes
+        default to 3.
     json
-        Print the counts and contractions as JSON.
+        Print the counts and contractions as JSON; null where they are too many to list.
     """
-    from einnet.taylor import series as type_series
-    from einnet.taylor import series_of
-
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
-    if signature is not None:
-        if out_generator:
-            raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
-        found = type_series(signature, order, dict(map(_size, size or [])), commutative)
+    if signature is None:
+        found = _group_series(generator or [], out_generator, order, size, commutative)
     else:
-        if size:
-            raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
-        outputs = [_permutation(g) for g in out_generator] if out_generator else None
-        found = series_of([_permutation(g) for g in generator or []], order, outputs, commutative)
+        found = _type_series(signature, out_generator, order, size, commutative)
     print(_as_json(found) if json else found)
     if plot is not None:
-        from einnet.plots import sharing_picture
-
-        if signature is not None and not size:
-            found = type_series(signature, order, dict.fromkeys(Signature(signature).classes, 3), commutative)
-        sharing_picture(found, plot)
-        print(f"drawn to {plot}", file=sys.stderr)
+        _plot_sharing(found, plot)
     return 0
+
+
+def _group_series(
+    generator: list[str], out_generator: Repeated, order: int, size: Repeated, commutative: bool
+) -> Series:
+    from einnet.taylor import series_of
+
+    if size:
+        raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
+    outputs = [_permutation(g) for g in out_generator] if out_generator else None
+    return series_of([_permutation(g) for g in generator], order, outputs, commutative)
+
+
+def _type_series(signature: str, out_generator: Repeated, order: int, size: Repeated, commutative: bool) -> Series:
+    from einnet.taylor import series as type_series
+
+    if out_generator:
+        raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
+    sizes = dict(map(_size, size or []))
+    if len(sizes) < len(size or []):
+        raise EinNetError(f"--size is given twice for one class: {' '.join(size or [])}")
+    found = type_series(signature, order, sizes, commutative)
+    if "H" in sizes and not any(t.features for t in (*found.signature.inputs, found.signature.output)):
+        raise EinNetError(f"--size gives H, but no type of '{signature}' has features: write H in the type")
+    return found
+
+
+def _plot_sharing(found: Series, plot: Path) -> None:
+    from einnet.plots import sharing_picture
+    from einnet.taylor import TypeSeries
+    from einnet.taylor import series as type_series
+
+    if isinstance(found, TypeSeries) and found.sizes is None:
+        sizes = {**dict.fromkeys(found.signature.classes, 3), **({"H": found.features} if found.features > 1 else {})}
+        found = type_series(found.signature, found.order, sizes, found.commutative)
+    sharing_picture(found, plot)
+    orders = "orders 0 to 2" if found.order > 2 else "all orders"
+    print(f"{found.heading}: {orders} drawn to {plot}", file=sys.stderr)
 
 
 @app.command
@@ -154,6 +180,8 @@ def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None)
     low, _, high = powers.partition(":")
     try:
         allowed = range(int(low), int(high) + 1)
+        if not allowed:
+            raise ValueError
     except ValueError:
         raise EinNetError(f"--powers is written LOWEST:HIGHEST, such as --powers=-2:2, got {powers!r}") from None
     print(laurent_series(variables, allowed, [_permutation(g) for g in generator or []]))
@@ -176,13 +204,22 @@ def _permutation(text: str) -> list[int]:
 
 
 def _as_json(found: Series) -> str:
-    from einnet.taylor import TypeSeries
+    from einnet.taylor import GroupSeries, TypeSeries
 
     result: dict[str, object] = {"dof": found.dof, "total": found.total, "commutative": found.commutative}
+    if isinstance(found, GroupSeries):
+        result |= {"generators": found.generators, "out_generators": found.out_generators}
     if isinstance(found, TypeSeries):
-        result["signature"] = str(found.signature)
-        result["sizes"] = found.sizes
-        result["contractions"] = [[str(t) for t in found.contractions(k)] for k in range(found.order + 1)]
+        coefficients = [c for k in range(found.order + 1) for c in found.coefficients(k)]
+        result |= {"signature": str(found.signature), "sizes": found.sizes, "features": found.features}
+        result["coefficients"] = [
+            {
+                "operands": [str(t.bare).partition(";")[0] for t in c.types],
+                "free": c.dof,
+                "contractions": [str(t) for t in c.contractions] if c.listable else None,
+            }
+            for c in coefficients
+        ]
     return dumps(result, indent=2)
 
 

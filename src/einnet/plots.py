@@ -15,7 +15,9 @@ from einnet.terms import pooling_terms
 
 __all__ = ["learning_curve", "pooling_picture", "sharing_picture"]
 
+SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
+DISTINCT = 20  # colours that are told apart without numbers
 MAX_CELLS = 250_000
 
 
@@ -48,6 +50,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
 
     from einnet.nn import EinPool
 
+    _check_suffix(picture)
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
     plt = _pyplot()
@@ -82,8 +85,11 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
     One colour for each free parameter. A matrix has the output and the operand, or the two operands,
     as rows and columns; at order 2 there is a matrix for each entry of the output. The legend names
     a parameter by the contraction with the same indices (for a group given by generators, by the
-    first entry of its orbit).
+    first entry of its orbit); different letters stand for different indices there.
     """
+    if not isinstance(series, Series):
+        raise EinNetError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
+    _check_suffix(picture)
     panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
     for panel in panels:
         if panel.sharing.size > MAX_CELLS:
@@ -94,13 +100,14 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
     matrices = [_as_matrix(panel) for panel in panels]
     cell = min(0.28, 9 / max(m.shape[1] for m in matrices), 8 / max(len(m) for m in matrices))  # inches
     legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
-    widths = [max(1.3, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
+    widths = [max(2.0, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
     below = max(cell * len(m) + 0.17 * rows for m, (rows, _, _) in zip(matrices, legends, strict=True)) + 0.2
     plt = _pyplot()
-    figure = plt.figure(figsize=(sum(widths), below + 0.65))
+    figure = plt.figure(figsize=(max(sum(widths), 0.075 * len(series.heading)), below + 0.9))
+    figure.text(0.02, 1 - 0.12 / (below + 0.9), series.heading, fontsize=9, va="top")
     left = 0.0
     for panel, matrix, width, (_, columns, _) in zip(panels, matrices, widths, legends, strict=True):
-        area = (left / sum(widths), 0, width / sum(widths), below / (below + 0.65))
+        area = (left / figure.get_figwidth(), 0, width / figure.get_figwidth(), below / (below + 0.9))
         axis = figure.add_axes(area)
         middle = (matrix.shape[1] - 1) / 2
         axis.set(xlim=(middle - width / cell / 2, middle + width / cell / 2), ylim=(below / cell - 0.5, -0.5))
@@ -112,10 +119,18 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
 
 def _legend_shape(panel: Panel, width: float) -> tuple[int, int, float]:
     """Rows, columns, and a column's width in inches."""
-    entries = min(len(panel.names), LEGEND) + (len(panel.names) > LEGEND)
-    column = 0.45 + 0.062 * max(map(len, panel.names[:LEGEND]))
+    shown = _legend_names(panel)
+    entries, column = len(shown), 0.45 + 0.062 * max(map(len, shown))
     columns = max(1, min(int(width / column), -(-entries // 4)))
     return -(-entries // columns), columns, column
+
+
+def _legend_names(panel: Panel) -> list[str]:
+    """The names, numbered where colours alone would be hard to tell apart, cut where there are many."""
+    names = panel.names
+    if len(names) > DISTINCT:
+        names = [f"{k} {name}" for k, name in enumerate(names)]
+    return names if len(names) <= LEGEND + 3 else [*names[:LEGEND], f"... {len(names) - LEGEND:,} more"]
 
 
 def _as_matrix(panel: Panel) -> np.ndarray:
@@ -145,9 +160,14 @@ def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int
     axis.set_axis_off()
     free = f"{len(panel.names):,} free of {panel.sharing.size:,}"
     axis.set_title("\n".join([panel.title, _what(panel.shapes), free]), fontsize=8)
-    handles = [Patch(color=colour, label=name) for colour, name in zip(colours, panel.names[:LEGEND], strict=False)]
-    if len(panel.names) > LEGEND:
-        handles.append(Patch(alpha=0, label=f"... {len(panel.names) - LEGEND:,} more"))
+    if len(panel.names) > DISTINCT and matrix.size <= 2500:
+        for (row, column), number in np.ndenumerate(matrix):
+            if not np.isnan(number):
+                axis.text(column, row, int(number), fontsize=4.5, ha="center", va="center")
+    names = _legend_names(panel)
+    handles = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=False)]
+    if names[-1].startswith("..."):
+        handles[-1] = Patch(alpha=0, label=names[-1])
     place = {"loc": "upper center", "bbox_to_anchor": ((columns - 1) / 2, rows - 0.5), "bbox_transform": axis.transData}
     style = {"frameon": False, "handlelength": 1.2, "columnspacing": 1.2, "prop": {"family": "monospace", "size": 7}}
     axis.legend(handles=handles, ncols=legend_columns, **place, **style)
@@ -158,20 +178,25 @@ def _what(shapes: tuple[tuple[int, ...], ...]) -> str:
     if len(shapes) == 1:
         return "y"
     if len(shapes) == 2:
-        return "y by x" if shapes[0] else "x"
-    return "x by x for each y" if shapes[0] else "x by x"
+        return "rows y, columns x" if shapes[0] else "x"
+    return "rows x, columns x, a block for each y" if shapes[0] else "rows x, columns x"
 
 
 def _colours(number: int) -> list[Any]:
-    """Colours that differ, for up to 20 parameters those of matplotlib's qualitative maps."""
+    """Up to 20 colours from matplotlib's qualitative maps; more are spread over hue and shade."""
     from matplotlib import colormaps
     from matplotlib.colors import hsv_to_rgb
 
-    if number <= 20:
+    if number <= DISTINCT:
         return list(colormaps["tab10" if number <= 10 else "tab20"].colors[:number])  # type: ignore[attr-defined]
     k = np.arange(number)
     shades = np.stack([k * 0.618034 % 1, 0.45 + 0.5 * (k // 2 % 2), 0.95 - 0.35 * (k % 3) / 2], 1)
     return list(hsv_to_rgb(shades))
+
+
+def _check_suffix(picture: Path | str) -> None:
+    if Path(picture).suffix not in SUFFIXES:
+        raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
 
 
 def _save(figure: Any, picture: Path | str) -> None:

@@ -1,5 +1,7 @@
 """`linear_maps`: ranks against closed forms and characters, the maps against random group elements."""
 
+import time
+import tracemalloc
 from math import comb
 
 import numpy as np
@@ -60,6 +62,44 @@ def test_ranks_between_tensor_powers_and_the_maps_themselves(name):
             maps = linear_maps(source=v**k, target=v**l)
             assert maps.rank == invariants(k + l), (k, l)
             assert_basis(maps, v, k, l)
+
+
+@pytest.mark.parametrize("rank", [0, 2, 3])
+def test_lorentz_tensors_of_rank_4(rank):
+    v, _, invariants = CLOSED_FORMS["SO+(1,3)"]
+    assert linear_maps(source=v**4, target=v**rank).rank == invariants(4 + rank)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: linear_maps([list(range(300))]), "the basis has 90000 x 300 x 300"),
+        (
+            lambda: linear_maps([np.eye(300), np.diag([2.0] * 300)], method="dense"),
+            "90,000 unknowns would write out 8,100,000,000 entries",
+        ),
+        (lambda: linear_maps(source=lorentz() ** 4, target=lorentz() ** 4, method="dense"), "use method='iterative'"),
+        (
+            lambda: linear_maps(lie_algebra=rotations(3).lie_algebra, source=16, target=0),
+            "a linear map has 1 x 43046721",
+        ),
+        (lambda: rotations(3) ** 20, "the representation has 3,486,784,401 dimensions, more than 131,072"),
+        (lambda: permutations(10**8), "must be a whole number from 1 to 131072, got 100000000"),
+        (lambda: rotations(500), "must be a whole number from 2 to 50, got 500"),
+        (lambda: rotations(3) * 2, r"expected a Representation, got 2: v \*\* 2 is a tensor power"),
+        (lambda: linear_maps(rotations(3), rotations(3)), "representations are given as source= and target="),
+    ],
+)
+def test_what_is_too_large_is_refused_before_time_and_memory_are_spent(ask, message):
+    tracemalloc.start()
+    start = time.perf_counter()
+    try:
+        with pytest.raises(EinNetError, match=message):
+            ask()
+        assert time.perf_counter() - start < 2
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_powers_of_the_groups_own_space_are_given_as_numbers():
@@ -295,11 +335,11 @@ WRONG = {
     "method": (lambda: linear_maps([[1, 0]], method="fast"), "method must be one of 'auto', 'exact', 'dense', 'iterative', got 'fast'"),
     "exact fractions": (lambda: linear_maps([np.diag([0.5, 1])], method="exact"), "method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'"),
     "negative power": (lambda: linear_maps([[1, 0]], source=-1), "a tensor power must be a whole number, 0 or more, got -1"),
-    "power": (lambda: V**0.5, "a tensor power is a whole number, 0 or more, got 0.5"),
+    "power": (lambda: V**0.5, "a tensor power must be a whole number, 0 or more, got 0.5"),
     "too large": (lambda: linear_maps(source=V**7, target=V**7), "2187 x 2187 = 4,782,969 entries, .* use representations of smaller dimension"),
-    "rotations of a line": (lambda: rotations(1), "the dimension must be a whole number, 2 or more, got 1"),
-    "no space": (lambda: lorentz(0), "a whole number, 1 or more, got 0"),
-    "no points": (lambda: permutations(2.0), "a whole number, 1 or more, got 2.0"),
+    "rotations of a line": (lambda: rotations(1), "the dimension must be a whole number from 2 to 50, got 1"),
+    "no space": (lambda: lorentz(0), "a whole number from 1 to 50, got 0"),
+    "no points": (lambda: permutations(2.0), "a whole number from 1 to 131072, got 2.0"),
     "x": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(3), [1, 1]), r"x must have shape \(batch..., 2\), got \(3,\)"),
     "params": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(2), [1]), r"expected 2 parameters in one vector, got shape \(1,\)"),
 }  # fmt: skip

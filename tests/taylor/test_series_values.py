@@ -152,8 +152,8 @@ def test_a_series_is_equivariant_under_random_group_elements(case, seed):
     moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
     known = {c: n for c, n in sizes.items() if c != "H"}
     for basis in ("contraction", "orbit"):
-        y = s.evaluate(given_as(inputs), params, basis, known)
-        assert close(s.evaluate(given_as(moved), params, basis, known), g.act(y, signature.output))
+        y = s.evaluate(given_as(inputs), params, basis, sizes=known)
+        assert close(s.evaluate(given_as(moved), params, basis, sizes=known), g.act(y, signature.output))
 
 
 # --- torch ---------------------------------------------------------------------------------------

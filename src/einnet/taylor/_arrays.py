@@ -79,7 +79,7 @@ def scatter_add(values: Any, rows: np.ndarray, size: int) -> Any:
 
 def _index(numbers: np.ndarray, like: Any) -> Any:
     torch = module_of(like)
-    return torch.as_tensor(numbers, device=like.device, dtype=torch.long)
+    return torch.tensor(numbers, device=like.device, dtype=torch.long)
 
 
 def module_of(array: Any) -> Any:
@@ -90,7 +90,9 @@ def module_of(array: Any) -> Any:
 def check_entries(shape: tuple[int, ...], what: str, instead: str, most: int = MAX_ENTRIES) -> None:
     """Raises where a coefficient of this shape is too large to write out."""
     if len(shape) > MAX_AXES:
-        raise EinNetError(f"{what} has {len(shape)} axes, more than the {MAX_AXES} of an array: {instead}")
+        raise EinNetError(
+            f"{what} has {len(shape)} axes, more than the {MAX_AXES} that an einsum has letters for: {instead}"
+        )
     if (entries := prod(shape)) > most:
         raise EinNetError(
             f"{what} has {' x '.join(map(str, shape))} = {entries:,} entries, more than the {most:,} "
@@ -102,5 +104,5 @@ def check_order(order: int, name: str = "order") -> int:
     if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0:
         raise EinNetError(f"{name} must be a whole number, 0 or more, got {order!r}")
     if order > MAX_ORDER:
-        raise EinNetError(f"{name} must be {MAX_ORDER} at most, got {order}: lower orders come first in a series")
+        raise EinNetError(f"{name} must be {MAX_ORDER} at most, got {order}: choose a lower one")
     return int(order)

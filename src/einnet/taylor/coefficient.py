@@ -19,9 +19,10 @@ from einnet.taylor.lattice import Sparse, mobius, zeta
 from einnet.taylor.orbits import orbit_numbers
 from einnet.terms import Term
 
-__all__ = ["MAX_PATTERNS", "Coefficient"]
+__all__ = ["Coefficient"]
 
 MAX_PATTERNS = 200_000
+LISTED = 10_000  # contractions that are made for a table
 MAX_LABELS = 2**24
 MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
 MAX_REORDERED = 16  # commuting operands, whose reorderings are gone through by cycle type
@@ -52,6 +53,7 @@ class Coefficient:
 
     @cached_property
     def slots(self) -> Slots:
+        """The index positions: axes of the output, then of the operands, without features."""
         return Slots.of((self.output, *self.types))
 
     @cached_property
@@ -61,12 +63,14 @@ class Coefficient:
 
     @property
     def name(self) -> str:
+        """As messages speak of it."""
         tuples = ["".join(t.axes) + "H" * t.features for t in (self.output, *self.types[:6])]
         operands = ", ".join(tuples[1:]) + ", ..." * (len(self.types) > 6)
         return f"the coefficient of order {len(self.types)} ({operands} -> {tuples[0]})"
 
     @cached_property
     def patterns(self) -> np.ndarray:
+        """A row for each pattern, see `Slots.patterns`."""
         if (number := self.slots.count(self.sizes)) > MAX_PATTERNS:
             raise EinNetError(
                 f"{self.name} has {number:,} patterns, more than the {MAX_PATTERNS:,} that are enumerated: "
@@ -106,6 +110,11 @@ class Coefficient:
             axis = 1 + sum(self.wide[:k])
             labels = labels.swapaxes(axis, axis + 1)
         return labels[image]
+
+    @property
+    def listable(self) -> bool:
+        """Whether the contractions are few enough for a table."""
+        return self.slots.count(self.sizes) <= LISTED
 
     @cached_property
     def first_label(self) -> np.ndarray:
@@ -148,6 +157,8 @@ class Coefficient:
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
         """One pattern of each set that reordering operands exchanges, and how many the set has."""
+        if not self.swaps:
+            return np.arange(len(self.patterns)), np.ones(len(self.patterns), int)
         lowest = self.parameter_of_label.reshape(len(self.patterns), -1).min(1)
         _, first, multiplicity = np.unique(lowest, return_index=True, return_counts=True)
         return first, multiplicity
@@ -195,6 +206,7 @@ class Coefficient:
         return self.parameter_of_label.astype(np.int32)[tuple(index)]
 
     def to_contraction(self, params: Any) -> Any:
+        """See `TypeSeries.to_contraction`; here for this coefficient's parameters alone."""
         return self._changed(params, self._mobius)
 
     def to_orbit(self, params: Any) -> Any:
@@ -219,13 +231,16 @@ class Coefficient:
         return gathered(changed, self.first_label)
 
     def evaluate(self, params: Any, inputs: Sequence[Operand], sizes: Mapping[str, int], basis: str) -> Any:
+        """The coefficient applied to its operands, (batch, axes of the output..., features)."""
         operands = [inputs[k] for k in self.inputs]
         if basis == "orbit":
             rank = len(self.output.axes) + self.wide[0]
             return contract_written_out(gathered(params, self.sharing(sizes)), operands, rank)
         first, multiplicity = self.representatives
-        weights = gathered(params, self.parameter_of_label[first])
-        if self.commutative:
+        if self.swaps:
+            weights = gathered(params, self.parameter_of_label[first])
             weights = weights * constant(multiplicity.reshape(-1, *[1] * sum(self.wide)), params)
+        else:
+            weights = params.reshape((-1, *self.per_pattern))
         axes = [sizes[c] for c in self.output.axes]
         return contract_patterns(len(axes), self.patterns[first], weights, operands, axes, self.wide[0])

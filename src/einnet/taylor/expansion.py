@@ -44,6 +44,21 @@ class Series(ABC):
     def sharing(self, k: int) -> np.ndarray:
         """Which parameter of order k sits at each entry of the coefficient."""
 
+    @property
+    @abstractmethod
+    def heading(self) -> str:
+        """What the series is of, in a line."""
+
+    @abstractmethod
+    def evaluate(self, x: Any, params: Any) -> Any:
+        """The value of the series at x."""
+
+    def __repr__(self) -> str:
+        try:
+            return str(self)
+        except EinNetError:
+            return self.heading
+
     @abstractmethod
     def panels(self, k: int) -> list[Panel]:
         """The coefficients of order k as a picture shows them."""
@@ -81,7 +96,7 @@ class Series(ABC):
 
         `params` is one vector of length `total`, or a list with a vector for each order.
         """
-        if isinstance(params, (list, tuple)) and params and all(np.ndim(p) == 1 for p in params):
+        if _by_order(params):
             params = as_arrays(*params)
             given = [p.shape[0] for p in params]
             if given != list(self.dof):
@@ -105,6 +120,9 @@ class Series(ABC):
 
 def joined(parts: Sequence[Any], like: Any) -> Any:
     """Parts for each order in the form of `like`: one vector, or a list."""
-    if isinstance(like, (list, tuple)) and like and all(np.ndim(p) == 1 for p in like):
-        return list(parts)
-    return concatenated(parts)
+    return list(parts) if _by_order(like) else concatenated(parts)
+
+
+def _by_order(params: Any) -> bool:
+    """Whether these are a list with a vector for each order."""
+    return isinstance(params, (list, tuple)) and bool(params) and all(np.ndim(p) == 1 for p in params)

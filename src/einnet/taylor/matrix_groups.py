@@ -47,7 +47,8 @@ def linear_maps(
         generators: matrices of group elements, or permutations in one-line notation.
         lie_algebra: matrices A, for the one-parameter groups exp(tA).
         source, target: the tensor power of the space on which these act (0: invariant numbers), or
-            two `Representation`s of one group; then the first two arguments are left out.
+            two `Representation`s of one group; then the first two arguments are left out. Generators
+            belong together by their order; whether both are of one group cannot be checked.
         method: "exact", "dense" or "iterative" (see `nullspace`); "auto" takes orbits for
             permutations, else the first that the size and the entries allow.
 
@@ -55,18 +56,7 @@ def linear_maps(
     Source: Finzi et al., A Practical Method for Constructing Equivariant Multilayer Perceptrons for
     Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
     """
-    both = [r for r in (source, target) if isinstance(r, Representation)]
-    if len(both) == 1 or (both and (len(generators) or len(lie_algebra))):
-        raise EinNetError(
-            "source and target are either tensor powers of the group's own space (whole numbers), or two "
-            "representations, which have their generators in them"
-        )
-    if not isinstance(source, Representation) or not isinstance(target, Representation):
-        own = Representation(generators, lie_algebra)
-        for power in (source, target):
-            check_order(power, "a tensor power")  # type: ignore[arg-type]
-        _check_unknowns((own.dimension**target, own.dimension**source))  # type: ignore[operator]
-        source, target = own**source, own**target  # type: ignore[operator]
+    source, target = _representations(generators, lie_algebra, source, target)
     if (len(source.generators), len(source.lie_algebra)) != (len(target.generators), len(target.lie_algebra)):
         raise EinNetError(
             f"source and target must be representations of one group, generator by generator: got {source} and {target}"
@@ -86,6 +76,26 @@ def linear_maps(
     return LinearMaps(null_space(constraints, method).reshape(-1, *shape))
 
 
+def _representations(
+    generators: Sequence[Matrix],
+    lie_algebra: Sequence[Matrix],
+    source: int | Representation,
+    target: int | Representation,
+) -> tuple[Representation, Representation]:
+    if isinstance(source, Representation) and isinstance(target, Representation):
+        if not len(generators) and not len(lie_algebra):
+            return source, target
+    elif not isinstance(source, Representation) and not isinstance(target, Representation):
+        own = Representation(generators, lie_algebra)
+        powers = check_order(target, "a tensor power"), check_order(source, "a tensor power")
+        _check_unknowns((own.dimension ** powers[0], own.dimension ** powers[1]))
+        return own**source, own**target
+    raise EinNetError(
+        "source and target are either tensor powers of the group's own space (whole numbers), or two "
+        "representations, which have their generators in them (v**0 for numbers that the group leaves alone)"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class LinearMaps:
     """A basis of equivariant linear maps, an array (rank, target dimension, source dimension)."""
@@ -98,7 +108,14 @@ class LinearMaps:
         return len(self.basis)
 
     def evaluate(self, x: Any, params: Any) -> Any:
-        """The map with these coefficients applied to x, (batch..., source dimension); numpy or torch."""
+        """The map with these coefficients applied to x, (batch..., source dimension); numpy or torch.
+
+        >>> turn = linear_maps(lie_algebra=[[[0, -1], [1, 0]]])
+        >>> turn.evaluate(np.array([3.0, 1.0]), [0, 1])
+        array([-1.,  3.])
+
+        A tensor is flattened: for `v**2` of three dimensions, x has 9 entries.
+        """
         x, params, basis = as_arrays(x, params, self.basis)
         if tuple(params.shape) != (self.rank,):
             raise ShapeError(f"expected {self.rank} parameters in one vector, got shape {tuple(params.shape)}")
@@ -111,7 +128,7 @@ class LinearMaps:
 
 
 def _check_unknowns(shape: tuple[int, int]) -> None:
-    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**20)
+    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**17)
 
 
 def _permutation(matrix: Any) -> np.ndarray | None:
@@ -128,4 +145,6 @@ def _orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
     """The indicators of the orbits of pairs (target coordinate, source coordinate)."""
     images = [np.add.outer(t * shape[1], s) for t, s in moves]
     orbits = orbit_numbers(images, shape[0] * shape[1])
+    instead = "use representations of smaller dimension, or einnet.series_of, which only numbers the orbits"
+    check_entries((int(orbits.max()) + 1, *shape), "the basis", instead, 2**26)
     return (orbits == np.arange(orbits.max() + 1)[:, None]).astype(float).reshape(-1, *shape)

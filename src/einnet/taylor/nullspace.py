@@ -8,11 +8,12 @@ import scipy
 
 from einnet.errors import EinNetError
 
-__all__ = ["METHODS", "null_space"]
+__all__ = ["null_space"]
 
 EXACT, DENSE = 300, 1000  # unknowns up to which these methods are chosen
 METHODS = ("auto", "exact", "dense", "iterative")
 CHUNK = 64  # random vectors that are projected together
+MAX_ENTRIES = 2**26  # of what is written out: half a GiB
 ZERO = 1e-9  # of the largest singular value; what is smaller is taken to be zero
 
 
@@ -36,13 +37,18 @@ def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
     scaled = [
         scipy.sparse.csr_array(c / scale, dtype=float) for c, scale in zip(constraints, scales, strict=True) if scale
     ]
+    if (method == "dense" or not scaled) and (entries := max(len(scaled), 1) * unknowns**2) > MAX_ENTRIES:
+        raise EinNetError(
+            f"{unknowns:,} unknowns would write out {entries:,} entries, more than {MAX_ENTRIES:,}: "
+            "use method='iterative', or representations of smaller dimension"
+        )
     if not scaled:
         return np.eye(unknowns)
     basis = (_dense if method == "dense" else _iterative)(scaled)
     if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > 10 * ZERO:
         raise EinNetError(
             f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
-            "give the group in an orthonormal basis, or use method='dense', or 'exact' with whole numbers"
+            "give the group in an orthonormal basis, or use method='dense' (small groups) or 'exact' (whole numbers)"
         )
     return basis
 
@@ -89,6 +95,11 @@ def _iterative(constraints: Sequence[Any]) -> np.ndarray:
         left, values, _ = np.linalg.svd(x, full_matrices=False)
         kept = values > 1e-6 * np.sqrt(basis.shape[0])
         basis = np.column_stack([basis, left[:, kept]])
+        if basis.size > MAX_ENTRIES:
+            raise EinNetError(
+                f"there are more than {basis.shape[1]:,} maps in {basis.shape[0]:,} unknowns, too many to write out: "
+                "use representations of smaller dimension"
+            )
         if not kept.all():
             return np.linalg.qr(basis)[0].T
 

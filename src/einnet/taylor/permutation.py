@@ -52,8 +52,9 @@ def series_of(
 
     Orbits are connected components, so the time grows with the number of entries n^order, not with
     the size of the group. If one generator is a cycle of all variables and the others are its powers,
-    nothing is written out and the series is evaluated by FFT. Raises `EinNetError` for what is not a
-    permutation, or too large.
+    the series is evaluated by FFT and no coefficient is written out, only its differences (n for an
+    invariant of order 2, n^(order-1) in general). Raises `EinNetError` for what is not a permutation,
+    or too large.
     """
     moves = as_permutations(generators, "generators")
     outputs = None
@@ -67,7 +68,7 @@ def series_of(
     return GroupSeries(moves, outputs, check_order(order), commutative)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupSeries(Series):
     """The series of a permutation group; made by `series_of`."""
 
@@ -83,6 +84,7 @@ class GroupSeries(Series):
 
     @property
     def out_shape(self) -> tuple[int, ...]:
+        """() for an invariant function, else the number of outputs."""
         return () if self.out_generators is None else (len(self.out_generators[0]),)
 
     @cached_property
@@ -105,6 +107,7 @@ class GroupSeries(Series):
         check_entries(shape, f"the coefficient of order {k}", "lower the order", MOST)
         if k not in self._sharings:
             self._sharings[k] = orbit_numbers(self._images(shape, k), prod(shape)).reshape(shape)
+            self._sharings[k].flags.writeable = False  # it is kept for evaluation
         return self._sharings[k]
 
     @cached_property
@@ -135,21 +138,24 @@ class GroupSeries(Series):
         1      3        1     C[0]
         2      9        3     C[0,0]  C[0,1]  C[0,2]
         """
+        rows = [(k, count(prod(self.shape(k))), count(n), self._examples(k)) for k, n in enumerate(self.dof)]
+        header = ("order", "entries", "free", "one entry of each")
+        return f"{self.heading}: {count(self.total)} free parameters\n{table(header, rows)}"
+
+    @property
+    def heading(self) -> str:
         shown = [cycles(g) for g in self.generators]
         about = f"invariant under {', '.join(shown)}"
         if self.out_generators is not None:
             moved = [f"{a} (output {cycles(h)})" for a, h in zip(shown, self.out_generators, strict=True)]
             about = f"{self.out_shape[0]} outputs, equivariant under {', '.join(moved)}"
-        about += ", commutative" if self.commutative else ""
-        rows = [(k, count(prod(self.shape(k))), count(n), self._examples(k)) for k, n in enumerate(self.dof)]
-        head = f"{self.size} variables, {about}: {count(self.total)} free parameters"
-        return f"{head}\n{table(('order', 'entries', 'free', 'one entry of each'), rows)}"
+        return f"{self.size} variables, {about}" + ", commutative" * self.commutative
 
     def _examples(self, k: int) -> str:
         if prod(self.shape(k)) > MOST:
             return "too many to list"
         names = self._names(k)
-        return shortened(names, len(names))
+        return shortened(names)
 
     def _names(self, k: int) -> list[str]:
         """The first entry of each parameter."""

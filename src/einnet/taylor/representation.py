@@ -13,9 +13,11 @@ import numpy as np
 import scipy
 
 from einnet.errors import EinNetError, ShapeError
+from einnet.taylor._arrays import check_order
 
 __all__ = ["Representation", "lorentz", "orthogonal", "permutations", "rotations"]
 
+MAX_DIMENSION = 2**17
 Matrix = Any  # anything that scipy makes a sparse matrix of
 
 
@@ -28,6 +30,9 @@ class Representation:
     (Representation(3 dimensions, 0 generators, 3 of the Lie algebra),
      Representation(12 dimensions, 0 generators, 3 of the Lie algebra))
 
+    >>> (v * v).dimension, v.dual.dimension, (permutations(4) @ v).dimension
+    (9, 3, 12)
+
     A generator is a square matrix, or a permutation in one-line notation.
     """
 
@@ -37,6 +42,8 @@ class Representation:
     def __post_init__(self) -> None:
         for name in ("generators", "lie_algebra"):
             given = getattr(self, name)
+            if isinstance(given, Representation):
+                raise EinNetError(f"{name} is a list of matrices; representations are given as source= and target=")
             if not isinstance(given, (list, tuple, np.ndarray)):
                 raise EinNetError(f"{name} must be a list of square matrices, got {type(given).__name__}")
             if isinstance(given, np.ndarray) and given.ndim == 2 and given.shape[0] == given.shape[1]:
@@ -54,10 +61,12 @@ class Representation:
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:
+        """Those of the generators, then those of the Lie algebra."""
         return (*self.generators, *self.lie_algebra)
 
     @property
     def dimension(self) -> int:
+        """That of the space."""
         return self.matrices[0].shape[0]
 
     @property
@@ -67,23 +76,29 @@ class Representation:
         return Representation(inverses, [-a.T for a in self.lie_algebra])
 
     def __mul__(self, other: "Representation") -> "Representation":
+        """The tensor product."""
+        self._check_product(other, "v ** 2 is a tensor power, v + v a direct sum")
         one, two = scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
         return self._with(other, scipy.sparse.kron, lambda a, b: scipy.sparse.kron(a, two) + scipy.sparse.kron(one, b))
 
     def __add__(self, other: "Representation") -> "Representation":
+        """The direct sum."""
         return self._with(
             other, lambda g, h: scipy.sparse.block_diag([g, h]), lambda a, b: scipy.sparse.block_diag([a, b])
         )
 
     def __pow__(self, power: int) -> "Representation":
-        if not isinstance(power, int) or power < 0:
-            raise EinNetError(f"a tensor power is a whole number, 0 or more, got {power!r}")
+        """The tensor power; power 0 are numbers that the group leaves alone."""
+        check_order(power, "a tensor power")
+        _check_dimension(self.dimension**power)
         result = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
         for _ in range(power):
             result = result * self
         return result
 
     def __matmul__(self, other: "Representation") -> "Representation":
+        """The product of two groups acting on the tensor product, each on its factor."""
+        self._check_product(other, "v @ w takes two representations")
         one, two = scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
         return Representation(
             [
@@ -95,6 +110,11 @@ class Representation:
                 *(scipy.sparse.kron(one, a) for a in other.lie_algebra),
             ],
         )
+
+    def _check_product(self, other: Any, hint: str) -> None:
+        if not isinstance(other, Representation):
+            raise EinNetError(f"expected a Representation, got {other!r}: {hint}")
+        _check_dimension(self.dimension * other.dimension)
 
     def _with(self, other: "Representation", group: Callable, algebra: Callable) -> "Representation":
         mine, its = (len(self.generators), len(self.lie_algebra)), (len(other.generators), len(other.lie_algebra))
@@ -137,7 +157,7 @@ def lorentz(d: int = 3) -> Representation:
 
 def permutations(n: int) -> Representation:
     """S(n) permuting n coordinates, by a swap of two and a cyclic shift."""
-    points = list(range(_dimension(n, 1)))
+    points = list(range(_dimension(n, 1, MAX_DIMENSION)))
     return Representation([[*points[:2][::-1], *points[2:]], [*points[1:], 0]])
 
 
@@ -152,10 +172,17 @@ def _planes(d: int, sign: Callable[[int, int], int]) -> list[np.ndarray]:
     return found
 
 
-def _dimension(d: int, least: int) -> int:
-    if not isinstance(d, int) or d < least:
-        raise EinNetError(f"the dimension must be a whole number, {least} or more, got {d!r}")
+def _dimension(d: int, least: int, most: int = 50) -> int:
+    if not isinstance(d, int) or not least <= d <= most:
+        raise EinNetError(f"the dimension must be a whole number from {least} to {most}, got {d!r}")
     return d
+
+
+def _check_dimension(dimension: int) -> None:
+    if dimension > MAX_DIMENSION:
+        raise EinNetError(
+            f"the representation has {dimension:,} dimensions, more than {MAX_DIMENSION:,}: lower its power"
+        )
 
 
 def _inverse(g: np.ndarray) -> np.ndarray:

@@ -64,9 +64,12 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
     return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LaurentSeries:
-    """The scale-invariant Laurent series; made by `laurent`."""
+    """The scale-invariant Laurent series; made by `laurent`.
+
+    It has no orders, so unlike in a `Series` `dof` is one number and `sharing` one array.
+    """
 
     n: int
     powers: tuple[int, ...]
@@ -89,7 +92,7 @@ class LaurentSeries:
         """The exponents of each monomial, of shape (monomials, n)."""
         if (monomials := self._sums[self.n][0]) * self.n > MOST:
             raise EinNetError(
-                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have {monomials:,} "
+                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have {count(monomials)} "
                 "scale-invariant monomials, too many to write out: use fewer variables or powers"
             )
         rows = np.zeros((1, 0), int)
@@ -136,9 +139,9 @@ class LaurentSeries:
 
         >>> print(laurent(2, range(-1, 2)))
         2 variables, scale invariant, powers -1, 0, 1: 3 free parameters, 3 of 9 monomials
-        exponents  monomials
-        (0, 0)     1
-        (-1, 1)    2
+        exponents  monomials  free
+        (0, 0)     1          1
+        (-1, 1)    2          2
         """
         moved = f" and invariant under {', '.join(map(cycles, self.generators))}" if self.generators else ""
         head = (
@@ -146,7 +149,14 @@ class LaurentSeries:
             f"{count(self.dof)} free parameters, {count(self._sums[self.n][0])} of "
             f"{count(len(self.powers) ** self.n)} monomials"
         )
-        return f"{head}\n{table(('exponents', 'monomials'), [(e, count(n)) for e, n in self.groups.items()])}"
+        if self._sums[self.n][0] * self.n > MOST:
+            return f"{head}\ntoo many to list"
+        free = Counter(tuple(sorted(self.exponents[k].tolist())) for k in np.unique(self.sharing, return_index=True)[1])
+        rows = [(e, count(n), count(free[e])) for e, n in self.groups.items()]
+        return f"{head}\n{table(('exponents', 'monomials', 'free'), rows)}"
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""

@@ -30,18 +30,18 @@ def count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else f"{Decimal(n):.2e}"
 
 
-def shortened(items: Sequence[object], total: int) -> str:
-    """The first of `total` items, as many as fit on a line.
+def shortened(items: Sequence[object]) -> str:
+    """The first items, as many as fit on a line.
 
-    >>> shortened(["i->i", "j->i"], 7)
-    'i->i  j->i  ... 5 more'
+    >>> shortened(["i->i", "j->i"]), shortened(range(1000))[-12:]
+    ('i->i  j->i', '... 978 more')
     """
     shown: list[str] = []
-    for item in map(str, items):
+    for item in map(str, items[:WIDTH]):
         if shown and sum(map(len, shown)) + 2 * len(shown) + len(item) > WIDTH:
             break
         shown.append(item)
-    left = total - len(shown)
+    left = len(items) - len(shown)
     return "  ".join([*shown, f"... {left:,} more"] if left else shown)
 
 

@@ -22,7 +22,6 @@ from einnet.terms import Term
 __all__ = ["TypeSeries", "series"]
 
 MAX_CHOICES = 10_000
-LISTED = 10_000  # parameters of a coefficient whose contractions are made for the table
 BASES = ("contraction", "orbit")
 
 
@@ -64,7 +63,7 @@ def series(
     return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, commutative)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TypeSeries(Series):
     """The series of a signature; made by `series`."""
 
@@ -136,11 +135,13 @@ class TypeSeries(Series):
 
     def _chosen(self, k: int, inputs: Sequence[int] | None) -> Coefficient:
         words = self.words(k)
+        if inputs is not None and not isinstance(inputs, (tuple, list)):
+            raise EinNetError(f"inputs is a tuple with the number of each operand, such as (0, 1), got {inputs!r}")
         word = words[0] if inputs is None and len(words) == 1 else tuple(inputs or ())
         if word not in words:
             raise EinNetError(
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
-                f"give inputs, one of {shortened(words, len(words))}; got {inputs}"
+                f"give inputs, one of {shortened(words)}; got {inputs}"
             )
         return self._coefficient(word)
 
@@ -170,9 +171,9 @@ class TypeSeries(Series):
         ['i->i', 'j->i']
 
         Its coefficient is 1 where *at least* the pattern's indices are equal. With features, each has a
-        parameter for each index of the output's and the operands' features, which vary fastest. Where `commutative`, a
-        contraction stands for all that reordering equal operands makes of it. With several inputs,
-        those of all choices of operands, unless `inputs` names one.
+        parameter for each index of the output's and the operands' features, which vary fastest. Where
+        `commutative`, a contraction stands for all that reordering equal operands makes of it. With
+        several inputs, those of all choices of operands, unless `inputs` names one.
         """
         chosen = self.coefficients(k) if inputs is None else (self._chosen(k, inputs),)
         return tuple(t for c in chosen for t in c.contractions)
@@ -187,27 +188,33 @@ class TypeSeries(Series):
         1      4        1     ij->
         2      16       4     ij,ij->  ij,ik->  ij,kj->  ij,kl->
         """
-        given = [f"{c}={n}" for c, n in self.given] + [f"H={self.features}"] * (self.features > 1)
-        about = f" with {', '.join(given)}" if given else ""
-        about += ", commutative" if self.commutative else ""
         rows = [row for k in range(self.order + 1) for row in self._rows(k)]
         header = ("order", *["entries"] * (self.sizes is not None), "free", "contractions")
-        return f"{self.signature}{about}: {count(self.total)} free parameters\n{table(header, rows)}"
+        return f"{self.heading}: {count(self.total)} free parameters\n{table(header, rows)}"
+
+    @property
+    def heading(self) -> str:
+        given = [f"{c}={n}" for c, n in self.given] + [f"H={self.features}"] * (self.features > 1)
+        about = f" with {', '.join(given)}" if given else ""
+        return f"{self.signature}{about}" + ", commutative" * self.commutative
 
     def _rows(self, k: int) -> Iterator[tuple[object, ...]]:
         for c in self.coefficients(k):
-            listed = shortened(c.contractions, len(c.contractions)) if c.dof <= LISTED else "too many to list"
-            several = k and len(self.signature.inputs) > 1
-            where = f"{k}: {', '.join(''.join(t.axes) for t in c.types)}" if several else str(k)
+            listed = shortened(c.contractions) if c.listable else "too many to list"
             size = [] if self.sizes is None else [count(c.entries(self.sizes))]
-            yield (where, *size, count(c.dof), listed)
+            yield (self._where(c), *size, count(c.dof), listed)
+
+    def _where(self, c: Coefficient) -> str:
+        """The order and, if there are several inputs, the operands."""
+        operands = ", ".join("".join(t.axes) for t in c.types)
+        return f"{len(c.types)}: {operands}" if c.types and len(self.signature.inputs) > 1 else str(len(c.types))
 
     def panels(self, k: int) -> list[Panel]:
         found = []
         for c in self.coefficients(k):
-            several = k and len(self.signature.inputs) > 1
-            title = f"order {k}" + f": {', '.join(''.join(t.axes) for t in c.types)}" * bool(several)
-            found.append(Panel(title, c.shapes(self._concrete()), self.sharing(k, c.inputs), c.names))
+            found.append(
+                Panel(f"order {self._where(c)}", c.shapes(self._concrete()), self.sharing(k, c.inputs), c.names)
+            )
         return found
 
     def to_contraction(self, params: Any) -> Any:
@@ -235,7 +242,9 @@ class TypeSeries(Series):
         ends = np.cumsum([0, *(c.dof for c in self.coefficients(k))]).tolist()
         return [part[a:b] for a, b in pairwise(ends)]
 
-    def evaluate(self, x: Any, params: Any, basis: str = "contraction", sizes: Mapping[str, int] | None = None) -> Any:
+    def evaluate(
+        self, x: Any, params: Any, basis: str = "contraction", *, sizes: Mapping[str, int] | None = None
+    ) -> Any:
         """The value of the series at x, for numpy arrays or torch tensors (differentiable in both).
 
         >>> s = series("a -> a", order=1, sizes={"a": 3})
@@ -254,7 +263,10 @@ class TypeSeries(Series):
         Returns an array (batch..., axes of the output..., features).
         """
         if basis not in BASES:
-            raise EinNetError(f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r}")
+            raise EinNetError(
+                f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r} "
+                "(several inputs are given as one tuple)"
+            )
         inputs, *parts = unified(self.signature, x, self.split(params))
         operands, bound, batch = bind(self.signature, self.sizes or sizes or {}, self.features, inputs)
         rank = len(self.signature.output.axes) + self.signature.output.features
