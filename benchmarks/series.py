@@ -34,7 +34,7 @@ from einnet.taylor import lorentz, orthogonal, rotations
 CASES = [(k, total - k) for total in range(2, 6) for k in range(1, total)]
 
 
-def main(*, largest: int = 8, limit: int = 30, out: Path = Path("benchmarks/series.md")) -> None:
+def main(*, largest: int = 8, limit: int = 20, out: Path = Path("benchmarks/series.md")) -> None:
     """Time V^k -> V^l for S(4) to S(largest), evaluation, and linear maps of matrix groups.
 
     EMLP is given `limit` seconds for a case.

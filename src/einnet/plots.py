@@ -163,7 +163,9 @@ def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int
     if len(panel.names) > DISTINCT and matrix.size <= 2500:
         for (row, column), number in np.ndenumerate(matrix):
             if not np.isnan(number):
-                axis.text(column, row, int(number), fontsize=4.5, ha="center", va="center")
+                dark = np.dot(colours[int(number)][:3], (0.3, 0.59, 0.11)) < 0.45
+                ink = "white" if dark else "black"
+                axis.text(column, row, int(number), fontsize=4.5, ha="center", va="center", color=ink)
     names = _legend_names(panel)
     handles = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=False)]
     if names[-1].startswith("..."):
