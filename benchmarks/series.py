@@ -131,7 +131,7 @@ def emlp_table(largest: int, limit: int) -> list[str]:
         "Milliseconds for a basis of V^k -> V^l, S(n). *Cold*: all that either keeps between calls was cleared, as in",
         "a new process after the imports. *Warm*: the median of 5 more calls (of one, where a call takes over 5 s),",
         "EMLP's solutions cleared before each, its compiled code kept. *Stored*: EMLP has the solution already, ours",
-        "computes it again. EMLP's progress bar is off: with it, the iterative solver (here k + l = 4 from n = 7 on and",
+        "computes it again. EMLP's progress bar is off: with it, the iterative solver (k + l = 4 from n = 7 on and",
         "k + l = 5 from n = 5 on) stops with a TypeError from numpy 2.",
         "",
         "| n | k, l | maps | ours cold | EMLP cold | ratio | ours warm | EMLP warm | ratio | EMLP stored | ratio "
