@@ -112,6 +112,10 @@ def series(
     """
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
+    if plot is not None:
+        from einnet.plots import check_picture_name
+
+        check_picture_name(plot)
     if signature is None:
         found = _group_series(generator or [], out_generator, order, size, commutative)
     else:

@@ -13,7 +13,7 @@ from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import pooling_terms
 
-__all__ = ["learning_curve", "pooling_picture", "sharing_picture"]
+__all__ = ["check_picture_name", "learning_curve", "pooling_picture", "sharing_picture"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
@@ -50,7 +50,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
 
     from einnet.nn import EinPool
 
-    _check_suffix(picture)
+    check_picture_name(picture)
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
     plt = _pyplot()
@@ -89,7 +89,7 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
     """
     if not isinstance(series, Series):
         raise EinNetError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
-    _check_suffix(picture)
+    check_picture_name(picture)
     panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
     for panel in panels:
         if panel.sharing.size > MAX_CELLS:
@@ -135,15 +135,19 @@ def _legend_names(panel: Panel) -> list[str]:
 
 def _as_matrix(panel: Panel) -> np.ndarray:
     """The parameter numbers as a matrix; NaN separates the matrices of different output entries."""
-    shapes = [s for s in panel.shapes if s] or [(1,)]  # of output and operands
-    if len(panel.shapes) < 3 or not panel.shapes[0]:
-        rows = shapes[0] if len(shapes) > 1 else shapes[0][:1] if len(shapes[0]) > 1 or len(panel.shapes) == 1 else (1,)
-        return panel.sharing.reshape(prod(rows), -1).astype(float)
-    outer = shapes[0] if len(shapes[0]) > 1 else (1, *shapes[0])
-    blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), prod(shapes[1]), -1).astype(float)
-    padded = np.pad(blocks, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    rows, columns, height, width = padded.shape
-    return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
+    output, *operands = panel.shapes
+    if len(operands) == 2:
+        outer = (1, *output) if len(output) < 2 else output
+        blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), prod(operands[0]), prod(operands[1])).astype(float)
+        padded = np.pad(blocks, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+        rows, columns, height, width = padded.shape
+        return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
+    if output and operands:
+        rows = prod(output)
+    else:  # one tensor alone: its first axis against the others; operands of one axis lie, outputs stand
+        (shape,) = [s for s in panel.shapes if s] or [(1,)]
+        rows = 1 if operands and len(shape) == 1 else shape[0]
+    return panel.sharing.reshape(rows, -1).astype(float)
 
 
 def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int) -> None:
@@ -196,7 +200,8 @@ def _colours(number: int) -> list[Any]:
     return list(hsv_to_rgb(shades))
 
 
-def _check_suffix(picture: Path | str) -> None:
+def check_picture_name(picture: Path | str) -> None:
+    """Raises for a file name whose suffix is of no kind of picture."""
     if Path(picture).suffix not in SUFFIXES:
         raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
 

@@ -172,3 +172,34 @@ def test_what_is_wrong_is_said(name):
 
 def test_an_x_of_whole_numbers_keeps_the_parameters():
     assert laurent(2, [0, 1]).evaluate(torch.tensor([2, 8]), [0.5]) == 0.5
+
+
+def test_whole_numbers_have_fractional_ratios():
+    ratios = laurent(2, [-1, 0, 1])
+    assert ratios.evaluate(torch.tensor([2, 4]), [1, 1, 1]) == 3.5
+    assert ratios.evaluate(np.array([2, 4]), [1, 1, 1]) == 3.5
+
+
+def test_large_values_do_not_overflow():
+    assert laurent(2, range(-2, 3)).evaluate(np.full(2, 1e200), np.ones(5)) == 5
+    assert laurent(2, range(-2, 3)).evaluate(torch.full((2,), 1e20), np.ones(5)) == 5
+
+
+def test_what_is_kept_cannot_be_changed():
+    found = laurent(3, range(-2, 3))
+    for array in (found.exponents, found.sharing):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda: laurent(3, range(-(10**9), 10**9)), "2,000,000,000 powers are too many"),
+        (lambda: laurent(2, [10**30, -(10**30)]), "powers must be whole numbers"),
+        (lambda: laurent(True, [0]), "n, the number of variables, must be a whole number"),
+    ],
+)
+def test_extreme_arguments_are_refused(ask, text):
+    with pytest.raises(EinNetError, match=text):
+        ask()

@@ -311,3 +311,22 @@ def test_what_is_too_large_is_refused_before_memory_is_spent(act, text):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30 * 2**20
+
+
+def test_half_precision_and_empty_batches_by_fft():
+    found = series_of([SHIFT], 2)
+    assert found.evaluate(torch.ones(4).half(), torch.ones(found.total).half()) == 1 + 4 + 16
+    assert found.evaluate(torch.ones(0, 4), torch.ones(found.total)).shape == (0,)
+    equivariant = series_of([SHIFT], 1, [SHIFT])
+    assert equivariant.evaluate(np.ones((0, 4)), np.ones(equivariant.total)).shape == (0, 4)
+
+
+def test_long_tables_and_names_are_cut():
+    shift = [*range(1, 200_000), 0]
+    assert len(str(series_of([shift], 2))) < 1000
+    assert "too many to list" in str(series_of([SHIFT], 12))
+
+
+def test_what_is_kept_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        series_of([SHIFT, MIRROR], 2).sharing(2)[:] = 0

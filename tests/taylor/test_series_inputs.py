@@ -63,3 +63,50 @@ def test_very_many_choices_of_operands_are_refused_at_once():
 def test_sizes_that_are_no_dict_are_refused():
     with pytest.raises(EinNetError, match=r"sizes must be a dict such as \{'a': 3\}, got \[3\]"):
         series("a ->", 1, [3])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, bool])
+def test_small_integers_do_not_overflow(dtype):
+    x = np.full((3, 3), 1 if dtype is bool else 100, dtype)
+    found = series("aa -> a", 2, {"a": 3})
+    expected = found.evaluate(x.astype(float), np.ones(found.total))
+    assert (found.evaluate(x, np.ones(found.total)) == expected).all()
+    assert (found.evaluate(x, [1] * found.total) == expected).all()
+    assert np.allclose(found.evaluate(torch.tensor(x), [1] * found.total), expected)
+
+
+def test_changes_of_basis_of_small_integers_are_right():
+    found = series("a ->", 2)
+    for params in (np.array([0, 0, 0, 1], np.uint8), torch.tensor([0, 0, 0, 1], dtype=torch.uint8)):
+        assert found.to_contraction(params).tolist() == [0, 0, -1, 1]
+
+
+def test_single_precision_stays_single():
+    found, x = series("a -> a", 2, {"a": 3}), np.ones(3, np.float32)
+    params = np.ones(found.total, np.float32)
+    for basis in ("orbit", "contraction"):
+        assert found.evaluate(x, params, basis).dtype == np.float32
+    assert found.to_contraction(params).dtype == np.float32
+    assert found.evaluate(torch.tensor(x), params).dtype == torch.float32
+
+
+def test_arrays_that_torch_cannot_read_directly():
+    found, params = series("a -> a", 1), torch.ones(3, dtype=torch.float64)
+    for x in (np.arange(3.0)[::-1], np.arange(3.0).astype(">f8"), np.arange(3).astype(np.longdouble)):
+        assert found.evaluate(x, params).tolist() == [1 + v + 3 for v in x.tolist()]
+
+
+@pytest.mark.parametrize("x", [[[1, 2], [3]], ["a", "b"]])
+def test_what_is_no_array_of_numbers_is_refused(x):
+    with pytest.raises(EinNetError, match="expected an array of numbers"):
+        series("a ->", 1).evaluate(x, [1, 1])
+
+
+def test_sizes_that_contradict_those_of_the_series_are_refused():
+    with pytest.raises(EinNetError, match=r"was made with the sizes \{'a': 3\}, evaluate got \{'a': 5\}"):
+        series("a ->", 1, {"a": 3}).evaluate(np.ones(3), [1, 1], sizes={"a": 5})
+
+
+def test_commutative_is_true_or_false():
+    with pytest.raises(EinNetError, match="commutative must be True or False, got 'no'"):
+        series("a ->", 2, None, "no")

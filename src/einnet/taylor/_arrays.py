@@ -15,7 +15,9 @@ __all__ = [
     "LETTERS",
     "MAX_ENTRIES",
     "as_arrays",
+    "as_floats",
     "check_entries",
+    "check_flag",
     "check_order",
     "concatenated",
     "constant",
@@ -31,27 +33,66 @@ MAX_ENTRIES = 2**27  # of a coefficient that is written out: 1 GiB in double pre
 
 
 def as_arrays(*values: Any) -> list[Any]:
-    """All values as arrays of one framework: that of the first tensor among them, else numpy.
+    """All values as arrays of one framework and type: a tensor's if there is one, else numpy's.
 
-    Tensors then have one type, to which the others are promoted. What is no tensor adopts it, unless
-    that would lose a fraction or an imaginary part.
+    Whole numbers become 64 bits wide. Lists take the type of the arrays beside them, unless that
+    would lose a fraction or an imaginary part.
     """
+    if any(hasattr(v, "new_tensor") for v in values):
+        return _as_tensors(values)
+    arrays = [_numbers(v) for v in values]
+    given = [a.dtype for a, v in zip(arrays, values, strict=True) if isinstance(v, (np.ndarray, np.generic))]
+    listed = [a.dtype for a, v in zip(arrays, values, strict=True) if not isinstance(v, (np.ndarray, np.generic))]
+    dtype = np.result_type(*(given or listed))
+    for other in listed:
+        if "biufcO".index(other.kind) > max("biufcO".index(dtype.kind), 2):
+            dtype = np.result_type(dtype, other)
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.int64)
+    return [a.astype(dtype, copy=False) for a in arrays]
+
+
+def as_floats(*values: Any) -> list[Any]:
+    """The same, whole numbers made floating point."""
+    arrays = as_arrays(*values)
+    if "int" not in str(arrays[0].dtype):
+        return arrays
+    torch = module_of(arrays[0])
+    return [a.astype(float) if torch is np else a.to(torch.get_default_dtype()) for a in arrays]
+
+
+def _as_tensors(values: Sequence[Any]) -> list[Any]:
     tensors = [v for v in values if hasattr(v, "new_tensor")]
-    if not tensors:
-        return [np.asarray(v) for v in values]
     torch = module_of(tensors[0])
     dtype = reduce(torch.promote_types, [t.dtype for t in tensors])
-    others = [np.asarray(v) for v in values if not hasattr(v, "new_tensor")]
-    if any(np.iscomplexobj(v) for v in others) and not dtype.is_complex:
+    others = [_numbers(v) for v in values if not hasattr(v, "new_tensor")]
+    if any(a.dtype.kind == "c" for a in others) and not dtype.is_complex:
         dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
-    if any(np.issubdtype(v.dtype, np.floating) for v in others) and not (dtype.is_floating_point or dtype.is_complex):
-        dtype = torch.get_default_dtype()
-    return [torch.as_tensor(v, dtype=dtype, device=tensors[0].device) for v in values]
+    if not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype() if any(a.dtype.kind == "f" for a in others) else torch.int64
+    native = [v if hasattr(v, "new_tensor") else _native(_numbers(v)) for v in values]
+    return [torch.as_tensor(v, dtype=dtype, device=tensors[0].device) for v in native]
+
+
+def _numbers(value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise EinNetError(f"expected an array of numbers, got {type(value).__name__} that is none: {error}") from None
+    if array.dtype.kind not in "biufcO":
+        raise EinNetError(f"expected an array of numbers, got entries of type {array.dtype}")
+    return array
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """In a form that torch reads: writeable, positive strides, this machine's bytes, 64 bits at most."""
+    kind = {"f": np.float64, "c": np.complex128}.get(array.dtype.kind) if array.dtype.itemsize > 8 else None
+    return np.array(array, dtype=kind or array.dtype.newbyteorder("="), order="C")
 
 
 def constant(value: np.ndarray, like: Any) -> Any:
-    """Whole numbers in the framework of `like`; a tensor has its type and device."""
-    return like.new_tensor(value) if hasattr(like, "new_tensor") else value
+    """Whole numbers in the framework, type and device of `like`."""
+    return like.new_tensor(value) if hasattr(like, "new_tensor") else value.astype(like.dtype)
 
 
 def concatenated(vectors: Sequence[Any]) -> Any:
@@ -106,3 +147,9 @@ def check_order(order: int, name: str = "order") -> int:
     if order > MAX_ORDER:
         raise EinNetError(f"{name} must be {MAX_ORDER} at most, got {order}: choose a lower one")
     return int(order)
+
+
+def check_flag(commutative: Any) -> bool:
+    if not isinstance(commutative, (bool, np.bool_)):
+        raise EinNetError(f"commutative must be True or False, got {commutative!r}")
+    return bool(commutative)

@@ -25,6 +25,7 @@ MAX_PATTERNS = 200_000
 LISTED = 10_000  # contractions that are made for a table
 MAX_LABELS = 2**24
 MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
+MAX_SLOTS_COMMUTATIVE = 45
 MAX_REORDERED = 16  # commuting operands, whose reorderings are gone through by cycle type
 
 
@@ -129,8 +130,9 @@ class Coefficient:
         number of labels that a reordering leaves alone.
         """
         k = len(self.types)
-        if len(self.slots) > MAX_SLOTS or (self.commutative and k > MAX_REORDERED):
-            limit = f"{MAX_REORDERED} commuting operands" if self.commutative else f"{MAX_SLOTS} index positions"
+        most = MAX_SLOTS_COMMUTATIVE if self.commutative else MAX_SLOTS
+        if len(self.slots) > most or (self.commutative and k > MAX_REORDERED):
+            limit = f"{most} index positions" + f" and {MAX_REORDERED} operands that commute" * self.commutative
             raise EinNetError(f"{self.name} is too large to be counted, the limit is {limit}: lower the order")
         if not self.commutative:
             return self._kept((1,) * k, range(k))

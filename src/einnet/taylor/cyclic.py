@@ -98,6 +98,8 @@ def _correlated(p: Any, z: Any) -> Any:
     """The sum over d of p[d] z_(t+d), along the last axis."""
     fft = module_of(z).fft
     n = z.shape[-1]
+    if "float16" in str(z.dtype):  # half precision has no transform of any length
+        return _correlated(p.float(), z.float()).to(z.dtype)
     if "complex" in str(z.dtype) or "complex" in str(p.dtype):
         return fft.ifft(fft.fft(z) * fft.ifft(p) * n)
     return fft.irfft(fft.rfft(z) * fft.rfft(p).conj(), n)

@@ -24,7 +24,7 @@ def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
     form; "dense" and "iterative" give an orthonormal basis in double precision.
     """
     unknowns = int(constraints[0].shape[1])
-    whole = all(np.array_equal(c.data, np.round(c.data)) for c in constraints)
+    whole = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
     if method not in METHODS:
         raise EinNetError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
     if method == "auto":
@@ -45,12 +45,16 @@ def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
     if not scaled:
         return np.eye(unknowns)
     basis = (_dense if method == "dense" else _iterative)(scaled)
-    if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > 10 * ZERO:
-        raise EinNetError(
-            f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
-            "give the group in an orthonormal basis, or use method='dense' (small groups) or 'exact' (whole numbers)"
-        )
+    if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > ZERO / 10:
+        raise _no_clear_null_space(rest)
     return basis
+
+
+def _no_clear_null_space(rest: float) -> EinNetError:
+    return EinNetError(
+        f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
+        "give the group in an orthonormal basis, or use method='dense' (small groups) or 'exact' (whole numbers)"
+    )
 
 
 def _exact(constraints: Sequence[Any]) -> np.ndarray:
@@ -75,8 +79,10 @@ def _exact(constraints: Sequence[Any]) -> np.ndarray:
 def _dense(constraints: Sequence[Any]) -> np.ndarray:
     triangle = np.linalg.qr(scipy.sparse.vstack(constraints).toarray(), mode="r")
     _, values, vectors = np.linalg.svd(triangle)
-    rank = int((values > ZERO * values.max(initial=0)).sum())
-    return vectors[rank:]
+    values = values / values[0]
+    if (between := values[(values > ZERO / 1000) & (values < 10 * ZERO)]).size:
+        raise _no_clear_null_space(float(between[0]))
+    return vectors[int((values > ZERO).sum()) :]
 
 
 def _iterative(constraints: Sequence[Any]) -> np.ndarray:

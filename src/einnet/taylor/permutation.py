@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, check_entries, check_order, constant, gathered
+from einnet.taylor._arrays import as_arrays, check_entries, check_flag, check_order, constant, gathered
 from einnet.taylor.cyclic import Cycle
 from einnet.taylor.evaluate import Operand, contract_written_out
 from einnet.taylor.expansion import Panel, Series
@@ -18,6 +18,7 @@ from einnet.taylor.table import count, cycles, shortened, table
 
 __all__ = ["GroupSeries", "series_of"]
 
+LISTED = 2**16  # entries of a coefficient whose parameters are listed in the table
 MOST = 2**25  # entries that are put into orbits one by one
 
 
@@ -65,7 +66,7 @@ def series_of(
                 f"out_generators must say what each of the {len(moves)} generators does to the output, "
                 f"got {len(outputs)}"
             )
-    return GroupSeries(moves, outputs, check_order(order), commutative)
+    return GroupSeries(moves, outputs, check_order(order), check_flag(commutative))
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,10 +153,9 @@ class GroupSeries(Series):
         return f"{self.size} variables, {about}" + ", commutative" * self.commutative
 
     def _examples(self, k: int) -> str:
-        if prod(self.shape(k)) > MOST:
+        if prod(self.shape(k)) > LISTED:
             return "too many to list"
-        names = self._names(k)
-        return shortened(names)
+        return shortened(self._names(k))
 
     def _names(self, k: int) -> list[str]:
         """The first entry of each parameter."""
@@ -186,6 +186,8 @@ class GroupSeries(Series):
             raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
         batch = tuple(x.shape[:-1])
         operand = Operand(0, x.reshape((prod(batch), self.size)), True, False, 1)
+        if not prod(batch):
+            return constant(np.zeros((*batch, *self.out_shape), int), x)
         total = constant(np.zeros((prod(batch), *self.out_shape), int), x)
         for k, part in enumerate(parts):
             if self.cycle is not None:

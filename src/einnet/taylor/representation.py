@@ -83,6 +83,8 @@ class Representation:
 
     def __add__(self, other: "Representation") -> "Representation":
         """The direct sum."""
+        if not isinstance(other, Representation):
+            raise EinNetError(f"expected a Representation, got {other!r}: v + v is a direct sum")
         return self._with(
             other, lambda g, h: scipy.sparse.block_diag([g, h]), lambda a, b: scipy.sparse.block_diag([a, b])
         )
@@ -202,13 +204,18 @@ def _matrix(given: Matrix, name: str, permutation_allowed: bool) -> Matrix:
             given = scipy.sparse.csr_array((ones, (given, np.arange(given.size))), (given.size, given.size))
         elif given.ndim != 2:
             raise ShapeError(f"{name} must be a square matrix, got shape {given.shape}")
-    matrix = scipy.sparse.csr_array(given)
+    user_made = not scipy.sparse.issparse(given) or given.dtype.kind not in "f"
+    if given.dtype.itemsize < 8 and given.dtype.kind == "f" and not np.array_equal(given, np.round(given)):
+        raise EinNetError(f"{name} must be in double precision, got {given.dtype}: rounding hides what is equal")
+    if np.iscomplexobj(given):
+        raise EinNetError(f"{name} must have real, finite entries")
+    matrix = scipy.sparse.csr_array(given, dtype=float, copy=True)  # whole numbers are exact up to 2^53
     rows, columns = matrix.shape
     if rows != columns:
         raise ShapeError(f"{name} must be a square matrix, got shape {matrix.shape}")
-    if np.iscomplexobj(matrix.data) or not np.isfinite(matrix.data).all():
+    if not np.isfinite(matrix.data).all():
         raise EinNetError(f"{name} must have real, finite entries")
-    if permutation_allowed and rows <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
+    if permutation_allowed and user_made and rows <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
         raise EinNetError(f"{name} is singular: an element of a group has an inverse")
     return matrix
 

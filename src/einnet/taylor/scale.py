@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, constant, gathered
+from einnet.taylor._arrays import as_floats, constant, gathered
 from einnet.taylor.orbits import as_permutations, orbit_numbers
 from einnet.taylor.table import count, cycles, table
 
@@ -48,20 +48,26 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
 
     A monomial x_1^e_1 ... x_n^e_n is invariant under x -> c x exactly if the exponents sum to 0.
     """
-    if not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise EinNetError(f"n, the number of variables, must be a whole number, 1 or more, got {n!r}")
+    if hasattr(powers, "__len__") and len(powers) > MOST:  # type: ignore[arg-type]
+        raise EinNetError(f"{len(powers):,} powers are too many: use fewer")  # type: ignore[arg-type]
     try:
         allowed = tuple(sorted(set(powers)))
     except TypeError:
         allowed = ()
-    if not allowed or not all(isinstance(p, (int, np.integer)) for p in allowed):
+    if not allowed or not all(isinstance(p, (int, np.integer)) and abs(p) <= 10**6 for p in allowed):
         raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
     if n * n * len(allowed) ** 2 > MOST:
         raise EinNetError(f"{n} variables with {len(allowed):,} powers are too many: use fewer variables or powers")
-    moves = as_permutations(generators, "generators") if len(generators) else ()
+    moves = as_permutations(generators, "generators") if not _is_empty(generators) else ()
     if moves and len(moves[0]) != n:
         raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
-    return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
+    return LaurentSeries(int(n), tuple(int(p) for p in allowed), moves)
+
+
+def _is_empty(generators: Any) -> bool:
+    return generators is None or (hasattr(generators, "__len__") and not len(generators))
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +107,9 @@ class LaurentSeries:
             grown = np.column_stack([grown, np.tile(self.powers, len(rows))])
             possible = np.array([-total for total in self._sums[left]], int)
             rows = grown[np.isin(grown.sum(1), possible)]
-        return np.column_stack([rows, -rows.sum(1)])[np.isin(-rows.sum(1), self.powers)]
+        rows = np.column_stack([rows, -rows.sum(1)])[np.isin(-rows.sum(1), self.powers)]
+        rows.flags.writeable = False  # it is kept
+        return rows
 
     @cached_property
     def sharing(self) -> np.ndarray:
@@ -112,7 +120,9 @@ class LaurentSeries:
             moved = np.empty_like(self.exponents)
             moved[:, list(g)] = self.exponents
             images.append(np.array([number[tuple(e)] for e in moved.tolist()]))
-        return orbit_numbers(images, len(number))
+        sharing = orbit_numbers(images, len(number))
+        sharing.flags.writeable = False  # it is kept
+        return sharing
 
     @property
     def dof(self) -> int:
@@ -160,12 +170,19 @@ class LaurentSeries:
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""
-        x, params = as_arrays(x, params)
+        x, params = as_floats(x, params)
         if not x.shape or x.shape[-1] != self.n:
             raise ShapeError(f"x must have shape (batch..., {self.n}), got {tuple(x.shape)}")
         if tuple(params.shape) != (self.dof,):
             raise ShapeError(f"expected {self.dof} parameters in one vector, got shape {tuple(params.shape)}")
         if self.powers[0] < 0 and bool((x == 0).any()):
             raise EinNetError("x has a zero, at which negative powers have no value")
-        monomials = (x[..., None, :] ** constant(self.exponents.astype(float), x)).prod(-1)
+        if self.powers[0] < 0:  # scaled to 1, which changes nothing but keeps powers from overflowing
+            size = abs(x)
+            x = x / (size.max(-1, keepdims=True) if isinstance(x, np.ndarray) else size.amax(-1, keepdim=True))
+        table = x[..., None] ** constant(np.array(self.powers), x)
+        which = np.searchsorted(self.powers, self.exponents)
+        monomials = table[..., 0, which[:, 0]]
+        for variable in range(1, self.n):
+            monomials = monomials * table[..., variable, which[:, variable]]
         return (monomials * gathered(params, self.sharing)).sum(-1)

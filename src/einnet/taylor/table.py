@@ -62,4 +62,5 @@ def cycles(permutation: Sequence[int]) -> str:
             point = permutation[point]
         if len(cycle) > 1:
             found.append("(" + " ".join(map(str, cycle)) + ")")
-    return "".join(found) or "()"
+    text = "".join(found) or "()"
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

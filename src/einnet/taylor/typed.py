@@ -12,7 +12,7 @@ import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.symmetry import Signature, as_signature
-from einnet.taylor._arrays import check_order, concatenated, constant
+from einnet.taylor._arrays import check_flag, check_order, concatenated, constant
 from einnet.taylor.binding import bind, check_sizes, unified
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.expansion import Panel, Series, joined
@@ -60,7 +60,7 @@ def series(
     check_sizes(signature, sizes or {})
     given = {letter: int(size) for letter, size in (sizes or {}).items()}
     features = given.pop("H", 1)
-    return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, commutative)
+    return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, check_flag(commutative))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -267,6 +267,8 @@ class TypeSeries(Series):
                 f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r} "
                 "(several inputs are given as one tuple)"
             )
+        if self.sizes is not None and sizes is not None and dict(sizes) != self.sizes:
+            raise ShapeError(f"the series was made with the sizes {self.sizes}, evaluate got {dict(sizes)}")
         inputs, *parts = unified(self.signature, x, self.split(params))
         operands, bound, batch = bind(self.signature, self.sizes or sizes or {}, self.features, inputs)
         rank = len(self.signature.output.axes) + self.signature.output.features
