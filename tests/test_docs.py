@@ -18,7 +18,7 @@ def shown(page: str) -> list[tuple[str, str]]:
     return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
 
 
-COMMANDS = shown((ROOT / "docs" / "series.md").read_text())
+COMMANDS = [c for page in ("series", "pooling") for c in shown((ROOT / "docs" / f"{page}.md").read_text())]
 
 
 def test_there_are_commands_to_check():
@@ -34,7 +34,7 @@ def test_a_shown_command_prints_what_is_shown(command, output, capsys):
     assert capsys.readouterr().out == output
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/series.md", "docs/low-rank.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/series.md", "docs/low-rank.md", "docs/pooling.md"])
 def test_links_lead_to_files(page):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())

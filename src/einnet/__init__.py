@@ -14,7 +14,7 @@ from einnet.group import GroupElement
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
 from einnet.taylor import Series, laurent, linear_maps, series, series_of
-from einnet.terms import Term, linear_terms
+from einnet.terms import PoolingSet, Term, linear_terms, pooling
 
 if TYPE_CHECKING:
     from einnet import nn, testing
@@ -29,6 +29,7 @@ __all__ = [
     "EinPool",
     "GroupElement",
     "Plan",
+    "PoolingSet",
     "Series",
     "Signature",
     "Symmetry",
@@ -37,6 +38,7 @@ __all__ = [
     "linear_maps",
     "linear_terms",
     "nn",
+    "pooling",
     "series",
     "series_of",
     "testing",

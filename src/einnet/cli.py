@@ -165,6 +165,23 @@ def _plot_sharing(found: Series, plot: Path) -> None:
 
 
 @app.command
+def pool(symmetry: str, *, order: int = 5) -> int:
+    """Show the smallest set of pooling operations that generates every einsum of a type up to an order.
+
+    Parameters
+    ----------
+    symmetry
+        A type such as 'aaH', 'ab' or 'abc; a->b'.
+    order
+        The largest number of operands.
+    """
+    from einnet.terms import pooling
+
+    print(pooling(symmetry, order))
+    return 0
+
+
+@app.command
 def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None) -> int:
     """Show the scale-invariant Laurent monomials: how many, and with which exponents.
 

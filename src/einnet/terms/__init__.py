@@ -2,6 +2,7 @@
 
 from einnet.terms.catalogue import pooling_terms
 from einnet.terms.linear import linear_terms
+from einnet.terms.pooling import PoolingSet, pooling
 from einnet.terms.term import Term
 
-__all__ = ["Term", "linear_terms", "pooling_terms"]
+__all__ = ["PoolingSet", "Term", "linear_terms", "pooling", "pooling_terms"]
