@@ -165,7 +165,7 @@ def _plot_sharing(found: Series, plot: Path) -> None:
 
 
 @app.command
-def pool(symmetry: str, *, order: int = 5) -> int:
+def pool(symmetry: str, *, order: int = 5, method: str = "minimal") -> int:
     """Show the smallest set of pooling operations that generates every einsum of a type up to an order.
 
     Parameters
@@ -174,10 +174,12 @@ def pool(symmetry: str, *, order: int = 5) -> int:
         A type such as 'aaH', 'ab' or 'abc; a->b'.
     order
         The largest number of operands.
+    method
+        minimal, or recipe: the steps of the source text with the number of terms after each.
     """
     from einnet.terms import pooling
 
-    print(pooling(symmetry, order))
+    print(pooling(symmetry, order, method))
     return 0
 
 
