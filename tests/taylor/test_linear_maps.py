@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, linear_maps, series
-from einnet.errors import ShapeError
 from einnet.taylor import Representation, lorentz, orthogonal, permutations, rotations
 from oracles.groups import kronecker, matrix_elements
+from refusals import assert_refused
 
 RIORDAN = [1, 0, 1, 1, 3, 6, 15, 36, 91]  # invariants of SO(3) in the tensor powers of the vectors
 
@@ -348,10 +348,7 @@ OF_SHAPE = ("not square", "not square, sparse", "a permutation in the Lie algebr
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_said(name):
-    act, text = WRONG[name]
-    with pytest.raises(EinNetError, match=text) as caught:
-        act()
-    assert isinstance(caught.value, ShapeError) == (name in OF_SHAPE)
+    assert_refused(*WRONG[name], of_shape=name in OF_SHAPE)
 
 
 def test_a_lie_algebra_may_be_given_at_any_scale():

@@ -31,7 +31,8 @@ def contract_written_out(coefficient: Any, operands: Sequence[Operand], out_rank
     letters = iter(LETTERS)
     output = "".join(next(letters) for _ in range(out_rank))
     tuples = ["".join(next(letters) for _ in range(x.rank + x.features)) for x in operands]
-    return _contract([(coefficient, output + "".join(tuples)), *_with_batch(operands, tuples)], operands, output)
+    parts = [(x.value, BATCH * x.batch + t) for x, t in zip(operands, tuples, strict=True)]
+    return _contract([(coefficient, output + "".join(tuples)), *parts], operands, output)
 
 
 def contract_patterns(
@@ -92,10 +93,6 @@ def _reduced(x: Operand, tup: tuple[int, ...], kept: tuple[int, ...], cache: dic
             first, last = BATCH * x.batch, LETTERS[-1] * x.features
             cache[key] = opt_einsum.contract(f"{first}{source}{last}->{first}{target}{last}", x.value)
     return cache[key]
-
-
-def _with_batch(operands: Sequence[Operand], tuples: Sequence[str]) -> list[tuple[Any, str]]:
-    return [(x.value, BATCH * x.batch + t) for x, t in zip(operands, tuples, strict=True)]
 
 
 def _contract(parts: Sequence[tuple[Any, str]], operands: Sequence[Operand], output: str) -> Any:

@@ -186,10 +186,8 @@ class GroupSeries(Series):
             raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
         batch = tuple(x.shape[:-1])
         operand = Operand(0, x.reshape((prod(batch), self.size)), True, False, 1)
-        if not prod(batch):
-            return constant(np.zeros((*batch, *self.out_shape), int), x)
         total = constant(np.zeros((prod(batch), *self.out_shape), int), x)
-        for k, part in enumerate(parts):
+        for k, part in enumerate(parts if prod(batch) else ()):
             if self.cycle is not None:
                 value = self.cycle.evaluate(part, operand.value, k, self.commutative)
             else:

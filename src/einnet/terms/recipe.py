@@ -4,7 +4,6 @@ It leaves far more operations than the minimal set, as it knows compositions by 
 only; it is kept for comparison.
 """
 
-from collections.abc import Iterator
 from itertools import combinations, permutations
 from math import factorial
 from string import ascii_lowercase
@@ -48,18 +47,11 @@ def unique_terms(symmetry: Symmetry, order: int) -> np.ndarray:
         )
     rank = len(symmetry.axes)
     rows = Slots.of([symmetry] * (order + 1)).patterns()
-    for size in (2, *range(3, order + 1)):  # swaps of neighbours first: they leave few rows for the others
-        for moved in _reorderings(order, size):
-            columns = [rank * k + i for k in (0, *(1 + m for m in moved)) for i in range(rank)]
-            rows = rows[_not_larger(rows, first_occurrence(rows[:, columns]))]
+    swaps_first = sorted(permutations(range(order)), key=lambda p: sum(k != m for k, m in enumerate(p)))
+    for moved in swaps_first[1:]:  # all but the identity; the swaps leave few rows for the others
+        columns = [rank * k + i for k in (0, *(1 + m for m in moved)) for i in range(rank)]
+        rows = rows[_not_larger(rows, first_occurrence(rows[:, columns]))]
     return rows
-
-
-def _reorderings(order: int, size: int) -> Iterator[tuple[int, ...]]:
-    """The permutations of the operands that move `size` of them; of two, only neighbours at first."""
-    for moved in permutations(range(order)):
-        if sum(k != m for k, m in enumerate(moved)) == size:
-            yield moved
 
 
 def _not_larger(rows: np.ndarray, others: np.ndarray) -> np.ndarray:

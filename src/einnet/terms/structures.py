@@ -13,11 +13,11 @@ is the output does not matter, so the structures are found first, then their out
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations, product
+from itertools import combinations, permutations
 from string import ascii_lowercase
 
 from einnet.symmetry import Symmetry
-from einnet.terms.term import Term
+from einnet.terms.term import Term, cell_orders, ranks
 
 __all__ = ["Structure", "indecomposable"]
 
@@ -38,13 +38,10 @@ class Structure:
 
         A refinement by the edges that an index is in, and those of its parent, leaves few orders.
         """
-        cells: dict[int, list[int]] = {}
-        for v, colour in enumerate(self._colours()):
-            cells.setdefault(colour, []).append(v)
-        ordered = [cells[c] for c in sorted(cells)]
+        colours = self._colours()
+        cells = [[v for v, c in colours.items() if c == colour] for colour in sorted(set(colours.values()))]
         best: tuple = ()
-        for choice in product(*map(permutations, ordered)):
-            order = [v for cell in choice for v in cell]
+        for order in cell_orders(cells):
             place = {v: k for k, v in enumerate(order)}
             edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
             if not best or edges < best[0]:
@@ -53,14 +50,15 @@ class Structure:
         parents = tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
         return Structure(tuple(self.classes[v] for v in order), parents, edges)
 
-    def _colours(self) -> list[int]:
+    def _colours(self) -> dict[int, int]:
+        """A number for each index, the same in every naming."""
         within = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
-        colours = _ranks([(c, len(w)) for c, w in zip(self.classes, within, strict=True)])
+        colours = ranks({v: (c, len(within[v])) for v, c in enumerate(self.classes)})
         while True:
             of_edge = [sorted(colours[v] for v in e) for e in self.edges]
             above = [-1 if p is None else colours[p] for p in self.parents]
-            finer = _ranks([(colours[v], above[v], sorted(of_edge[k] for k in w)) for v, w in enumerate(within)])
-            if len(set(finer)) == len(set(colours)):
+            finer = ranks({v: (colours[v], above[v], sorted(of_edge[k] for k in w)) for v, w in enumerate(within)})
+            if len(set(finer.values())) == len(set(colours.values())):
                 return colours
             colours = finer
 
@@ -169,8 +167,3 @@ def _term(structure: Structure, root: int, symmetry: Symmetry) -> Term:
             best = operands, output
     assert best is not None  # some naming gives the output's first index the letter a
     return Term.of(best[0], best[1])
-
-
-def _ranks(keys: Sequence) -> list[int]:
-    ordered = sorted(set(map(repr, keys)))
-    return [ordered.index(repr(k)) for k in keys]

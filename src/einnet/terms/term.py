@@ -10,7 +10,7 @@ from typing import Any
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
 
-__all__ = ["Term"]
+__all__ = ["Term", "cell_orders", "ranks"]
 
 Tuple = tuple[str, ...]
 
@@ -164,14 +164,14 @@ class Term:
         """The orders of the indices that the refinement leaves open: canonical() compares them."""
         colour = self._refined_colours()
         cells = [[i for i in self.indices if colour[i] == c] for c in sorted(set(colour.values()))]
-        yield from _orders(cells)
+        yield from cell_orders(cells)
 
     def _refined_colours(self) -> dict[str, int]:
         """A number for each index, the same in every renaming, from the places it occurs in."""
-        colour = _ranks({i: i[0] * (len(i) > 1) for i in self.indices})
+        colour = ranks({i: i[0] * (len(i) > 1) for i in self.indices})
         for _ in self.indices:
             operands = [(tuple(colour[i] for i in t), t) for t in self.operands]
-            colour = _ranks(
+            colour = ranks(
                 {
                     index: (
                         colour[index],
@@ -202,12 +202,12 @@ class Term:
         return f"Term('{self}')"
 
 
-def _orders(cells: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+def cell_orders(cells: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:
     """All orders in which the cells stay in place and the members of each are permuted."""
     if not cells:
         yield []
         return
-    for rest in _orders(cells[1:]):
+    for rest in cell_orders(cells[1:]):
         for first in permutations(cells[0]):
             yield [*first, *rest]
 
@@ -216,7 +216,8 @@ def _places(index: str, tup: Tuple) -> tuple[int, ...]:
     return tuple(k for k, i in enumerate(tup) if i == index)
 
 
-def _ranks(keys: dict[str, Any]) -> dict[str, int]:
+def ranks(keys: dict[Any, Any]) -> dict[Any, int]:
+    """The place of each key among the sorted ones; equal keys share the first place."""
     ordered = sorted(keys.values())
     return {i: ordered.index(key) for i, key in keys.items()}
 
