@@ -14,7 +14,7 @@ from einnet.group import GroupElement
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
 from einnet.taylor import Series, laurent, linear_maps, series, series_of
-from einnet.terms import PoolingSet, Term, linear_terms, pooling
+from einnet.terms import Derivation, PoolingSet, Term, generates, linear_terms, pooling
 
 if TYPE_CHECKING:
     from einnet import nn, testing
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Derivation",
     "EinLayer",
     "EinLinear",
     "EinNet",
@@ -34,6 +35,7 @@ __all__ = [
     "Signature",
     "Symmetry",
     "Term",
+    "generates",
     "laurent",
     "linear_maps",
     "linear_terms",

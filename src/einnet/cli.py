@@ -1,4 +1,4 @@
-"""The command line: `einnet train | eval | predict TASK`, `einnet explain | series TYPE`, `einnet laurent`.
+"""The command line: `einnet train | eval | predict TASK`, `einnet explain | series | pool TYPE`, `einnet laurent`.
 
 Nothing here imports torch until a command runs.
 """
@@ -38,6 +38,7 @@ def explain(
     hidden: int = 64,
     depth: int = 4,
     order: int | None = None,
+    max_exponent: int | None = None,
     plot: Path | None = None,
 ) -> int:
     """Show what follows from a symmetry type: its group, linear maps, pooling operations, plan and cost.
@@ -54,12 +55,15 @@ def explain(
         Layers.
     order
         The largest number of operands of a pooling operation.
+    max_exponent
+        Leave out, and name, the pooling operations that cost more than n^e.
     plot
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     from einnet.explain import explanation
 
-    print(explanation(signature, heads=heads, hidden=hidden, depth=depth, order=order))
+    sizes = {"heads": heads, "hidden": hidden, "depth": depth}
+    print(explanation(signature, **sizes, order=order, max_exponent=max_exponent))
     if plot is not None:
         from einnet.plots import pooling_picture
 
@@ -165,21 +169,59 @@ def _plot_sharing(found: Series, plot: Path) -> None:
 
 
 @app.command
-def pool(symmetry: str, *, order: int = 5, method: str = "minimal") -> int:
+def pool(
+    types: str,
+    *,
+    order: int = 5,
+    method: str = "minimal",
+    targets: str | None = None,
+    max_exponent: int | None = None,
+    derive: str | None = None,
+    draw: Path | None = None,
+) -> int:
     """Show the smallest set of pooling operations that generates every einsum of a type up to an order.
+
+    einnet pool aaH --order 5 --draw ops.svg
+
+    einnet pool ab --order 3 --derive "ab,cb,cd,ed,ef->af"
+
+    einnet pool "ab, aa, bb" --order 6 --targets ab
 
     Parameters
     ----------
-    symmetry
-        A type such as 'aaH', 'ab' or 'abc; a->b'.
+    types
+        A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
     order
         The largest number of operands.
     method
         minimal, or recipe: the steps of the source text with the number of terms after each.
+    targets
+        With several types: those of the einsums that are wanted.
+    max_exponent
+        Leave out, and name, the operations that cost more than n^e for axes of size n.
+    derive
+        Instead of the set, show how it composes this einsum.
+    draw
+        Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as
+        edges, the indices of the output ringed.
     """
-    from einnet.terms import pooling
+    from einnet.terms import generates, pooling
 
-    print(pooling(symmetry, order, method))
+    if draw is not None:
+        from einnet.plots import check_picture_name
+
+        check_picture_name(draw)
+    found = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
+    if derive is None:
+        print(found)
+    else:
+        program = generates(found, derive, found.state)
+        print(program or f"{derive}: not composed of the operations of {found.state} up to order {order}")
+    if draw is not None:
+        from einnet.drawings import operations_picture
+
+        operations_picture(found, draw)
+        print(f"drawn to {draw}", file=sys.stderr)
     return 0
 
 

@@ -64,7 +64,8 @@ class Slots:
         return len(self.classes)
 
     @cached_property
-    def _outermost_first(self) -> tuple[int, ...]:
+    def outermost_first(self) -> tuple[int, ...]:
+        """The slots, each after the one that it depends on."""
         return tuple(sorted(range(len(self)), key=lambda s: len(self._chain(s))))
 
     def _chain(self, slot: int) -> list[int]:
@@ -82,7 +83,7 @@ class Slots:
         """
         lengths = lengths or [1] * len(self)
         below: dict[int, Bundle] = {}
-        for slot in reversed(self._outermost_first):
+        for slot in reversed(self.outermost_first):
             children = (s for s in range(len(self)) if self.parents[s] == slot)
             below[slot] = tuple(sorted((self.classes[c], below[c]) for c in children))
         roots = [(self.classes[s], lengths[s], below[s]) for s in range(len(self)) if self.parents[s] is None]
@@ -106,8 +107,8 @@ class Slots:
                 diagonal = np.einsum(grown, axes, kept)  # a view
                 diagonal[...] = joined[np.einsum(labels, axes[:-1], kept)]
             labels = grown
-        if self._outermost_first != tuple(range(len(self))):
-            labels = labels.transpose(np.argsort(self._outermost_first)).copy()
+        if self.outermost_first != tuple(range(len(self))):
+            labels = labels.transpose(np.argsort(self.outermost_first)).copy()
         return labels
 
     def _stages(self, sizes: Sizes) -> tuple["_Stage", ...]:
@@ -138,7 +139,7 @@ class _Stage:
 @lru_cache(maxsize=256)
 def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_Stage, ...]:
     """The stages for the slots in turn, outermost class first; the last has the patterns in order."""
-    order = slots._outermost_first
+    order = slots.outermost_first
     rows = np.zeros((1, len(slots)), np.uint8)  # blocks, named by their first slot
     stages = []
     for done, slot in enumerate(order):

@@ -13,7 +13,7 @@ from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import pooling_terms
 
-__all__ = ["check_picture_name", "learning_curve", "pooling_picture", "sharing_picture"]
+__all__ = ["check_picture_name", "learning_curve", "pooling_picture", "pyplot", "save_figure", "sharing_picture"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
@@ -23,7 +23,7 @@ MAX_CELLS = 250_000
 
 def learning_curve(log: Path, picture: Path, metric: str) -> None:
     """Draws the loss and the validation metric of a run's log.csv over the steps."""
-    plt = _pyplot()
+    plt = pyplot()
     with log.open(newline="") as f:
         rows = list(csv.DictReader(f))
     steps = [int(r["step"]) for r in rows]
@@ -37,7 +37,7 @@ def learning_curve(log: Path, picture: Path, metric: str) -> None:
     best = max(range(len(values)), key=values.__getitem__)
     at = (steps[best], values[best])
     right.annotate(f"{values[best]:.4f}", at, textcoords="offset points", xytext=(0, -6), ha="center", va="top")
-    _save(figure, picture)
+    save_figure(figure, picture)
     plt.close(figure)
 
 
@@ -53,7 +53,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
     check_picture_name(picture)
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
-    plt = _pyplot()
+    plt = pyplot()
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
     shape = [sizes[c] for c in symmetry.axes]
     terms = pooling_terms(symmetry, order)
@@ -75,7 +75,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
                 panel.set_title(str(term), family="monospace", fontsize=9)
     panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)
     panels[most][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[most][0].transAxes)
-    _save(figure, picture)
+    save_figure(figure, picture)
     plt.close(figure)
 
 
@@ -102,7 +102,7 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
     legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
     widths = [max(2.0, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
     below = max(cell * len(m) + 0.17 * rows for m, (rows, _, _) in zip(matrices, legends, strict=True)) + 0.2
-    plt = _pyplot()
+    plt = pyplot()
     figure = plt.figure(figsize=(max(sum(widths), 0.075 * len(series.heading)), below + 0.9))
     figure.text(0.02, 1 - 0.12 / (below + 0.9), series.heading, fontsize=9, va="top")
     left = 0.0
@@ -113,7 +113,7 @@ def sharing_picture(series: Series, picture: Path | str) -> None:
         axis.set(xlim=(middle - width / cell / 2, middle + width / cell / 2), ylim=(below / cell - 0.5, -0.5))
         _draw_panel(axis, panel, matrix, columns)
         left += width
-    _save(figure, picture)
+    save_figure(figure, picture)
     plt.close(figure)
 
 
@@ -206,13 +206,13 @@ def check_picture_name(picture: Path | str) -> None:
         raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
 
 
-def _save(figure: Any, picture: Path | str) -> None:
+def save_figure(figure: Any, picture: Path | str) -> None:
     picture = Path(picture)
     with write_whole(picture) as temporary:
         figure.savefig(temporary, dpi=150, metadata={"Date": None} if picture.suffix == ".svg" else None)
 
 
-def _pyplot():
+def pyplot():
     import matplotlib
 
     matplotlib.use("Agg")

@@ -200,10 +200,7 @@ class Signature:
             )
         if "," in right:
             raise NotationError("a signature has one output", text, len(left) + 2 + right.index(","))
-        spans, start = [], 0
-        for part in left.split(","):
-            spans.append((start, start + len(part)))
-            start += len(part) + 1
+        spans = _parts(left)
         output = (len(left) + 2, len(head)) if arrow else spans[-1]
         if not arrow and len(spans) > 1:
             raise NotationError(
@@ -267,6 +264,25 @@ class Signature:
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """A type, given as such or in its notation."""
     return symmetry if isinstance(symmetry, Symmetry) else Symmetry(symmetry)
+
+
+def as_types(text: str) -> tuple[Symmetry, ...]:
+    """Several types over the same classes: 'ab, aa', with dependencies after a semicolon as in a signature."""
+    head, dependencies = split_dependencies(text)
+    if "," not in head:
+        return (Symmetry(text),)
+    spans = _parts(head)
+    check_letters(text, dependencies, {x for span in spans for x in parse_axes(text, *span)[0]})
+    return tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans)
+
+
+def _parts(head: str) -> list[tuple[int, int]]:
+    """Where the parts between commas start and stop."""
+    spans, start = [], 0
+    for part in head.split(","):
+        spans.append((start, start + len(part)))
+        start += len(part) + 1
+    return spans
 
 
 def as_signature(signature: Signature | str) -> Signature:

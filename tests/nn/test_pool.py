@@ -180,7 +180,7 @@ def test_no_term():
 def test_tuples_of_different_lengths(terms):
     with pytest.raises(EinNetError) as error:
         EinPool(terms)
-    assert str(error.value) == f"the terms {', '.join(terms)} have tuples of different lengths"
+    assert str(error.value) == f"the terms {', '.join(terms)} have tuples of different lengths: name their types"
 
 
 def test_a_term_that_is_not_of_the_type():

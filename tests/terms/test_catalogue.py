@@ -5,7 +5,8 @@ import pytest
 
 from einnet import EinNetError, Symmetry
 from einnet.terms import pooling_terms
-from einnet.terms.catalogue import generators, reference_terms
+from einnet.terms.minimal import generators
+from einnet.terms.usual import reference_terms
 from oracles.group import commutant
 from oracles.naive import matrix
 from strategies import TYPES

@@ -8,7 +8,8 @@ import pytest
 
 from einnet import EinNetError, Symmetry, Term, pooling
 from einnet.cli import main
-from einnet.terms.recipe import count_terms, recipe, unique_terms
+from einnet.terms.enumeration import all_terms, count_terms
+from einnet.terms.recipe import recipe
 from oracles.closure import all_terms, canonical
 
 NUMBERS = {  # as in docs/pooling.md, from order 2 on

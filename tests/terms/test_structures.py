@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from einnet import Symmetry, Term
-from einnet.terms.structures import indecomposable
+from einnet.terms.minimal import indecomposable
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 
 COUNTS = {  # of order 2, 3, ...

@@ -35,7 +35,7 @@ def every_class(signature: Signature) -> Symmetry:
 
 
 def bind_sizes(
-    signature: Signature, features: Sequence[int], inputs: Sequence[Tensor], given: Mapping[str, int] | None
+    signature: Signature, features: Sequence[int | None], inputs: Sequence[Tensor], given: Mapping[str, int] | None
 ) -> dict[str, int]:
     """The size of each class, from the inputs' shapes and from what the user gave."""
     if len(inputs) != len(signature.inputs):
@@ -64,13 +64,14 @@ def bind_sizes(
     return sizes
 
 
-def batch_of(signature: Signature, inputs: Sequence[Tensor]) -> tuple[int, ...]:
+def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:
     """The batch axes of all inputs, broadcast against each other."""
-    batches = [tuple(x.shape[: x.dim() - len(t.axes) - 1]) for x, t in zip(inputs, signature.inputs, strict=True)]
+    batches = [tuple(x.shape[: x.dim() - len(t.axes) - 1]) for x, t in zip(inputs, types, strict=True)]
     try:
         return tuple(torch.broadcast_shapes(*batches))
     except RuntimeError:
-        raise ShapeError(f"the batch axes of the inputs of '{signature}' do not fit: {batches}") from None
+        names = ", ".join(map(str, types))
+        raise ShapeError(f"the batch axes of the inputs of types {names} do not fit: {batches}") from None
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:

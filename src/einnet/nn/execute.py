@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
+from einnet.nn.loops import contract_in_loop
+from einnet.nn.steps import align, contract, reduce
 from einnet.plan import Plan
 
 __all__ = ["expand", "from_front", "run_plan", "to_front"]
-
-Tuple = tuple[str, ...]
 
 
 def to_front(x: Tensor, rank: int) -> Tensor:
@@ -34,45 +34,12 @@ def run_plan(plan: Plan, slots: Sequence[Tensor]) -> list[Tensor]:
     for step in plan.steps:
         sources = [values[k] for k in step.sources]
         if len(sources) == 1:
-            values.append(_reduce(sources[0], step.operands[0], step.output))
+            values.append(reduce(sources[0], step.operands[0], step.output))
+        elif step.loop:
+            values.append(contract_in_loop(sources, step.operands, step.output, step.loop))
         else:
-            values.append(_contract(sources, step.operands, step.output))
+            values.append(contract(sources, step.operands, step.output))
     return [values[r.value] for r in plan.results]
-
-
-def _reduce(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
-    """Diagonals of repeated indices, sums over those that the output lacks."""
-    names = list(tup)
-    for name in dict.fromkeys(tup):
-        while names.count(name) > 1:
-            first = names.index(name)
-            second = names.index(name, first + 1)
-            x = x.diagonal(dim1=first - len(names), dim2=second - len(names))
-            names = [n for k, n in enumerate(names) if k not in (first, second)] + [name]
-    if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
-        x = x.sum(gone)
-    return align(x, [n for n in names if n in output], output)
-
-
-def _contract(pair: Sequence[Tensor], operands: Sequence[Tuple], output: Tuple) -> Tensor:
-    if set(output) == {i for t in operands for i in t}:
-        left, right = (align(x, t, output) for x, t in zip(pair, operands, strict=True))
-        return left * right
-    left, right = ("".join(t) for t in operands)
-    return torch.einsum(f"...{left},...{right}->...{''.join(output)}", *pair)
-
-
-def align(x: Tensor, names: Sequence[str | int], target: Sequence[str | int]) -> Tensor:
-    """The last axes of `x`, called `names`, in the order of `target`; an axis of size 1 where absent."""
-    if tuple(names) == tuple(target):
-        return x
-    batch = x.dim() - len(names)
-    order = [batch + names.index(n) for n in target if n in names]
-    x = x.permute([*range(batch), *order])
-    for k, name in enumerate(target):
-        if name not in names:
-            x = x.unsqueeze(batch + k)
-    return x
 
 
 def expand(core: Tensor, frame: Sequence[int], sizes: Sequence[int]) -> Tensor:

@@ -77,7 +77,7 @@ class EinLayer(nn.Module):
         parts = linear(self.norm(front), self.fan_in.weight, self.fan_in.bias, self.rank)
         if masks is not None:
             parts = masks.apply(parts)
-        cores = self.pool.cores(parts, sizes, masks)
+        cores = self.pool.cores([parts], sizes, masks)
         update = nn.functional.gelu(self.fan_out(cores, [sizes[c] for c in self.symmetry.axes]))
         update = self.dropout(linear(update, self.out.weight, self.out.bias, self.rank))
         front = front + update

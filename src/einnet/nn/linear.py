@@ -64,7 +64,7 @@ class EinLinear(nn.Module):
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Masks = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         sizes = bind_sizes(self.signature, self.in_features, inputs, sizes)
-        masks = Masks.make(mask, every_class(self.signature), sizes, batch_of(self.signature, inputs))
+        masks = Masks.make(mask, every_class(self.signature), sizes, batch_of(self.signature.inputs, inputs))
         output = self.signature.output
         axes = [sizes[c] for c in output.axes]
         parts: list[Tensor] = []

@@ -102,7 +102,7 @@ class EinNet(nn.Module):
 
     def forward(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
-        masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature, inputs))
+        masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs))
         return self.body(inputs, masks, bound)
 
     def save(self, path: Path | str) -> None:

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 from string import ascii_lowercase
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.binding import check_features
+from einnet.nn.binding import batch_of, bind_sizes, check_features, every_class
 from einnet.nn.execute import expand, from_front, run_plan, to_front
 from einnet.nn.masks import MaskLike, Masks
 from einnet.plan import Plan
-from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms import Term
+from einnet.symmetry import Signature, Symmetry
+from einnet.terms import State, Term
+from einnet.terms.state import Types
 
 __all__ = ["EinPool", "pool_cores"]
 
@@ -35,67 +37,145 @@ class EinPool(nn.Module):
     >>> torch.allclose(y[..., 0], x[..., 0].T), torch.allclose(y[..., 1], x[..., 1] @ x[..., 2], atol=1e-5)
     (True, True)
 
+    In a state of several types there is one input for each type, and one output. Each has parts for
+    the operands, or results, of its type:
+
+    >>> messages = EinPool(["a,ab->b"], ("aH", "aaH"), scale="sum")       # along the edges of a graph
+    >>> nodes, edges = messages(torch.ones(5, 4), torch.eye(5).unsqueeze(-1).expand(5, 5, 4))
+    >>> nodes.shape, edges.shape                                 # nothing is computed for the edges
+    (torch.Size([5, 4]), torch.Size([5, 5, 0]))
+
     Args:
         terms: the operations, as `Term`s or strings.
-        symmetry: their type. Without it, the coarsest type that the terms allow.
+        symmetry: their type, or the types of a state. Without it, the coarsest type that the terms
+            allow; numbered indices such as `a0,a0a1->a1` name their types.
         scale: "sum" for plain sums. "mean" divides a sum over N values by N in a term with one
             operand and by sqrt(N) in a contraction, so that a network carries over to other sizes.
 
-    Shapes: (batch..., axes..., heads * fan_in) to (batch..., axes..., heads * fan_out). A `mask` is
-    True for each index that is there: a tensor (batch..., n) for a type of one class, else a dict
-    such as {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
+    Shapes: (batch..., axes..., heads * fan_in) to (batch..., axes..., heads * fan_out); with several
+    types `fan_in` and `fan_out` have a number for each. A `mask` is True for each index that is
+    there: a tensor (batch..., n) for a state of one class, else a dict such as
+    {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
     (batch..., n_a, n_b). A masked cell contributes nothing and receives zero; a sum over nothing is
-    zero. Raises `ShapeError` where shapes do not fit.
+    zero. No tensor of more axes than the types have is kept: operations such as the bridge
+    `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit.
     """
 
-    def __init__(self, terms: Sequence[Term | str], symmetry: Symmetry | str | None = None, *, scale: str = "mean"):
+    def __init__(self, terms: Sequence[Term | str], symmetry: Types | None = None, *, scale: str = "mean"):
         super().__init__()
         parsed = [Term(t) if isinstance(t, str) else t for t in terms]
         if not parsed:
             raise EinNetError("EinPool needs at least one term, such as 'ab,bc->ac'")
-        if symmetry is None:
-            symmetry = _coarsest_type(parsed)
-        given = as_symmetry(symmetry)
-        self.symmetry = Symmetry.of(given.axes, given.dependencies)  # a module always has a feature axis
+        state = State.of(_coarsest_types(parsed) if symmetry is None else symmetry)
+        self.types = tuple(Symmetry.of(t.axes, t.dependencies) for t in state.types)  # with a feature axis
+        self.several = state.several
+        self.whole = self.types[0] if not state.several else every_class(Signature.of(self.types, self.types[0]))
         self.scale = check_scale(scale)
-        self.plan = Plan.make(parsed, self.symmetry)
-        self.rank = len(self.symmetry.axes)
+        self.plan = Plan.make(parsed, state)
+        places = [state.types_of(t) for t in parsed]
+        self.reads = [state.number_of(t) for operands, _ in places for t in operands]  # for each operand
+        self.writes = [state.number_of(output) for _, output in places]  # for each term
 
     @property
-    def fan_in(self) -> int:
-        return self.plan.slots
+    def symmetry(self) -> Symmetry:
+        """The type, where there is one."""
+        if self.several:
+            raise EinNetError(f"this EinPool has the types {', '.join(map(str, self.types))}: use .types")
+        return self.types[0]
 
     @property
-    def fan_out(self) -> int:
-        return len(self.plan.terms)
+    def rank(self) -> int:
+        return len(self.symmetry.axes)
 
-    def forward(self, x: Tensor, mask: MaskLike | Masks = None) -> Tensor:
-        check_features(x, self.symmetry.axes)
-        sizes = self.symmetry.sizes_of(x.shape)
-        masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
-        front = to_front(x, self.rank)
+    @property
+    def fan_in(self) -> Any:
+        """The number of operands; with several types, of each."""
+        return self._for_each_type(self.reads)
+
+    @property
+    def fan_out(self) -> Any:
+        """The number of results; with several types, of each."""
+        return self._for_each_type(self.writes)
+
+    def _for_each_type(self, numbers: list[int]) -> Any:
+        counts = tuple(numbers.count(k) for k in range(len(self.types)))
+        return counts if len(counts) > 1 else counts[0]
+
+    def forward(self, *inputs: Tensor, mask: MaskLike | Masks = None) -> Any:
+        sizes = self._sizes(inputs)
+        batch = batch_of(self.types, inputs)
+        masks = Masks.make(mask, self.whole, sizes, batch)
+        fronts = [to_front(x, len(t.axes)) for x, t in zip(inputs, self.types, strict=True)]
         if masks is not None:
-            front = masks.apply(front)
-        cores = self.cores(front, sizes, masks)
-        axes = [sizes[c] for c in self.symmetry.axes]
-        outputs = [expand(core, r.frame, axes) for core, r in zip(cores, self.plan.results, strict=True)]
-        batch = torch.broadcast_shapes(*(y.shape[: -1 - self.rank] for y in outputs))
-        y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - self.rank :]) for y in outputs], -1 - self.rank)
-        return from_front(y if masks is None else masks.apply(y), self.rank)
+            fronts = [masks.restricted_to(t).apply(x) for x, t in zip(fronts, self.types, strict=True)]
+        cores = self.cores(fronts, sizes, masks)
+        outputs = [self._output(k, cores, fronts[k], batch, sizes, masks) for k in range(len(self.types))]
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    def cores(self, x: Tensor, sizes: Mapping[str, int], masks: Masks | None = None) -> list[Tensor]:
-        """Each term's result before it is expanded; `x` has its features before the axes."""
-        features = x.shape[-1 - self.rank]
-        if features % self.fan_in:
+    def _sizes(self, inputs: Sequence[Tensor]) -> dict[str, int]:
+        if len(inputs) != len(self.types):
             raise ShapeError(
-                f"the terms {', '.join(map(str, self.plan.terms))} have {self.fan_in} operands, so the "
-                f"features must be a multiple of {self.fan_in}, got {features}"
+                f"there is one input for each of the types {', '.join(map(str, self.types))}, got {len(inputs)}; "
+                "a mask is passed by name, mask=..."
             )
-        slots = x.split(features // self.fan_in, -1 - self.rank)
+        if self.several:
+            return bind_sizes(Signature.of(self.types, self.types[0]), [None] * len(inputs), inputs, None)
+        check_features(inputs[0], self.types[0].axes)
+        return self.types[0].sizes_of(inputs[0].shape)
+
+    def _output(
+        self,
+        k: int,
+        cores: Sequence[Tensor],
+        front: Tensor,
+        batch: Sequence[int],
+        sizes: Mapping[str, int],
+        masks: Masks | None,
+    ) -> Tensor:
+        """The results of the k-th type side by side, features last."""
+        rank = len(self.types[k].axes)
+        axes = [sizes[c] for c in self.types[k].axes]
+        mine = [
+            expand(core, result.frame, axes)
+            for core, result, target in zip(cores, self.plan.results, self.writes, strict=True)
+            if target == k
+        ]
+        if mine:
+            y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - rank :]) for y in mine], -1 - rank)
+        else:
+            y = front.new_zeros(*batch, 0, *axes)
+        return from_front(y if masks is None else masks.restricted_to(self.types[k]).apply(y), rank)
+
+    def cores(self, fronts: Sequence[Tensor], sizes: Mapping[str, int], masks: Masks | None = None) -> list[Tensor]:
+        """Each term's result before it is expanded; the inputs have their features before the axes."""
+        parts = [iter(self._parts(k, x)) for k, x in enumerate(fronts)]
+        slots = [next(parts[k]) for k in self.reads]
+        if len({x.shape[-1 - len(self.types[k].axes)] for x, k in zip(slots, self.reads, strict=True)}) > 1:
+            widths = [x.shape[-1 - len(t.axes)] for x, t in zip(fronts, self.types, strict=True)]
+            raise ShapeError(
+                f"the terms {self._terms()} have {' and '.join(map(str, self.fan_in))} operands of the types "
+                f"{', '.join(map(str, self.types))}, so the features must be those numbers times the same, got {widths}"
+            )
         return pool_cores(self.plan, slots, sizes, masks, self.scale)
 
+    def _parts(self, k: int, x: Tensor) -> Sequence[Tensor]:
+        """The input of the k-th type cut into a part for each operand."""
+        number, axis = self.reads.count(k), -1 - len(self.types[k].axes)
+        if number == 0:
+            return []
+        if x.shape[axis] % number:
+            of_type = f" of type '{self.types[k]}'" if self.several else ""
+            raise ShapeError(
+                f"the terms {self._terms()} have {number} operands{of_type}, so the "
+                f"features must be a multiple of {number}, got {x.shape[axis]}"
+            )
+        return x.split(x.shape[axis] // number, axis)
+
+    def _terms(self) -> str:
+        return ", ".join(map(str, self.plan.terms))
+
     def extra_repr(self) -> str:
-        return f"{', '.join(map(str, self.plan.terms))}; type {self.symmetry}, scale={self.scale!r}"
+        return f"{self._terms()}; type {', '.join(map(str, self.types))}, scale={self.scale!r}"
 
 
 def pool_cores(
@@ -125,14 +205,14 @@ def check_scale(scale: str) -> str:
     return scale
 
 
-def _coarsest_type(terms: Sequence[Term]) -> Symmetry:
+def _coarsest_types(terms: Sequence[Term]) -> list[Symmetry]:
     """Numbered indices name their classes; else positions that share an index are one class."""
     rank = len(terms[0].output)
     tuples = [tup for term in terms for tup in (*term.operands, term.output)]
+    if any(len(index) > 1 for tup in tuples for index in tup):
+        return [Symmetry(t) for t in dict.fromkeys("".join(index[0] for index in tup) for tup in tuples)]
     if any(len(tup) != rank for tup in tuples):
-        raise EinNetError(f"the terms {', '.join(map(str, terms))} have tuples of different lengths")
-    if any(len(index) > 1 for index in tuples[0]):
-        return Symmetry("".join(index[0] for index in tuples[0]) + "H")
+        raise EinNetError(f"the terms {', '.join(map(str, terms))} have tuples of different lengths: name their types")
     root = list(range(rank))
     for term in terms:
         first: dict[str, int] = {}
@@ -140,4 +220,4 @@ def _coarsest_type(terms: Sequence[Term]) -> Symmetry:
             for k, index in enumerate(tup):
                 j = first.setdefault(index, k)
                 root = [root[j] if r == root[k] else r for r in root]
-    return Symmetry("".join(ascii_lowercase[sorted(set(root)).index(r)] for r in root) + "H")
+    return [Symmetry("".join(ascii_lowercase[sorted(set(root)).index(r)] for r in root))]

@@ -19,7 +19,7 @@ from einnet.nn.settings import Settings
 from einnet.nn.typemap import TypeMap
 from einnet.symmetry import Signature, Symmetry, as_symmetry
 from einnet.terms import Term
-from einnet.terms.catalogue import reference_terms
+from einnet.terms.usual import reference_terms
 
 __all__ = ["ReferenceBlock"]
 
@@ -60,7 +60,7 @@ class ReferenceBlock(nn.Module):
         axes = x.shape[x.dim() - 1 - rank : -1]
         flat = x.flatten(-1 - rank, -2) if rank else x.unsqueeze(-2)
         x = flat.softmax(-2).reshape(*flat.shape[:-2], *axes, flat.shape[-1])
-        y = self.mlp(self.pool(x, masks))
+        y = self.mlp(self.pool(x, mask=masks))
         return y if masks is None else from_front(masks.apply(to_front(y, rank)), rank)
 
 

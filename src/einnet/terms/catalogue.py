@@ -1,82 +1,57 @@
-"""Which pooling operations a layer uses when the user names none.
+"""The minimal sets of the common types, computed once and stored beside this file.
 
-Every type gets the generators of its order-1 operations and the pointwise product, which follow
-from the type; the contractions of `ab` and `aa` are written down here.
+`python -m einnet.terms` computes them anew and writes the file; a test compares.
 """
 
-import itertools
-from collections.abc import Iterable
-from string import ascii_letters
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
-from einnet.errors import EinNetError
-from einnet.symmetry import Symmetry
+from einnet.terms.minimal import generators, indecomposable
+from einnet.terms.state import State
 from einnet.terms.term import Term
 
-__all__ = ["pooling_terms", "reference_terms"]
+__all__ = ["FILE", "computed", "stored", "text"]
 
-_CONTRACTIONS = {Symmetry("ab"): "ab,cb,cd->ad", Symmetry("aa"): "ab,bc->ac"}
+FILE = Path(__file__).with_name("catalogue.json")
 
-# The reference network's parts: as in its formulas, where they differ from the usual order.
-_REFERENCE = {Symmetry("ab"): "ab->ab ab->ac ab->cb ab,ab->ab ac,bc,ad->bd"}
-
-
-def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
-    """The usual pooling operations of a type, those of more than `order` operands left out.
-
-    >>> [str(t) for t in pooling_terms(Symmetry("aaH"))]
-    ['ab->ab', 'aa->aa', 'ab->ba', 'ab->ac', 'ab,ab->ab', 'ab,bc->ac']
-    >>> [str(t) for t in pooling_terms(Symmetry("ab; a->b"))]
-    ['ab->ab', 'ab->cd', 'ab->ac', 'ab,ab->ab']
-    """
-    full = ascii_letters[: len(symmetry.axes)]
-    terms = [*generators(symmetry), Term(f"{full},{full}->{full}")]
-    if contraction := _CONTRACTIONS.get(symmetry.bare):
-        terms.append(Term(contraction))
-    return _up_to(order, terms)
+ORDERS = {  # up to which order each type is stored
+    "": 3, "a": 8, "ab": 8, "aa": 8, "abc": 4, "aab": 4, "aaa": 4, "abcd": 3, "aabb": 3,
+    "ab; a->b": 8, "abc; a->b": 5, "abb; a->b": 4, "abc; a->b, a->c": 5, "abc; a->b, b->c": 8, "abcd; a->b, c->d": 4,
+    "ixjyc; i->x, j->y": 3,
+}  # fmt: skip
 
 
-def reference_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
-    """The same operations with the operands in the order of the reference network's formulas."""
-    parts = _REFERENCE.get(symmetry.bare)
-    return _up_to(order, map(Term, parts.split())) if parts else pooling_terms(symmetry, order)
+def computed(state: State, order: int) -> tuple[Term, ...]:
+    """The operations of one order, found by the algorithm."""
+    return generators(state) if order == 1 else tuple(indecomposable(state, order))
 
 
-def _up_to(order: int | None, terms: Iterable[Term]) -> tuple[Term, ...]:
-    if order is not None and (not isinstance(order, int) or order < 1):
-        raise EinNetError(f"order is the largest number of operands, 1 or more; got {order!r}")
-    return tuple(t for t in terms if order is None or t.order <= order)
+def stored(state: State) -> Mapping[int, tuple[Term, ...]]:
+    """The operations by order of a type whose set is stored; empty for another."""
+    return _parsed(str(types[state])) if state in (types := _types()) else {}
 
 
-def generators(symmetry: Symmetry) -> tuple[Term, ...]:
-    """Order-1 operations whose compositions are all order-1 operations of the type.
-
-    The identity; for each class that occurs more than once a diagonal and the swaps of neighbours;
-    for each class a sum over its last axis and all that depends on it.
-
-    >>> [str(t) for t in generators(Symmetry("aab"))]
-    ['abc->abc', 'aab->aab', 'abc->bac', 'abc->adc', 'abc->abd']
-    """
-    axes = symmetry.axes
-    full = list(ascii_letters[: len(axes)])
-    fresh = list(ascii_letters[len(axes) : 2 * len(axes)])
-    identity, diagonals, swaps, sums = [Term.of([full], full)], [], [], []
-    for letter in symmetry.classes:
-        where = [k for k, x in enumerate(axes) if x == letter]
-        for i, j in itertools.pairwise(where):
-            swapped = list(full)
-            swapped[i], swapped[j] = full[j], full[i]
-            swaps.append(Term.of([full], swapped))
-        if len(where) > 1:
-            diagonal = list(full)
-            diagonal[where[1]] = full[where[0]]
-            diagonals.append(_relettered(diagonal))
-        gone = [k for k, x in enumerate(axes) if k == where[-1] or letter in symmetry.ancestors(x)]
-        new = dict(zip(gone, fresh, strict=False))
-        sums.append(Term.of([full], [new.get(k, full[k]) for k in range(len(axes))]))
-    return (*identity, *diagonals, *swaps, *sums)
+@lru_cache(maxsize=1)
+def _types() -> dict[State, str]:
+    return {State.of(t): t for t in ORDERS}
 
 
-def _relettered(tup: list[str]) -> Term:
-    names = {i: ascii_letters[k] for k, i in enumerate(dict.fromkeys(tup))}
-    tup = [names[i] for i in tup]
-    return Term.of([tup], tup)
+@lru_cache(maxsize=1)
+def _read() -> dict[str, dict[str, list[str]]]:
+    return json.loads(FILE.read_text())
+
+
+@lru_cache(maxsize=len(ORDERS))
+def _parsed(text: str) -> Mapping[int, tuple[Term, ...]]:
+    return {int(k): tuple(map(Term, terms)) for k, terms in _read()[text].items()}
+
+
+def text() -> str:
+    """The whole catalogue, computed, as it is written to the file."""
+    sets = {
+        t: {str(k): [str(x) for x in computed(State.of(t), k)] for k in range(1, most + 1)}
+        for t, most in ORDERS.items()
+    }
+    return json.dumps(sets, indent=1) + "\n"

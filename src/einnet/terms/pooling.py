@@ -4,10 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from einnet.errors import EinNetError
-from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms.catalogue import generators
+from einnet.symmetry import Symmetry
+from einnet.terms.catalogue import computed, stored
+from einnet.terms.closure import Closure
+from einnet.terms.enumeration import check_term_order
+from einnet.terms.minimal import generators
+from einnet.terms.naming import numbered
+from einnet.terms.path import exponent
 from einnet.terms.recipe import recipe
-from einnet.terms.structures import indecomposable
+from einnet.terms.state import State, Types
 from einnet.terms.term import Term
 
 __all__ = ["PoolingSet", "pooling"]
@@ -17,11 +22,19 @@ __all__ = ["PoolingSet", "pooling"]
 class PoolingSet:
     """Pooling operations by their number of operands; made by `pooling`."""
 
-    symmetry: Symmetry
+    state: State
     order: int
     method: str
     by_order: Mapping[int, tuple[Term, ...]]
     stages: Mapping[int, tuple[int, ...]]  # of the recipe: the number of terms after each step
+    targets: State | None = None  # the types of the einsums that are generated, if not all of the state
+    left_out: tuple[Term, ...] = ()  # what costs more than `max_exponent` allows
+    max_exponent: int | None = None
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The type; the first one of a state of several."""
+        return self.state.types[0]
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -43,19 +56,33 @@ class PoolingSet:
         2  ab,ab->ab
         3  ab,cb,cd->ad
         """
-        kept = "are kept by the recipe" if self.method == "recipe" else "generate every einsum"
-        lines = [f"{self.symmetry.bare}: {len(self)} operations {kept} up to order {self.order}"]
+        what = "are kept by the recipe" if self.method == "recipe" else "generate every einsum"
+        if self.max_exponent is not None:
+            what = f"cost n^{self.max_exponent} at most, of those that " + what
+        if self.targets is not None:
+            what += f" of {self.targets}"
+        lines = [f"{self.state}: {len(self)} operations {what} up to order {self.order}"]
         for k, terms in self.by_order.items():
             steps = f"  after each step: {', '.join(map(str, self.stages[k]))}" if k in self.stages else ""
-            lines.append(f"{k}  {'  '.join(map(str, terms)) or 'none needed'}{steps}")
+            dropped = any(t.order == k for t in self.left_out)
+            lines.append(f"{k}  {'  '.join(map(str, terms)) or ('none kept' if dropped else 'none needed')}{steps}")
+        if self.left_out:
+            lines.append("left out: " + ", ".join(f"{t} (n^{exponent(t)})" for t in self.left_out))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def pooling(symmetry: Symmetry | str, order: int, method: str = "minimal") -> PoolingSet:
-    """The set of pooling operations of a type up to an order.
+def pooling(
+    types: Types | State,
+    order: int,
+    method: str = "minimal",
+    *,
+    targets: Types | None = None,
+    max_exponent: int | None = None,
+) -> PoolingSet:
+    """The set of pooling operations of a type, or of a state of several types, up to an order.
 
     >>> found = pooling("aaH", order=5)
     >>> [str(t) for k in (2, 3, 4, 5) for t in found.by_order[k]]
@@ -67,30 +94,94 @@ def pooling(symmetry: Symmetry | str, order: int, method: str = "minimal") -> Po
     3  none needed
     4  none needed
 
+    Without what costs more than a matrix product:
+
+    >>> print(pooling("aa", order=5, max_exponent=3))
+    aa: 6 operations cost n^3 at most, of those that generate every einsum up to order 5
+    1  ab->ab  aa->aa  ab->ba  ab->ac
+    2  ab,ab->ab  ab,bc->ac
+    3  none needed
+    4  none needed
+    5  none kept
+    left out: ab,ac,bc,bd,cd->ad (n^4)
+
+    Matrices with two relations beside them, for einsums of matrices only:
+
+    >>> found = pooling(("ab", "aa", "bb"), order=6, targets="ab")
+    >>> [len(found.by_order[k]) for k in (2, 3, 4, 5, 6)]
+    [7, 0, 0, 0, 0]
+
     >>> pooling("aa", order=4, method="recipe").stages[4]
     (6719, 6719, 1436, 144, 50)
 
     The minimal set is graded by order. Order 1 has generators of all order-1 operations (swaps,
     diagonals, sums); each higher order has one representative of each largest term that no terms of
     lower order compose. Nothing is kept at an order that lower orders give, and constants do not
-    count.
+    count. With `targets`, only what the einsums of these types need is kept.
 
     Args:
-        symmetry: a type; its feature axis does not matter.
+        types: a type, or several over the same classes; feature axes do not matter.
         order: the largest number of operands, 1 or more.
         method: "minimal", or "recipe" for the steps of the source text (see `recipe`), which leave more.
+        targets: of a state of several types, those of the operands and the output of the einsums wanted.
+        max_exponent: keep operations whose plan costs at most n^e for axes of size n; see `left_out`.
 
-    Source: docs/pooling.md, theorems 1 to 3.
+    Source: docs/pooling.md, theorems 1 to 4.
     """
-    symmetry = as_symmetry(symmetry)
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise EinNetError(f"order is the largest number of operands, 1 or more; got {order!r}")
-    bare, orders = symmetry.bare, range(1, order + 1)
-    if method == "recipe":
-        found = {k: recipe(bare, k) for k in orders}
-        by_order = {k: terms for k, (terms, _) in found.items()}
-        return PoolingSet(bare, order, method, by_order, {k: stages for k, (_, stages) in found.items()})
-    if method != "minimal":
+    state, order = State.of(types), check_term_order(order)
+    if method not in ("minimal", "recipe"):
         raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
-    by_order = {k: tuple(indecomposable(bare, k)) if k > 1 else generators(bare) for k in orders}
-    return PoolingSet(bare, order, method, by_order, {})
+    if max_exponent is not None and (isinstance(max_exponent, bool) or not isinstance(max_exponent, int)):
+        raise EinNetError(f"max_exponent is the largest e of a cost n^e, a whole number; got {max_exponent!r}")
+    wanted = None if targets is None else _wanted(targets, state)
+    stages: dict[int, tuple[int, ...]] = {}
+    if method == "recipe":
+        if state.several:
+            raise EinNetError(f"the recipe knows one type; the state {state} has {len(state.types)}")
+        found = {k: recipe(state.types[0], k) for k in range(1, order + 1)}
+        by_order = {k: terms for k, (terms, _) in found.items()}
+        stages = {k: counts for k, (_, counts) in found.items()}
+    elif wanted is None:
+        by_order = _minimal(state, order)
+    else:
+        by_order = _needed(state, wanted, order)
+    left_out: tuple[Term, ...] = ()
+    if max_exponent is not None:
+        left_out = tuple(t for terms in by_order.values() for t in terms if exponent(t) > max_exponent)
+        by_order = {k: tuple(t for t in terms if t not in left_out) for k, terms in by_order.items()}
+    return PoolingSet(state, order, method, by_order, stages, wanted, left_out, max_exponent)
+
+
+def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
+    known = stored(state)
+    return {k: known[k] if k in known else computed(state, k) for k in range(1, order + 1)}
+
+
+def _wanted(targets: Types, state: State) -> State:
+    wanted = State.of(targets)
+    if foreign := [t for t in wanted.types if str(t) not in map(str, state.types)]:
+        raise EinNetError(f"the target '{foreign[0]}' is none of the types of the state {state}")
+    return wanted
+
+
+def _needed(state: State, targets: State, order: int) -> dict[int, tuple[Term, ...]]:
+    """The smallest part of the state's minimal set that generates all einsums of the targets.
+
+    It is enough that it generates the targets' own minimal set. Of the state's operations, those of
+    higher order are taken only once lower ones do not do; then each that the others make up for is
+    left out, the highest order first.
+    """
+    goals = [
+        numbered(t, targets) if state.several else t
+        for k, terms in _minimal(targets, order).items() if k > 1 for t in terms
+    ]  # fmt: skip
+    chosen: list[Term] = []
+    for k in range(2, order + 1):
+        if all(map(Closure(chosen, state).__contains__, goals)):
+            break
+        chosen += _minimal(state, k)[k]
+    for op in reversed(list(chosen)):
+        rest = [t for t in chosen if t is not op]
+        if all(map(Closure(rest, state).__contains__, goals)):
+            chosen = rest
+    return {k: tuple(t for t in chosen if t.order == k) if k > 1 else generators(state) for k in range(1, order + 1)}

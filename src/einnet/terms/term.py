@@ -91,7 +91,7 @@ class Term:
             raise EinNetError(f"term '{self}' has {self.order} operands and an output, got {len(operands)} types")
         found: dict[str, str] = {}
         parents: dict[str, str] = {}
-        for (tup, start), symmetry in zip(self._spans(), [*operands, output], strict=True):
+        for (tup, start), symmetry in zip(self.spans(), [*operands, output], strict=True):
             self._check_tuple(tup, start, symmetry, found, parents)
         return found
 
@@ -119,7 +119,7 @@ class Term:
         """
         return min(map(self._renamed, self._index_orders()), key=lambda t: (t.operands, t.output))
 
-    def _spans(self) -> Iterator[tuple[Tuple, int]]:
+    def spans(self) -> Iterator[tuple[Tuple, int]]:
         """Each tuple and where it starts in the text."""
         start = 0
         for k, tup in enumerate((*self.operands, self.output)):

@@ -1,0 +1,130 @@
+"""All valid terms of a state: counted without making any, or one after the other as a stream."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations_with_replacement, permutations, product
+from math import factorial, prod
+
+import numpy as np
+
+from einnet.errors import EinNetError
+from einnet.patterns import Slots, cycle_types, first_occurrence
+from einnet.symmetry import Symmetry
+from einnet.terms.naming import spelled
+from einnet.terms.state import State, Types
+from einnet.terms.term import Term
+
+__all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
+
+CHUNK = 50_000  # rows that are grown at once
+
+
+def count_terms(types: Types | State, order: int) -> int:
+    """The number of valid terms, unique up to renaming indices and reordering operands; none is made.
+
+    >>> [count_terms("aa", k) for k in (1, 2, 3, 4, 5)]
+    [15, 117, 877, 6719, 52505]
+
+    The mean, over the reorderings of equal operands, of the number of terms that a reordering keeps.
+    """
+    return sum(_count(output, operands) for output, operands in _choices_of_types(State.of(types), order))
+
+
+def all_terms(types: Types | State, order: int) -> Iterator[Term]:
+    """Every valid term of the order once, up to renaming indices and reordering operands, as a stream.
+
+    >>> [str(t) for t in all_terms("a", 2)]
+    ['a,b->c', 'a,b->a', 'a,a->a', 'a,a->b']
+    >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
+    (9, 9)
+
+    What is kept at a time does not grow with their number. Raises `EinNetError` for an order below 1.
+    """
+    state = State.of(types)
+    for output, operands in _choices_of_types(state, order):
+        for rows in unique_rows(output, operands):
+            for row in rows.tolist():
+                yield _term(row, (output, *operands), state.several)
+
+
+def check_term_order(order: int) -> int:
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
+        raise EinNetError(f"order is the largest number of operands, 1 or more; got {order!r}")
+    return int(order)
+
+
+def _choices_of_types(state: State, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
+    """The output's type and those of the operands, equal ones side by side."""
+    yield from product(state.types, combinations_with_replacement(state.types, check_term_order(order)))
+
+
+def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:
+    groups = [(t, n) for t, n in Counter(map(str, operands)).items()]
+    total = 0
+    for cycles in product(*(cycle_types(n) for _, n in groups)):
+        lengths = [length for one, _ in cycles for length in one]
+        types = [Symmetry(t) for (t, _), (one, _) in zip(groups, cycles, strict=True) for _ in one]
+        per_slot = [n for t, n in zip((output, *types), (1, *lengths), strict=True) for _ in t.axes]
+        total += prod(times for _, times in cycles) * Slots.of([output, *types]).count(None, per_slot)
+    return total // prod(factorial(n) for _, n in groups)
+
+
+def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.ndarray]:
+    """The terms with these types as arrays of rows of index numbers, output first.
+
+    Of the rows that differ by a reordering of operands of one type only the lexicographically
+    smallest is there.
+    """
+    types = (output, *operands)
+    starts = np.cumsum([0, *(len(t.axes) for t in types)])
+    names = [str(t) for t in operands]
+    moves = [p for p in permutations(range(len(operands))) if [names[k] for k in p] == names]
+    moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps leave few rows for the others
+    for rows in _grown(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):
+        rows = first_occurrence(rows)
+        for moved in moves[1:]:
+            columns = [c for k in (0, *(1 + m for m in moved)) for c in range(starts[k], starts[k + 1])]
+            rows = rows[_not_larger(rows, first_occurrence(rows[:, columns]))]
+        yield rows
+
+
+def _grown(slots: Slots, rows: np.ndarray, done: int) -> Iterator[np.ndarray]:
+    """All ways to give the slots that are left an index, parents first, in chunks; its name is its first slot."""
+    order = slots.outermost_first
+    if done == len(order):
+        yield rows
+        return
+    slot, parent = order[done], slots.parents[order[done]]
+    longer = [_with(rows, slot, slot)]
+    for t in order[:done]:
+        if slots.classes[t] == slots.classes[slot]:
+            first = rows[:, t] == t
+            if parent is not None:
+                first &= rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
+            longer.append(_with(rows[first], slot, t))
+    grown = np.concatenate(longer)
+    for start in range(0, len(grown), CHUNK):
+        yield from _grown(slots, grown[start : start + CHUNK], done + 1)
+
+
+def _with(rows: np.ndarray, slot: int, index: int) -> np.ndarray:
+    rows = rows.copy()
+    rows[:, slot] = index
+    return rows
+
+
+def _not_larger(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether each row comes lexicographically before the other or is equal."""
+    if not rows.shape[1]:
+        return np.ones(len(rows), bool)
+    differ = rows != others
+    first = differ.argmax(1)
+    at = np.arange(len(rows))
+    return ~differ.any(1) | (rows[at, first] < others[at, first])
+
+
+def _term(row: list[int], types: Sequence[Symmetry], numbered: bool) -> Term:
+    """With names in the order in which the operands and then the output have their indices."""
+    letters = iter(row)
+    output, *operands = ([f"{c}{next(letters)}" for c in t.axes] for t in types)
+    return spelled(operands, output, numbered)
