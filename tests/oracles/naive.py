@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from string import ascii_lowercase
 
 import numpy as np
 
 from einnet import Symmetry, Term
 
 OUTPUT = "ABCDEFGHIJ"  # one letter for each output axis; terms in tests use lowercase
+
+
+def lettered(term: Term) -> Term:
+    """The term with letters for its indices."""
+    names = dict(zip(term.indices, ascii_lowercase, strict=False))
+    return Term.of([[names[i] for i in t] for t in term.operands], [names[i] for i in term.output])
 
 
 def naive_term(term: Term, operands: Sequence[np.ndarray], out_shape: Sequence[int]) -> np.ndarray:

@@ -6,11 +6,13 @@ from collections import Counter
 import networkx as nx
 import pytest
 
-from einnet import EinNetError, Symmetry, Term, pooling
+from einnet import EinNetError, Plan, Symmetry, Term, pooling
 from einnet.cli import main
-from einnet.terms.enumeration import all_terms, count_terms
+from einnet.terms import Closure, State
+from einnet.terms.catalogue import ORDERS, computed
+from einnet.terms.naming import numbered
+from einnet.terms.path import exponent
 from einnet.terms.recipe import recipe
-from oracles.closure import all_terms, canonical
 
 NUMBERS = {  # as in docs/pooling.md, from order 2 on
     "a": (1, 0, 0, 0, 0, 0, 0), "ab": (1, 1, 0, 2, 0, 5, 5), "aa": (2, 0, 0, 1, 0, 2), "abc": (1, 7, 20),
@@ -53,15 +55,6 @@ def graph_of(term: Term) -> nx.Graph:
     return nx.Graph([*edges, *((a, a) for (a, _), n in Counter(edges).items() if n > 1)])
 
 
-@pytest.mark.parametrize(("text", "order"), [("ab", 3), ("aa", 3), ("ab; a->b", 3), ("abc; a->b", 2), ("abb; a->b", 2)])
-def test_unique_terms_are_those_of_the_oracle(text, order):
-    rows = unique_terms(Symmetry(text), order)
-    assert {canonical(tuple(r), len(Symmetry(text).axes), order) for r in rows.tolist()} == all_terms(
-        Symmetry(text), order
-    )
-    assert len(rows) == count_terms(Symmetry(text), order)
-
-
 def test_too_many_terms_for_the_recipe_are_refused():
     with pytest.raises(EinNetError, match="has 422,824 terms of order 6, more than the 100,000 that are gone through"):
         pooling("aa", 6, method="recipe")
@@ -72,13 +65,78 @@ def test_too_many_terms_for_the_recipe_are_refused():
 def test_features_and_letters_do_not_matter():
     assert pooling("xyH", 3) == pooling(Symmetry("ab"), 3)
     assert pooling("xyH", 3).symmetry == Symmetry("ab")
+    assert str(pooling("xyH", 3)).startswith("xy: 5 operations")
 
 
 @pytest.mark.parametrize(("text", "order", "seconds"), [("ab", 5, 1), ("aa", 4, 1), ("aa", 5, 20), ("ab", 7, 60)])
-def test_it_is_quick(text, order, seconds):
+def test_it_is_quick_without_the_catalogue_too(text, order, seconds):
+    start = time.perf_counter()
+    for k in range(1, order + 1):
+        computed(State.of(text), k)
+    assert time.perf_counter() - start < seconds
     start = time.perf_counter()
     pooling(text, order)
-    assert time.perf_counter() - start < seconds
+    assert time.perf_counter() - start < 1
+
+
+# --- states of several types -----------------------------------------------------------------------
+
+MATRIX = ("ab", "aa", "bb")  # a matrix with a relation over its rows and one over its columns
+
+
+def test_the_typed_bridges_of_a_matrix_with_relations():
+    found = pooling(MATRIX, order=5)
+    assert [len(found.by_order[k]) for k in (2, 3, 4, 5)] == [9, 0, 0, 9]
+    assert {graph_of(t).number_of_nodes() for t in found.by_order[5]} == {4}
+    assert len({t.canonical() for t in found}) == len(found)
+
+
+def test_einsums_of_matrices_need_no_bridge_up_to_order_6():
+    found = pooling(MATRIX, order=6, targets="ab")
+    assert [len(found.by_order[k]) for k in range(2, 7)] == [7, 0, 0, 0, 0]
+    goals = [numbered(t, State.of("ab")) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
+    assert all(map(Closure(found, MATRIX).__contains__, goals))
+    for op in found.by_order[2]:
+        rest = Closure([t for t in found if t != op], MATRIX)
+        assert not all(map(rest.__contains__, goals)), op
+
+
+def test_at_order_7_a_bridge_between_the_types_is_needed():
+    found = pooling(MATRIX, order=7, targets="ab")
+    assert [len(found.by_order[k]) for k in range(2, 8)] == [7, 0, 0, 3, 0, 0]
+    two = [t for k in (1, 2) for t in pooling(MATRIX, 5).by_order[k]]
+    goals = [numbered(t, State.of("ab")) for t in pooling("ab", 7).by_order[7]]
+    assert [t in Closure(two, MATRIX) for t in goals].count(False) == 3
+    assert all(t in Closure(found, MATRIX) for t in goals)
+
+
+def test_targets_are_types_of_the_state():
+    assert pooling("ab", 5, targets="ab").by_order == pooling("ab", 5).by_order
+    with pytest.raises(EinNetError, match="the target 'bb' is none of the types of the state ab, aa"):
+        pooling(("ab", "aa"), 3, targets="bb")
+    with pytest.raises(EinNetError, match="the recipe knows one type; the state a, aa has 2"):
+        pooling(("a", "aa"), 2, method="recipe")
+
+
+# --- cost ------------------------------------------------------------------------------------------
+
+
+def test_operations_that_cost_more_are_left_out_and_named():
+    found = pooling("aa", 5, max_exponent=3)
+    assert [str(t) for t in found.left_out] == ["ab,ac,bc,bd,cd->ad"]
+    assert {*found, *found.left_out} == set(pooling("aa", 5))
+    assert str(found).splitlines()[-2:] == ["5  none kept", "left out: ab,ac,bc,bd,cd->ad (n^4)"]
+    assert pooling("aa", 5, max_exponent=4).left_out == ()
+    assert [t.order for t in pooling("aa", 5, max_exponent=2)] == [1, 1, 1, 1, 2]
+    with pytest.raises(EinNetError, match="max_exponent is the largest e of a cost n\\^e, a whole number; got 2.5"):
+        pooling("aa", 5, max_exponent=2.5)
+
+
+@pytest.mark.parametrize("text", ORDERS)
+def test_the_exponent_is_that_of_the_plan(text):
+    for term in pooling(text, min(ORDERS[text], 5)):
+        if term.order > 1:
+            assert exponent(term) == Plan.make([term], text).flops.degree
 
 
 @pytest.mark.parametrize("order", [0, -1, 2.0, True])

@@ -92,7 +92,7 @@ class _Recipe:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop = loop
-        sliced = [tuple(i for i in t if i not in loop) for t in self.tuples]
+        sliced = tuple(tuple(i for i in t if i not in loop) for t in self.tuples)
         path = contraction_path(sliced, tuple(i for i in self.output if i not in loop))
         self.steps: list[tuple[int, int, Tuple]] = []  # the numbers of two values, and the indices kept
         self.names = list(self.tuples)

@@ -98,8 +98,7 @@ class EinPool(nn.Module):
         return self._for_each_type(self.writes)
 
     def _for_each_type(self, numbers: list[int]) -> Any:
-        counts = tuple(numbers.count(k) for k in range(len(self.types)))
-        return counts if len(counts) > 1 else counts[0]
+        return tuple(numbers.count(k) for k in range(len(self.types))) if self.several else len(numbers)
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Masks = None) -> Any:
         sizes = self._sizes(inputs)

@@ -49,7 +49,7 @@ class Builder:
         rank = max(map(len, (*term.operands, term.output)))
         if loop := loop_of([t for _, t in values], term.output, rank):
             return self.looped(values, term.output, loop, classes)
-        for pair in contraction_path([t for _, t in values], term.output):
+        for pair in contraction_path(tuple(t for _, t in values), term.output):
             chosen = [values.pop(k) for k in sorted(pair, reverse=True)][::-1]
             needed = {i for _, t in values for i in t} | set(term.output)
             values.append(self.contract(chosen, needed, classes))

@@ -11,6 +11,7 @@ the core, which is smaller.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from einnet.errors import EinNetError
 from einnet.plan.build import Builder, Step
@@ -88,14 +89,12 @@ class Plan:
         chosen = tuple(tuple(s) for s in sources)
         if len(chosen) != len(parsed) or any(len(s) != t.order for s, t in zip(chosen, parsed, strict=True)):
             raise EinNetError("sources needs one slot number for each operand of each term")
-        builder = Builder(1 + max((k for s in chosen for k in s), default=-1))
         state = State.of(types)
         target = None if output is None else as_symmetry(output)
         found = tuple(
             state.classes_of(t) if target is None else t.classes([state.types[0]] * t.order, target) for t in parsed
         )
-        results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in zip(parsed, chosen, found, strict=True))
-        return cls(parsed, chosen, builder.slots, tuple(builder.steps), results, found)
+        return _planned(parsed, chosen, tuple(tuple(c.items()) for c in found))
 
     @property
     def flops(self) -> Cost:
@@ -124,3 +123,14 @@ class Plan:
             lines.append(f" {a:>{width[0]}}  {b:<{width[1]}}  {c:<{width[2]}}  {d:>{width[3]}}  {e:>{width[4]}}")
         lines.append(f"FLOPs {self.flops}, largest intermediate {self.largest}, per feature")
         return "\n".join(lines)
+
+
+@lru_cache(maxsize=256)
+def _planned(
+    terms: tuple[Term, ...], sources: tuple[tuple[int, ...], ...], classes: tuple[tuple[tuple[str, str], ...], ...]
+) -> Plan:
+    """The plan of terms whose indices have these classes; the layers of a network share theirs."""
+    builder = Builder(1 + max((k for s in sources for k in s), default=-1))
+    found = tuple(map(dict, classes))
+    results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in zip(terms, sources, found, strict=True))
+    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, found)

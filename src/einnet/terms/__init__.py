@@ -4,7 +4,7 @@ from einnet.terms.closure import Closure, generates
 from einnet.terms.derivation import Derivation
 from einnet.terms.enumeration import all_terms, count_terms
 from einnet.terms.linear import linear_terms
-from einnet.terms.pooling import PoolingSet, pooling
+from einnet.terms.pooling_set import PoolingSet, pooling
 from einnet.terms.state import State
 from einnet.terms.term import Term
 from einnet.terms.usual import pooling_terms

@@ -1,6 +1,7 @@
 """In which order the operands of a term are contracted, two at a time, and what that costs."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import opt_einsum
@@ -20,7 +21,8 @@ Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
 
 
-def contraction_path(operands: Sequence[Tuple], output: Tuple) -> list[tuple[int, ...]]:
+@lru_cache(maxsize=1024)
+def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[int, ...]]:
     """Pairs to contract, as positions in a list from which they are taken and to which the
     contraction is appended; found by opt_einsum for axes of one size."""
     if len(operands) == 1:
@@ -47,7 +49,7 @@ def live_operands(term: Term) -> list[Tuple]:
 def widths(operands: Sequence[Tuple], output: Tuple) -> Iterator[tuple[Tuple, Tuple]]:
     """For each pair that is contracted: the indices that the step goes through, and those that it keeps."""
     values = list(operands)
-    for pair in contraction_path(operands, output):
+    for pair in contraction_path(tuple(operands), output):
         chosen = [values.pop(k) for k in sorted(pair, reverse=True)][::-1]
         every = tuple(dict.fromkeys(i for t in chosen for i in t))
         needed = {i for t in values for i in t} | set(output)

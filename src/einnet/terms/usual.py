@@ -1,8 +1,10 @@
 """Which pooling operations a layer uses when the user names none."""
 
+from functools import lru_cache
+
 from einnet.symmetry import Symmetry
 from einnet.terms.path import exponent
-from einnet.terms.pooling import pooling
+from einnet.terms.pooling_set import pooling
 from einnet.terms.term import Term
 
 __all__ = ["pooling_terms", "reference_terms"]
@@ -25,8 +27,12 @@ def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, .
     >>> [str(t) for t in pooling_terms(Symmetry("ab; a->b"))]
     ['ab->ab', 'ab->cd', 'ab->ac', 'ab,ab->ab']
     """
-    if order is not None:
-        return pooling(symmetry, order).terms
+    return pooling(symmetry, order).terms if order is not None else _usual(str(symmetry.bare))
+
+
+@lru_cache(maxsize=64)
+def _usual(types: str) -> tuple[Term, ...]:
+    symmetry = Symmetry(types)
     for usual in range(2, HIGHEST + 1):
         terms = tuple(t for t in pooling(symmetry, usual) if exponent(t) <= len(symmetry.axes) + 1)
         if sum(t.order > 1 for t in terms) > 1:

@@ -138,8 +138,8 @@ def pooling(
     if method == "recipe":
         if state.several:
             raise EinNetError(f"the recipe knows one type; the state {state} has {len(state.types)}")
-        found = {k: recipe(state.types[0], k) for k in range(1, order + 1)}
-        by_order = {k: terms for k, (terms, _) in found.items()}
+        found = {k: recipe(state.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
+        by_order = {k: found[k][0] for k in range(1, order + 1)}
         stages = {k: counts for k, (_, counts) in found.items()}
     elif wanted is None:
         by_order = _minimal(state, order)

@@ -1,0 +1,117 @@
+"""`EinPool` in a state of several types: operands and outputs of different shapes."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from einnet import EinNetError, EinPool, Signature, Term
+from einnet.errors import ShapeError
+from einnet.terms import State, all_terms, pooling
+from einnet.testing import assert_equivariant
+from oracles.naive import lettered, naive_term
+
+SIZES = {"a": 3, "b": 4}
+STATES = [("a", "aa"), ("ab", "aa", "bb"), ("a", "ab", "b"), ("ab; a->b", "a")]
+KNOWN = {types: [t for k in (1, 2) for t in all_terms(types, k)] for types in STATES}
+
+
+def numbers(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64)
+
+
+@given(st.data())
+def test_values_against_the_naive_einsum(data):
+    types = data.draw(st.sampled_from(STATES))
+    state = State.of(types)
+    terms = data.draw(st.lists(st.sampled_from(KNOWN[types]), min_size=1, max_size=4))
+    pool = EinPool(terms, types, scale="sum")
+    heads = 2
+    inputs = [numbers(*(SIZES[c] for c in t.axes), heads * n) for t, n in zip(state.types, pool.fan_in, strict=True)]
+    outputs = [list(y.split(heads, -1)) for y in pool(*inputs)]
+    parts = [list(x.split(heads, -1)) if x.shape[-1] else [] for x in inputs]
+    for term in terms:
+        operands, output = state.types_of(term)
+        arrays = [np.moveaxis(parts[state.number_of(t)].pop(0).numpy(), -1, 0) for t in operands]
+        expected = naive_term(lettered(term), arrays, [SIZES[c] for c in output.axes])
+        got = outputs[state.number_of(output)].pop(0).numpy()
+        assert np.allclose(np.moveaxis(got, -1, 0), expected, rtol=1e-10, atol=1e-10), term
+
+
+def test_messages_along_the_edges_of_a_graph():
+    pool = EinPool(["a,ab->b", "a,a->a"], ("aH", "aaH"), scale="sum")
+    assert (pool.fan_in, pool.fan_out) == ((3, 1), (2, 0))
+    nodes, edges = numbers(5, 3), numbers(5, 5, 1)
+    y, nothing = pool(nodes, edges)
+    assert torch.allclose(y[:, 0], edges[..., 0].T @ nodes[:, 0])
+    assert torch.allclose(y[:, 1], nodes[:, 1] * nodes[:, 2])
+    assert nothing.shape == (5, 5, 0)
+    assert "a,ab->b, a,a->a; type aH, aaH, scale='sum'" in repr(pool)
+
+
+def test_numbered_terms_name_their_types():
+    pool = EinPool(["a0b0,a1b0->a0a1", "a0a1,a1b0->a0b0"])
+    assert list(map(str, pool.types)) == ["abH", "aaH"]
+    x, r = numbers(3, 4, 3), numbers(3, 3, 1)
+    y, gram = EinPool(["a0b0,a1b0->a0a1", "a0a1,a1b0->a0b0"], scale="sum")(x, r)
+    assert torch.allclose(gram[..., 0], x[..., 0] @ x[..., 1].T)
+    assert torch.allclose(y[..., 0], r[..., 0] @ x[..., 2])
+
+
+@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("types", STATES, ids=str)
+def test_the_minimal_set_of_a_state_is_equivariant(types, masks):
+    state = State.of(types)
+    pool = EinPool(list(pooling(types, 2)), types)
+    signature = Signature.of([t for t in pool.types], pool.types[0])
+    for k in range(len(state.types)):
+        if pool.fan_out[k] == 0:
+            continue
+        target = Signature.of(signature.inputs, pool.types[k])
+        assert_equivariant(
+            lambda *x, k=k, **options: pool(*x, **options)[k],
+            str(target), {c: SIZES[c] for c in target.classes}, features=tuple(pool.fan_in), masks=masks,
+        )  # fmt: skip
+
+
+def test_batch_axes_broadcast_and_gradients():
+    pool = EinPool(["a,ab->b"], ("aH", "aaH"))
+    nodes, edges = numbers(2, 1, 3, 2).requires_grad_(), numbers(5, 3, 3, 2).requires_grad_()
+    y, nothing = pool(nodes, edges)
+    assert y.shape == (2, 5, 3, 2) and nothing.shape == (2, 5, 3, 3, 0)
+    assert torch.autograd.gradcheck(lambda n, e: pool(n, e)[0], (nodes, edges))
+
+
+def test_a_masked_node_sends_and_receives_nothing():
+    pool = EinPool(["a,ab->b"], ("aH", "aaH"), scale="sum")
+    nodes, edges, there = numbers(4, 1), numbers(4, 4, 1), torch.tensor([True, True, False, True])
+    y, _ = pool(nodes, edges, mask=there)
+    kept = pool(nodes[there], edges[there][:, there])[0]
+    assert torch.allclose(y[there], kept)
+    assert y[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([(4, 1)], "there is one input for each of the types aH, aaH, got 1; a mask is passed by name, mask=..."),
+        ([(4, 1), (5, 5, 1)], "input 2 has size 5 on axis 'a', an earlier input has 4"),
+        ([(4, 1), (4, 4, 2)], "the features must be those numbers times the same, got [1, 2]"),
+        ([(4, 1), (4, 1)], "input 2 of type 'aaH' must have shape (batch..., a, a, features), got (4, 1)"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, message):
+    pool = EinPool(["a,ab->b"], ("aH", "aaH"))
+    with pytest.raises(ShapeError) as error:
+        pool(*(numbers(*s) for s in inputs))
+    assert message in str(error.value)
+    with pytest.raises(EinNetError, match=r"this EinPool has the types aH, aaH: use .types"):
+        pool.symmetry  # noqa: B018
+    with pytest.raises(ShapeError, match="have 2 operands of type 'aH', so the features must be a multiple of 2, got 3"):
+        EinPool(["a,a->a", "ab->ab"], ("aH", "aaH"))(numbers(4, 3), numbers(4, 4, 1))
+
+
+def test_terms_that_leave_their_types_open():
+    with pytest.raises(EinNetError, match="have tuples of different lengths: name their types"):
+        EinPool([Term("a,ab->b")])

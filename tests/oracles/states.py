@@ -1,0 +1,132 @@
+"""Theorem 3 literally, for states of several types: all structures, those that do not split, the largest of them.
+
+Only edges that are sets matter. A structure is a tuple of frozensets of indices such as ("a", 0) or,
+below a parent, ("b", ("a", 0), 1); nothing is shared with `einnet.terms`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations, permutations, product
+
+from einnet import Symmetry
+
+Edge = frozenset
+Closed = tuple
+
+
+def edges_of(types: list[Symmetry], most: int) -> list[Edge]:
+    """Every set of indices that stands in one tuple, up to `most` indices of each class (and parent)."""
+    found = set()
+    for t in types:
+        order = sorted(range(len(t.axes)), key=lambda k: len(t.ancestors(t.axes[k])))
+        partial = [{}]
+        for k in order:
+            above = t.parent_of(t.axes[k])
+            partial = [
+                {**p, k: (t.axes[k], p[t.axes.index(above)] if above else None, n)} for p in partial for n in range(most)
+            ]
+        for p in partial:
+            for size in range(1, len(p) + 1):
+                for chosen in combinations(p.values(), size):
+                    if all(v[1] is None or v[1] in chosen for v in chosen):
+                        found.add(Edge(chosen))
+    return sorted(found, key=lambda e: sorted(map(str, e)))
+
+
+def fits(indices: Edge, types: list[Symmetry]) -> bool:
+    counts = Counter(v[0] for v in indices)
+    return any(counts <= Counter(t.axes) for t in types)
+
+
+def splits(edges: Closed, types: list[Symmetry]) -> bool:
+    everything = range(len(edges))
+    for size in range(2, len(edges) // 2 + 1):
+        for part in combinations(everything, size):
+            inside = Edge().union(*(edges[k] for k in part))
+            outside = Edge().union(*(edges[k] for k in everything if k not in part))
+            if fits(inside & outside, types):
+                return True
+    return False
+
+
+def reduced(edges: Closed) -> Closed:
+    """Without indices that one edge has alone (and on which nothing else there depends)."""
+    edges = [set(e) for e in edges]
+    while True:
+        uses = Counter(v for e in edges for v in e)
+        lonely = [(e, v) for e in edges for v in e if uses[v] == 1 and not any(w[1] == v for w in e)]
+        if not lonely:
+            return tuple(map(Edge, edges))
+        for e, v in lonely:
+            e.discard(v)
+
+
+def canonical(edges: Closed) -> Closed:
+    """The smallest naming over all permutations of the indices of each class (and parent)."""
+    indices = sorted({v for e in edges for v in e}, key=lambda v: (str(v[0]), str(v)))
+    groups: dict = {}
+    for v in indices:
+        groups.setdefault((v[0], v[1]), []).append(v)
+    best = None
+    for chosen in product(*(permutations(range(len(g))) for g in groups.values())):
+        number = {v: n for g, p in zip(groups.values(), chosen, strict=True) for v, n in zip(g, p, strict=True)}
+
+        def name(v, number=number):
+            return (v[0], name(v[1]) if v[1] else None, number[v])
+
+        names = _ordered_names(edges, name)
+        if best is None or names < best:
+            best = names
+    return best
+
+
+def _ordered_names(edges: Closed, name) -> Closed:
+    return tuple(sorted(tuple(sorted(map(name, e))) for e in edges))
+
+
+def one_step_below(edges: Closed) -> Iterator[Closed]:
+    """What dropping an index from an edge, or putting two indices of an edge together, makes of a structure."""
+    for k, e in enumerate(edges):
+        for v in e:
+            if not any(w[1] == v for w in e):
+                yield reduced((*edges[:k], e - {v}, *edges[k + 1 :]))
+        for u, v in combinations(sorted(e, key=str), 2):
+            if u[:2] == v[:2]:
+                yield reduced(tuple(Edge(_moved(w, v, u) for w in f) for f in edges))
+
+
+def _moved(w, old, new):
+    if w == old:
+        return new
+    return (w[0], _moved(w[1], old, new), (w[2], "moved")) if w[1] is not None and _below(w, old) else w
+
+
+def _below(w, old) -> bool:
+    return w[1] == old or (w[1] is not None and _below(w[1], old))
+
+
+def largest(texts: tuple[str, ...], order: int, most: int) -> set[Closed]:
+    """The structures of order + 1 edges that do not split and lie below no other one, each once."""
+    types = [Symmetry(t) for t in texts]
+    edges = edges_of(types, most)
+    found = set()
+    for chosen in _multisets(edges, order + 1):
+        structure = reduced(chosen)
+        if order < 3 or not splits(structure, types):
+            found.add(canonical(structure))
+    below: set = set()
+    for structure in found:
+        below |= {canonical(s) for s in one_step_below(tuple(map(Edge, structure)))} - {structure}
+    return found - below
+
+
+def _multisets(edges: list[Edge], number: int) -> Iterator[Closed]:
+    def grow(start: int, left: int) -> Iterator[Closed]:
+        if not left:
+            yield ()
+            return
+        for k in range(start, len(edges)):
+            for rest in grow(k, left - 1):
+                yield (edges[k], *rest)
+
+    yield from grow(0, number)

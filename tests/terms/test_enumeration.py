@@ -1,0 +1,68 @@
+"""All terms of a type or state: against the oracle's, each once, as many as are counted, as a stream."""
+
+import tracemalloc
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from einnet import EinNetError, Symmetry
+from einnet.terms import State, all_terms, count_terms
+from oracles.closure import all_terms as literal_terms
+from oracles.closure import canonical
+from oracles.composition import row_of
+from strategies import symmetry_texts
+
+STATES = [("a", "aa"), ("ab", "aa", "bb"), ("a", "ab", "b"), ("ab; a->b", "a"), ("abc; a->b", "ac", "c")]
+
+
+@pytest.mark.parametrize(("text", "order"), [("ab", 3), ("aa", 3), ("ab; a->b", 3), ("abc; a->b", 2), ("abb; a->b", 2)])
+def test_the_terms_of_a_type_are_those_of_the_oracle(text, order):
+    symmetry, rank = Symmetry(text), len(Symmetry(text).axes)
+    found = [canonical(tuple(row_of(t).tolist()), rank, order) for t in all_terms(text, order)]
+    assert set(found) == literal_terms(symmetry, order)
+    assert len(found) == len(set(found)) == count_terms(text, order)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("types", STATES, ids=str)
+def test_the_terms_of_a_state_are_valid_and_as_many_as_counted(types, order):
+    state = State.of(types)
+    found = list(all_terms(types, order))
+    assert len(found) == count_terms(types, order) == len({t.canonical() for t in found})
+    for term in found:
+        state.types_of(term)
+
+
+def test_linear_maps_of_a_state_by_hand():
+    """Pairs of types of a graph: a->a 2, a->aa and aa->a 5 each, aa->aa 15."""
+    assert count_terms(("a", "aa"), 1) == 2 + 5 + 5 + 15
+    assert [count_terms("ab", k) for k in (1, 2, 3, 4, 5)] == [4, 17, 65, 251, 943]
+
+
+@given(symmetry_texts().map(Symmetry).filter(lambda s: 0 < len(s.axes) <= 3), st.integers(1, 2))
+def test_random_types(symmetry, order):
+    if count_terms(symmetry, order) < 3000:
+        found = list(all_terms(symmetry, order))
+        assert len({t.canonical() for t in found}) == len(found) == count_terms(symmetry, order)
+        assert all(t.is_valid(symmetry.bare) for t in found)
+
+
+def test_many_terms_are_a_stream():
+    assert count_terms("aa", 6) == 422_824 and count_terms("aa", 5) == 52_505
+    tracemalloc.start()
+    try:
+        first = list(islice(all_terms("aa", 5), 100))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len({t.canonical() for t in first}) == 100
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("order", [0, True, 1.5, "2"])
+def test_an_order_that_is_none_is_refused(order):
+    for act in (lambda: count_terms("ab", order), lambda: next(all_terms("ab", order))):
+        with pytest.raises(EinNetError, match="order is the largest number of operands, 1 or more; got"):
+            act()
