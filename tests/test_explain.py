@@ -2,7 +2,7 @@
 
 import pytest
 
-from einnet import EinNet, Term
+from einnet import EinNet, EinNetError, Term
 from einnet.errors import NotationError
 from einnet.explain import explanation, in_words
 
@@ -69,6 +69,19 @@ def test_what_other_signatures_show(signature, parts):
 def test_order_leaves_operations_out():
     assert "ab,bc->ac" in explanation("aa", **SMALL)
     assert "ab,bc->ac" not in explanation("aa", **SMALL, order=1)
+
+
+def test_what_a_bound_on_the_cost_leaves_out_is_named():
+    text = explanation("aa", **SMALL, order=5, max_exponent=3)
+    left_out = (
+        "left out, as they cost more than n^3\n  ab,ac,bc,bd,cd->ad  contraction of 5 operands over b, c: costs n^4\n"
+    )
+    assert left_out in text
+    assert "\nplan of ab->ab  aa->aa  ab->ba  ab->ac  ab,ab->ab  ab,bc->ac\n" in text
+    assert "left out" not in explanation("aa", **SMALL, order=5, max_exponent=4)
+    assert "ab,ac,bc,bd,cd->ad for each b" in explanation("aa", **SMALL, order=5)
+    with pytest.raises(EinNetError, match=r"no pooling operation of 'aa' costs n\^0 at most: allow more"):
+        explanation("aa", **SMALL, max_exponent=0)
 
 
 def test_a_wrong_notation_is_marked():

@@ -64,7 +64,7 @@ def test_numbered_terms_name_their_types():
 def test_the_minimal_set_of_a_state_is_equivariant(types, masks):
     state = State.of(types)
     pool = EinPool(list(pooling(types, 2)), types)
-    signature = Signature.of([t for t in pool.types], pool.types[0])
+    signature = Signature.of(list(pool.types), pool.types[0])
     for k in range(len(state.types)):
         if pool.fan_out[k] == 0:
             continue
@@ -108,7 +108,9 @@ def test_inputs_that_do_not_fit(inputs, message):
     assert message in str(error.value)
     with pytest.raises(EinNetError, match=r"this EinPool has the types aH, aaH: use .types"):
         pool.symmetry  # noqa: B018
-    with pytest.raises(ShapeError, match="have 2 operands of type 'aH', so the features must be a multiple of 2, got 3"):
+    with pytest.raises(
+        ShapeError, match="have 2 operands of type 'aH', so the features must be a multiple of 2, got 3"
+    ):
         EinPool(["a,a->a", "ab->ab"], ("aH", "aaH"))(numbers(4, 3), numbers(4, 4, 1))
 
 

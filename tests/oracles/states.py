@@ -23,7 +23,9 @@ def edges_of(types: list[Symmetry], most: int) -> list[Edge]:
         for k in order:
             above = t.parent_of(t.axes[k])
             partial = [
-                {**p, k: (t.axes[k], p[t.axes.index(above)] if above else None, n)} for p in partial for n in range(most)
+                {**p, k: (t.axes[k], p[t.axes.index(above)] if above else None, n)}
+                for p in partial
+                for n in range(most)
             ]
         for p in partial:
             for size in range(1, len(p) + 1):

@@ -12,7 +12,9 @@ from oracles.composition import canonical, compositions, row_of
 from oracles.naive import lettered, naive_term
 
 SIZES = {"a": 3, "b": 2, "c": 2, "i": 2, "x": 2, "j": 2, "y": 2}
-CASES = {t: (k, {n: list(all_terms(t, n)) for n in range(1, k + 1)}) for t, k in {"ab": 5, "aa": 4, "ab; a->b": 4}.items()}
+CASES = {
+    t: (k, {n: list(all_terms(t, n)) for n in range(1, k + 1)}) for t, k in {"ab": 5, "aa": 4, "ab; a->b": 4}.items()
+}
 
 
 def codes_of(terms: list[Term]) -> np.ndarray:
@@ -82,7 +84,8 @@ def test_the_minimal_set_derives_every_term(text):
 
 
 @pytest.mark.parametrize(
-    ("types", "order"), [("ab", 7), ("aa", 7), ("abc", 3), ("aab", 3), ("aaa", 3), ("abc; a->b", 5), (("ab", "aa", "bb"), 5)]
+    ("types", "order"),
+    [("ab", 7), ("aa", 7), ("abc", 3), ("aab", 3), ("aaa", 3), ("abc; a->b", 5), (("ab", "aa", "bb"), 5)],
 )
 def test_each_operation_of_a_minimal_set_is_needed(types, order):
     found = pooling(types, order)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from pathlib import Path
 
 import networkx as nx
 import pytest
@@ -15,8 +16,9 @@ from einnet.terms.path import exponent
 from einnet.terms.recipe import recipe
 
 NUMBERS = {  # as in docs/pooling.md, from order 2 on
-    "a": (1, 0, 0, 0, 0, 0, 0), "ab": (1, 1, 0, 2, 0, 5, 5), "aa": (2, 0, 0, 1, 0, 2), "abc": (1, 7, 20),
-    "aab": (2, 5, 20), "aaa": (2, 4), "abc; a->b": (1, 2, 0),
+    "a": (1, 0, 0, 0, 0, 0, 0), "ab": (1, 1, 0, 2, 0, 5, 5), "aa": (2, 0, 0, 1, 0, 2, 5), "abc": (1, 7, 20),
+    "aab": (2, 5, 20), "aaa": (2, 4, 13), "ab; a->b": (1, 0, 0, 0, 0, 0, 0), "abc; a->b": (1, 2, 0, 6),
+    "abc; a->b, b->c": (1, 0, 0, 0, 0, 0, 0), "abc; a->b, a->c": (1, 1, 0, 2), "ixjyc; i->x, j->y": (1, 24),
 }  # fmt: skip
 
 
@@ -25,6 +27,13 @@ def test_the_numbers_of_the_documentation(text):
     found = pooling(text, len(NUMBERS[text]) + 1)
     assert tuple(len(found.by_order[k]) for k in range(2, found.order + 1)) == NUMBERS[text]
     assert len(found) == len(found.terms) == len(found.by_order[1]) + sum(NUMBERS[text])
+
+
+def test_the_documentation_has_these_numbers():
+    page = (Path(__file__).parents[2] / "docs" / "pooling.md").read_text()
+    for text, numbers in NUMBERS.items():
+        cells = [*map(str, numbers), *["-"] * (7 - len(numbers))]
+        assert f"| `{text}` | {' | '.join(cells)} |\n" in page
 
 
 STAGES = {  # unique terms, with dependencies, no pointwise products, no swaps, no broadcasts
@@ -148,3 +157,16 @@ def test_an_order_that_is_none_is_refused(order, capsys):
 def test_wrong_input_at_the_command_line(capsys):
     assert main(["pool", "aB"]) == 2
     assert "unknown letter 'B'" in capsys.readouterr().err
+
+
+def test_derivations_and_states_at_the_command_line(capsys):
+    assert main(["pool", "ab", "--order", "3", "--derive", "ab,cb,cd,ed,ef->af"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  y1 = ab,cb,cd->ad  (x1, x2, x3)", "  y2 = ab,cb,cd->ad  (y1, x4, x5)",
+    ]  # fmt: skip
+    assert main(["pool", "aa", "--order", "4", "--derive", "ab,ac,bc,bd,cd->ad"]) == 0
+    assert capsys.readouterr().out == "ab,ac,bc,bd,cd->ad: not composed of the operations of aa up to order 4\n"
+    assert main(["pool", "ab, aa, bb", "--order", "4", "--targets", "ab", "--max-exponent", "3"]) == 0
+    assert capsys.readouterr().out.startswith("ab, aa, bb: ")
+    assert main(["pool", "ab, aa", "--targets", "bb"]) == 2
+    assert "the target 'bb' is none of the types of the state ab, aa" in capsys.readouterr().err

@@ -9,18 +9,19 @@ goes through the same chunks: each step z = x y has the gradients dx = dz y and 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor
 
-from einnet.nn.steps import contract
+from einnet.nn.steps import align, contract, reduce
 from einnet.terms.path import contraction_path
 
 __all__ = ["contract_in_loop"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
-CHUNK = 2**20  # entries of an intermediate, batch and features included, that a chunk may have
+CHUNK = 2**18  # entries of an intermediate, batch and features included, that a chunk may have
 
 
 def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple) -> Tensor:
@@ -44,8 +45,7 @@ def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     total = torch.zeros_like(total, dtype=_wide(total.dtype))
     with torch.autocast(total.device.type, enabled=False):
         for slices in recipe.chunks(operands):
-            part = recipe.values(recipe.sliced(operands, slices))[-1]
-            _narrow(total, recipe.output, slices).add_(part)
+            _narrow(total, recipe.output, slices).add_(recipe.result(operands, slices))
     return total.to(operands[0].dtype)
 
 
@@ -60,7 +60,7 @@ def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, lo
     totals = [torch.zeros_like(x, dtype=_wide(x.dtype), memory_format=torch.contiguous_format) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
         for slices in recipe.chunks(operands):
-            parts = recipe.gradients(_narrow(gradient, recipe.output, slices), recipe.sliced(operands, slices))
+            parts = recipe.gradients(gradient, operands, slices)
             for total, tup, part in zip(totals, recipe.tuples, parts, strict=True):
                 _narrow(total, tup, slices).add_(part)
     return [t.to(x.dtype) for t, x in zip(totals, operands, strict=True)]
@@ -85,24 +85,22 @@ _looped.register_autograd(_backward, setup_context=_setup)
 
 
 class _Recipe:
-    """The pairwise steps of a looped einsum; the loop's indices stay axes, of the size of a chunk."""
+    """The pairwise steps of a looped einsum. The loop's indices are batch axes, of the size of a chunk."""
 
     def __init__(self, equation: str, loop: str):
         left, _, right = equation.partition("->")
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
-        self.loop = loop
-        sliced = tuple(tuple(i for i in t if i not in loop) for t in self.tuples)
-        path = contraction_path(sliced, tuple(i for i in self.output if i not in loop))
-        self.steps: list[tuple[int, int, Tuple]] = []  # the numbers of two values, and the indices kept
-        self.names = list(self.tuples)
+        self.loop: Tuple = tuple(loop)
+        self.names = [self.without_loop(t) for t in self.tuples]  # of the values, those of the steps appended
+        self.steps: list[tuple[int, int]] = []  # the numbers of two values
         left_over = list(range(len(self.tuples)))
-        for pair in path:
+        for pair in contraction_path(tuple(self.names), self.without_loop(self.output)):
             one, two = (left_over.pop(k) for k in sorted(pair, reverse=True))
             needed = {i for k in left_over for i in self.names[k]} | set(self.output)
             every = dict.fromkeys((*self.names[one], *self.names[two]))
-            kept = self.output if not left_over else tuple(i for i in every if i in needed)
-            self.steps.append((one, two, kept))
+            kept = tuple(i for i in every if i in needed) if left_over else self.without_loop(self.output)
+            self.steps.append((one, two))
             left_over.append(len(self.names))
             self.names.append(kept)
 
@@ -110,6 +108,9 @@ class _Recipe:
     @lru_cache(maxsize=256)
     def of(equation: str, loop: str) -> "_Recipe":
         return _Recipe(equation, loop)
+
+    def without_loop(self, tup: Tuple) -> Tuple:
+        return tuple(i for i in tup if i not in self.loop)
 
     def sizes(self, operands: Sequence[Tensor]) -> dict[str, int]:
         """The size of each index."""
@@ -123,33 +124,53 @@ class _Recipe:
         sizes, most = self.sizes(operands), 1
         for x, t in zip(operands, self.tuples, strict=True):
             entries = x.shape[: x.dim() - len(t)].numel()
-            for i in t:
-                entries *= sizes[i] if i not in self.loop else 1
-            most = max(most, entries)
+            most = max(most, entries * prod(sizes[i] for i in self.without_loop(t)))
         lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: max(1, CHUNK // most)}
         ranges = [[slice(k, k + lengths[i]) for k in range(0, sizes[i], lengths[i])] for i in self.loop]
         for chosen in product(*ranges):
             yield dict(zip(self.loop, chosen, strict=True))
 
-    def sliced(self, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
-        return [_narrow(x, t, slices) for x, t in zip(operands, self.tuples, strict=True)]
-
-    def values(self, operands: list[Tensor]) -> list[Tensor]:
-        """The operands and what each step makes of them, the result last."""
-        values = list(operands)
-        for one, two, kept in self.steps:
-            values.append(contract([values[one], values[two]], [self.names[one], self.names[two]], kept))
+    def values(self, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
+        """The operands' parts and what each step makes of them, the loop's axes before the others; the result last."""
+        values = [
+            align(_narrow(x, t, slices), t, (*self.loop, *names))
+            for x, t, names in zip(operands, self.tuples, self.names, strict=False)
+        ]
+        for number, (one, two) in enumerate(self.steps, start=len(operands)):
+            values.append(_product([values[one], values[two]], [self.names[one], self.names[two]], self.names[number]))
         return values
 
-    def gradients(self, gradient: Tensor, operands: list[Tensor]) -> list[Tensor]:
-        """The gradient of each operand, given that of the result."""
-        values = self.values(operands)
-        found: dict[int, Tensor] = {len(values) - 1: gradient.to(values[0].dtype)}
-        for number, (one, two, kept) in reversed(list(enumerate(self.steps, start=len(operands)))):
+    def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
+        """What a chunk adds to the output."""
+        return self.in_place(self.values(operands, slices)[-1], self.names[-1], self.output)
+
+    def gradients(self, gradient: Tensor, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
+        """What a chunk adds to the gradient of each operand, given that of the output."""
+        values = self.values(operands, slices)
+        after = align(_narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]))
+        found: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
+        for number, (one, two) in reversed(list(enumerate(self.steps, start=len(operands)))):
             after = found.pop(number)
+            values.pop()  # the step's own value is needed no more
             for mine, other in ((one, two), (two, one)):
-                found[mine] = contract([after, values[other]], [kept, self.names[other]], self.names[mine])
-        return [found[k] for k in range(len(operands))]
+                pair, names = [after, values[other]], [self.names[number], self.names[other]]
+                found[mine] = _product(pair, names, self.names[mine])
+        return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
+
+    def in_place(self, x: Tensor, names: Tuple, tup: Tuple) -> Tensor:
+        """Without the axes of the loop that the tuple lacks, which are summed; in the tuple's order."""
+        lacking = [k - len(self.loop) - len(names) for k, i in enumerate(self.loop) if i not in tup]
+        if lacking:
+            x = x.sum(lacking)
+        return align(x, [*(i for i in self.loop if i in tup), *names], tup)
+
+
+def _product(pair: Sequence[Tensor], names: Sequence[Tuple], output: Tuple) -> Tensor:
+    """A pairwise contraction; axes of the loop are batch axes, of size 1 where an operand lacks them."""
+    if set(names[0]) == set(names[1]) and len(output) < len(names[0]):
+        x = pair[0] * align(pair[1], names[1], names[0])
+        return reduce(x, names[0], output)
+    return contract(pair, names, output)
 
 
 def _narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:
