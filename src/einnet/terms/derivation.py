@@ -119,6 +119,16 @@ class Node:
     type: Symmetry
     children: "tuple[Leaf | Node, ...]"
 
+    def conversions(self, wanted: Tuple | None) -> int:
+        """How many operations of order 1 its operands need, and its result if these indices are wanted."""
+        same = [_is_whole(c, t, s) for c, t, s in zip(self.children, self.operands, self.types, strict=True)]
+        return same.count(False) + (wanted is not None and self.output != wanted)
+
+
+def _is_whole(value: "Leaf | Node", wanted: Tuple, symmetry: Symmetry) -> bool:
+    """Whether it is an operand as it stands; where an index repeats, only the diagonal is meant."""
+    return (value.output, value.type.axes) == (wanted, symmetry.axes) and len(set(wanted)) == len(wanted)
+
 
 def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
     """The program of a composition: order-1 operations between nodes where their indices differ."""
@@ -128,8 +138,7 @@ def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
 
     def as_operand(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry) -> str:
         source = value_of(child)
-        same = (child.output, child.type.axes) == (wanted, symmetry.axes)
-        if same and len(set(wanted)) == len(wanted):  # else only the diagonal is meant
+        if _is_whole(child, wanted, symmetry):
             return source
         return add(_order_one(child, wanted, symmetry, state), [source])
 

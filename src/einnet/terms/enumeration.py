@@ -36,7 +36,7 @@ def all_terms(types: Types | State, order: int) -> Iterator[Term]:
     >>> [str(t) for t in all_terms("a", 2)]
     ['a,b->c', 'a,b->a', 'a,a->a', 'a,a->b']
     >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
-    (9, 9)
+    (10, 10)
 
     What is kept at a time does not grow with their number. Raises `EinNetError` for an order below 1.
     """
