@@ -80,7 +80,7 @@ def test_what_a_bound_on_the_cost_leaves_out_is_named():
     assert "\nplan of ab->ab  aa->aa  ab->ba  ab->ac  ab,ab->ab  ab,bc->ac\n" in text
     assert "left out" not in explanation("aa", **SMALL, order=5, max_exponent=4)
     assert "ab,ac,bc,bd,cd->ad for each b" in explanation("aa", **SMALL, order=5)
-    with pytest.raises(EinNetError, match=r"no pooling operation of 'aa' costs n\^0 at most: allow more"):
+    with pytest.raises(EinNetError, match=r"a cost n\^e, a whole number of 1 or more; got 0"):
         explanation("aa", **SMALL, max_exponent=0)
 
 

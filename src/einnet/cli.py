@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from einnet import Series, Signature, __version__
+from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.kg import commands as kg
 
@@ -200,29 +200,34 @@ def pool(
     max_exponent
         Leave out, and name, the operations that cost more than n^e for axes of size n.
     derive
-        Instead of the set, show how it composes this einsum.
+        Instead of the set, show how it composes this einsum, or that it does not.
     draw
         Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as
         edges, the indices of the output ringed.
     """
-    from einnet.terms import generates, pooling
+    from einnet.terms import pooling
 
     if draw is not None:
         from einnet.plots import check_picture_name
 
         check_picture_name(draw)
     found = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
-    if derive is None:
-        print(found)
-    else:
-        program = generates(found, derive, found.state)
-        print(program or f"{derive}: not composed of the operations of {found.state} up to order {order}")
+    print(found if derive is None else _derivation(found, derive))
     if draw is not None:
         from einnet.drawings import operations_picture
 
         operations_picture(found, draw)
         print(f"drawn to {draw}", file=sys.stderr)
     return 0
+
+
+def _derivation(found: PoolingSet, term: str) -> str:
+    from einnet.terms import generates
+
+    program = generates(found, term, found.state)
+    if program is not None:
+        return str(program)
+    return f"{term}: not composed of these operations\n{found}"
 
 
 @app.command

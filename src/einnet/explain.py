@@ -1,9 +1,8 @@
 """What follows from a signature, as text: its group, linear maps, pooling operations, plan and cost."""
 
-from einnet.errors import EinNetError
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import Term, linear_terms, pooling_terms
-from einnet.terms.path import exponent
+from einnet.terms.path import affordable, exponent
 
 __all__ = ["explanation", "in_words"]
 
@@ -17,16 +16,14 @@ def explanation(
 
     parsed = Signature(signature)
     terms = pooling_terms(state_of(parsed, None), order)
-    kept = [t for t in terms if max_exponent is None or exponent(t) <= max_exponent]
-    if not kept:
-        raise EinNetError(f"no pooling operation of '{signature}' costs n^{max_exponent} at most: allow more")
+    kept, costly = affordable(terms, max_exponent)
     net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, depth, terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
     parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), in_words(t)) for t in layer.pool.plan.terms]), ""]
-    if left_out := [(str(t), f"{in_words(t)}: costs n^{exponent(t)}") for t in terms if t not in kept]:
+    if left_out := [(str(t), f"{in_words(t)}: costs n^{exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
     parts += [str(layer.pool.plan), "", *_parameters(net, layer)]
     return "\n".join(parts)

@@ -97,7 +97,7 @@ def test_a_masked_node_sends_and_receives_nothing():
     [
         ([(4, 1)], "there is one input for each of the types aH, aaH, got 1; a mask is passed by name, mask=..."),
         ([(4, 1), (5, 5, 1)], "input 2 has size 5 on axis 'a', an earlier input has 4"),
-        ([(4, 1), (4, 4, 2)], "the features must be those numbers times the same, got [1, 2]"),
+        ([(4, 1), (4, 4, 2)], "the features must be heads times these numbers, with one number of heads; got 1 and 2"),
         ([(4, 1), (4, 1)], "input 2 of type 'aaH' must have shape (batch..., a, a, features), got (4, 1)"),
     ],
 )

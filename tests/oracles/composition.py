@@ -1,7 +1,7 @@
 """All compositions of some terms of one type, made from below by substituting terms into terms.
 
 Rows hold the index of each position, output first; nothing is shared with `einnet.terms`, but for
-reading terms. A composition is taken literally: the output of each inner term is put in the place
+reading terms and the list of the linear maps. A composition is taken literally: the output of each inner term is put in the place
 of an operand of the outer one, and positions that so coincide have equal indices.
 """
 

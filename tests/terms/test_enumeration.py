@@ -61,6 +61,12 @@ def test_many_terms_are_a_stream():
     assert peak < 50e6
 
 
+def test_too_high_an_order_is_refused_at_once():
+    with pytest.raises(EinNetError, match="each has 40,320 reorderings: choose 7 or less; count_terms counts them"):
+        next(all_terms("a", 8))
+    assert count_terms("a", 8) > count_terms("a", 7)
+
+
 @pytest.mark.parametrize("order", [0, True, 1.5, "2"])
 def test_an_order_that_is_none_is_refused(order):
     for act in (lambda: count_terms("ab", order), lambda: next(all_terms("ab", order))):

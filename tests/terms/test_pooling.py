@@ -29,6 +29,16 @@ def test_the_numbers_of_the_documentation(text):
     assert len(found) == len(found.terms) == len(found.by_order[1]) + sum(NUMBERS[text])
 
 
+def test_the_documentation_has_the_stages_of_the_recipe():
+    page = (Path(__file__).parents[2] / "docs" / "pooling.md").read_text()
+    five = {"ab": (943, 943, 146, 146, 22), "aa": (52505, 52505, 9699, 523, 202)}  # aa: tested below
+    for text, last in five.items():
+        rows = [*(STAGES[text][k] for k in (3, 4)), last]
+        every, _, products, _, broadcasts = (", ".join(map(str, column)) for column in zip(*rows, strict=True))
+        line = next(row for row in page.splitlines() if row.startswith(f"| `{text}` | {every} |"))
+        assert f" | {products} | " in line and f" | {broadcasts} | " in line
+
+
 def test_the_documentation_has_these_numbers():
     page = (Path(__file__).parents[2] / "docs" / "pooling.md").read_text()
     for text, numbers in NUMBERS.items():
@@ -123,8 +133,16 @@ def test_targets_are_types_of_the_state():
     assert pooling("ab", 5, targets="ab").by_order == pooling("ab", 5).by_order
     with pytest.raises(EinNetError, match="the target 'bb' is none of the types of the state ab, aa"):
         pooling(("ab", "aa"), 3, targets="bb")
-    with pytest.raises(EinNetError, match="the recipe knows one type; the state a, aa has 2"):
-        pooling(("a", "aa"), 2, method="recipe")
+    for types, targets in ((("a", "aa"), None), ("aa", "aa")):
+        with pytest.raises(EinNetError, match="the recipe knows one type and no targets; the state"):
+            pooling(types, 2, method="recipe", targets=targets)
+    with pytest.raises(EinNetError, match="this PoolingSet has the types a, aa: use .state"):
+        pooling(("a", "aa"), 2).symmetry  # noqa: B018
+
+
+def test_sets_are_values():
+    assert {pooling("aa", 3), pooling("bbH", 3)} == {pooling("aa", 3)}
+    assert pooling("aa", 3) != pooling("aa", 3, max_exponent=2)
 
 
 # --- cost ------------------------------------------------------------------------------------------
@@ -137,8 +155,10 @@ def test_operations_that_cost_more_are_left_out_and_named():
     assert str(found).splitlines()[-2:] == ["5  none kept", "left out: ab,ac,bc,bd,cd->ad (n^4)"]
     assert pooling("aa", 5, max_exponent=4).left_out == ()
     assert [t.order for t in pooling("aa", 5, max_exponent=2)] == [1, 1, 1, 1, 2]
-    with pytest.raises(EinNetError, match="max_exponent is the largest e of a cost n\\^e, a whole number; got 2.5"):
-        pooling("aa", 5, max_exponent=2.5)
+    assert [t.order for t in pooling("aa", 5, max_exponent=1)] == [1, 1, 1, 1]  # order 1 stays
+    for wrong in (2.5, 0, -1, True):
+        with pytest.raises(EinNetError, match=rf"a cost n\^e, a whole number of 1 or more; got {wrong}"):
+            pooling("aa", 5, max_exponent=wrong)
 
 
 @pytest.mark.parametrize("text", ORDERS)
@@ -165,7 +185,12 @@ def test_derivations_and_states_at_the_command_line(capsys):
         "  y1 = ab,cb,cd->ad  (x1, x2, x3)", "  y2 = ab,cb,cd->ad  (y1, x4, x5)",
     ]  # fmt: skip
     assert main(["pool", "aa", "--order", "4", "--derive", "ab,ac,bc,bd,cd->ad"]) == 0
-    assert capsys.readouterr().out == "ab,ac,bc,bd,cd->ad: not composed of the operations of aa up to order 4\n"
+    assert capsys.readouterr().out.startswith("ab,ac,bc,bd,cd->ad: not composed of these operations\naa: 6 operations")
+    bridge = ["pool", "aa", "--order", "5", "--max-exponent", "3", "--derive", "ab,ac,bc,bd,cd->ad"]
+    assert main(bridge) == 0
+    shown = capsys.readouterr().out
+    assert "not composed of these operations\naa: 6 operations cost n^3 at most" in shown
+    assert shown.endswith("left out: ab,ac,bc,bd,cd->ad (n^4)\n")
     assert main(["pool", "ab, aa, bb", "--order", "4", "--targets", "ab", "--max-exponent", "3"]) == 0
     assert capsys.readouterr().out.startswith("ab, aa, bb: ")
     assert main(["pool", "ab, aa", "--targets", "bb"]) == 2

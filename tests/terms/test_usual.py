@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from einnet import EinNetError, Symmetry
+from einnet import EinNetError, Symmetry, Term, pooling
 from einnet.terms import pooling_terms
 from einnet.terms.minimal import generators
+from einnet.terms.path import exponent
 from einnet.terms.usual import reference_terms
 from oracles.group import commutant
 from oracles.naive import matrix
@@ -23,9 +24,8 @@ from strategies import TYPES
     ],
 )
 def test_the_usual_set_of_a_type(symmetry, terms):
-    assert {t.canonical() for t in pooling_terms(Symmetry(symmetry))} == {
-        t.canonical() for t in map(type(pooling_terms(Symmetry("a"))[0]), terms.split())
-    }
+    found = {t.canonical() for t in pooling_terms(Symmetry(symmetry))}
+    assert found == {Term(t).canonical() for t in terms.split()}
     assert len(pooling_terms(Symmetry(symmetry))) == len(terms.split())
 
 
@@ -36,6 +36,13 @@ def test_every_term_is_valid_for_its_type_and_occurs_once(text):
     assert all(t.is_valid(symmetry) for t in terms)
     assert len({t.canonical() for t in terms}) == len(terms)
     assert str(terms[0]).split("->")[0] == str(terms[0]).split("->")[1]  # the identity
+
+
+@pytest.mark.parametrize(("text", "of", "kept"), [("abc", 12, 11), ("ixjyc; i->x, j->y", 31, 22), ("aab", 7, 7)])
+def test_the_usual_set_has_what_costs_no_more_than_a_matrix_product(text, of, kept):
+    order = 2 if text == "aab" else 3
+    assert (len(pooling(text, order)), len(pooling_terms(Symmetry(text)))) == (of, kept)
+    assert all(exponent(t) <= len(Symmetry(text).axes) + 1 for t in pooling_terms(Symmetry(text)))
 
 
 def test_order_is_the_largest_number_of_operands():

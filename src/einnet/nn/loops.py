@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from einnet.nn.steps import align, contract, reduce
-from einnet.terms.path import contraction_path
+from einnet.terms.path import pairs
 
-__all__ = ["contract_in_loop"]
+__all__ = ["LoopedEinsum", "contract_in_loop"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
@@ -40,28 +40,28 @@ def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output
 
 @torch.library.custom_op("einnet::looped", mutates_args=())
 def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
-    recipe = _Recipe.of(equation, loop)
-    total = _empty(operands, recipe)
+    einsum = LoopedEinsum.of(equation, loop)
+    total = _empty(operands, einsum)
     total = torch.zeros_like(total, dtype=_wide(total.dtype))
     with torch.autocast(total.device.type, enabled=False):
-        for slices in recipe.chunks(operands):
-            _narrow(total, recipe.output, slices).add_(recipe.result(operands, slices))
+        for slices in einsum.chunks(operands):
+            _narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
     return total.to(operands[0].dtype)
 
 
 @_looped.register_fake
 def _(operands: list[Tensor], equation: str, loop: str) -> Tensor:
-    return _empty(operands, _Recipe.of(equation, loop))
+    return _empty(operands, LoopedEinsum.of(equation, loop))
 
 
 @torch.library.custom_op("einnet::looped_backward", mutates_args=())
 def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
-    recipe = _Recipe.of(equation, loop)
+    einsum = LoopedEinsum.of(equation, loop)
     totals = [torch.zeros_like(x, dtype=_wide(x.dtype), memory_format=torch.contiguous_format) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
-        for slices in recipe.chunks(operands):
-            parts = recipe.gradients(gradient, operands, slices)
-            for total, tup, part in zip(totals, recipe.tuples, parts, strict=True):
+        for slices in einsum.chunks(operands):
+            parts = einsum.gradients(gradient, operands, slices)
+            for total, tup, part in zip(totals, einsum.tuples, parts, strict=True):
                 _narrow(total, tup, slices).add_(part)
     return [t.to(x.dtype) for t, x in zip(totals, operands, strict=True)]
 
@@ -84,7 +84,7 @@ def _backward(ctx, gradient: Tensor):
 _looped.register_autograd(_backward, setup_context=_setup)
 
 
-class _Recipe:
+class LoopedEinsum:
     """The pairwise steps of a looped einsum. The loop's indices are batch axes, of the size of a chunk."""
 
     def __init__(self, equation: str, loop: str):
@@ -92,22 +92,13 @@ class _Recipe:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop: Tuple = tuple(loop)
-        self.names = [self.without_loop(t) for t in self.tuples]  # of the values, those of the steps appended
-        self.steps: list[tuple[int, int]] = []  # the numbers of two values
-        left_over = list(range(len(self.tuples)))
-        for pair in contraction_path(tuple(self.names), self.without_loop(self.output)):
-            one, two = (left_over.pop(k) for k in sorted(pair, reverse=True))
-            needed = {i for k in left_over for i in self.names[k]} | set(self.output)
-            every = dict.fromkeys((*self.names[one], *self.names[two]))
-            kept = tuple(i for i in every if i in needed) if left_over else self.without_loop(self.output)
-            self.steps.append((one, two))
-            left_over.append(len(self.names))
-            self.names.append(kept)
+        self.steps = pairs(self.tuples, self.output, self.loop)
+        self.names = [*map(self.without_loop, self.tuples), *(step.kept for step in self.steps)]  # of all values
 
     @staticmethod
     @lru_cache(maxsize=256)
-    def of(equation: str, loop: str) -> "_Recipe":
-        return _Recipe(equation, loop)
+    def of(equation: str, loop: str) -> "LoopedEinsum":
+        return LoopedEinsum(equation, loop)
 
     def without_loop(self, tup: Tuple) -> Tuple:
         return tuple(i for i in tup if i not in self.loop)
@@ -136,8 +127,9 @@ class _Recipe:
             align(_narrow(x, t, slices), t, (*self.loop, *names))
             for x, t, names in zip(operands, self.tuples, self.names, strict=False)
         ]
-        for number, (one, two) in enumerate(self.steps, start=len(operands)):
-            values.append(_product([values[one], values[two]], [self.names[one], self.names[two]], self.names[number]))
+        for step in self.steps:
+            names = [self.names[step.one], self.names[step.two]]
+            values.append(_product([values[step.one], values[step.two]], names, step.kept))
         return values
 
     def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
@@ -149,10 +141,10 @@ class _Recipe:
         values = self.values(operands, slices)
         after = align(_narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]))
         found: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
-        for number, (one, two) in reversed(list(enumerate(self.steps, start=len(operands)))):
+        for number, step in reversed(list(enumerate(self.steps, start=len(operands)))):
             after = found.pop(number)
             values.pop()  # the step's own value is needed no more
-            for mine, other in ((one, two), (two, one)):
+            for mine, other in ((step.one, step.two), (step.two, step.one)):
                 pair, names = [after, values[other]], [self.names[number], self.names[other]]
                 found[mine] = _product(pair, names, self.names[mine])
         return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
@@ -183,10 +175,10 @@ def _narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:
     return x
 
 
-def _empty(operands: Sequence[Tensor], recipe: _Recipe) -> Tensor:
-    sizes = recipe.sizes(operands)
-    batch = operands[0].shape[: operands[0].dim() - len(recipe.tuples[0])]
-    return operands[0].new_empty([*batch, *(sizes[i] for i in recipe.output)])
+def _empty(operands: Sequence[Tensor], einsum: LoopedEinsum) -> Tensor:
+    sizes = einsum.sizes(operands)
+    batch = operands[0].shape[: operands[0].dim() - len(einsum.tuples[0])]
+    return operands[0].new_empty([*batch, *(sizes[i] for i in einsum.output)])
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:

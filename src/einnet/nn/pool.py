@@ -58,7 +58,8 @@ class EinPool(nn.Module):
     {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
     (batch..., n_a, n_b). A masked cell contributes nothing and receives zero; a sum over nothing is
     zero. No tensor of more axes than the types have is kept: operations such as the bridge
-    `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit.
+    `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
+    `EinNetError` and `NotationError` for wrong arguments.
     """
 
     def __init__(self, terms: Sequence[Term | str], symmetry: Types | None = None, *, scale: str = "mean"):
@@ -153,7 +154,8 @@ class EinPool(nn.Module):
             widths = [x.shape[-1 - len(t.axes)] for x, t in zip(fronts, self.types, strict=True)]
             raise ShapeError(
                 f"the terms {self._terms()} have {' and '.join(map(str, self.fan_in))} operands of the types "
-                f"{', '.join(map(str, self.types))}, so the features must be those numbers times the same, got {widths}"
+                f"{', '.join(map(str, self.types))}: the features must be heads times these numbers, with one number "
+                f"of heads; got {' and '.join(map(str, widths))}"
             )
         return pool_cores(self.plan, slots, sizes, masks, self.scale)
 

@@ -6,7 +6,7 @@ from string import ascii_letters
 from typing import Any
 
 from einnet.plan.cost import Cost
-from einnet.terms.path import contraction_path, live_operands, loop_of, sliced_widths
+from einnet.terms.path import live_operands, loop_of, pairs
 from einnet.terms.term import Term
 
 __all__ = ["Builder", "Step"]
@@ -49,12 +49,10 @@ class Builder:
         rank = max(map(len, (*term.operands, term.output)))
         if loop := loop_of([t for _, t in values], term.output, rank):
             return self.looped(values, term.output, loop, classes)
-        for pair in contraction_path(tuple(t for _, t in values), term.output):
-            chosen = [values.pop(k) for k in sorted(pair, reverse=True)][::-1]
-            needed = {i for _, t in values for i in t} | set(term.output)
-            values.append(self.contract(chosen, needed, classes))
-        ((value, core),) = values
-        return value, core
+        for pair in pairs([t for _, t in values], term.output):
+            flops = Cost.of((classes[i] for i in pair.every), 2 if len(pair.kept) < len(pair.every) else 1)
+            values.append(self.step([values[pair.one], values[pair.two]], pair.kept, flops, classes))
+        return values[-1]
 
     def reduce(self, value: int, tup: Tuple, kept: Tuple, classes: Mapping[str, str]) -> tuple[int, Tuple]:
         if tup == kept:
@@ -69,18 +67,9 @@ class Builder:
         """All values contracted in one step that takes the indices of the loop one at a time."""
         kept = tuple(i for i in dict.fromkeys(output) if any(i in t for _, t in values))
         flops = Cost()
-        for every, left in sliced_widths([t for _, t in values], output, loop):
-            flops += Cost.of((classes[i] for i in (*every, *loop)), 2 if len(left) < len(every) else 1)
+        for pair in pairs([t for _, t in values], output, loop):
+            flops += Cost.of((classes[i] for i in (*pair.every, *loop)), 2 if len(pair.kept) < len(pair.every) else 1)
         return self.step(values, kept, flops, classes, loop)
-
-    def contract(
-        self, pair: Sequence[tuple[int, Tuple]], needed: set[str], classes: Mapping[str, str]
-    ) -> tuple[int, Tuple]:
-        (_, left), (_, right) = pair
-        every = tuple(dict.fromkeys((*left, *right)))
-        kept = tuple(i for i in every if i in needed)
-        flops = Cost.of((classes[i] for i in every), 2 if len(kept) < len(every) else 1)
-        return self.step(pair, kept, flops, classes)
 
     def step(
         self,

@@ -9,12 +9,13 @@ always included; so only the sketches of terms matter.
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from einnet.terms.derivation import Derivation, Leaf, Node, flattened
+from einnet.terms.derivation import Derivation
 from einnet.terms.member import Member
 from einnet.terms.sketch import Indices, Sketch
 from einnet.terms.state import State, Types
 from einnet.terms.structures import Structure
 from einnet.terms.term import Term
+from einnet.terms.tree import Leaf, Node, flattened
 
 __all__ = ["Closure", "generates"]
 
@@ -44,6 +45,8 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | State)
         ops: the operations, valid terms of the state.
         term: what they are to compute; its operands are x1, x2, ...
         types: the state: a type, or several such as ("ab", "aa", "bb").
+
+    Raises `NotationError` for a term that cannot be read or is not one of the state.
 
     Source: docs/pooling.md, theorem 4.
     """
@@ -97,7 +100,8 @@ class Closure:
     ) -> Leaf | Node:
         """The composition that computes a sketch in the closure from what its operands stand for.
 
-        Of the ways in which a member gives the sketch, one with the fewest operations of order 1.
+        Of the ways in which members give the sketch (the first MOST_FITS) one is taken with the fewest
+        operations of order 1 and then the smallest factor; over the whole program there may be better ones.
         """
         if sketch.order == 1:
             return payloads[0]

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.symmetry import Symmetry
 from einnet.terms.evaluate import evaluate
-from einnet.terms.naming import spelled
 from einnet.terms.state import State
 from einnet.terms.term import Term
 
-__all__ = ["Derivation", "DerivationStep", "Leaf", "Node", "flattened"]
+__all__ = ["Derivation", "DerivationStep"]
 
 Tuple = tuple[str, ...]
 
@@ -26,16 +24,26 @@ class DerivationStep:
     term: Term
     sources: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.term}  ({', '.join(self.sources)})"
-
 
 @dataclass(frozen=True)
 class Derivation:
-    """How operations compose a term; the last step is the term times `factor`.
+    """How operations compose a term: a program whose last step is the term times a factor.
 
-    `factor` has the class of each index that the program sums though no operand holds it: the
-    product of their sizes is what the result is too large by.
+    >>> from einnet import generates
+    >>> program = generates(["a0b0,a0b0->a0b0"], "a0,a0->a0", ("a", "ab"))    # vectors by way of matrices
+    >>> print(program)
+    a0,a0->a0
+      y1 = a0->a0b0         (x1)
+      y2 = a0->a0b0         (x2)
+      y3 = a0b0,a0b0->a0b0  (y1, y2)
+      y4 = a0b0->a0         (y3)
+      y4 is the term times n_b
+    >>> program.factor, program.steps[2].sources
+    (('b',), ('y1', 'y2'))
+
+    `steps` are the operations in order, what they read named as it is printed. The program may sum
+    an index that no operand holds; `factor` names the class of each such index, and the result is
+    too large by the product of their sizes. Made by `generates`.
     """
 
     term: Term
@@ -97,69 +105,3 @@ class Derivation:
         if missing := sorted({c for s in self.steps for c in self.state.classes_of(s.term).values()} - set(known)):
             raise EinNetError(f"no operand has the class {', '.join(missing)}: pass sizes={{'{missing[0]}': ...}}")
         return known
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """An operand of the term: its number, its indices and its type."""
-
-    number: int
-    output: Tuple
-    type: Symmetry
-
-
-@dataclass(frozen=True)
-class Node:
-    """An operation on the values of its children; its indices are named as in the term that is derived."""
-
-    term: Term
-    operands: tuple[Tuple, ...]
-    types: tuple[Symmetry, ...]
-    output: Tuple
-    type: Symmetry
-    children: "tuple[Leaf | Node, ...]"
-
-    def conversions(self, wanted: Tuple | None) -> int:
-        """How many operations of order 1 its operands need, and its result if these indices are wanted."""
-        same = [_is_whole(c, t, s) for c, t, s in zip(self.children, self.operands, self.types, strict=True)]
-        return same.count(False) + (wanted is not None and self.output != wanted)
-
-
-def _is_whole(value: "Leaf | Node", wanted: Tuple, symmetry: Symmetry) -> bool:
-    """Whether it is an operand as it stands; where an index repeats, only the diagonal is meant."""
-    return (value.output, value.type.axes) == (wanted, symmetry.axes) and len(set(wanted)) == len(wanted)
-
-
-def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
-    """The program of a composition: order-1 operations between nodes where their indices differ."""
-    steps: list[DerivationStep] = []
-    held = {i for t in term.operands for i in t} | set(term.output)
-    summed: dict[str, str] = {}
-
-    def as_operand(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry) -> str:
-        source = value_of(child)
-        if _is_whole(child, wanted, symmetry):
-            return source
-        return add(_order_one(child, wanted, symmetry, state), [source])
-
-    def value_of(node: Leaf | Node) -> str:
-        if isinstance(node, Leaf):
-            return f"x{node.number + 1}"
-        for tup, symmetry in zip((*node.operands, node.output), (*node.types, node.type), strict=True):
-            summed.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i not in held})
-        sources = map(as_operand, node.children, node.operands, node.types)
-        return add(node.term, list(sources))
-
-    def add(operation: Term, sources: list[str]) -> str:
-        steps.append(DerivationStep(operation, tuple(sources)))
-        return f"y{len(steps)}"
-
-    as_operand(tree, term.output, state.types_of(term)[1])
-    return Derivation(term, tuple(steps), tuple(summed.values()), state)
-
-
-def _order_one(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry, state: State) -> Term:
-    """From the child's indices to the wanted ones, each index named after its class."""
-    classes = dict(zip((*child.output, *wanted), (*child.type.axes, *symmetry.axes), strict=True))
-    named = {i: f"{c} {i}" for i, c in classes.items()}
-    return spelled([[named[i] for i in child.output]], [named[i] for i in wanted], state.several)

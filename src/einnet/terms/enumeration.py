@@ -17,6 +17,7 @@ from einnet.terms.term import Term
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
 CHUNK = 50_000  # rows that are grown at once
+HIGHEST = 7  # order of which the terms are listed
 
 
 def count_terms(types: Types | State, order: int) -> int:
@@ -25,7 +26,9 @@ def count_terms(types: Types | State, order: int) -> int:
     >>> [count_terms("aa", k) for k in (1, 2, 3, 4, 5)]
     [15, 117, 877, 6719, 52505]
 
-    The mean, over the reorderings of equal operands, of the number of terms that a reordering keeps.
+    The mean, over the reorderings of operands of one type, of the number of terms that a reordering
+    keeps (Burnside's lemma); those are the patterns of `einnet.patterns`. Raises `EinNetError` for an
+    order below 1.
     """
     return sum(_count(output, operands) for output, operands in _choices_of_types(State.of(types), order))
 
@@ -38,9 +41,15 @@ def all_terms(types: Types | State, order: int) -> Iterator[Term]:
     >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
     (10, 10)
 
-    What is kept at a time does not grow with their number. Raises `EinNetError` for an order below 1.
+    What is kept at a time does not grow with their number; the time for each grows with the number
+    of reorderings. Raises `EinNetError` for an order below 1, or above 7.
     """
     state = State.of(types)
+    if check_term_order(order) > HIGHEST:
+        raise EinNetError(
+            f"the terms of order {order} are not gone through, as each has {factorial(order):,} reorderings: "
+            f"choose {HIGHEST} or less; count_terms counts them at any order"
+        )
     for output, operands in _choices_of_types(state, order):
         for rows in unique_rows(output, operands):
             for row in rows.tolist():

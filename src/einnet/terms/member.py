@@ -6,10 +6,10 @@ from functools import cached_property
 from itertools import combinations
 
 from einnet.symmetry import Symmetry
-from einnet.terms.derivation import Leaf, Node
 from einnet.terms.sketch import Indices, Sketch
 from einnet.terms.state import State
 from einnet.terms.term import Term
+from einnet.terms.tree import Leaf, Node
 
 __all__ = ["Fit", "Member"]
 
@@ -124,8 +124,7 @@ class Member:
         children = tuple(by_slot[k] for k in range(self.term.order))
         names = {w: v for v, w in fit.at.items()}
         for slot, symmetry, child in zip(slots, types, children, strict=True):
-            if child.type.axes == symmetry.axes:
-                _take_names(slot, child.output, symmetry, names, fit.at)
+            _take_names(slot, symmetry, child, names, fit.at)
         for stands in fit.together.values():
             if stands not in names:
                 names[stands] = f"{self.indices.classes[stands]} {next(fresh)}"
@@ -134,10 +133,18 @@ class Member:
         return Node(self.term, operands, types, result, output, children)
 
 
-def _take_names(slot: Tuple, given: Tuple, symmetry: Symmetry, names: dict[str, str], needed: Container[str]) -> None:
+def _take_names(slot: Tuple, symmetry: Symmetry, child: Leaf | Node, names: dict[str, str], needed: Container) -> None:
     """Names for the indices of a slot that have none, from what the operand given there has of no use."""
     for k in sorted(range(len(slot)), key=lambda k: len(symmetry.ancestors(symmetry.axes[k]))):
+        if slot[k] in names:
+            continue
         above = symmetry.parent_of(symmetry.axes[k])
-        below_the_same = above is None or names.get(slot[j := symmetry.axes.index(above)]) == given[j]
-        if slot[k] not in names and given[k] not in needed and given[k] not in names.values() and below_the_same:
-            names[slot[k]] = given[k]
+        parent = None if above is None else names.get(slot[symmetry.axes.index(above)])
+        for place in sorted(range(len(child.output)), key=lambda j: j != k):  # the same place if it can be
+            if child.type.axes[place] != symmetry.axes[k]:
+                continue
+            name = child.output[place]
+            its = None if above is None else child.output[child.type.axes.index(above)]
+            if name not in needed and name not in names.values() and its == parent:
+                names[slot[k]] = name
+                break

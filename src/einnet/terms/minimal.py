@@ -38,10 +38,11 @@ def indecomposable(types: Types | State, order: int) -> list[Term]:
 
 
 def _always_full(state: State) -> bool:
-    """Whether the largest structures have only edges to which no index could be added.
+    """Whether the largest structures have only full edges, so that no others need be grown.
 
-    So it is for one type, and for types of two axes at most: an index that two edges share is in a
-    full edge, whose other index an edge with nothing else can take.
+    So it is for one type (theorem 3), and for types of two axes at most: an edge that is not full has
+    one index v, which is in another edge. If that one is full, its other index can be added here; if
+    it has v alone too, a new index can be added to both.
     """
     return len(state.maximal) == 1 or all(shape.total() <= 2 for shape in state.maximal)
 

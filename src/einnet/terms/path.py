@@ -1,21 +1,16 @@
 """In which order the operands of a term are contracted, two at a time, and what that costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
 import opt_einsum
 
+from einnet.errors import EinNetError
 from einnet.terms.term import Term
 
-__all__ = [
-    "REPRESENTATIVE_SIZE",
-    "contraction_path",
-    "exponent",
-    "live_operands",
-    "loop_of",
-    "sliced_widths",
-]
+__all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operands", "loop_of", "pairs"]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
@@ -46,15 +41,33 @@ def live_operands(term: Term) -> list[Tuple]:
     return found
 
 
-def widths(operands: Sequence[Tuple], output: Tuple) -> Iterator[tuple[Tuple, Tuple]]:
-    """For each pair that is contracted: the indices that the step goes through, and those that it keeps."""
-    values = list(operands)
-    for pair in contraction_path(tuple(operands), output):
-        chosen = [values.pop(k) for k in sorted(pair, reverse=True)][::-1]
-        every = tuple(dict.fromkeys(i for t in chosen for i in t))
-        needed = {i for t in values for i in t} | set(output)
-        values.append(tuple(i for i in every if i in needed))
-        yield every, values[-1]
+@dataclass(frozen=True)
+class Pair:
+    """Two values that are contracted: values are numbered, the operands first, then what each pair gives."""
+
+    one: int
+    two: int
+    every: Tuple  # the indices that the step goes through
+    kept: Tuple  # those that it keeps
+
+
+def pairs(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()) -> list[Pair]:
+    """The pairwise contractions of operands, along the path for the indices that are not in the loop.
+
+    >>> pairs([("a", "b"), ("b", "c"), ("c", "d")], ("a", "d"))[0]
+    Pair(one=0, two=1, every=('a', 'b', 'c'), kept=('a', 'c'))
+    """
+    names = [tuple(i for i in t if i not in loop) for t in operands]
+    target = tuple(i for i in dict.fromkeys(output) if i not in loop)
+    left, found = list(range(len(names))), []
+    for places in contraction_path(tuple(names), target):
+        one, two = sorted(left.pop(k) for k in sorted(places, reverse=True))
+        every = tuple(dict.fromkeys((*names[one], *names[two])))
+        needed = {i for k in left for i in names[k]} | set(target)
+        found.append(Pair(one, two, every, tuple(i for i in every if i in needed)))
+        left.append(len(names))
+        names.append(found[-1].kept)
+    return found
 
 
 def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
@@ -70,19 +83,13 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
     for number in range(max(len(indices), 1)):
         found = []
         for loop in combinations(indices, number):
-            steps = list(sliced_widths(operands, output, loop))
-            if all(len(kept) <= rank for _, kept in steps[:-1]):
-                sizes = [REPRESENTATIVE_SIZE ** (len(every) + number) for every, _ in steps]
+            steps = pairs(operands, output, loop)
+            if all(len(step.kept) <= rank for step in steps[:-1]):
+                sizes = [REPRESENTATIVE_SIZE ** (len(step.every) + number) for step in steps]
                 found.append((sum(sizes), set(loop) <= set(output), loop))
         if found:
             return min(found)[-1]
     raise AssertionError("with all indices but one in the loop every intermediate has one axis")
-
-
-def sliced_widths(operands: Sequence[Tuple], output: Tuple, loop: Tuple) -> Iterator[tuple[Tuple, Tuple]]:
-    """What the steps go through and keep once the indices of the loop are fixed."""
-    sliced = [tuple(i for i in t if i not in loop) for t in operands]
-    return widths(sliced, tuple(i for i in output if i not in loop))
 
 
 def exponent(term: Term) -> int:
@@ -93,5 +100,17 @@ def exponent(term: Term) -> int:
     """
     operands = live_operands(term)
     loop = loop_of(operands, term.output, max(map(len, (*term.operands, term.output))))
-    steps = [len(every) + len(loop) for every, _ in sliced_widths(operands, term.output, loop)]
+    steps = [len(step.every) + len(loop) for step in pairs(operands, term.output, loop)]
     return max([*steps, *(len(set(t)) for t in (*term.operands, term.output))])
+
+
+def affordable(terms: Iterable[Term], max_exponent: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+    """The terms that cost at most n^e, and the others; order 1 costs no more than reading its operand."""
+    if max_exponent is None:
+        return tuple(terms), ()
+    if isinstance(max_exponent, bool) or not isinstance(max_exponent, int) or max_exponent < 1:
+        raise EinNetError(
+            f"max_exponent is the largest e of a cost n^e, a whole number of 1 or more; got {max_exponent!r}"
+        )
+    cheap = {t: t.order == 1 or exponent(t) <= max_exponent for t in terms}
+    return tuple(t for t, ok in cheap.items() if ok), tuple(t for t, ok in cheap.items() if not ok)

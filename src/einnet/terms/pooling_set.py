@@ -10,7 +10,7 @@ from einnet.terms.closure import Closure
 from einnet.terms.enumeration import check_term_order
 from einnet.terms.minimal import generators
 from einnet.terms.naming import numbered
-from einnet.terms.path import exponent
+from einnet.terms.path import affordable, exponent
 from einnet.terms.recipe import recipe
 from einnet.terms.state import State, Types
 from einnet.terms.term import Term
@@ -20,20 +20,32 @@ __all__ = ["PoolingSet", "pooling"]
 
 @dataclass(frozen=True)
 class PoolingSet:
-    """Pooling operations by their number of operands; made by `pooling`."""
+    """Pooling operations by their number of operands; made by `pooling`.
+
+    >>> found = pooling("aa", order=5)
+    >>> [str(t) for t in found.by_order[2]]
+    ['ab,ab->ab', 'ab,bc->ac']
+    >>> len(found), found.terms[-1].order         # it is a sequence of terms, those of order 1 first
+    (7, 5)
+    """
 
     state: State
     order: int
     method: str
-    by_order: Mapping[int, tuple[Term, ...]]
+    by_order: Mapping[int, tuple[Term, ...]]  # order 1: generators; an order at which nothing is needed: ()
     stages: Mapping[int, tuple[int, ...]]  # of the recipe: the number of terms after each step
     targets: State | None = None  # the types of the einsums that are generated, if not all of the state
     left_out: tuple[Term, ...] = ()  # what costs more than `max_exponent` allows
     max_exponent: int | None = None
 
+    def __hash__(self) -> int:
+        return hash((self.state, self.order, self.method, self.terms))
+
     @property
     def symmetry(self) -> Symmetry:
-        """The type; the first one of a state of several."""
+        """The type, where there is one."""
+        if self.state.several:
+            raise EinNetError(f"this PoolingSet has the types {self.state}: use .state")
         return self.state.types[0]
 
     @property
@@ -58,7 +70,7 @@ class PoolingSet:
         """
         what = "are kept by the recipe" if self.method == "recipe" else "generate every einsum"
         if self.max_exponent is not None:
-            what = f"cost n^{self.max_exponent} at most, of those that " + what
+            what = f"cost n^{self.max_exponent} at most, of those that {what}"
         if self.targets is not None:
             what += f" of {self.targets}"
         lines = [f"{self.state}: {len(self)} operations {what} up to order {self.order}"]
@@ -79,7 +91,7 @@ def pooling(
     order: int,
     method: str = "minimal",
     *,
-    targets: Types | None = None,
+    targets: Types | State | None = None,
     max_exponent: int | None = None,
 ) -> PoolingSet:
     """The set of pooling operations of a type, or of a state of several types, up to an order.
@@ -119,37 +131,42 @@ def pooling(
     lower order compose. Nothing is kept at an order that lower orders give, and constants do not
     count. With `targets`, only what the einsums of these types need is kept.
 
+    Linear mixing and residuals make no composition of a term that is none (theorem 2), so the set is
+    also what a network of such layers needs.
+
     Args:
         types: a type, or several over the same classes; feature axes do not matter.
         order: the largest number of operands, 1 or more.
         method: "minimal", or "recipe" for the steps of the source text (see `recipe`), which leave more.
         targets: of a state of several types, those of the operands and the output of the einsums wanted.
         max_exponent: keep operations whose plan costs at most n^e for axes of size n; see `left_out`.
+            Order 1 is always kept.
+
+    Raises `NotationError` for types that cannot be read, `EinNetError` for other wrong arguments.
 
     Source: docs/pooling.md, theorems 1 to 4.
     """
     state, order = State.of(types), check_term_order(order)
-    if method not in ("minimal", "recipe"):
-        raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
-    if max_exponent is not None and (isinstance(max_exponent, bool) or not isinstance(max_exponent, int)):
-        raise EinNetError(f"max_exponent is the largest e of a cost n^e, a whole number; got {max_exponent!r}")
     wanted = None if targets is None else _wanted(targets, state)
     stages: dict[int, tuple[int, ...]] = {}
     if method == "recipe":
-        if state.several:
-            raise EinNetError(f"the recipe knows one type; the state {state} has {len(state.types)}")
-        found = {k: recipe(state.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
-        by_order = {k: found[k][0] for k in range(1, order + 1)}
-        stages = {k: counts for k, (_, counts) in found.items()}
-    elif wanted is None:
-        by_order = _minimal(state, order)
+        by_order, stages = _by_recipe(state, order, wanted)
+    elif method == "minimal":
+        by_order = _minimal(state, order) if wanted is None else _needed(state, wanted, order)
     else:
-        by_order = _needed(state, wanted, order)
-    left_out: tuple[Term, ...] = ()
-    if max_exponent is not None:
-        left_out = tuple(t for terms in by_order.values() for t in terms if exponent(t) > max_exponent)
-        by_order = {k: tuple(t for t in terms if t not in left_out) for k, terms in by_order.items()}
+        raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
+    kept, left_out = affordable([t for terms in by_order.values() for t in terms], max_exponent)
+    by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
     return PoolingSet(state, order, method, by_order, stages, wanted, left_out, max_exponent)
+
+
+def _by_recipe(
+    state: State, order: int, targets: State | None
+) -> tuple[dict[int, tuple[Term, ...]], dict[int, tuple[int, ...]]]:
+    if state.several or targets is not None:
+        raise EinNetError(f"the recipe knows one type and no targets; the state {state} has {len(state.types)}")
+    found = {k: recipe(state.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
+    return {k: found[k][0] for k in sorted(found)}, {k: found[k][1] for k in sorted(found)}
 
 
 def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
@@ -157,7 +174,7 @@ def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
     return {k: known[k] if k in known else computed(state, k) for k in range(1, order + 1)}
 
 
-def _wanted(targets: Types, state: State) -> State:
+def _wanted(targets: Types | State, state: State) -> State:
     wanted = State.of(targets)
     if foreign := [t for t in wanted.types if str(t) not in map(str, state.types)]:
         raise EinNetError(f"the target '{foreign[0]}' is none of the types of the state {state}")

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 from einnet.terms.state import State
-from einnet.terms.structures import Structure
+from einnet.terms.structures import Structure, parts
 from einnet.terms.term import Term
 
 __all__ = ["Indices", "Sketch"]
@@ -95,12 +94,9 @@ class Sketch:
         Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in
         indices which fit into one tuple.
         """
-        everything = range(self.order)
-        for size in range(2, self.order):
-            for chosen in combinations(everything, size):
-                left = [self.operands[k] for k in everything if k not in chosen]
-                inside = frozenset().union(*(self.operands[k] for k in chosen))
-                meeting = inside & self.output.union(*left)
-                if state.fits(indices.counts(meeting)):
-                    inner = Sketch(meeting, tuple(self.operands[k] for k in chosen))
-                    yield chosen, inner.reduced(indices), Sketch(self.output, (*left, meeting)).reduced(indices)
+        for chosen, meeting in parts(self.edges, range(2, self.order), fixed=1):
+            if state.fits(indices.counts(meeting)):
+                inner = Sketch(frozenset(meeting), tuple(self.edges[k] for k in chosen))
+                left = [e for k, e in enumerate(self.edges) if k not in chosen][1:]
+                outer = Sketch(self.output, (*left, frozenset(meeting)))
+                yield tuple(k - 1 for k in chosen), inner.reduced(indices), outer.reduced(indices)

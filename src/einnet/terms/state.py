@@ -19,7 +19,8 @@ class State:
     """One type, or several whose letters name the same classes; feature axes are left aside.
 
     In a state of several types an index of a term is written with its class and a number, unless
-    the tuples' lengths and letters leave only one reading.
+    the tuples' lengths leave only one reading. Raises `EinNetError` for types in which a class has
+    different parents.
 
     >>> state = State.of(("aH", "aaH"))
     >>> print(state)

@@ -7,14 +7,14 @@ structure may be *closed* (any edge could be the output) or *rooted* (one edge i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from einnet.terms.state import State
 from einnet.terms.term import cell_orders, ranks
 
-__all__ = ["OUTPUT", "Structure"]
+__all__ = ["OUTPUT", "Structure", "parts"]
 
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
 
@@ -76,15 +76,16 @@ class Structure:
         """How many of these indices each class has; edges have the parents of all their indices."""
         return Counter(self.classes[v] for v in indices)
 
-    def meeting(self, part: Set[int]) -> set[int]:
-        """The indices that the edges with these numbers share with the others."""
-        inside = {v for k in part for v in self.edges[k]}
-        return inside & {v for k, e in enumerate(self.edges) if k not in part for v in e}
-
     def splits(self, state: State) -> bool:
         """Whether the edges fall into two parts, of two or more, that meet in what fits into a tuple."""
-        return any(state.fits(self.counts(self.meeting(part))) for part in self._halves())
+        halves = parts(self.edges, range(2, len(self.edges) // 2 + 1))
+        return any(state.fits(self.counts(meeting)) for _, meeting in halves)
 
-    def _halves(self) -> Iterator[set[int]]:
-        for size in range(2, len(self.edges) // 2 + 1):
-            yield from map(set, combinations(range(len(self.edges)), size))
+
+def parts(edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0) -> Iterator[tuple[tuple[int, ...], set]]:
+    """Every choice of this many edges, without the first `fixed` ones, and the indices they share with the others."""
+    everything = range(len(edges))
+    for size in sizes:
+        for chosen in combinations(everything[fixed:], size):
+            inside = {v for k in chosen for v in edges[k]}
+            yield chosen, inside & {v for k in everything if k not in chosen for v in edges[k]}

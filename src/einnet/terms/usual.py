@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 from einnet.symmetry import Symmetry
-from einnet.terms.path import exponent
 from einnet.terms.pooling_set import pooling
 from einnet.terms.term import Term
 
@@ -34,7 +33,7 @@ def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, .
 def _usual(types: str) -> tuple[Term, ...]:
     symmetry = Symmetry(types)
     for usual in range(2, HIGHEST + 1):
-        terms = tuple(t for t in pooling(symmetry, usual) if exponent(t) <= len(symmetry.axes) + 1)
+        terms = pooling(symmetry, usual, max_exponent=len(symmetry.axes) + 1).terms
         if sum(t.order > 1 for t in terms) > 1:
             return terms
     return pooling(symmetry, 2).terms
