@@ -205,14 +205,18 @@ def pool(
         Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as
         edges, the indices of the output ringed.
     """
+    from rich.console import Console
+
     from einnet.terms import pooling
 
     if draw is not None:
         from einnet.plots import check_picture_name
 
         check_picture_name(draw)
-    found = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
-    print(found if derive is None else _derivation(found, derive))
+    with Console(stderr=True).status("looking for the operations"):
+        found = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
+        shown = str(found) if derive is None else _derivation(found, derive)
+    print(shown)
     if draw is not None:
         from einnet.drawings import operations_picture
 

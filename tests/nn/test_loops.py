@@ -208,3 +208,58 @@ def test_sizes_zero_and_one(n):
     y.sum().backward()
     assert y.shape == (n, n, 2)
     assert torch.allclose(y, bridge_of(x))
+
+
+# --- what torch can do with plain operations, it can do with these ------------------------------------------
+
+
+def plain(x: torch.Tensor) -> torch.Tensor:
+    return torch.einsum("...ab,...ac,...bc,...bd,...cd->...ad", *x.unbind(-1))[..., None]
+
+
+POOL = EinPool([BRIDGE], "aaH", scale="sum")
+
+
+def test_derivatives_of_derivatives():
+    assert torch.autograd.gradgradcheck(POOL, numbers(3, 3, 5).requires_grad_())
+    x = numbers(4, 4, 5).requires_grad_()
+    (first,) = torch.autograd.grad(POOL(x).sin().sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), x)
+    (naive,) = torch.autograd.grad(plain(x).sin().sum(), x, create_graph=True)
+    assert torch.allclose(second, torch.autograd.grad(naive.square().sum(), x)[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f, x: torch.func.jvp(f, (x,), (x.cos(),))[1],
+        lambda f, x: torch.vmap(f)(x),
+        lambda f, x: torch.func.grad(lambda y: f(y).sin().sum())(x),
+        lambda f, x: torch.func.hessian(lambda y: f(y).sum())(x[0]),
+    ],
+    ids=["jvp", "vmap", "grad", "hessian"],
+)
+def test_function_transforms(transform):
+    x = numbers(2, 3, 3, 5)
+    assert torch.allclose(transform(POOL, x), transform(plain, x), rtol=1e-10, atol=1e-10)
+
+
+def test_forward_mode_derivatives():
+    from torch.autograd import forward_ad
+
+    x, v = numbers(2, 3, 3, 5)
+    with forward_ad.dual_level():
+        got = forward_ad.unpack_dual(POOL(forward_ad.make_dual(x, v))).tangent
+        expected = forward_ad.unpack_dual(plain(forward_ad.make_dual(x, v))).tangent
+    assert torch.allclose(got, expected)
+
+
+def test_complex_numbers(chunk):
+    x = torch.randn(3, 3, 5, dtype=torch.complex128).requires_grad_()
+    assert torch.allclose(POOL(x), plain(x))
+    assert torch.autograd.gradcheck(POOL, x)
+    assert torch.autograd.gradgradcheck(POOL, x)
+
+
+def test_whole_numbers_stay_exact():
+    assert POOL(torch.full((3, 3, 5), 200))[0, 0, 0] == 9 * 200**5

@@ -142,6 +142,11 @@ def test_without_a_type_the_coarsest_that_fits_is_taken(terms, symmetry):
     assert EinPool(terms).symmetry == Symmetry(symmetry)
 
 
+@pytest.mark.parametrize("features", [0, 3])
+def test_no_features_give_no_features(features):
+    assert EinPool(["ab->ba", "ab,bc->ac"])(numbers(4, 4, features)).shape == (4, 4, 2 * features // 3)
+
+
 # --- errors --------------------------------------------------------------------------------------
 
 

@@ -114,6 +114,11 @@ def test_inputs_that_do_not_fit(inputs, message):
         EinPool(["a,a->a", "ab->ab"], ("aH", "aaH"))(numbers(4, 3), numbers(4, 4, 1))
 
 
+def test_inputs_of_two_dtypes():
+    with pytest.raises(ShapeError, match=r"the inputs must be of one dtype, got torch.float32, torch.float64"):
+        EinPool(["a,ab->b"], ("aH", "aaH"))(numbers(3, 1), numbers(3, 3, 1).float())
+
+
 def test_terms_that_leave_their_types_open():
     with pytest.raises(EinNetError, match="have tuples of different lengths: name their types"):
         EinPool([Term("a,ab->b")])

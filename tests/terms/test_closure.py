@@ -204,6 +204,32 @@ def test_terms_that_are_not_of_the_state(ops, term, types, message):
     assert message in str(error.value)
 
 
+def test_one_operation_alone_and_what_is_none():
+    assert str(generates("ab,bc->ac", Term("ab,bc->ac"), "aa")) == str(generates(["ab,bc->ac"], "ab,bc->ac", "aa"))
+    for ops, term, message in ((5, "ab->ab", r"expected terms such as \['ab,ab->ab', 'ab,bc->ac'\], got 5"),
+                               ([5], "ab->ab", "expected a term such as 'ab,bc->ac', got 5"),
+                               ([], None, "expected a term such as 'ab,bc->ac', got None")):  # fmt: skip
+        with pytest.raises(EinNetError, match=message):
+            generates(ops, term, "aa")
+    with pytest.raises(EinNetError, match="expected a type such as 'ab', or several, got 5"):
+        generates([], "ab->ab", 5)
+
+
+def test_scalars_and_truth_values():
+    assert generates([",->"], ",->", "").run(3, 2) == 6
+    assert generates(["a0,a0->a0"], "a0,->", ("a", "")).run([1, 2], 3) == 9
+    program = generates(["ab,bc->ac"], "ab,bc->ac", "aa")
+    assert program.run(np.ones((2, 2), bool), np.ones((2, 2), bool)).tolist() == [[2, 2], [2, 2]]
+
+
+def test_symmetric_terms_are_no_harder():
+    term = ",".join(f"{a}{b},{a}{b}" for a, b in ("ab", "cd", "ef", "gh", "ij")) + "->kl"
+    program = generates(["ab,ab->ab"], term, "aa")
+    assert sum(s.term.order for s in program.steps if s.term.order > 1) == 2 * 9
+    star = ",".join(f"a{b},a{b}" for b in "bcdefghi") + "->ab"
+    assert star in Closure(["ab,ab->ab"], "aa")
+
+
 def test_arrays_that_do_not_fit():
     program = generates(["ab,ab->ab"], "ab,ab->ab", "ab")
     x = np.ones((2, 3), int)
@@ -217,3 +243,6 @@ def test_arrays_that_do_not_fit():
     with pytest.raises(EinNetError, match="no operand has the class b: pass sizes={'b': ...}"):
         embed.run(np.ones(3))
     assert embed.run(np.ones(3), sizes={"b": 2}).shape == (3, 2)
+    for wrong in (-1, "x", 1.5):
+        with pytest.raises(ShapeError, match="a size is a whole number, 0 or more"):
+            embed.run(np.ones(3), sizes={"b": wrong})

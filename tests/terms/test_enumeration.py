@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import EinNetError, Symmetry
+from einnet import EinNetError, Symmetry, pooling
 from einnet.terms import State, all_terms, count_terms
 from oracles.closure import all_terms as literal_terms
 from oracles.closure import canonical
@@ -62,9 +62,13 @@ def test_many_terms_are_a_stream():
 
 
 def test_too_high_an_order_is_refused_at_once():
-    with pytest.raises(EinNetError, match="each has 40,320 reorderings: choose 7 or less; count_terms counts them"):
+    with pytest.raises(EinNetError, match="each has 40,320 reorderings: choose 7 or less; count_terms counts up to"):
         next(all_terms("a", 8))
-    assert count_terms("a", 8) > count_terms("a", 7)
+    with pytest.raises(EinNetError, match="each has 362,880 reorderings"):
+        pooling("a", 9, method="recipe")
+    assert count_terms("a", 24) > count_terms("a", 8)
+    with pytest.raises(EinNetError, match="terms are counted up to order 24, got 25"):
+        count_terms("a", 25)
 
 
 @pytest.mark.parametrize("order", [0, True, 1.5, "2"])

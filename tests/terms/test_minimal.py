@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einnet import Symmetry, Term
+from einnet import EinNetError, Symmetry, Term
 from einnet.terms import State
 from einnet.terms.minimal import generators, indecomposable
 from oracles.closure import all_terms, canonical, maximal_classes, splits
@@ -93,6 +93,12 @@ def closed_structure(term: Term, state: State):
 
         edges.append(frozenset(map(index, symmetry.axes, tup)))
     return canonical_structure(reduced(tuple(edges)))
+
+
+def test_too_many_structures_are_refused(monkeypatch):
+    monkeypatch.setattr("einnet.terms.minimal.MOST", 100)
+    with pytest.raises(EinNetError, match="'aa' has more than 100 structures of 8 of 9 edges to go through"):
+        indecomposable("aa", 8)
 
 
 # --- order 1 of states -----------------------------------------------------------------------------------

@@ -45,6 +45,11 @@ def test_the_usual_set_has_what_costs_no_more_than_a_matrix_product(text, of, ke
     assert all(exponent(t) <= len(Symmetry(text).axes) + 1 for t in pooling_terms(Symmetry(text)))
 
 
+def test_types_of_many_axes_have_products_alone():
+    assert max(t.order for t in pooling_terms(Symmetry("abcdef"))) == 2
+    assert max(t.order for t in pooling_terms(Symmetry("abcde"))) == 3
+
+
 def test_order_is_the_largest_number_of_operands():
     found = [[t.order for t in pooling_terms(Symmetry("ab"), order)] for order in (1, 2, 3, None)]
     assert found == [[1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 2, 3], [1, 1, 1, 2, 3]]

@@ -13,6 +13,7 @@ from math import prod
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from einnet.nn.steps import align, contract, reduce
 from einnet.terms.path import pairs
@@ -35,7 +36,17 @@ def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype).expand(*batch, *x.shape[x.dim() - len(t) :]) for x, t in zip(operands, tuples, strict=True)]
     equation = ",".join(map("".join, tuples)) + "->" + "".join(output)
+    if not torch.compiler.is_compiling() and _is_transformed():
+        return LoopedEinsum.of(equation, "".join(loop)).result(same, {})
     return torch.ops.einnet.looped(same, equation, "".join(loop))
+
+
+def _is_transformed() -> bool:
+    """Whether torch.func (vmap, grad, jvp, ...) or forward-mode derivatives are at work.
+
+    They see through plain operations only, so everything is then one chunk.
+    """
+    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0  # type: ignore[attr-defined]
 
 
 @torch.library.custom_op("einnet::looped", mutates_args=())
@@ -82,6 +93,36 @@ def _backward(ctx, gradient: Tensor):
 
 
 _looped.register_autograd(_backward, setup_context=_setup)
+
+
+def _setup_second(ctx, inputs, output) -> None:
+    gradient, operands, ctx.equation, ctx.loop = inputs
+    ctx.save_for_backward(gradient, *operands)
+
+
+def _second_backward(ctx, seconds: list[Tensor]):
+    """The gradient of operand i is the einsum with the output's edge in the place of i and i as the output.
+
+    So its derivatives are such einsums again, with what comes in for operand i in its place.
+    """
+    gradient, *operands = ctx.saved_tensors
+    left, _, right = ctx.equation.partition("->")
+    edges = [right, *left.split(",")]  # the output's first, as its value is
+    values = [gradient, *operands]
+
+    def derivative(target: int, replaced: int) -> Tensor:
+        given = [seconds[replaced - 1] if k == replaced else x for k, x in enumerate(values)]
+        if target:  # complex operands enter conjugated, and so their own derivative does
+            given = [gradient, *(x.conj() for x in given[1:])]
+        equation = ",".join(e for k, e in enumerate(edges) if k != target) + "->" + edges[target]
+        return torch.ops.einnet.looped([x for k, x in enumerate(given) if k != target], equation, ctx.loop)
+
+    numbers = range(1, len(edges))
+    found = [sum(derivative(j, i) for i in numbers if i != j) for j in range(len(edges))]
+    return found[0], found[1:], None, None
+
+
+_looped_backward.register_autograd(_second_backward, setup_context=_setup_second)
 
 
 class LoopedEinsum:
@@ -145,7 +186,7 @@ class LoopedEinsum:
             after = found.pop(number)
             values.pop()  # the step's own value is needed no more
             for mine, other in ((step.one, step.two), (step.two, step.one)):
-                pair, names = [after, values[other]], [self.names[number], self.names[other]]
+                pair, names = [after, values[other].conj()], [self.names[number], self.names[other]]
                 found[mine] = _product(pair, names, self.names[mine])
         return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
 
@@ -183,4 +224,4 @@ def _empty(operands: Sequence[Tensor], einsum: LoopedEinsum) -> Tensor:
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
     """Parts are added up in single precision or better."""
-    return torch.promote_types(dtype, torch.float32)
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype

@@ -16,6 +16,7 @@ from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import State, Term
 from einnet.terms.state import Types
+from einnet.terms.term import as_terms
 
 __all__ = ["EinPool", "pool_cores"]
 
@@ -64,7 +65,7 @@ class EinPool(nn.Module):
 
     def __init__(self, terms: Sequence[Term | str], symmetry: Types | None = None, *, scale: str = "mean"):
         super().__init__()
-        parsed = [Term(t) if isinstance(t, str) else t for t in terms]
+        parsed = as_terms(terms)
         if not parsed:
             raise EinNetError("EinPool needs at least one term, such as 'ab,bc->ac'")
         state = State.of(_coarsest_types(parsed) if symmetry is None else symmetry)
@@ -119,6 +120,8 @@ class EinPool(nn.Module):
                 "a mask is passed by name, mask=..."
             )
         if self.several:
+            if len(kinds := {x.dtype for x in inputs if isinstance(x, Tensor)}) > 1:
+                raise ShapeError(f"the inputs must be of one dtype, got {', '.join(sorted(map(str, kinds)))}")
             return bind_sizes(Signature.of(self.types, self.types[0]), [None] * len(inputs), inputs, None)
         check_features(inputs[0], self.types[0].axes)
         return self.types[0].sizes_of(inputs[0].shape)
@@ -170,7 +173,7 @@ class EinPool(nn.Module):
                 f"the terms {self._terms()} have {number} operands{of_type}, so the "
                 f"features must be a multiple of {number}, got {x.shape[axis]}"
             )
-        return x.split(x.shape[axis] // number, axis)
+        return x.split(x.shape[axis] // number, axis) if x.shape[axis] else [x] * number
 
     def _terms(self) -> str:
         return ", ".join(map(str, self.plan.terms))

@@ -19,7 +19,7 @@ from einnet.plan.cost import Cost
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.path import REPRESENTATIVE_SIZE
 from einnet.terms.state import State, Types
-from einnet.terms.term import Term
+from einnet.terms.term import Term, as_terms
 
 __all__ = ["Plan", "Result", "Step"]
 
@@ -82,7 +82,7 @@ class Plan:
         `sources` gives, for each term, the slots that its operands are read from. Without it each
         operand has a slot of its own, in order. Equal steps on equal values are done once.
         """
-        parsed = tuple(Term(t) if isinstance(t, str) else t for t in terms)
+        parsed = tuple(as_terms(terms))
         if sources is None:
             starts = [sum(t.order for t in parsed[:k]) for k in range(len(parsed))]
             sources = [range(s, s + t.order) for s, t in zip(starts, parsed, strict=True)]

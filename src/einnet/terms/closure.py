@@ -14,7 +14,7 @@ from einnet.terms.member import Member
 from einnet.terms.sketch import Indices, Sketch
 from einnet.terms.state import State, Types
 from einnet.terms.structures import Structure
-from einnet.terms.term import Term
+from einnet.terms.term import Term, as_terms
 from einnet.terms.tree import Leaf, Node, flattened
 
 __all__ = ["Closure", "generates"]
@@ -58,18 +58,17 @@ class Closure:
 
     def __init__(self, ops: Iterable[Term | str], types: Types | State):
         self.state = State.of(types)
-        parsed = [Term(t) if isinstance(t, str) else t for t in ops]
-        self.members = [m for m in (Member.of(t, self.state) for t in parsed) if m.term.order > 1]
+        self.members = [m for m in (Member.of(t, self.state) for t in as_terms(ops)) if m.term.order > 1]
         self._decided: dict[Structure, bool] = {}
 
     def __contains__(self, term: Term | str) -> bool:
-        term = Term(term) if isinstance(term, str) else term
+        (term,) = as_terms([term])
         indices = Indices.of(term, self.state)
         return self._has(Sketch.of(term, indices), indices)
 
     def derivation(self, term: Term | str) -> Derivation | None:
         """A program that computes the term, or None."""
-        term = Term(term) if isinstance(term, str) else term
+        (term,) = as_terms([term])
         indices = Indices.of(term, self.state)
         sketch = Sketch.of(term, indices)
         if not self._has(sketch, indices):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,9 @@ class Derivation:
         if len(operands) != len(types):
             raise ShapeError(f"'{self.term}' has {len(types)} operands, got {len(operands)} arrays")
         known = dict(given or {})
+        for letter, size in known.items():
+            if isinstance(size, bool) or not isinstance(size, Integral) or size < 0:
+                raise ShapeError(f"sizes gives '{letter}' = {size!r}: a size is a whole number, 0 or more")
         for k, (x, symmetry) in enumerate(zip(operands, types, strict=True), start=1):
             shape = np.shape(x)
             if len(shape) != len(symmetry.axes):

@@ -18,6 +18,7 @@ __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
 CHUNK = 50_000  # rows that are grown at once
 HIGHEST = 7  # order of which the terms are listed
+HIGHEST_COUNTED = 24  # it has 1,575 kinds of reorderings
 
 
 def count_terms(types: Types | State, order: int) -> int:
@@ -28,8 +29,10 @@ def count_terms(types: Types | State, order: int) -> int:
 
     The mean, over the reorderings of operands of one type, of the number of terms that a reordering
     keeps (Burnside's lemma); those are the patterns of `einnet.patterns`. Raises `EinNetError` for an
-    order below 1.
+    order below 1, or above 24.
     """
+    if check_term_order(order) > HIGHEST_COUNTED:
+        raise EinNetError(f"terms are counted up to order {HIGHEST_COUNTED}, got {order}")
     return sum(_count(output, operands) for output, operands in _choices_of_types(State.of(types), order))
 
 
@@ -45,11 +48,6 @@ def all_terms(types: Types | State, order: int) -> Iterator[Term]:
     of reorderings. Raises `EinNetError` for an order below 1, or above 7.
     """
     state = State.of(types)
-    if check_term_order(order) > HIGHEST:
-        raise EinNetError(
-            f"the terms of order {order} are not gone through, as each has {factorial(order):,} reorderings: "
-            f"choose {HIGHEST} or less; count_terms counts them at any order"
-        )
     for output, operands in _choices_of_types(state, order):
         for rows in unique_rows(output, operands):
             for row in rows.tolist():
@@ -84,6 +82,11 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     Of the rows that differ by a reordering of operands of one type only the lexicographically
     smallest is there.
     """
+    if len(operands) > HIGHEST:
+        raise EinNetError(
+            f"terms of order {len(operands)} are not gone through, as each has {factorial(len(operands)):,} "
+            f"reorderings: choose {HIGHEST} or less; count_terms counts up to order {HIGHEST_COUNTED}"
+        )
     types = (output, *operands)
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
     names = [str(t) for t in operands]

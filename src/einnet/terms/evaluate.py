@@ -24,7 +24,9 @@ def evaluate(term: Term, operands: Sequence[np.ndarray], sizes: Mapping[str, int
     live = [i for i in dict.fromkeys(term.output) if i in held]
     parts: list[Any] = []
     for x, tup in zip(operands, term.operands, strict=True):
-        parts += [x, [number[i] for i in tup]]
+        parts += [x.astype(np.int64) if x.dtype == bool else x, [number[i] for i in tup]]
+    if not term.output:
+        return np.asarray(np.einsum(*parts, [], optimize=term.order > 2))
     core = np.einsum(*parts, [number[i] for i in live], optimize=term.order > 2)
     result = np.zeros([sizes[i] for i in term.output], core.dtype)
     distinct = list(dict.fromkeys(term.output))

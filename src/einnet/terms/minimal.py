@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 
+from einnet.errors import EinNetError
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import smallest_term, spelled
 from einnet.terms.state import State, Types
@@ -18,6 +19,8 @@ from einnet.terms.structures import Structure
 from einnet.terms.term import Term
 
 __all__ = ["generators", "indecomposable"]
+
+MOST = 30_000  # structures of one size that are grown further
 
 
 def indecomposable(types: Types | State, order: int) -> list[Term]:
@@ -80,6 +83,11 @@ def _grown(state: State, edges: int) -> set[Structure]:
                 once = Counter(longer.classes[v] for v, n in uses.items() if n == 1)
                 if all(n <= left * most[c] for c, n in once.items()):
                     grown.add(longer.canonical())
+            if len(grown) > MOST:
+                raise EinNetError(
+                    f"'{state}' has more than {MOST:,} structures of {number} of {edges} edges to go through: "
+                    "choose a lower order, or a smaller type"
+                )
         level = grown
     return level
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from numbers import Integral
 
 import opt_einsum
 
@@ -108,7 +109,7 @@ def affordable(terms: Iterable[Term], max_exponent: int | None) -> tuple[tuple[T
     """The terms that cost at most n^e, and the others; order 1 costs no more than reading its operand."""
     if max_exponent is None:
         return tuple(terms), ()
-    if isinstance(max_exponent, bool) or not isinstance(max_exponent, int) or max_exponent < 1:
+    if isinstance(max_exponent, bool) or not isinstance(max_exponent, Integral) or max_exponent < 1:
         raise EinNetError(
             f"max_exponent is the largest e of a cost n^e, a whole number of 1 or more; got {max_exponent!r}"
         )

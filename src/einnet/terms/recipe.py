@@ -10,7 +10,7 @@ import numpy as np
 
 from einnet.errors import EinNetError
 from einnet.symmetry import Symmetry
-from einnet.terms.enumeration import count_terms, unique_rows
+from einnet.terms.enumeration import HIGHEST, count_terms, unique_rows
 from einnet.terms.naming import spelled
 from einnet.terms.structures import Structure
 from einnet.terms.term import Term
@@ -35,7 +35,7 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
     index that no operand has.
     """
     rank = len(symmetry.axes)
-    if (number := count_terms(symmetry, order)) > MOST:
+    if order <= HIGHEST and (number := count_terms(symmetry, order)) > MOST:
         raise EinNetError(
             f"'{symmetry}' has {number:,} terms of order {order}, more than the {MOST:,} that are gone through: "
             "lower the order, or use method='minimal'"

@@ -40,6 +40,8 @@ class State:
             return types
         if isinstance(types, str):
             given = as_types(types)
+        elif not isinstance(types, Symmetry | Sequence):
+            raise EinNetError(f"expected a type such as 'ab', or several, got {types!r}")
         else:
             given = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
         if not given:

@@ -9,13 +9,16 @@ structure may be *closed* (any edge could be the output) or *rooted* (one edge i
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
+from math import factorial, prod
 
+from einnet.errors import EinNetError
 from einnet.terms.state import State
-from einnet.terms.term import cell_orders, ranks
+from einnet.terms.term import ranks
 
 __all__ = ["OUTPUT", "Structure", "parts"]
 
+MOST_ORDERS = 1_000_000
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
 
 
@@ -37,8 +40,15 @@ class Structure:
         """
         colours = self._colours()
         cells = [[v for v, c in colours.items() if c == colour] for colour in sorted(set(colours.values()))]
+        twins = [self._twins(cell) for cell in cells]
+        if (number := prod(map(_arrangements, twins))) > MOST_ORDERS:
+            raise EinNetError(
+                f"a term with {len(self.edges)} operands and output is too symmetric: {number:,} orders of its "
+                f"{len(self.classes)} indices are to be compared, {MOST_ORDERS:,} at most"
+            )
         best: tuple = ()
-        for order in cell_orders(cells):
+        for chosen in product(*map(_orders, twins)):
+            order = [v for cell in chosen for v in cell]
             place = {v: k for k, v in enumerate(order)}
             edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
             if not best or edges < best[0]:
@@ -46,6 +56,24 @@ class Structure:
         edges, order, place = best
         parents = tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
         return Structure(tuple(self.classes[v] for v in order), parents, edges)
+
+    def _twins(self, cell: list[int]) -> list[list[int]]:
+        """The cell in groups of indices that may change places while all edges stay the same."""
+        edges = Counter(map(frozenset, self.edges))
+        groups: list[list[int]] = []
+        for v in cell:
+            for group in groups:
+                swap = {v: group[0], group[0]: v}
+                if (
+                    self.parents[v] == self.parents[group[0]]
+                    and edges == Counter(frozenset(swap.get(w, w) for w in e) for e in self.edges)
+                    and not {v, group[0]} & set(self.parents)
+                ):
+                    group.append(v)
+                    break
+            else:
+                groups.append([v])
+        return groups
 
     def _colours(self) -> dict[int, int]:
         """A number for each index, the same in every naming."""
@@ -89,3 +117,17 @@ def parts(edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0) -> 
         for chosen in combinations(everything[fixed:], size):
             inside = {v for k in chosen for v in edges[k]}
             yield chosen, inside & {v for k in everything if k not in chosen for v in edges[k]}
+
+
+def _arrangements(groups: list[list[int]]) -> int:
+    return factorial(sum(map(len, groups))) // prod(factorial(len(g)) for g in groups)
+
+
+def _orders(groups: list[list[int]]) -> Iterator[tuple[int, ...]]:
+    """All orders of the members in which those of one group stay in order."""
+    if not any(groups):
+        yield ()
+    for k, group in enumerate(groups):
+        if group:
+            for rest in _orders([*groups[:k], group[1:], *groups[k + 1 :]]):
+                yield (group[0], *rest)

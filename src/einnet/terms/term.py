@@ -10,7 +10,7 @@ from typing import Any
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
 
-__all__ = ["Term", "cell_orders", "ranks"]
+__all__ = ["Term", "as_terms", "cell_orders", "ranks"]
 
 Tuple = tuple[str, ...]
 
@@ -200,6 +200,15 @@ class Term:
 
     def __repr__(self) -> str:
         return f"Term('{self}')"
+
+
+def as_terms(terms: Any) -> list[Term]:
+    """Terms from terms or their texts; one alone is one."""
+    if isinstance(terms, Term | str):
+        terms = [terms]
+    if not isinstance(terms, Iterable):
+        raise EinNetError(f"expected terms such as ['ab,ab->ab', 'ab,bc->ac'], got {terms!r}")
+    return [t if isinstance(t, Term) else Term(t) for t in terms]
 
 
 def cell_orders(cells: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:

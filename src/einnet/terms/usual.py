@@ -9,6 +9,7 @@ from einnet.terms.term import Term
 __all__ = ["pooling_terms", "reference_terms"]
 
 HIGHEST = 3  # the usual order is not looked for above
+MOST_AXES = 5  # of a type whose operations of order 3 are usual
 
 # As in the reference network's formulas, where they differ from the minimal sets by order or names.
 _REFERENCE = {Symmetry("ab"): "ab->ab ab->ac ab->cb ab,ab->ab ac,bc,ad->bd"}
@@ -18,8 +19,9 @@ def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, .
     """The minimal set of a type up to an order; without one, the usual set.
 
     The usual order is the smallest at which there is something beyond products: 3 for `ab`, 2 for
-    `aa`; it is 2 where products are all there is (`a`, `ab; a->b`), or all up to order 3. Of the
-    usual set only operations that cost no more than a matrix product, n^(axes + 1), are taken.
+    `aa`; it is 2 where products are all there is (`a`, `ab; a->b`), or all up to order 3, and for
+    types of six axes or more. Of the usual set only operations that cost no more than a matrix
+    product, n^(axes + 1), are taken.
 
     >>> [str(t) for t in pooling_terms(Symmetry("aaH"))]
     ['ab->ab', 'aa->aa', 'ab->ba', 'ab->ac', 'ab,ab->ab', 'ab,bc->ac']
@@ -32,7 +34,7 @@ def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, .
 @lru_cache(maxsize=64)
 def _usual(types: str) -> tuple[Term, ...]:
     symmetry = Symmetry(types)
-    for usual in range(2, HIGHEST + 1):
+    for usual in range(2, (HIGHEST if len(symmetry.axes) <= MOST_AXES else 2) + 1):
         terms = pooling(symmetry, usual, max_exponent=len(symmetry.axes) + 1).terms
         if sum(t.order > 1 for t in terms) > 1:
             return terms
