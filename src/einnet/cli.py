@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.kg import commands as kg
+from einnet.tasks.pinv import commands as pinv
 
 __all__ = ["app", "main"]
 
@@ -26,7 +27,9 @@ predict = App(name="predict", help="Ask a trained network.")
 for verb in (train, evaluate, predict):
     app.command(verb)
 train.command(kg.train, name="kg")
+train.command(pinv.train, name="pinv")
 evaluate.command(kg.evaluate, name="kg")
+evaluate.command(pinv.evaluate, name="pinv")
 predict.command(kg.predict, name="kg")
 
 

@@ -1,6 +1,6 @@
 """`EinNet`: from a signature to a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from einnet.nn.fanout import RMSNorm
 from einnet.nn.files import read_tensors, write_tensors
 from einnet.nn.layer import EinLayer
 from einnet.nn.masks import MaskLike, Masks
+from einnet.nn.polynomial import PolynomialBody
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.typemap import TypeMap, state_of
@@ -47,7 +48,8 @@ class EinNet(nn.Module):
         depth: number of layers.
         order: the largest number of operands of the usual pooling operations; None for all of them.
         terms: the pooling operations, instead of the usual ones.
-        block: "default", or "reference" for the network of the source text.
+        block: "default"; "polynomial" for layers without activations and norms (see
+            `einnet.nn.polynomial`); "reference" for the network of the source text.
         dropout: probability of dropping, while training, a pooled value and a value of an update.
         scale: "mean" or "sum", see `EinPool`; the reference block always has plain sums.
         state: the type of the state, if not the smallest that holds all inputs and the output.
@@ -105,6 +107,17 @@ class EinNet(nn.Module):
         masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs))
         return self.body(inputs, masks, bound)
 
+    def outputs(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> list[Tensor]:
+        """What the network would give after each of its layers, the last as `forward` gives it.
+
+        For a loss at every layer. The reference network has no output before its last layer.
+        """
+        if not hasattr(self.body, "states"):
+            raise EinNetError('block="reference" has an output after its last layer only')
+        bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
+        masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs))
+        return [self.body.read(state, masks, bound) for state in self.body.states(inputs, masks, bound)]
+
     def save(self, path: Path | str) -> None:
         """Writes the weights, the signature and the arguments to one safetensors file."""
         write_tensors(path, self.state_dict(), "network", asdict(self.settings))
@@ -143,13 +156,22 @@ class DefaultBody(nn.Module):
         out = s.out_features
         self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out), s.scale)
 
-    def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+    def states(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Iterator[Tensor]:
+        """The state after each layer."""
         x = self.lift(inputs, masks, sizes)
         its = masks and masks.restricted_to(self.state)
         for layer in self.layers:
             x = checkpoint(layer, x, its, use_reentrant=False) if self.recompute else layer(x, its)
-        x = from_front(self.norm(to_front(x, self.rank)), self.rank)
+            yield x
+
+    def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        """The output from a state."""
+        x = from_front(self.norm(to_front(state, self.rank)), self.rank)
         return self.head([x], masks, sizes)
 
+    def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        *_, last = self.states(inputs, masks, sizes)
+        return self.read(last, masks, sizes)
 
-BODIES = {"default": DefaultBody, "reference": ReferenceBody}
+
+BODIES = {"default": DefaultBody, "polynomial": PolynomialBody, "reference": ReferenceBody}

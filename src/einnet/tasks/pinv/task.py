@@ -1,0 +1,94 @@
+"""The network for the pseudo-inverse, and how it learns.
+
+F(A) = (A^+)^T commutes with permutations of rows and of columns: type `abH -> abH`. Its error is the
+mean absolute entry of F(A) A^T - I. The layers have one operation, `ab,cb,cd->ad`, the product of
+three matrices (the minimal set's operation of order 3): a layer of such products could be a step of
+the Newton-Schulz iteration 2 X - X A^T X, but every coefficient is learned.
+"""
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from einnet.nn import EinNet
+from einnet.tasks.pinv.settings import Settings
+from einnet.train.task import Task
+
+__all__ = ["Inverse", "error", "inverses", "make_net", "matrices", "newton_schulz"]
+
+SEEDS = {"train": 1, "valid": 2, "test": 3}  # each set is drawn by a generator of its own
+VALID, TEST = 200, 100
+
+
+def matrices(split: str, rows: int, columns: int, number: int, seed: int = 0) -> Tensor:
+    """Matrices with normal entries, (number, rows, columns); the same for the same seed.
+
+    >>> matrices("test", 8, 16, 3).shape
+    torch.Size([3, 8, 16])
+    """
+    generator = torch.Generator().manual_seed(1000 * seed + SEEDS[split])
+    return torch.randn(number, rows, columns, generator=generator)
+
+
+def make_net(s: Settings) -> EinNet:
+    options = {"heads": s.heads, "hidden": s.hidden, "depth": s.depth, "scale": "sum"}
+    return EinNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"], block="polynomial")
+
+
+def inverses(net: EinNet, a: Tensor) -> list[Tensor]:
+    """(A^+)^T as the network has it after each layer, for A of shape (batch..., rows, columns).
+
+    The network sees A divided by rms(A) sqrt(rows + columns), so that singular values lie about 1 at
+    every size, and its output is divided once more, as (cA)^+ = A^+ / c.
+    """
+    scale = a.square().mean((-2, -1), keepdim=True).sqrt() * sqrt(a.shape[-2] + a.shape[-1])
+    return [y.squeeze(-1) / scale for y in net.outputs((a / scale).unsqueeze(-1))]
+
+
+def residual(x: Tensor, a: Tensor) -> Tensor:
+    """X A^T - I; for more rows than columns X^T A - I."""
+    product = x @ a.mT if a.shape[-2] <= a.shape[-1] else x.mT @ a
+    return product - torch.eye(product.shape[-1], dtype=a.dtype, device=a.device)
+
+
+def error(x: Tensor, a: Tensor) -> float:
+    """The mean absolute entry of X A^T - I."""
+    return float(residual(x, a).abs().mean())
+
+
+def newton_schulz(a: Tensor, steps: int) -> Tensor:
+    """The iteration X <- 2 X - X A^T X from X = A / (norm_1 norm_inf), two products a step: not learned.
+
+    Source: Ben-Israel and Cohen, On iterative computation of generalized inverses, 1966.
+    """
+    x = a / (a.abs().sum(-2).amax(-1) * a.abs().sum(-1).amax(-1))[..., None, None]
+    for _ in range(steps):
+        x = 2 * x - x @ a.mT @ x
+    return x
+
+
+class Inverse(Task):
+    """Learns F on a fixed set of matrices; selects by the error on others."""
+
+    metric, higher_is_better = "error", False
+
+    def __init__(self, settings: Settings, seed: int):
+        super().__init__(make_net(settings), lr=settings.lr, weight_decay=0.0, seed=seed)
+        s = settings
+        self.batch = s.batch
+        self.register_buffer("known", matrices("train", s.rows, s.columns, s.matrices, seed), persistent=False)
+        self.register_buffer("held_out", matrices("valid", s.rows, s.columns, VALID, seed), persistent=False)
+
+    def loss(self, step: int) -> Tensor:
+        """The root mean square of F(A) A^T - I after every layer, half as much weight for each layer before."""
+        known: Tensor = self.known  # type: ignore[assignment]
+        a = known[torch.randint(len(known), (self.batch,), device=known.device)]
+        outputs = inverses(self.net, a)
+        each = [(residual(x, a).square().mean((-2, -1)) + 1e-12).sqrt().mean() for x in outputs]
+        return sum((x * 0.5**k for k, x in enumerate(reversed(each))), torch.zeros((), device=a.device))
+
+    @torch.no_grad()
+    def validate(self, net: EinNet) -> dict[str, float]:
+        held_out: Tensor = self.held_out  # type: ignore[assignment]
+        return {"error": error(inverses(net, held_out)[-1], held_out)}

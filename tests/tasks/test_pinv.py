@@ -1,0 +1,89 @@
+"""The pinv task: its matrices and error, a short training, the run's folder, the command line."""
+
+import json
+
+import pytest
+import torch
+
+from einnet import EinNet
+from einnet.cli import main
+from einnet.tasks.pinv.report import measured
+from einnet.tasks.pinv.settings import Settings
+from einnet.tasks.pinv.task import error, inverses, make_net, matrices, newton_schulz, residual
+from einnet.testing import assert_equivariant
+
+SMALL = ["--matrices", "50", "--heads", "3", "--hidden", "4", "--depth", "5", "--batch", "16"]
+
+
+def test_the_sets_are_different_matrices_and_always_the_same():
+    sets = {split: matrices(split, 8, 16, 20) for split in ("train", "valid", "test")}
+    assert all(torch.equal(matrices(split, 8, 16, 20), a) for split, a in sets.items())
+    rows = torch.cat(list(sets.values())).flatten(1)
+    assert len(torch.unique(rows, dim=0)) == 60
+    assert not torch.equal(matrices("train", 8, 16, 20, seed=1), sets["train"])
+
+
+def test_the_error_is_that_of_the_pseudo_inverse():
+    for shape in ((8, 16), (16, 8)):
+        a = matrices("test", *shape, 5).double()
+        exact = torch.linalg.pinv(a).mT
+        assert error(exact, a) < 1e-12
+        assert residual(exact, a).shape == (5, 8, 8)
+        assert error(0 * exact, a) == pytest.approx(1 / 8)  # chance
+
+
+def test_newton_schulz_converges():
+    a = matrices("test", 8, 16, 10).double()
+    errors = [error(newton_schulz(a, k), a) for k in (4, 8, 16, 32)]
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 1e-10
+
+
+def test_the_network_is_equivariant_and_scales_as_an_inverse():
+    net = make_net(Settings(heads=2, hidden=3, depth=2)).double()
+    assert_equivariant(lambda x: inverses(net, x[..., 0])[-1][..., None], "abH", {"a": 4, "b": 6}, features=1)
+    a = matrices("test", 4, 6, 3).double()
+    assert torch.allclose(inverses(net, 5 * a)[-1], inverses(net, a)[-1] / 5)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert main(["train", "pinv", "--steps", "500", "--lr", "1e-2", "--out", str(out), *SMALL]) == 0
+    return next((out / "pinv").iterdir())
+
+
+def test_a_short_training_learns_to_invert(run):
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
+    assert found["products"] == 2 * 3 * 5
+    assert set(found["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
+    assert measured(EinNet.load(run / "best.safetensors")) == found
+
+
+def test_a_run_holds_its_settings_log_pictures_and_weights(run):
+    names = {p.name for p in run.iterdir()}
+    assert names == {
+        "best.safetensors",
+        "config.json",
+        "curve.png",
+        "last.safetensors",
+        "log.csv",
+        "metrics.json",
+        "product.png",
+    }
+    assert (run / "product.png").stat().st_size > 5000
+    assert json.loads((run / "config.json").read_text())["settings"]["matrices"] == 50
+
+
+def test_eval_prints_the_same_and_wrong_input_is_refused(run, capsys):
+    assert main(["eval", "pinv", "--checkpoint", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text())
+    assert main(["eval", "pinv", "--out", str(run.parents[1])]) == 0
+    assert "mean |F(A) A^T - I|" in capsys.readouterr().out
+    for arguments, message in (
+        (["train", "pinv", "--depth", "0"], "--depth must be positive, got 0"),
+        (["train", "pinv", "--resume", str(run), "--depth", "3"], "--resume goes on with the run's own settings"),
+        (["eval", "pinv", "--checkpoint", str(run / "nothing")], "is not a run's folder"),
+    ):
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
