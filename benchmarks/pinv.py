@@ -89,8 +89,8 @@ def main(*, minutes: float = 5, out: Path = Path("runs/benchmark-pinv")) -> None
         ("EinNet, 100 matrices", f"{few['parameters']:,}", [few["sizes"][s]["error"] for s in sizes]),
         ("reference block, 1,000 matrices, the same time", f"{reference['parameters']:,}",
          [reference["sizes"].get(s, {}).get("error") for s in sizes]),
-        ("Newton-Schulz, as many steps as layers (16 products)", "not learned", [ours["sizes"][s][steps] for s in sizes]),
-        ("Newton-Schulz, as many products", "not learned", [ours["sizes"][s][products] for s in sizes]),
+        ("Newton-Schulz, as many steps as layers (16 products)", "", [ours["sizes"][s][steps] for s in sizes]),
+        ("Newton-Schulz, as many products", "", [ours["sizes"][s][products] for s in sizes]),
         *((f"{name} (published)", "", [None, value, None, None]) for name, value in PUBLISHED),
     ]  # fmt: skip
     lines = [
