@@ -10,7 +10,6 @@ that are there already (in --out) are not trained again. Newton-Schulz is not le
 
 import csv
 import json
-from math import sqrt
 from pathlib import Path
 
 import torch
@@ -22,7 +21,7 @@ from einnet.files import write_whole
 from einnet.plots import pyplot, save_figure
 from einnet.tasks.pinv.report import PUBLISHED, measured
 from einnet.tasks.pinv.settings import Settings
-from einnet.tasks.pinv.task import TEST, Inverse, error, matrices, residual
+from einnet.tasks.pinv.task import TEST, Inverse, error, matrices, norm_bound, residual
 from einnet.train import Options, Run
 from einnet.train.loop import fit
 
@@ -30,7 +29,7 @@ STEPS, EVERY = 100_000, 100
 
 
 def reference_inverse(net: EinNet, a: Tensor) -> Tensor:
-    scale = a.square().mean((-2, -1), keepdim=True).sqrt() * sqrt(a.shape[-2] + a.shape[-1])
+    scale = norm_bound(a)
     return net((a / scale).unsqueeze(-1)).squeeze(-1) / scale
 
 

@@ -9,7 +9,7 @@ from einnet import EinNet
 from einnet.cli import main
 from einnet.tasks.pinv.report import measured
 from einnet.tasks.pinv.settings import Settings
-from einnet.tasks.pinv.task import error, inverses, make_net, matrices, newton_schulz, residual
+from einnet.tasks.pinv.task import error, inverses, make_net, matrices, newton_schulz, norm_bound, residual
 from einnet.testing import assert_equivariant
 
 SMALL = ["--matrices", "50", "--heads", "3", "--hidden", "4", "--depth", "5", "--batch", "16"]
@@ -30,6 +30,14 @@ def test_the_error_is_that_of_the_pseudo_inverse():
         assert error(exact, a) < 1e-12
         assert residual(exact, a).shape == (5, 8, 8)
         assert error(0 * exact, a) == pytest.approx(1 / 8)  # chance
+
+
+@pytest.mark.parametrize("shape", [(8, 16), (16, 8), (1, 1), (30, 30)])
+def test_the_bound_of_the_norm(shape):
+    a = matrices("test", *shape, 50).double() * 1e3
+    norms = torch.linalg.matrix_norm(a, 2)
+    ratio = norm_bound(a).flatten() / norms
+    assert (ratio >= 1 - 1e-12).all() and (ratio <= min(shape) ** (1 / 8) + 1e-12).all()
 
 
 def test_newton_schulz_converges():
@@ -55,9 +63,20 @@ def run(tmp_path_factory):
 def test_a_short_training_learns_to_invert(run):
     found = json.loads((run / "metrics.json").read_text())
     assert found["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
-    assert found["products"] == 2 * 3 * 5
+    assert found["products"] == 2 * 3 * 5 + 2
     assert set(found["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
     assert measured(EinNet.load(run / "best.safetensors")) == found
+
+
+def test_no_matrix_makes_the_network_explode(run):
+    """One row far larger than the others, nearly singular ones, other scales: never worse than doing nothing by far."""
+    net = EinNet.load(run / "best.safetensors")
+    a = matrices("valid", 8, 16, 2000, seed=9)
+    a[:500, 0] *= 50
+    a[500:1000, 1] = a[500:1000, 0] + 1e-3 * a[500:1000, 1]
+    a[1000:1500] *= 1e6
+    with torch.no_grad():
+        assert residual(inverses(net, a)[-1], a).abs().max() < 3
 
 
 def test_a_run_holds_its_settings_log_pictures_and_weights(run):

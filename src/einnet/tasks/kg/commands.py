@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.tasks.common import from_config, interrupted, run_to_resume, say
 from einnet.tasks.kg.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -44,17 +45,16 @@ def train(
         Folder of a run to go on with, with the run's own data, settings and options.
     """
     from einnet.plots import learning_curve
-    from einnet.tasks.kg.report import print_results, say
+    from einnet.tasks.kg.report import print_results
     from einnet.tasks.kg.task import Completion
     from einnet.train.loop import fit
 
     if resume is None:
         run, graph = _new_run(dataset, settings, options)
     else:
-        if settings != Settings() or options != Options():
-            raise EinNetError("--resume goes on with the run's own settings and options: leave out the others")
+        run_to_resume(resume, "kg", settings, options)
         run, graph = _opened(None, resume, options.out)
-        _, _, settings, options = _from_config(run)
+        settings, options = from_config(run, Settings)
     say(
         f"{graph.name}: {len(graph.entities)} entities, {len(graph.relations)} relations, {len(graph.train)} facts to "
         f"learn from\nrun in {run.folder}"
@@ -66,8 +66,7 @@ def train(
     finished = fit(task, run, options, steps=STEPS, every=EVERY, resume=resume is not None)
     learning_curve(run.folder / "log.csv", run.folder / "curve.png", "mrr")
     if not finished:
-        say(f"Interrupted. The best network so far is {run.best}\nGo on with: einnet train kg --resume {run.folder}")
-        return 130
+        return interrupted(run, "kg")
     metrics = _measure(run, graph)
     run.write_json("metrics.json", metrics)
     print_results(graph.name, metrics)
@@ -175,7 +174,7 @@ def _opened(data: str | None, checkpoint: Path | None, out: Path) -> "tuple[Run,
     from einnet.tasks.kg.data import load
 
     run = Run.open(checkpoint, "kg") if checkpoint else Run.latest(out, "kg")
-    trained_on, relations, _, _ = _from_config(run)
+    trained_on, relations = _from_config(run)
     try:
         return run, load(data or trained_on, relations)
     except DataError as error:
@@ -187,13 +186,13 @@ def _opened(data: str | None, checkpoint: Path | None, out: Path) -> "tuple[Run,
         ) from None
 
 
-def _from_config(run: Run) -> tuple[str, list[str], Settings, Options]:
-    """The data, the order of its relations, the settings and the options of a run."""
+def _from_config(run: Run) -> tuple[str, list[str]]:
+    """The data and the order of its relations."""
     config: dict[str, Any] = run.config()
+    from_config(run, Settings)
     try:
-        relations = list(map(str, config["relations"]))
-        return str(config["data"]), relations, Settings(**config["settings"]), Options.from_json(config["options"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return str(config["data"]), list(map(str, config["relations"]))
+    except (KeyError, TypeError) as error:
         raise CheckpointError(f"{run.folder / 'config.json'} does not fit this version of EinNet: {error}") from None
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from einnet.tasks.kg.predict import Answer
 
-__all__ = ["PUBLISHED", "print_answers", "print_results", "say"]
+__all__ = ["PUBLISHED", "print_answers", "print_results"]
 
 NAMES = ("mrr", "hits@1", "hits@3", "hits@10")
 
@@ -64,8 +64,3 @@ def print_answers(query: str, known: "Sequence[Answer]", new: "Sequence[Answer]"
     for k, answer in enumerate(new, start=1):
         table.add_row(str(k), escape(answer.entity), f"{answer.probability:.4f}", "")
     Console().print(table)
-
-
-def say(text: str) -> None:
-    """A message beside the results, on standard error; paths are not wrapped, so that they can be copied."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)

@@ -6,11 +6,12 @@ Torch is imported inside the functions: the command line must be quick to answer
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from einnet.errors import CheckpointError, EinNetError
+from einnet.errors import CheckpointError
+from einnet.tasks.common import from_config, interrupted, run_to_resume, say
 from einnet.tasks.pinv.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -37,7 +38,6 @@ def train(
         Folder of a run to go on with, with the run's own settings and options.
     """
     from einnet.plots import learning_curve
-    from einnet.tasks.kg.report import say
     from einnet.tasks.pinv.report import measured, print_results, product_picture
     from einnet.tasks.pinv.task import Inverse
     from einnet.train.loop import fit
@@ -46,10 +46,8 @@ def train(
         config = {"settings": settings.as_json(), "options": options.as_json()}
         run = Run.create(options.out, "pinv", config)
     else:
-        if settings != Settings() or options != Options():
-            raise EinNetError("--resume goes on with the run's own settings and options: leave out the others")
-        run = Run.open(resume, "pinv")
-        settings, options = _from_config(run)
+        run = run_to_resume(resume, "pinv", settings, options)
+        settings, options = from_config(run, Settings)
     say(f"{settings.matrices} matrices {settings.rows} x {settings.columns} to learn from\nrun in {run.folder}")
     if options.precision == "auto":
         options = replace(options, precision="32")  # half precision is coarser than the error wanted
@@ -59,8 +57,7 @@ def train(
     )  # fmt: skip
     learning_curve(run.folder / "log.csv", run.folder / "curve.png", "error")
     if not finished:
-        say(f"Interrupted. The best network so far is {run.best}\nGo on with: einnet train pinv --resume {run.folder}")
-        return 130
+        return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)
     run.write_json("metrics.json", metrics)
@@ -96,14 +93,6 @@ def evaluate(
     else:
         print_results(metrics)
     return 0
-
-
-def _from_config(run: Run) -> tuple[Settings, Options]:
-    config: dict[str, Any] = run.config()
-    try:
-        return Settings(**config["settings"]), Options.from_json(config["options"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{run.folder / 'config.json'} does not fit this version of EinNet: {error}") from None
 
 
 def _net(run: Run) -> "EinNet":

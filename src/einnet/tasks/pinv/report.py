@@ -24,7 +24,7 @@ PUBLISHED = [  # at 8 x 16, from the text that first described these networks
 def measured(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str, Any]:
     """Errors on 100 fresh matrices of each size: of the network, and of Newton-Schulz iterations."""
     s = net.settings
-    products = 2 * s.heads * s.depth
+    products = 2 * s.heads * s.depth + 2  # with those of the norm's bound
     rows: dict[str, Any] = {"parameters": sum(p.numel() for p in net.parameters()), "products": products, "sizes": {}}
     for shape in sizes:
         a = matrices("test", *shape, TEST)

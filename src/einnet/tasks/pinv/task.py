@@ -6,8 +6,6 @@ three matrices (the minimal set's operation of order 3): a layer of such product
 the Newton-Schulz iteration 2 X - X A^T X, but every coefficient is learned.
 """
 
-from math import sqrt
-
 import torch
 from torch import Tensor
 
@@ -15,10 +13,11 @@ from einnet.nn import EinNet
 from einnet.tasks.pinv.settings import Settings
 from einnet.train.task import Task
 
-__all__ = ["Inverse", "error", "inverses", "make_net", "matrices", "newton_schulz"]
+__all__ = ["Inverse", "error", "inverses", "make_net", "matrices", "newton_schulz", "norm_bound", "residual"]
 
 SEEDS = {"train": 1, "valid": 2, "test": 3}  # each set is drawn by a generator of its own
 VALID, TEST = 200, 100
+STRETCH = (0.6, 1.2)  # in training singular values reach beyond 1, as no other matrix's will
 
 
 def matrices(split: str, rows: int, columns: int, number: int, seed: int = 0) -> Tensor:
@@ -36,14 +35,22 @@ def make_net(s: Settings) -> EinNet:
     return EinNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"], block="polynomial")
 
 
-def inverses(net: EinNet, a: Tensor) -> list[Tensor]:
+def inverses(net: EinNet, a: Tensor, stretch: Tensor | float = 1.0) -> list[Tensor]:
     """(A^+)^T as the network has it after each layer, for A of shape (batch..., rows, columns).
 
-    The network sees A divided by rms(A) sqrt(rows + columns), so that singular values lie about 1 at
-    every size, and its output is divided once more, as (cA)^+ = A^+ / c.
+    The network sees A divided by a bound of its norm, so that no singular value is above 1 (times
+    `stretch`), and its output is divided once more, as (cA)^+ = A^+ / c.
     """
-    scale = a.square().mean((-2, -1), keepdim=True).sqrt() * sqrt(a.shape[-2] + a.shape[-1])
+    scale = norm_bound(a) / stretch
     return [y.squeeze(-1) / scale for y in net.outputs((a / scale).unsqueeze(-1))]
+
+
+def norm_bound(a: Tensor) -> Tensor:
+    """The eighth root of the sum of the eighth powers of the singular values: at least the largest, close to it."""
+    small = a.square().mean((-2, -1), keepdim=True).sqrt()  # so that powers stay in range
+    b = a / small
+    gram = b @ b.mT if a.shape[-2] <= a.shape[-1] else b.mT @ b
+    return small * (gram @ gram).square().sum((-2, -1), keepdim=True).pow(1 / 8)
 
 
 def residual(x: Tensor, a: Tensor) -> Tensor:
@@ -81,10 +88,15 @@ class Inverse(Task):
         self.register_buffer("held_out", matrices("valid", s.rows, s.columns, VALID, seed), persistent=False)
 
     def loss(self, step: int) -> Tensor:
-        """The root mean square of F(A) A^T - I after every layer, half as much weight for each layer before."""
+        """The root mean square of F(A) A^T - I after every layer, half as much weight for each layer before.
+
+        Each matrix is stretched by a random factor: the network is a polynomial, which grows fast
+        beyond the singular values that it was trained on.
+        """
         known: Tensor = self.known  # type: ignore[assignment]
         a = known[torch.randint(len(known), (self.batch,), device=known.device)]
-        outputs = inverses(self.net, a)
+        stretch = torch.empty(len(a), 1, 1, device=a.device).uniform_(*STRETCH)
+        outputs = inverses(self.net, a, stretch)
         each = [(residual(x, a).square().mean((-2, -1)) + 1e-12).sqrt().mean() for x in outputs]
         return sum((x * 0.5**k for k, x in enumerate(reversed(each))), torch.zeros((), device=a.device))
 

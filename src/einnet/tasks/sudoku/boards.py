@@ -1,0 +1,161 @@
+"""Boards of any box size: reading, writing, and the rules.
+
+A board is an array of n x n whole numbers, 0 for a blank; a box has `height` rows and `width`
+columns, n = height * width symbols: 1 to 9, then A, B, C, ...
+"""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+
+from einnet.errors import DataError
+
+__all__ = ["Layout", "clash", "read_board", "read_file", "written"]
+
+SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+BLANKS = ".0"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape of a box.
+
+    >>> Layout.of(9), Layout.of(6), Layout.of(16).n
+    (Layout(height=3, width=3), Layout(height=2, width=3), 16)
+    """
+
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, n: int) -> "Layout":
+        """The box for n symbols that is nearest to a square, never higher than wide."""
+        height = next((h for h in range(isqrt(max(n, 0)), 1, -1) if n % h == 0), None)
+        if height is None or n > len(SYMBOLS):
+            raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
+        return cls(height, n // height)
+
+    @property
+    def n(self) -> int:
+        """The side of the board, and the number of symbols."""
+        return self.height * self.width
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The cells (by number, row by row) of each row, column and box: (3 n, n)."""
+        cells = np.arange(self.n**2).reshape(self.n, self.n)
+        boxes = cells.reshape(self.n // self.height, self.height, self.n // self.width, self.width)
+        boxes = boxes.transpose(0, 2, 1, 3).reshape(self.n, self.n)
+        return np.concatenate([cells, cells.T, boxes])
+
+    @cached_property
+    def units_of(self) -> np.ndarray:
+        """The numbers of the row, the column and the box of each cell: (n n, 3)."""
+        found = [np.nonzero((self.units == cell).any(1))[0] for cell in range(self.n**2)]
+        return np.stack(found)
+
+    @cached_property
+    def peers(self) -> list[list[int]]:
+        """The other cells in a unit with each cell."""
+        return [sorted(set(self.units[u].ravel().tolist()) - {cell}) for cell, u in enumerate(self.units_of)]
+
+
+def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
+    """A board from one line: a symbol for each cell, row by row, `.` or `0` for a blank.
+
+    >>> read_board("1...", "row 7")
+    Traceback (most recent call last):
+    einnet.errors.DataError: row 7 has 4 cells: a board of side n has n * n cells, 81 for the usual one
+    >>> read_board("1..2" + "." * 12)[0]
+    array([1, 0, 0, 2])
+    """
+    text = "".join(text.split())
+    n = isqrt(len(text))
+    if n * n != len(text) or n < 4:
+        raise DataError(f"{where} has {len(text)} cells: a board of side n has n * n cells, 81 for the usual one")
+    Layout.of(n)
+    known = {s: k for k, s in enumerate(SYMBOLS[:n], start=1)} | dict.fromkeys(BLANKS, 0)
+    for place, symbol in enumerate(text):
+        if symbol.upper() not in known:
+            raise DataError(
+                f"{where} has {symbol!r} in row {place // n + 1}, column {place % n + 1}: symbols of a {n}x{n} board "
+                f"are {SYMBOLS[0]} to {SYMBOLS[n - 1]}, and '.' or '0' for a blank"
+            )
+    return np.array([known[s.upper()] for s in text]).reshape(n, n)
+
+
+def written(board: np.ndarray) -> str:
+    """The board as one line.
+
+    >>> written(read_board("1..2" + "." * 12))
+    '1..2............'
+    """
+    return "".join("." if v == 0 else SYMBOLS[v - 1] for v in board.ravel().tolist())
+
+
+def clash(board: np.ndarray) -> str | None:
+    """What breaks the rules, in words; None if nothing does (blanks break none).
+
+    >>> clash(read_board("11.." + "." * 12))
+    '1 stands twice in row 1'
+    """
+    layout = Layout.of(len(board))
+    values = board.ravel()[layout.units]
+    for number, unit in enumerate(values.tolist()):
+        seen = [v for v in unit if v]
+        for v in seen:
+            if seen.count(v) > 1:
+                kind = ("row", "column", "box")[number // layout.n]
+                return f"{SYMBOLS[v - 1]} stands twice in {kind} {number % layout.n + 1}"
+    return None
+
+
+def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Puzzles (number, n, n) and, where the lines are `puzzle,solution`, their solutions; gz or plain text.
+
+    Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
+    line for a line that cannot be read, or that is of another size or kind than the first.
+    """
+    path = Path(path)
+    puzzles: list[np.ndarray] = []
+    solutions: list[np.ndarray] = []
+    for number, line in _lines(path):
+        where = f"{path}, line {number}"
+        parts = [read_board(part, where) for part in line.split(",")]
+        if len(parts) > 2 or (puzzles and len(parts) != 1 + bool(solutions)):
+            raise DataError(f"{where}: expected one puzzle, or puzzle,solution, as in the lines before")
+        if any(len(p) != len((puzzles or parts)[0]) for p in parts):
+            raise DataError(
+                f"{where}: the board's side is {len(parts[-1])}, before it was {len((puzzles or parts)[0])}"
+            )
+        puzzles.append(parts[0])
+        solutions += parts[1:]
+    if not puzzles:
+        raise DataError(f"{path} has no puzzle")
+    return np.stack(puzzles), _checked(solutions, puzzles, path) if solutions else None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as f:
+            for number, line in enumerate(f, start=1):
+                if line.strip() and not line.startswith("#"):
+                    yield number, line.strip()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+
+
+def _checked(solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], path: Path) -> np.ndarray:
+    """The solutions, all complete, by the rules, and with the givens."""
+    found, given = np.stack(solutions), np.stack(puzzles)
+    units = Layout.of(found.shape[1]).units
+    right = (np.sort(found.reshape(len(found), -1)[:, units], -1) == np.arange(1, found.shape[1] + 1)).all((1, 2))
+    right &= ((given == 0) | (given == found)).all((1, 2))
+    if not right.all():
+        raise DataError(f"{path}: puzzle {int(np.argmin(right)) + 1} has a solution that breaks a rule or its givens")
+    return found

@@ -1,0 +1,105 @@
+"""Exact solving: the solutions of a board, as many as one asks for.
+
+Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its
+peers; a symbol that one cell of a unit alone can take goes there; what is then left is tried on the
+cell with the fewest candidates.
+"""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+
+from einnet.tasks.sudoku.boards import Layout
+
+__all__ = ["Search", "solutions"]
+
+Candidates = list[int]
+
+
+def solutions(board: np.ndarray, most: int = 2) -> list[np.ndarray]:
+    """Up to `most` solutions: none for an unsolvable board, one exactly for a proper puzzle.
+
+    >>> from einnet.tasks.sudoku.boards import read_board
+    >>> len(solutions(read_board("12.." + "34.." + "." * 8), most=100))
+    12
+    """
+    search = Search(Layout.of(len(board)))
+    start = search.start(board)
+    found = []
+    for solved in search.solved(start) if start is not None else ():
+        found.append(search.board(solved))
+        if len(found) == most:
+            break
+    return found
+
+
+class Search:
+    """Solves boards of one layout; with a random generator, guesses in random order."""
+
+    def __init__(self, layout: Layout, rng: random.Random | None = None):
+        self.layout, self.rng = layout, rng
+        self.units = layout.units.tolist()
+        self.units_of = layout.units_of.tolist()
+        self.guesses = 0
+
+    def start(self, board: np.ndarray) -> Candidates | None:
+        """The candidates once the givens are in; None if they contradict each other."""
+        candidates = [(1 << self.layout.n) - 1] * self.layout.n**2
+        for cell, value in enumerate(board.ravel().tolist()):
+            if value and not self.restrict(candidates, cell, 1 << (value - 1)):
+                return None
+        return candidates
+
+    def board(self, candidates: Candidates) -> np.ndarray:
+        """The settled cells; 0 elsewhere."""
+        values = [c.bit_length() if c & (c - 1) == 0 else 0 for c in candidates]
+        return np.array(values).reshape(self.layout.n, self.layout.n)
+
+    def restrict(self, candidates: Candidates, cell: int, allowed: int) -> bool:
+        """Keeps only allowed candidates of a cell, with all that follows from singles; False at a contradiction."""
+        todo = [(cell, allowed)]
+        while todo:
+            cell, allowed = todo.pop()
+            before = candidates[cell]
+            left = before & allowed
+            if left == before:
+                continue
+            if not left:
+                return False
+            candidates[cell] = left
+            if left & (left - 1) == 0:
+                todo += [(peer, ~left) for peer in self.layout.peers[cell] if candidates[peer] & left]
+            for unit in self.units_of[cell]:
+                for gone in _bits(before & ~left):
+                    places = [c for c in self.units[unit] if candidates[c] & gone]
+                    if not places:
+                        return False
+                    if len(places) == 1 and candidates[places[0]] != gone:
+                        todo.append((places[0], gone))
+        return True
+
+    def solved(self, candidates: Candidates, limit: int | None = None) -> Iterator[Candidates]:
+        """Every completion; with a limit, gives up quietly after so many guesses in all."""
+        open_cells = [(c.bit_count(), cell) for cell, c in enumerate(candidates) if c & (c - 1)]
+        if not open_cells:
+            yield candidates
+            return
+        _, cell = min(open_cells)
+        choices = list(_bits(candidates[cell]))
+        if self.rng is not None:
+            self.rng.shuffle(choices)
+        for choice in choices:
+            if limit is not None and self.guesses >= limit:
+                return
+            self.guesses += 1
+            longer = list(candidates)
+            if self.restrict(longer, cell, choice):
+                yield from self.solved(longer, limit)
+
+
+def _bits(number: int) -> Iterator[int]:
+    while number:
+        lowest = number & -number
+        yield lowest
+        number ^= lowest

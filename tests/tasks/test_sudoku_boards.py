@@ -1,0 +1,209 @@
+"""Sudoku boards: reading and rules, exact solutions, puzzles with one solution, plain logic."""
+
+import gzip
+import os
+import random
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from einnet.errors import DataError
+from einnet.tasks.sudoku.boards import Layout, clash, read_board, read_file, written
+from einnet.tasks.sudoku.generate import full_grid, puzzle
+from einnet.tasks.sudoku.logic import by_singles, solved_by_singles
+from einnet.tasks.sudoku.search import solutions
+
+DATA = Path(os.environ.get("EINNET_DATA", Path(__file__).parents[3] / "shared" / "data")) / "sudoku"
+EASY = "530070000600195000098000060800060003400803001700020006060000280000419005000080079"
+SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
+
+
+def data(name: str) -> Path:
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name}: name the folder that holds sudoku/{name} in EINNET_DATA")
+    return path
+
+
+# --- boards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "height", "width"), [(4, 2, 2), (6, 2, 3), (9, 3, 3), (12, 3, 4), (16, 4, 4), (25, 5, 5)]
+)
+def test_units_and_peers(n, height, width):
+    layout = Layout.of(n)
+    assert (layout.height, layout.width, layout.n) == (height, width, n)
+    assert layout.units.shape == (3 * n, n)
+    for kind in layout.units.reshape(3, n, n):
+        assert sorted(kind.ravel().tolist()) == list(range(n * n))
+    for cell, (row, column) in zip(range(n * n), product(range(n), repeat=2), strict=True):
+        expected = {
+            r * n + c for r, c in product(range(n), repeat=2)
+            if (r == row or c == column or (r // height, c // width) == (row // height, column // width))
+        } - {cell}  # fmt: skip
+        assert set(layout.peers[cell]) == expected
+
+
+def test_a_board_is_read_and_written():
+    board = read_board(EASY)
+    assert written(board) == EASY.replace("0", ".")
+    assert np.array_equal(read_board(written(board)), board)
+    assert np.array_equal(read_board(" ".join(EASY)), board)
+    big = "".join("." if k % 3 else "123456789ABCDEFG"[k % 16] for k in range(256))
+    assert written(read_board(big.lower())) == big
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (EASY[:-1], "the puzzle has 80 cells: a board of side n has n * n cells, 81 for the usual one"),
+        ("x" + EASY[1:], "the puzzle has 'x' in row 1, column 1: symbols of a 9x9 board are 1 to 9"),
+        (EASY[:80] + "A", "'A' in row 9, column 9"),
+        ("1" * 25, "a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got 5"),
+        ("", "the puzzle has 0 cells"),
+    ],
+)
+def test_boards_that_cannot_be_read(text, message):
+    with pytest.raises(DataError) as error:
+        read_board(text)
+    assert message in str(error.value)
+
+
+def test_what_breaks_the_rules_is_named():
+    board = read_board(SOLVED)
+    assert clash(board) is None and clash(read_board(EASY)) is None and clash(0 * board) is None
+    for (row, column), place in [((0, 1), "row 1"), ((3, 0), "column 1"), ((1, 1), "box 1")]:
+        wrong = 0 * board
+        wrong[0, 0] = wrong[row, column] = 7
+        assert clash(wrong) == f"7 stands twice in {place}"
+
+
+def test_files_with_and_without_solutions(tmp_path):
+    plain, packed = tmp_path / "p.txt", tmp_path / "p.txt.gz"
+    plain.write_text(f"# a comment\n{EASY}\n\n{EASY}\n")
+    found, nothing = read_file(plain)
+    assert found.shape == (2, 9, 9) and nothing is None
+    with gzip.open(packed, "wt") as f:
+        f.write(f"{EASY},{SOLVED}\n")
+    found, solved = read_file(packed)
+    assert written(solved[0]) == SOLVED
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "has no puzzle"),
+        (f"{EASY}\n{EASY[:-1]}\n", "line 2 has 80 cells"),
+        (f"{EASY}\n{'1' + '.' * 15}\n", "line 2: the board's side is 4, before it was 9"),
+        (f"{EASY},{SOLVED}\n{EASY}\n", "line 2: expected one puzzle, or puzzle,solution"),
+        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "puzzle 1 has a solution that breaks a rule or its givens"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, content, message):
+    path = tmp_path / "p.txt"
+    path.write_text(content)
+    with pytest.raises(DataError) as error:
+        read_file(path)
+    assert message in str(error.value) and str(path) in str(error.value)
+    with pytest.raises(DataError, match=r"nothing.txt cannot be read"):
+        read_file(tmp_path / "nothing.txt")
+
+
+# --- solutions --------------------------------------------------------------------------------------
+
+
+def all_4x4_grids() -> list[np.ndarray]:
+    """All full 4x4 boards, by trying every choice of rows."""
+    rows = list(permutations(range(1, 5)))
+    return [b for chosen in product(rows, repeat=4) if clash(b := np.array(chosen)) is None]
+
+
+def test_the_solutions_of_a_board_are_all_full_boards_with_its_givens():
+    grids = all_4x4_grids()
+    assert len(grids) == 288
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        board = grids[rng.integers(288)] * (rng.random((4, 4)) < rng.uniform(0, 0.7))
+        if rng.random() < 0.3:
+            board[tuple(rng.integers(0, 4, 2))] = rng.integers(1, 5)
+        expected = {written(g) for g in grids if ((board == 0) | (board == g)).all()}
+        assert {written(s) for s in solutions(board, most=1000)} == expected
+
+
+def test_a_known_puzzle_has_its_solution():
+    (found,) = solutions(read_board(EASY), most=5)
+    assert written(found) == SOLVED
+    assert solutions(read_board("11" + EASY[2:])) == []
+
+
+# --- puzzles ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [4, 6, 9])
+def test_puzzles_have_one_solution_and_no_given_to_spare(n):
+    rng = random.Random(n)
+    for _ in range(3):
+        dug, solution = puzzle(Layout.of(n), rng)
+        assert clash(solution) is None and (solution > 0).all()
+        assert ((dug == 0) | (dug == solution)).all()
+        (only,) = solutions(dug, most=2)
+        assert np.array_equal(only, solution)
+        for cell in np.flatnonzero(dug):
+            fewer = dug.copy()
+            fewer.flat[cell] = 0
+            assert len(solutions(fewer, most=2)) == 2
+
+
+def test_givens_are_left_and_seeds_repeat():
+    one, two = (puzzle(Layout.of(9), random.Random(5), givens=40) for _ in range(2))
+    assert (one[0] > 0).sum() == 40
+    assert np.array_equal(one[0], two[0])
+    assert not np.array_equal(one[1], puzzle(Layout.of(9), random.Random(6), givens=40)[1])
+
+
+@pytest.mark.parametrize("n", [12, 16])
+def test_full_grids_of_other_sizes(n):
+    grid = full_grid(Layout.of(n), random.Random(0))
+    assert clash(grid) is None and (grid > 0).all()
+
+
+# --- logic ------------------------------------------------------------------------------------------
+
+
+def test_singles_fill_only_what_is_right_and_hidden_ones_more():
+    rng = random.Random(0)
+    puzzles, solved = map(np.stack, zip(*(puzzle(Layout.of(6), rng) for _ in range(20)), strict=True))
+    naked, both = by_singles(puzzles, hidden=False), by_singles(puzzles)
+    for filled in (naked, both):
+        assert ((filled == 0) | (filled == solved)).all()
+        assert ((puzzles == 0) | (filled == puzzles)).all()
+    assert ((naked == 0) | (both == naked)).all()
+    assert solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "naked", "both"),
+    [
+        ("satnet9x9_10000.txt.gz", 1.0, 1.0), ("rrn_valid_18000.txt.gz", 0.25, 0.884),
+        ("hard_magictour_top1465.txt.gz", 0.0, 0.0), ("gen16x16_singles_givens140_1000.txt.gz", 0.89, 1.0),
+        ("gen25x25_singles_givens380_150.txt.gz", 0.97, 1.0),
+    ],
+)  # fmt: skip
+def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, both):
+    puzzles, solved = read_file(data(name))
+    step = max(1, len(puzzles) // 1000)
+    puzzles, solved = puzzles[::step], solved[::step]
+    shares = [solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
+    assert shares == pytest.approx([naked, both], abs=0.015 if 0 < naked < 1 else 0.0)
+
+
+@pytest.mark.slow
+def test_puzzles_of_a_file_have_the_solution_it_gives():
+    puzzles, solved = read_file(data("rrn_valid_18000.txt.gz"))
+    for one, expected in zip(puzzles[::600], solved[::600], strict=True):
+        (found,) = solutions(one, most=2)
+        assert np.array_equal(found, expected)
