@@ -195,10 +195,10 @@ def test_singles_fill_only_what_is_right_and_hidden_ones_more():
 )  # fmt: skip
 def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, both):
     puzzles, solved = read_file(data(name))
-    step = max(1, len(puzzles) // 1000)
+    step = max(1, len(puzzles) // 2000)
     puzzles, solved = puzzles[::step], solved[::step]
     shares = [solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
-    assert shares == pytest.approx([naked, both], abs=0.015 if 0 < naked < 1 else 0.0)
+    assert shares == pytest.approx([naked, both], abs=0.02 if 0 < naked < 1 else 0.0)
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def product_picture(net: EinNet, picture: Path, rows: int, columns: int) -> None
     a = matrices("test", rows, columns, TEST)
     outputs = inverses(net, a)
     plt = pyplot()
-    shown = sorted({0, len(outputs) // 2, len(outputs) - 1})
+    shown = sorted({0, min(2, len(outputs) - 1), len(outputs) - 1})
     figure, panels = plt.subplots(1, len(shown) + 2, figsize=(2.5 * (len(shown) + 2), 2.9), layout="constrained")
     small = a[0] if rows <= columns else a[0].mT
     for panel, k in zip(panels, shown, strict=False):
