@@ -20,7 +20,8 @@ def test_the_sets_are_different_matrices_and_always_the_same():
     assert all(torch.equal(matrices(split, 8, 16, 20), a) for split, a in sets.items())
     rows = torch.cat(list(sets.values())).flatten(1)
     assert len(torch.unique(rows, dim=0)) == 60
-    assert not torch.equal(matrices("train", 8, 16, 20, seed=1), sets["train"])
+    others = [matrices(split, 8, 16, 1, seed)[0] for seed in range(20) for split in ("train", "valid")]
+    assert len(torch.unique(torch.stack([*others, sets["test"][0]]).flatten(1), dim=0)) == 41
 
 
 def test_the_error_is_that_of_the_pseudo_inverse():
@@ -38,6 +39,14 @@ def test_the_bound_of_the_norm(shape):
     norms = torch.linalg.matrix_norm(a, 2)
     ratio = norm_bound(a).flatten() / norms
     assert (ratio >= 1 - 1e-12).all() and (ratio <= min(shape) ** (1 / 8) + 1e-12).all()
+
+
+def test_zero_and_other_scales():
+    net = make_net(Settings(heads=2, hidden=3, depth=2))
+    assert torch.equal(inverses(net, torch.zeros(2, 4, 6))[-1], torch.zeros(2, 4, 6))
+    a = matrices("test", 4, 6, 3)
+    for scale in (1e-15, 1e15):
+        assert torch.allclose(inverses(net, scale * a)[-1] * scale, inverses(net, a)[-1], rtol=1e-3)
 
 
 def test_newton_schulz_converges():

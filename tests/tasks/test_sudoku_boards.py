@@ -13,7 +13,7 @@ from einnet.errors import DataError
 from einnet.tasks.sudoku.boards import Layout, clash, read_board, read_file, written
 from einnet.tasks.sudoku.generate import full_grid, puzzle
 from einnet.tasks.sudoku.logic import by_singles, solved_by_singles
-from einnet.tasks.sudoku.search import solutions
+from einnet.tasks.sudoku.search import SearchError, solutions
 
 DATA = Path(os.environ.get("EINNET_DATA", Path(__file__).parents[3] / "shared" / "data")) / "sudoku"
 EASY = "530070000600195000098000060800060003400803001700020006060000280000419005000080079"
@@ -62,7 +62,8 @@ def test_a_board_is_read_and_written():
         (EASY[:-1], "the puzzle has 80 cells: a board of side n has n * n cells, 81 for the usual one"),
         ("x" + EASY[1:], "the puzzle has 'x' in row 1, column 1: symbols of a 9x9 board are 1 to 9"),
         (EASY[:80] + "A", "'A' in row 9, column 9"),
-        ("1" * 25, "a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got 5"),
+        ("1" * 25, "the puzzle: boards have boxes of two rows or more, so the side is 4, 6, 8, 9, ... 35; got 5"),
+        ("\u0131" + "." * 323, "in row 1, column 1"),
         ("", "the puzzle has 0 cells"),
     ],
 )
@@ -99,7 +100,7 @@ def test_files_with_and_without_solutions(tmp_path):
         (f"{EASY}\n{EASY[:-1]}\n", "line 2 has 80 cells"),
         (f"{EASY}\n{'1' + '.' * 15}\n", "line 2: the board's side is 4, before it was 9"),
         (f"{EASY},{SOLVED}\n{EASY}\n", "line 2: expected one puzzle, or puzzle,solution"),
-        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "puzzle 1 has a solution that breaks a rule or its givens"),
+        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "line 1: the solution breaks a rule or the givens"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, content, message):
@@ -110,6 +111,24 @@ def test_files_that_cannot_be_read(tmp_path, content, message):
     assert message in str(error.value) and str(path) in str(error.value)
     with pytest.raises(DataError, match=r"nothing.txt cannot be read"):
         read_file(tmp_path / "nothing.txt")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no gzip", "binary"])
+def test_damaged_files(tmp_path, damage):
+    packed = bytearray(gzip.compress(f"{EASY},{SOLVED}\n".encode() * 5))
+    content = {
+        "cut": packed[:40], "flipped": packed[:15] + b"\xff" * 10 + packed[25:], "no gzip": EASY.encode(),
+        "binary": gzip.compress(bytes(range(256))),
+    }[damage]  # fmt: skip
+    path = tmp_path / "p.txt.gz"
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"p.txt.gz cannot be read"):
+        read_file(path)
+
+
+def test_boxes_are_those_of_the_side():
+    with pytest.raises(DataError, match=r"never higher than wide; got Layout\(height=3, width=2\)"):
+        Layout(3, 2)
 
 
 # --- solutions --------------------------------------------------------------------------------------
@@ -137,6 +156,13 @@ def test_a_known_puzzle_has_its_solution():
     (found,) = solutions(read_board(EASY), most=5)
     assert written(found) == SOLVED
     assert solutions(read_board("11" + EASY[2:])) == []
+    assert solutions(read_board(EASY), most=0) == []
+
+
+def test_a_search_that_takes_too_long_is_given_up():
+    hard = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4........."
+    with pytest.raises(SearchError, match="200 guesses do not decide the board"):
+        solutions(read_board(hard), guesses=200)
 
 
 # --- puzzles ----------------------------------------------------------------------------------------
@@ -164,7 +190,7 @@ def test_givens_are_left_and_seeds_repeat():
     assert not np.array_equal(one[1], puzzle(Layout.of(9), random.Random(6), givens=40)[1])
 
 
-@pytest.mark.parametrize("n", [12, 16])
+@pytest.mark.parametrize("n", [12, 16, 20, 25])
 def test_full_grids_of_other_sizes(n):
     grid = full_grid(Layout.of(n), random.Random(0))
     assert clash(grid) is None and (grid > 0).all()
@@ -181,6 +207,7 @@ def test_singles_fill_only_what_is_right_and_hidden_ones_more():
         assert ((filled == 0) | (filled == solved)).all()
         assert ((puzzles == 0) | (filled == puzzles)).all()
     assert ((naked == 0) | (both == naked)).all()
+    assert (both > 0).sum() > (naked > 0).sum()
     assert solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
 
 

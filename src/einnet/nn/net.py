@@ -14,7 +14,7 @@ from einnet.nn.fanout import RMSNorm
 from einnet.nn.files import read_tensors, write_tensors
 from einnet.nn.layer import EinLayer
 from einnet.nn.masks import MaskLike, Masks
-from einnet.nn.polynomial import PolynomialBody
+from einnet.nn.polynomial import PolynomialBody, last_of
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.typemap import TypeMap, state_of
@@ -170,8 +170,7 @@ class DefaultBody(nn.Module):
         return self.head([x], masks, sizes)
 
     def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        *_, last = self.states(inputs, masks, sizes)
-        return self.read(last, masks, sizes)
+        return self.read(last_of(self.states(inputs, masks, sizes)), masks, sizes)
 
 
 BODIES = {"default": DefaultBody, "polynomial": PolynomialBody, "reference": ReferenceBody}

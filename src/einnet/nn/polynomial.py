@@ -3,10 +3,12 @@
 Each layer is linear, pooling, linear, with nothing in between, so the network is an equivariant
 polynomial of its input with learned coefficients. Every layer sees the input again. It suits
 functions that iterations of products compute, such as inverses: what is equivariant to more than
-permutations in each operation (rotations, say) stays so in the network.
+permutations in each operation (rotations, say) stays so in the network. A polynomial grows fast: the
+input must be scaled to a bounded range, as the pinv task does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from einnet.nn.typemap import TypeMap
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import pooling_terms
 
-__all__ = ["PolynomialBody", "PolynomialLayer"]
+__all__ = ["PolynomialBody", "PolynomialLayer", "last_of"]
 
 
 class PolynomialLayer(nn.Module):
@@ -73,5 +75,10 @@ class PolynomialBody(nn.Module):
         return self.head([state], masks, sizes)
 
     def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        *_, last = self.states(inputs, masks, sizes)
-        return self.read(last, masks, sizes)
+        return self.read(last_of(self.states(inputs, masks, sizes)), masks, sizes)
+
+
+def last_of(states: Iterable[Tensor]) -> Tensor:
+    """The last one; those before are not kept."""
+    (last,) = deque(states, maxlen=1)
+    return last

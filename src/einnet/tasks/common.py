@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 
 def run_to_resume(folder: Path, task: str, settings: Any, options: Options) -> Run:
-    """The run to go on with; raises where other settings or options are given beside it."""
+    """The run to go on with; raises where settings or options other than the defaults are given beside it."""
     if settings != type(settings)() or options != Options():
         raise EinNetError("--resume goes on with the run's own settings and options: leave out the others")
     return Run.open(folder, task)

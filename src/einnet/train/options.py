@@ -38,6 +38,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise EinNetError(f"--{name} must be positive, got {value}")
+        if not 0 <= self.seed < 2**31:
+            raise EinNetError(f"--seed must be from 0 to 2147483647, got {self.seed}")
         if self.precision not in ("auto", "bf16", "32"):
             raise EinNetError(f"--precision must be auto, bf16 or 32, got {self.precision!r}")
 

@@ -31,8 +31,13 @@ def measured(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[st
         rows["sizes"][f"{shape[0]}x{shape[1]}"] = {
             "error": error(inverses(net, a)[-1], a),
             f"newton-schulz, {s.depth} steps": error(newton_schulz(a, s.depth), a),
-            f"newton-schulz, {products} products": error(newton_schulz(a, products // 2), a),
+            f"newton-schulz, {products} products": error(newton_schulz(a, products // 2 - 1), a),
+            "zero": error(0 * a, a),
         }
+    a = matrices("test", 8, 16, TEST)
+    ours = error(inverses(net, a)[-1], a)
+    steps = next((k for k in range(1, products // 2) if error(newton_schulz(a, k), a) <= ours), None)
+    rows["newton-schulz products for this error at 8x16"] = None if steps is None else 2 * steps + 2
     return rows
 
 

@@ -47,10 +47,12 @@ def inverses(net: EinNet, a: Tensor, stretch: Tensor | float = 1.0) -> list[Tens
 
 def norm_bound(a: Tensor) -> Tensor:
     """The eighth root of the sum of the eighth powers of the singular values: at least the largest, close to it."""
-    small = a.square().mean((-2, -1), keepdim=True).sqrt()  # so that powers stay in range
+    small = a.abs().amax((-2, -1), keepdim=True)  # so that powers stay in range
+    small = torch.where(small > 0, small, 1)
     b = a / small
     gram = b @ b.mT if a.shape[-2] <= a.shape[-1] else b.mT @ b
-    return small * (gram @ gram).square().sum((-2, -1), keepdim=True).pow(1 / 8)
+    root = (gram @ gram).square().sum((-2, -1), keepdim=True).pow(1 / 8)
+    return small * torch.where(root > 0, root, 1)  # 1 for the zero matrix, whose pseudo-inverse is zero
 
 
 def residual(x: Tensor, a: Tensor) -> Tensor:
@@ -65,11 +67,11 @@ def error(x: Tensor, a: Tensor) -> float:
 
 
 def newton_schulz(a: Tensor, steps: int) -> Tensor:
-    """The iteration X <- 2 X - X A^T X from X = A / (norm_1 norm_inf), two products a step: not learned.
+    """The iteration X <- 2 X - X A^T X from X = A / norm_bound(A)^2, two products a step: not learned.
 
     Source: Ben-Israel and Cohen, On iterative computation of generalized inverses, 1966.
     """
-    x = a / (a.abs().sum(-2).amax(-1) * a.abs().sum(-1).amax(-1))[..., None, None]
+    x = a / norm_bound(a) ** 2
     for _ in range(steps):
         x = 2 * x - x @ a.mT @ x
     return x

@@ -5,9 +5,10 @@ columns, n = height * width symbols: 1 to 9, then A, B, C, ...
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import isqrt
 from pathlib import Path
 
@@ -32,11 +33,16 @@ class Layout:
     height: int
     width: int
 
+    def __post_init__(self) -> None:
+        if _height(self.n) != self.height:
+            raise DataError(f"boxes are as near to a square as can be, never higher than wide; got {self}")
+
     @classmethod
+    @cache
     def of(cls, n: int) -> "Layout":
         """The box for n symbols that is nearest to a square, never higher than wide."""
-        height = next((h for h in range(isqrt(max(n, 0)), 1, -1) if n % h == 0), None)
-        if height is None or n > len(SYMBOLS):
+        height = _height(n)
+        if height is None:
             raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
         return cls(height, n // height)
 
@@ -65,6 +71,10 @@ class Layout:
         return [sorted(set(self.units[u].ravel().tolist()) - {cell}) for cell, u in enumerate(self.units_of)]
 
 
+def _height(n: int) -> int | None:
+    return next((h for h in range(isqrt(max(n, 0)), 1, -1) if n % h == 0), None) if n <= len(SYMBOLS) else None
+
+
 def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
     """A board from one line: a symbol for each cell, row by row, `.` or `0` for a blank.
 
@@ -78,15 +88,17 @@ def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
     n = isqrt(len(text))
     if n * n != len(text) or n < 4:
         raise DataError(f"{where} has {len(text)} cells: a board of side n has n * n cells, 81 for the usual one")
-    Layout.of(n)
-    known = {s: k for k, s in enumerate(SYMBOLS[:n], start=1)} | dict.fromkeys(BLANKS, 0)
+    if _height(n) is None:
+        raise DataError(f"{where}: boards have boxes of two rows or more, so the side is 4, 6, 8, 9, ... 35; got {n}")
+    known = {s: k for case in (SYMBOLS, SYMBOLS.lower()) for k, s in enumerate(case[:n], start=1)}
+    known |= dict.fromkeys(BLANKS, 0)
     for place, symbol in enumerate(text):
-        if symbol.upper() not in known:
+        if symbol not in known:
             raise DataError(
                 f"{where} has {symbol!r} in row {place // n + 1}, column {place % n + 1}: symbols of a {n}x{n} board "
                 f"are {SYMBOLS[0]} to {SYMBOLS[n - 1]}, and '.' or '0' for a blank"
             )
-    return np.array([known[s.upper()] for s in text]).reshape(n, n)
+    return np.array([known[s] for s in text]).reshape(n, n)
 
 
 def written(board: np.ndarray) -> str:
@@ -124,6 +136,7 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     path = Path(path)
     puzzles: list[np.ndarray] = []
     solutions: list[np.ndarray] = []
+    numbers: list[int] = []
     for number, line in _lines(path):
         where = f"{path}, line {number}"
         parts = [read_board(part, where) for part in line.split(",")]
@@ -133,29 +146,33 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
             raise DataError(
                 f"{where}: the board's side is {len(parts[-1])}, before it was {len((puzzles or parts)[0])}"
             )
+        numbers.append(number)
         puzzles.append(parts[0])
         solutions += parts[1:]
     if not puzzles:
         raise DataError(f"{path} has no puzzle")
-    return np.stack(puzzles), _checked(solutions, puzzles, path) if solutions else None
+    return np.stack(puzzles), _checked(solutions, puzzles, numbers, path) if solutions else None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as f:
-            for number, line in enumerate(f, start=1):
-                if line.strip() and not line.startswith("#"):
-                    yield number, line.strip()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
+            text = f.read().decode("utf-8-sig")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if line and not line.startswith("#"):
+            yield number, line
 
 
-def _checked(solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], path: Path) -> np.ndarray:
+def _checked(
+    solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], numbers: Sequence[int], path: Path
+) -> np.ndarray:
     """The solutions, all complete, by the rules, and with the givens."""
     found, given = np.stack(solutions), np.stack(puzzles)
     units = Layout.of(found.shape[1]).units
     right = (np.sort(found.reshape(len(found), -1)[:, units], -1) == np.arange(1, found.shape[1] + 1)).all((1, 2))
     right &= ((given == 0) | (given == found)).all((1, 2))
     if not right.all():
-        raise DataError(f"{path}: puzzle {int(np.argmin(right)) + 1} has a solution that breaks a rule or its givens")
+        raise DataError(f"{path}, line {numbers[int(np.argmin(right))]}: the solution breaks a rule or the givens")
     return found

@@ -5,22 +5,24 @@ import random
 import numpy as np
 
 from einnet.tasks.sudoku.boards import Layout
-from einnet.tasks.sudoku.search import Search
+from einnet.tasks.sudoku.search import Search, SearchError
 
 __all__ = ["full_grid", "puzzle"]
 
-GUESSES = 200  # before a grid is begun anew
+GUESSES = 4  # for each cell, before a grid is begun anew; without a wrong one it takes about two thirds
 
 
 def full_grid(layout: Layout, rng: random.Random) -> np.ndarray:
     """A random full grid: cells filled by search with random guesses, begun anew where that takes long."""
     while True:
-        search = Search(layout, rng)
+        search = Search(layout, rng, GUESSES * layout.n**2)
         board = np.zeros((layout.n, layout.n), int)
         board[0] = rng.sample(range(1, layout.n + 1), layout.n)
         start = search.start(board)
-        for solved in search.solved(start, GUESSES) if start is not None else ():
-            return search.board(solved)
+        try:
+            return search.board(next(search.solved(start or [])))
+        except SearchError:
+            continue
 
 
 def puzzle(layout: Layout, rng: random.Random, givens: int = 0) -> tuple[np.ndarray, np.ndarray]:

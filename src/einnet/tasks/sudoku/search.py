@@ -7,38 +7,42 @@ cell with the fewest candidates.
 
 import random
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
+from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
 
-__all__ = ["Search", "solutions"]
+__all__ = ["Search", "SearchError", "solutions"]
 
 Candidates = list[int]
 
 
-def solutions(board: np.ndarray, most: int = 2) -> list[np.ndarray]:
+class SearchError(EinNetError):
+    """A search that was given up: the board may have more solutions, or none."""
+
+
+def solutions(board: np.ndarray, most: int = 2, guesses: int = 20_000) -> list[np.ndarray]:
     """Up to `most` solutions: none for an unsolvable board, one exactly for a proper puzzle.
 
     >>> from einnet.tasks.sudoku.boards import read_board
     >>> len(solutions(read_board("12.." + "34.." + "." * 8), most=100))
     12
+
+    Raises `SearchError` where so many guesses do not decide it (proper puzzles need a few dozens).
     """
-    search = Search(Layout.of(len(board)))
+    search = Search(Layout.of(len(board)), guesses=guesses)
     start = search.start(board)
-    found = []
-    for solved in search.solved(start) if start is not None else ():
-        found.append(search.board(solved))
-        if len(found) == most:
-            break
-    return found
+    found = search.solved(start) if start is not None else iter(())
+    return [search.board(solved) for solved in islice(found, most)]
 
 
 class Search:
-    """Solves boards of one layout; with a random generator, guesses in random order."""
+    """Solves boards of one layout; with a random generator, guesses in random order; with a limit of guesses."""
 
-    def __init__(self, layout: Layout, rng: random.Random | None = None):
-        self.layout, self.rng = layout, rng
+    def __init__(self, layout: Layout, rng: random.Random | None = None, guesses: int | None = None):
+        self.layout, self.rng, self.most = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
         self.guesses = 0
@@ -79,8 +83,8 @@ class Search:
                         todo.append((places[0], gone))
         return True
 
-    def solved(self, candidates: Candidates, limit: int | None = None) -> Iterator[Candidates]:
-        """Every completion; with a limit, gives up quietly after so many guesses in all."""
+    def solved(self, candidates: Candidates) -> Iterator[Candidates]:
+        """Every completion; raises `SearchError` at the limit."""
         open_cells = [(c.bit_count(), cell) for cell, c in enumerate(candidates) if c & (c - 1)]
         if not open_cells:
             yield candidates
@@ -90,12 +94,14 @@ class Search:
         if self.rng is not None:
             self.rng.shuffle(choices)
         for choice in choices:
-            if limit is not None and self.guesses >= limit:
-                return
+            if self.guesses == self.most:
+                raise SearchError(
+                    f"{self.most:,} guesses do not decide the board: it is no proper puzzle, or very hard"
+                )
             self.guesses += 1
             longer = list(candidates)
             if self.restrict(longer, cell, choice):
-                yield from self.solved(longer, limit)
+                yield from self.solved(longer)
 
 
 def _bits(number: int) -> Iterator[int]:
