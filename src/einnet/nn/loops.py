@@ -7,6 +7,7 @@ goes through the same chunks: each step z = x y has the gradients dx = dz y and 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -133,7 +134,8 @@ class LoopedEinsum:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop: Tuple = tuple(loop)
-        self.steps = pairs(self.tuples, self.output, self.loop)
+        *steps, last = pairs(self.tuples, self.output, self.loop)
+        self.steps = [*steps, replace(last, kept=self.without_loop(self.output))]
         self.names = [*map(self.without_loop, self.tuples), *(step.kept for step in self.steps)]  # of all values
 
     @staticmethod

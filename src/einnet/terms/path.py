@@ -63,7 +63,8 @@ def pairs(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()) -> list[Pa
     left, found = list(range(len(names))), []
     for places in contraction_path(tuple(names), target):
         one, two = sorted(left.pop(k) for k in sorted(places, reverse=True))
-        every = tuple(dict.fromkeys((*names[one], *names[two])))
+        wide, narrow = sorted((names[one], names[two]), key=len, reverse=True)  # whose axes then stay in place
+        every = tuple(dict.fromkeys((*wide, *narrow)))
         needed = {i for k in left for i in names[k]} | set(target)
         found.append(Pair(one, two, every, tuple(i for i in every if i in needed)))
         left.append(len(names))
