@@ -14,6 +14,7 @@ from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.kg import commands as kg
 from einnet.tasks.pinv import commands as pinv
+from einnet.tasks.sudoku import commands as sudoku
 
 __all__ = ["app", "main"]
 
@@ -28,6 +29,7 @@ for verb in (train, evaluate, predict):
     app.command(verb)
 train.command(kg.train, name="kg")
 train.command(pinv.train, name="pinv")
+train.command(sudoku.train, name="sudoku")
 evaluate.command(kg.evaluate, name="kg")
 evaluate.command(pinv.evaluate, name="pinv")
 predict.command(kg.predict, name="kg")

@@ -5,13 +5,16 @@ n times less. As the map is linear and a root-mean-square is a sum of squares, b
 the map commute with the expansion of cores (broadcast, permutation, embedding on a diagonal).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from einnet.nn.execute import expand
+from einnet.nn.steps import align
 from einnet.plan import Plan
+
+Frame = tuple[int, ...]
 
 __all__ = ["FanOut", "RMSNorm", "linear"]
 
@@ -52,16 +55,27 @@ class RMSNorm(nn.Module):
 class FanOut(nn.Module):
     """A linear map from the results of a plan, `features` for each term, to `out` features.
 
-    With `norm`, each cell's results are first divided by their root mean square over all terms.
+    With `norm`, each cell's results are first divided by their root mean square over all terms. `shared`
+    has a number for each term: terms of one number share their weights.
     """
 
     def __init__(
-        self, plan: Plan, features: int, out: int, *, bias: bool = True, norm: bool = False, dropout: float = 0.0
+        self,
+        plan: Plan,
+        features: int,
+        out: int,
+        *,
+        bias: bool = True,
+        norm: bool = False,
+        dropout: float = 0.0,
+        shared: Sequence[int] | None = None,
     ):
         super().__init__()
         self.features = features
-        self.total = features * len(plan.terms)
+        self.shared = tuple(range(len(plan.terms))) if shared is None else tuple(shared)
+        self.total = features * (1 + max(self.shared))
         self.groups = _groups(plan)
+        self.nested = _nested(self.groups)
         bound = self.total**-0.5
         self.weight = nn.Parameter(torch.empty(out, self.total).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
@@ -70,21 +84,32 @@ class FanOut(nn.Module):
 
     def forward(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
         """From the cores of all terms to (batch..., out, axes...), `axes` being the output's sizes."""
-        weights = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
-        mapped, squares = [], []
+        each = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
+        weights = [each[k] for k in self.shared]
+        mapped, squares = {}, {}
         for frame, members in self.groups.items():
             rank = len({f for f in frame if f >= 0})
             x = _joined([cores[k] for k in members], rank)
             weight = torch.cat([weights[k] for k in members], 1)
-            mapped.append(expand(linear(self.dropout(x), weight, None, rank), frame, axes))
+            mapped[frame] = linear(self.dropout(x), weight, None, rank)
             if self.gain is not None:
-                squares.append(expand(_wide(x).square().sum(-1 - rank, keepdim=True), frame, axes))
-        total = add(mapped)
+                squares[frame] = _wide(x).square().sum(-1 - rank, keepdim=True)
+        total = self._sum(mapped, axes)
         if squares:
-            total = total * torch.rsqrt(add(squares) / self.total + 1e-6).to(total.dtype)
+            total = total * torch.rsqrt(self._sum(squares, axes) / self.total + 1e-6).to(total.dtype)
         if self.bias is not None:
             total = total + self.bias.reshape(-1, *[1] * len(axes)).to(total.dtype)
         return total
+
+    def _sum(self, parts: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
+        """The parts expanded and added; one of few axes goes to one of more axes before that is expanded."""
+        left = dict(parts)
+        for frame, larger in self.nested:
+            rank, wide = 1 + max(frame), 1 + max(larger)
+            left[larger] = left[larger] + align(
+                left.pop(frame), [larger[frame.index(k)] for k in range(rank)], range(wide)
+            )
+        return add([expand(x, frame, axes) for frame, x in left.items()])
 
 
 def add(parts: Sequence[Tensor]) -> Tensor:
@@ -95,9 +120,24 @@ def add(parts: Sequence[Tensor]) -> Tensor:
     return first
 
 
-def _groups(plan: Plan) -> Mapping[tuple[int, ...], list[int]]:
+def _nested(frames: Iterable[Frame]) -> list[tuple[Frame, Frame]]:
+    """Frames with the smallest one that holds all their output axes and is not the whole output; few axes first."""
+    plain = sorted((f for f in frames if all(f.count(k) == 1 for k in f if k >= 0)), key=lambda f: max((-1, *f)))
+    found = []
+    for frame in plain:
+        larger = [g for g in plain if -1 in g and max(g) > max((-1, *frame)) and _holds(g, frame)]
+        if larger:
+            found.append((frame, larger[0]))
+    return found
+
+
+def _holds(larger: Frame, frame: Frame) -> bool:
+    return all(g >= 0 for g, f in zip(larger, frame, strict=True) if f >= 0)
+
+
+def _groups(plan: Plan) -> Mapping[Frame, list[int]]:
     """The numbers of the terms of each frame."""
-    groups: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[Frame, list[int]] = {}
     for k, result in enumerate(plan.results):
         groups.setdefault(result.frame, []).append(k)
     return groups

@@ -14,9 +14,11 @@ from einnet.nn.fanout import RMSNorm
 from einnet.nn.files import read_tensors, write_tensors
 from einnet.nn.layer import EinLayer
 from einnet.nn.masks import MaskLike, Masks
-from einnet.nn.polynomial import PolynomialBody, last_of
+from einnet.nn.polynomial import PolynomialBody
+from einnet.nn.recurrent import RecurrentBody
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
+from einnet.nn.stack import Stack, Step
 from einnet.nn.typemap import TypeMap, state_of
 from einnet.symmetry import Signature, Symmetry
 
@@ -49,13 +51,17 @@ class EinNet(nn.Module):
         order: the largest number of operands of the usual pooling operations; None for all of them.
         terms: the pooling operations, instead of the usual ones.
         block: "default"; "polynomial" for layers without activations and norms (see
-            `einnet.nn.polynomial`); "reference" for the network of the source text.
+            `einnet.nn.polynomial`); "recurrent" for layers run again and again (`einnet.nn.recurrent`);
+            "reference" for the network of the source text.
         dropout: probability of dropping, while training, a pooled value and a value of an update.
         scale: "mean" or "sum", see `EinPool`; the reference block always has plain sums.
         state: the type of the state, if not the smallest that holds all inputs and the output.
         recompute: recompute activations in the backward pass, which saves memory.
+        iterations: how often the layers are run one after the other, with the same weights.
+        exchange: a further symmetry of a recurrent network, the type's letters with some exchanged
+            in pairs: "ba" for "ab" makes it commute with transposition too.
 
-    Shapes: `forward(*inputs, mask=None, sizes=None)`, each input (batch..., its axes..., features),
+    Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
     to (batch..., output axes..., out_features); the features are there also where the notation has no
     H. `mask`: see `EinPool`. An output axis that no input has takes its size from `sizes={"b": 5}`.
     Raises `EinNetError` for wrong arguments, `ShapeError` for wrong tensors.
@@ -77,6 +83,8 @@ class EinNet(nn.Module):
         scale: str | None = None,
         state: Symmetry | str | None = None,
         recompute: bool = False,
+        iterations: int = 1,
+        exchange: str | None = None,
     ):
         super().__init__()
         self.signature = with_features(signature)
@@ -96,27 +104,90 @@ class EinNet(nn.Module):
             terms=None if terms is None else tuple(map(str, terms)),
             block=block,
             dropout=dropout,
-            scale=scale or ("sum" if block == "reference" else "mean"),
+            scale=scale or ("sum" if block in ("reference", "recurrent") else "mean"),
             state=str(self.state),
             recompute=recompute,
+            iterations=iterations,
+            exchange=exchange,
         )
         self.body = BODIES[block](self.signature, self.state, self.settings)
 
-    def forward(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
-        bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
-        masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs))
-        return self.body(inputs, masks, bound)
+    def forward(
+        self,
+        *inputs: Tensor,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> Tensor:
+        masks, bound = self._bound(inputs, mask, sizes)
+        return self.body(inputs, masks, bound, **self._times(iterations))
 
-    def outputs(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> list[Tensor]:
+    def outputs(
+        self,
+        *inputs: Tensor,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> list[Tensor]:
         """What the network would give after each of its layers, the last as `forward` gives it.
 
         For a loss at every layer. The reference network has no output before its last layer.
         """
-        if not hasattr(self.body, "states"):
-            raise EinNetError('block="reference" has an output after its last layer only')
+        states = self.states(*inputs, mask=mask, sizes=sizes, iterations=iterations)
+        masks, bound = self._bound(inputs, mask, sizes)
+        return [self.body.read(state, masks, bound) for state in states]
+
+    def states(
+        self,
+        *inputs: Tensor,
+        start: Tensor | None = None,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> Iterator[Tensor]:
+        """The state after each layer, (batch..., axes..., hidden), from a state that was reached before, or the first.
+
+        >>> import torch
+        >>> net = EinNet("aH", 1, 1, hidden=8, depth=1, block="recurrent", iterations=4)
+        >>> x = torch.randn(5, 1)
+        >>> *_, early = net.states(x)
+        >>> *_, late = net.states(x, start=early)                    # goes on for four more
+        >>> torch.allclose(net.read(late, x), net(x, iterations=8), atol=1e-5)
+        True
+        """
+        if not isinstance(self.body, Stack):
+            raise EinNetError(f'block="{self.settings.block}" has an output after its last layer only')
+        masks, bound = self._bound(inputs, mask, sizes)
+        return self.body.states(inputs, masks, bound, start, self._times(iterations).get("iterations"))
+
+    def start(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
+        """The state before the first layer."""
+        if not isinstance(self.body, Stack):
+            raise EinNetError(f'block="{self.settings.block}" has no states')
+        return self.body.start(inputs, *self._bound(inputs, mask, sizes))
+
+    def read(
+        self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
+    ) -> Tensor:
+        """The output from a state that the inputs led to."""
+        return self.body.read(state, *self._bound(inputs, mask, sizes))
+
+    def _bound(
+        self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None
+    ) -> tuple[Masks | None, dict[str, int]]:
+        """The masks and the size of each class, checked."""
         bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
-        masks = Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs))
-        return [self.body.read(state, masks, bound) for state in self.body.states(inputs, masks, bound)]
+        return Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs)), bound
+
+    def _times(self, iterations: int | None) -> dict[str, int]:
+        """The argument for the body: how often the layers are run, where that was said."""
+        if iterations is None:
+            return {}
+        if not isinstance(self.body, Stack):
+            raise EinNetError(f'block="{self.settings.block}" is run once: it has no iterations')
+        if not isinstance(iterations, int) or iterations < 1:
+            raise EinNetError(f"iterations must be a positive whole number, got {iterations!r}")
+        return {"iterations": iterations}
 
     def save(self, path: Path | str) -> None:
         """Writes the weights, the signature and the arguments to one safetensors file."""
@@ -142,12 +213,13 @@ class EinNet(nn.Module):
         return f"{self.signature}, state {self.state}"
 
 
-class DefaultBody(nn.Module):
+class DefaultBody(Stack):
     """Inputs to state, layers, norm, state to output."""
 
     def __init__(self, signature: Signature, state: Symmetry, s: Settings):
         super().__init__()
         self.state, self.rank, self.recompute = state, len(state.axes), s.recompute
+        self.iterations = s.iterations
         to_state, to_output = Signature.of(signature.inputs, state), Signature.of([state], signature.output)
         self.lift = TypeMap(to_state, s.in_features, s.hidden, lambda f: nn.Linear(f, s.hidden), s.scale)
         options = {"terms": s.terms, "order": s.order, "dropout": s.dropout, "scale": s.scale}
@@ -156,21 +228,18 @@ class DefaultBody(nn.Module):
         out = s.out_features
         self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out), s.scale)
 
-    def states(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Iterator[Tensor]:
-        """The state after each layer."""
-        x = self.lift(inputs, masks, sizes)
+    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return self.lift(inputs, masks, sizes)
+
+    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
         its = masks and masks.restricted_to(self.state)
-        for layer in self.layers:
-            x = checkpoint(layer, x, its, use_reentrant=False) if self.recompute else layer(x, its)
-            yield x
+        if self.recompute:
+            return lambda layer, x: checkpoint(layer, x, its, use_reentrant=False)
+        return lambda layer, x: layer(x, its)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        """The output from a state."""
         x = from_front(self.norm(to_front(state, self.rank)), self.rank)
         return self.head([x], masks, sizes)
 
-    def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        return self.read(last_of(self.states(inputs, masks, sizes)), masks, sizes)
 
-
-BODIES = {"default": DefaultBody, "polynomial": PolynomialBody, "reference": ReferenceBody}
+BODIES = {"default": DefaultBody, "polynomial": PolynomialBody, "recurrent": RecurrentBody, "reference": ReferenceBody}

@@ -7,8 +7,7 @@ permutations in each operation (rotations, say) stays so in the network. A polyn
 input must be scaled to a bounded range, as the pinv task does.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +18,12 @@ from einnet.nn.fanout import FanOut, linear
 from einnet.nn.masks import Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
+from einnet.nn.stack import Stack, Step
 from einnet.nn.typemap import TypeMap
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import pooling_terms
 
-__all__ = ["PolynomialBody", "PolynomialLayer", "last_of"]
+__all__ = ["PolynomialBody", "PolynomialLayer"]
 
 
 class PolynomialLayer(nn.Module):
@@ -45,40 +45,32 @@ class PolynomialLayer(nn.Module):
         return linear(x, self.keep, None, rank) + self.fan_out(cores, [sizes[c] for c in self.pool.symmetry.axes])
 
 
-class PolynomialBody(nn.Module):
+class PolynomialBody(Stack):
     """Inputs to state, layers that each see the lifted input, state to output; linear maps without bias."""
 
     def __init__(self, signature: Signature, state: Symmetry, s: Settings):
         super().__init__()
         if s.dropout or s.recompute:
             raise EinNetError('block="polynomial" has neither dropout nor recompute: leave both at their defaults')
-        self.state, self.rank = state, len(state.axes)
+        self.state, self.rank, self.iterations = state, len(state.axes), s.iterations
         to_state, to_output = Signature.of(signature.inputs, state), Signature.of([state], signature.output)
         self.lift = TypeMap(to_state, s.in_features, s.hidden, lambda f: nn.Linear(f, s.hidden, bias=False), s.scale)
         self.layers = nn.ModuleList(PolynomialLayer(state, s) for _ in range(s.depth))
         out = s.out_features
         self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out, bias=False), s.scale)
 
-    def states(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Iterator[Tensor]:
-        """The state after each layer."""
+    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return self.lift(inputs, masks, sizes)
+
+    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
         given = to_front(self.lift(inputs, masks, sizes), self.rank)
         its = masks and masks.restricted_to(self.state)
-        x = given
-        for layer in self.layers:
-            x = layer(x, given, sizes, its)
-            if its is not None:
-                x = its.apply(x)
-            yield from_front(x, self.rank)
+
+        def step(layer: nn.Module, x: Tensor) -> Tensor:
+            x = layer(to_front(x, self.rank), given, sizes, its)
+            return from_front(x if its is None else its.apply(x), self.rank)
+
+        return step
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        """The output from a state."""
         return self.head([state], masks, sizes)
-
-    def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        return self.read(last_of(self.states(inputs, masks, sizes)), masks, sizes)
-
-
-def last_of(states: Iterable[Tensor]) -> Tensor:
-    """The last one; those before are not kept."""
-    (last,) = deque(states, maxlen=1)
-    return last

@@ -69,8 +69,10 @@ class ReferenceBody(nn.Module):
 
     def __init__(self, signature: Signature, state: Symmetry, s: Settings):
         super().__init__()
-        if s.dropout or s.scale != "sum":
-            raise EinNetError('block="reference" has neither dropout nor scaled sums: leave both at their defaults')
+        if s.dropout or s.scale != "sum" or s.iterations > 1:
+            raise EinNetError(
+                'block="reference" has neither dropout nor scaled sums nor iterations: leave them at their defaults'
+            )
         self.state, self.recompute = state, s.recompute
         terms = reference_terms(state, s.order) if s.terms is None else s.terms
         features = s.heads * EinPool(terms, state).fan_in

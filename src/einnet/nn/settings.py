@@ -24,9 +24,11 @@ class Settings:
     scale: str = "mean"
     state: str | None = None
     recompute: bool = False
+    iterations: int = 1
+    exchange: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("out_features", "heads", "hidden", "depth"):
+        for name in ("out_features", "heads", "hidden", "depth", "iterations"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")

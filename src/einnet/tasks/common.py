@@ -1,7 +1,9 @@
 """What the commands of every task share: messages, the settings of a run, going on with one."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -9,12 +11,42 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.train.options import Options
 from einnet.train.run import Run
 
-__all__ = ["from_config", "interrupted", "run_to_resume", "say"]
+if TYPE_CHECKING:
+    from einnet.train.task import Task
+
+__all__ = ["fitted", "from_config", "interrupted", "prepared", "run_to_resume", "say"]
 
 
 def say(text: str) -> None:
     """A message beside the results, on standard error; paths are not wrapped, so that they can be copied."""
     Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
+
+
+def prepared(task: str, settings: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options]:
+    """A new run, or the one to go on with and its own settings and options; in single precision unless asked."""
+    if resume is None:
+        run = Run.create(options.out, task, {"settings": settings.as_json(), "options": options.as_json()})
+    else:
+        run = run_to_resume(resume, task, settings, options)
+        settings, options = from_config(run, type(settings))
+    return run, settings, replace(options, precision="32") if options.precision == "auto" else options
+
+
+def fitted(make_task: "Callable[[], Task]", run: Run, options: Options, resume: Path | None, **how: Any) -> bool:
+    """Trains and draws the learning curve; False if Ctrl-C ended it. `how`: see `einnet.train.fit`."""
+    from einnet.plots import learning_curve
+    from einnet.train.loop import fit
+
+    metrics: list[str] = []
+
+    def make() -> "Task":
+        task = make_task()
+        metrics.append(task.metric)
+        return task
+
+    finished = fit(make, run, options, resume=resume is not None, **how)
+    learning_curve(run.folder / "log.csv", run.folder / "curve.png", metrics[0])
+    return finished
 
 
 def run_to_resume(folder: Path, task: str, settings: Any, options: Options) -> Run:
@@ -28,7 +60,7 @@ def from_config(run: Run, kind: type) -> tuple[Any, Options]:
     """The settings, of this kind, and the options of a run."""
     config = run.config()
     try:
-        return kind(**config["settings"]), Options.from_json(config["options"])
+        return kind.from_json(config["settings"]), Options.from_json(config["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{run.folder / 'config.json'} does not fit this version of EinNet: {error}") from None
 

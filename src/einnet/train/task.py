@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from einnet.nn import EinNet
+from einnet.train.optimizers import adamw
 
 __all__ = ["Task"]
 
@@ -56,10 +57,7 @@ class Task(LightningModule, ABC):
         self.log_dict({f"valid/{name}": value for name, value in found.items()}, sync_dist=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        matrices = [p for p in self.net.parameters() if p.dim() > 1]
-        others = [p for p in self.net.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.lr, betas=(0.9, 0.98), weight_decay=self.weight_decay)
+        return adamw(self.net.parameters(), self.lr, self.weight_decay)
 
 
 @torch.no_grad()

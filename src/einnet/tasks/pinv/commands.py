@@ -4,14 +4,13 @@ Torch is imported inside the functions: the command line must be quick to answer
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from einnet.errors import CheckpointError
-from einnet.tasks.common import from_config, interrupted, run_to_resume, say
+from einnet.tasks.common import fitted, interrupted, prepared, say
 from einnet.tasks.pinv.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -37,26 +36,16 @@ def train(
     resume
         Folder of a run to go on with, with the run's own settings and options.
     """
-    from einnet.plots import learning_curve
     from einnet.tasks.pinv.report import measured, print_results, product_picture
     from einnet.tasks.pinv.task import Inverse
-    from einnet.train.loop import fit
 
-    if resume is None:
-        config = {"settings": settings.as_json(), "options": options.as_json()}
-        run = Run.create(options.out, "pinv", config)
-    else:
-        run = run_to_resume(resume, "pinv", settings, options)
-        settings, options = from_config(run, Settings)
+    run, settings, options = prepared("pinv", settings, options, resume)
     say(f"{settings.matrices} matrices {settings.rows} x {settings.columns} to learn from\nrun in {run.folder}")
-    if options.precision == "auto":
-        options = replace(options, precision="32")  # half precision is coarser than the error wanted
-    finished = fit(
-        lambda: Inverse(settings, options.seed), run, options,
-        steps=STEPS, every=EVERY, clip=0.5, resume=resume is not None,
-    )  # fmt: skip
-    learning_curve(run.folder / "log.csv", run.folder / "curve.png", "error")
-    if not finished:
+
+    def task() -> Inverse:
+        return Inverse(settings, options.seed)
+
+    if not fitted(task, run, options, resume, steps=STEPS, every=EVERY, clip=0.5):
         return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)

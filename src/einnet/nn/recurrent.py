@@ -1,0 +1,93 @@
+"""One set of layers run again and again: `EinNet(..., block="recurrent", iterations=T)`.
+
+For problems that are solved step by step, such as Sudoku. Every step sees the input again and moves
+the state by half a step, then each cell's state is divided by its root mean square, so that the state
+stays bounded however long it runs. What is pooled is not negative, and of each sum S the network
+sees log(1 + S): that tells nothing from one and one from two, whether 9 or 25 values are summed, and
+so carries over to other sizes. With `exchange` the network has a further symmetry of the type,
+such as the transposition of a board.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from einnet.errors import EinNetError
+from einnet.nn.execute import from_front, to_front
+from einnet.nn.fanout import FanOut, linear
+from einnet.nn.masks import Masks
+from einnet.nn.pool import pool_cores
+from einnet.nn.settings import Settings
+from einnet.nn.stack import Stack, Step
+from einnet.nn.typemap import TypeMap
+from einnet.plan import Plan
+from einnet.symmetry import Signature, Symmetry
+from einnet.terms import pooling_terms
+from einnet.terms.exchange import shared
+from einnet.terms.term import as_terms
+
+__all__ = ["RecurrentBody", "RecurrentLayer"]
+
+
+class RecurrentLayer(nn.Module):
+    """A half step: linear, ReLU, pooling, logarithm, linear, ReLU, linear, added; then the norm."""
+
+    def __init__(self, state: Symmetry, given: int, s: Settings):
+        super().__init__()
+        terms = as_terms(pooling_terms(state, s.order) if s.terms is None else s.terms)
+        operands, numbers = shared(terms, state, s.exchange)
+        self.state, self.heads, self.width = state, s.heads, 3 * s.hidden // 2
+        self.plan = Plan.make(terms, state, sources=operands)
+        self.fan_in = nn.Linear(s.hidden + given, self.width + s.heads * self.plan.slots)
+        self.fan_out = FanOut(self.plan, s.heads, self.width, bias=False, shared=numbers)
+        self.out = nn.Linear(self.width, s.hidden)
+
+    def forward(self, x: Tensor, given: Tensor, sizes: Mapping[str, int], masks: Masks | None) -> Tensor:
+        """Features stand before the axes."""
+        rank = len(self.state.axes)
+        z = linear(torch.cat([x, given], -1 - rank), self.fan_in.weight, self.fan_in.bias, rank)
+        z, *parts = z.split([self.width] + [self.heads] * self.plan.slots, -1 - rank)
+        parts = [p.relu() if masks is None else masks.apply(p.relu()) for p in parts]
+        cores = [c.log1p() for c in pool_cores(self.plan, parts, sizes, masks, "sum")]
+        z = z + self.fan_out(cores, [sizes[c] for c in self.state.axes])
+        x = unit(x + linear(z.relu(), self.out.weight, self.out.bias, rank) / 2, rank)
+        return x if masks is None else masks.apply(x)
+
+
+def unit(x: Tensor, rank: int) -> Tensor:
+    """Each cell's features divided by their root mean square."""
+    return x * torch.rsqrt(x.square().mean(-1 - rank, keepdim=True) + 1e-6)
+
+
+class RecurrentBody(Stack):
+    """Inputs to state, layers that each see the inputs and are run again and again, state to output."""
+
+    def __init__(self, signature: Signature, state: Symmetry, s: Settings):
+        super().__init__()
+        if s.dropout or s.recompute or s.scale != "sum":
+            raise EinNetError('block="recurrent" has plain sums, no dropout and no recompute: leave them at defaults')
+        if s.exchange is not None and any(t.axes != state.axes for t in (*signature.inputs, signature.output)):
+            raise EinNetError(
+                f"exchange needs inputs and output of the type of the state, '{state}'; got '{signature}'"
+            )
+        self.state, self.rank, self.iterations = state, len(state.axes), s.iterations
+        to_state, to_output = Signature.of(signature.inputs, state), Signature.of([state], signature.output)
+        given, out = sum(s.in_features), s.out_features
+        self.given = TypeMap(to_state, s.in_features, given, lambda f: nn.Linear(f, given))
+        self.first = nn.Linear(given, s.hidden)
+        self.layers = nn.ModuleList(RecurrentLayer(state, given, s) for _ in range(s.depth))
+        self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out))
+
+    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        x = unit(to_front(self.first(self.given(inputs, masks, sizes)), self.rank), self.rank)
+        its = masks and masks.restricted_to(self.state)
+        return from_front(x if its is None else its.apply(x), self.rank)
+
+    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
+        given = to_front(self.given(inputs, masks, sizes), self.rank)
+        its = masks and masks.restricted_to(self.state)
+        return lambda layer, x: from_front(layer(to_front(x, self.rank), given, sizes, its), self.rank)
+
+    def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return self.head([state], masks, sizes)

@@ -1,0 +1,128 @@
+"""The network for Sudoku, and how it learns.
+
+Rows in a band, columns in a stack and digits may change places, bands and stacks too, and the board
+may be transposed: a network of type `ixjycH; i->x, j->y` with the exchange `jyixc`. One layer, whose
+operations are the sums over what the rules speak of, is run again and again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from einnet.nn import EinNet
+from einnet.tasks.sudoku.boards import Layout
+from einnet.tasks.sudoku.settings import Settings
+from einnet.train.optimizers import MuonAdamW
+from einnet.train.task import Task
+
+__all__ = ["EXCHANGE", "TERMS", "TYPE", "Solving", "encoded", "logits", "make_net", "steps"]
+
+TYPE, EXCHANGE = "ixjycH; i->x, j->y", "jyixc"
+TERMS = {
+    "row": "ixjyc->ixkzc",
+    "column": "ixjyc->kzjyc",
+    "box": "ixjyc->izjwc",
+    "row of a box": "ixjyc->ixjzc",
+    "column of a box": "ixjyc->izjyc",
+    "digits of a cell": "ixjyc->ixjyd",
+}
+
+HELD_OUT = 200  # boards at most
+VALID_STEPS = 32
+AT_ONCE, ROUNDS = 5, 8  # steps that the loss goes back through; how often a board comes back for more of them
+
+
+def make_net(s: Settings) -> EinNet:
+    return EinNet(
+        TYPE, 2, 1, heads=s.heads, hidden=s.hidden, depth=1, block="recurrent",
+        terms=list(TERMS.values()), exchange=EXCHANGE, iterations=s.iterations,
+    )  # fmt: skip
+
+
+def encoded(boards: Tensor, layout: Layout) -> Tensor:
+    """Boards (batch, n, n) as (batch, i, x, j, y, c, 2): is c the given; is another one."""
+    n = layout.n
+    digits = torch.arange(1, n + 1, device=boards.device)
+    this = boards.unsqueeze(-1) == digits
+    other = (boards > 0).unsqueeze(-1) & ~this
+    shape = (len(boards), n // layout.height, layout.height, n // layout.width, layout.width, n, 2)
+    return torch.stack([this, other], -1).float().reshape(shape)
+
+
+def logits(net: EinNet, state: Tensor, givens: Tensor) -> Tensor:
+    """(batch, n, n, digits) from a state."""
+    n = state.shape[-2]
+    return net.read(state, givens).reshape(-1, n, n, n)
+
+
+def steps(net: EinNet, givens: Tensor, number: int) -> Iterator[Tensor]:
+    """The boards (batch, n, n) that the network thinks of after each step."""
+    for state in net.states(givens, iterations=number):
+        yield logits(net, state, givens).argmax(-1) + 1
+
+
+class Solving(Task):
+    """Learns to solve a fixed set of puzzles step by step; selects by how many others are solved, and how early.
+
+    A board stays in the batch, with its state, for several rounds of a few steps, until it is solved or
+    old: so the network learns from states deep in a run at the cost of a shallow one.
+    """
+
+    metric = "early"
+
+    def __init__(self, settings: Settings, puzzles: np.ndarray, solutions: np.ndarray, seed: int):
+        super().__init__(make_net(settings), lr=settings.lr, weight_decay=0.0, average=0.995, seed=seed)
+        self.layout = Layout.of(puzzles.shape[1])
+        held = min(HELD_OUT, max(1, len(puzzles) // 10))
+        for name, boards in (("puzzles", puzzles), ("solutions", solutions)):
+            self.register_buffer(name, torch.from_numpy(boards[:-held].copy()), persistent=False)
+            self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held:].copy()), persistent=False)
+        self.boards = torch.zeros(settings.batch, dtype=torch.long)  # numbers of the puzzles in the batch
+        self.age = torch.full((settings.batch,), ROUNDS)
+        self.state: Tensor | None = None
+
+    def loss(self, step: int) -> Tensor:
+        """The mean cross-entropy of the digits of all cells after every step."""
+        puzzles: Tensor = self.puzzles  # type: ignore[assignment]
+        solutions: Tensor = self.solutions  # type: ignore[assignment]
+        new = self.age >= ROUNDS
+        self.boards = torch.where(new, torch.randint(len(puzzles), self.boards.shape), self.boards)
+        self.age = torch.where(new, 0, self.age)
+        boards = self.boards.to(puzzles.device)
+        givens, wanted = encoded(puzzles[boards], self.layout), solutions[boards]
+        state = self.net.start(givens)
+        if self.state is not None:
+            state = torch.where(new.to(state.device).reshape(-1, *[1] * (state.dim() - 1)), state, self.state)
+        total = torch.zeros((), device=state.device)
+        for state in self.net.states(givens, start=state, iterations=AT_ONCE):  # noqa: B020
+            guess = logits(self.net, state, givens)
+            total = total + cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) / AT_ONCE
+        self.state = state.detach()
+        solved = (guess.argmax(-1) + 1 == wanted).all((1, 2)).cpu()
+        chance = torch.rand(len(self.age))
+        leaves = (solved & (chance < 0.5)) | (chance < 0.03)
+        self.age = torch.where(leaves, ROUNDS, self.age + 1)
+        return total
+
+    @torch.no_grad()
+    def validate(self, net: EinNet) -> dict[str, float]:
+        """The share of boards that are solved at the end, and that are solved on average over all steps."""
+        held: Tensor = self.held_puzzles  # type: ignore[assignment]
+        wanted: Tensor = self.held_solutions  # type: ignore[assignment]
+        found = steps(net, encoded(held, self.layout), VALID_STEPS)
+        shares = [float((boards == wanted).all((1, 2)).float().mean()) for boards in found]
+        return {"early": sum(shares) / len(shares), "solved": shares[-1]}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return MuonAdamW(self.net.parameters(), self.lr)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["batch"] = {"boards": self.boards, "age": self.age, "state": self.state}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        saved = checkpoint["batch"]
+        self.boards, self.age, self.state = saved["boards"], saved["age"], saved["state"]
