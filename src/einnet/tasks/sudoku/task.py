@@ -33,7 +33,7 @@ TERMS = {
 
 HELD_OUT = 200  # boards at most
 VALID_STEPS = 32
-AT_ONCE, ROUNDS = 5, 8  # steps that the loss goes back through; how often a board comes back for more of them
+AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a board comes back for more of them
 
 
 def make_net(s: Settings) -> EinNet:
