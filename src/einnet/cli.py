@@ -32,7 +32,9 @@ train.command(pinv.train, name="pinv")
 train.command(sudoku.train, name="sudoku")
 evaluate.command(kg.evaluate, name="kg")
 evaluate.command(pinv.evaluate, name="pinv")
+evaluate.command(sudoku.evaluate, name="sudoku")
 predict.command(kg.predict, name="kg")
+predict.command(sudoku.predict, name="sudoku")
 
 
 @app.command

@@ -250,7 +250,7 @@ def test_scales_differ_and_sum_is_plain():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (("aaH", 1, 1), {"block": "refrence"}, "block must be one of 'default', 'polynomial', 'reference', got 'refrence'"),
+        (("aaH", 1, 1), {"block": "refrence"}, "block must be one of 'default', 'polynomial', 'recurrent', 'reference', got 'refrence'"),
         (("aaH", 1, 0), {}, "out_features must be a positive whole number, got 0"),
         (("aaH", 1, 1, -1), {}, "heads must be a positive whole number, got -1"),
         (("aaH", 1, 1, 1, 2.5), {}, "hidden must be a positive whole number, got 2.5"),

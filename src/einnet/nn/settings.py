@@ -34,3 +34,5 @@ class Settings:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise EinNetError(f"dropout must be a number from 0 to below 1, got {self.dropout!r}")
+        if self.exchange is not None and self.block != "recurrent":
+            raise EinNetError('only a recurrent network has an exchange: block="recurrent"')

@@ -6,6 +6,7 @@ the exchange takes into each other share their weights.
 
 from collections.abc import Sequence
 from itertools import permutations
+from string import ascii_letters
 from typing import Any
 
 from einnet.errors import EinNetError
@@ -74,7 +75,9 @@ def _found(image: Term, terms: Sequence[Term]) -> tuple[int, tuple[int, ...]]:
         for order in permutations(range(image.order)) if image.order == term.order else ():
             if _pattern([*(image.operands[o] for o in order), image.output]) == _pattern([*term.operands, term.output]):
                 return k, order
-    raise EinNetError(f"the exchange makes {image.canonical()} of a term: add it to the terms, so that they are closed")
+    *operands, output = [[ascii_letters[k] for k in t] for t in _pattern([*image.operands, image.output])]
+    missing = Term.of(operands, output)
+    raise EinNetError(f"the exchange makes {missing} of a term: add it to the terms, so that they are closed")
 
 
 def _pattern(tuples: Sequence[Tuple]) -> list[list[int]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from einnet.errors import CheckpointError, DataError, EinNetError
-from einnet.tasks.common import from_config, interrupted, run_to_resume, say
+from einnet.tasks.common import fitted, from_config, interrupted, run_to_resume, say
 from einnet.tasks.kg.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -44,10 +44,8 @@ def train(
     resume
         Folder of a run to go on with, with the run's own data, settings and options.
     """
-    from einnet.plots import learning_curve
     from einnet.tasks.kg.report import print_results
     from einnet.tasks.kg.task import Completion
-    from einnet.train.loop import fit
 
     if resume is None:
         run, graph = _new_run(dataset, settings, options)
@@ -63,9 +61,7 @@ def train(
     def task() -> Completion:
         return Completion(graph, settings, options.seed)
 
-    finished = fit(task, run, options, steps=STEPS, every=EVERY, resume=resume is not None)
-    learning_curve(run.folder / "log.csv", run.folder / "curve.png", "mrr")
-    if not finished:
+    if not fitted(task, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "kg")
     metrics = _measure(run, graph)
     run.write_json("metrics.json", metrics)

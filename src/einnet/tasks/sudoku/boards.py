@@ -6,7 +6,7 @@ columns, n = height * width symbols: 1 to 9, then A, B, C, ...
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import isqrt
@@ -16,7 +16,7 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["Layout", "clash", "read_board", "read_file", "written"]
+__all__ = ["Layout", "clash", "follows_rules", "numbered", "read_board", "read_file", "read_lines", "written"]
 
 SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANKS = ".0"
@@ -127,18 +127,29 @@ def clash(board: np.ndarray) -> str | None:
     return None
 
 
+def follows_rules(boards: np.ndarray, puzzles: np.ndarray) -> np.ndarray:
+    """For each of some boards (number, n, n) whether it is full, by the rules, and has the puzzle's givens."""
+    units = Layout.of(boards.shape[1]).units
+    right = (np.sort(boards.reshape(len(boards), -1)[:, units], -1) == np.arange(1, boards.shape[1] + 1)).all((1, 2))
+    return right & ((puzzles == 0) | (puzzles == boards)).all((1, 2))
+
+
 def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     """Puzzles (number, n, n) and, where the lines are `puzzle,solution`, their solutions; gz or plain text.
 
     Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
     line for a line that cannot be read, or that is of another size or kind than the first.
     """
-    path = Path(path)
+    return read_lines(_lines(Path(path)), str(path))
+
+
+def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same from numbered lines; `source` names them in messages."""
     puzzles: list[np.ndarray] = []
     solutions: list[np.ndarray] = []
     numbers: list[int] = []
-    for number, line in _lines(path):
-        where = f"{path}, line {number}"
+    for number, line in lines:
+        where = f"{source}, line {number}"
         parts = [read_board(part, where) for part in line.split(",")]
         if len(parts) > 2 or (puzzles and len(parts) != 1 + bool(solutions)):
             raise DataError(f"{where}: expected one puzzle, or puzzle,solution, as in the lines before")
@@ -150,8 +161,8 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
         puzzles.append(parts[0])
         solutions += parts[1:]
     if not puzzles:
-        raise DataError(f"{path} has no puzzle")
-    return np.stack(puzzles), _checked(solutions, puzzles, numbers, path) if solutions else None
+        raise DataError(f"{source} has no puzzle")
+    return np.stack(puzzles), _checked(solutions, puzzles, numbers, source) if solutions else None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -160,19 +171,22 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             text = f.read().decode("utf-8-sig")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
+    yield from numbered(text)
+
+
+def numbered(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text that say something, with their numbers."""
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line and not line.startswith("#"):
             yield number, line
 
 
 def _checked(
-    solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], numbers: Sequence[int], path: Path
+    solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], numbers: Sequence[int], source: str
 ) -> np.ndarray:
     """The solutions, all complete, by the rules, and with the givens."""
-    found, given = np.stack(solutions), np.stack(puzzles)
-    units = Layout.of(found.shape[1]).units
-    right = (np.sort(found.reshape(len(found), -1)[:, units], -1) == np.arange(1, found.shape[1] + 1)).all((1, 2))
-    right &= ((given == 0) | (given == found)).all((1, 2))
+    found = np.stack(solutions)
+    right = follows_rules(found, np.stack(puzzles))
     if not right.all():
-        raise DataError(f"{path}, line {numbers[int(np.argmin(right))]}: the solution breaks a rule or the givens")
+        raise DataError(f"{source}, line {numbers[int(np.argmin(right))]}: the solution breaks a rule or the givens")
     return found

@@ -3,16 +3,33 @@
 Torch is imported inside the functions: the command line must be quick to answer --help.
 """
 
+import json
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import track
+
+from einnet.errors import EinNetError
 from einnet.tasks.common import fitted, interrupted, prepared, say
-from einnet.tasks.sudoku.data import learned_from
+from einnet.tasks.sudoku.boards import Layout, read_file
+from einnet.tasks.sudoku.data import generated, learned_from
 from einnet.tasks.sudoku.settings import Settings
 from einnet.train.options import Options
+from einnet.train.run import Run
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from einnet.nn import EinNet
+
+__all__ = ["evaluate", "predict", "train"]
 
 STEPS, EVERY = 1000, 100
+TEST, TEST_SEED = 100, 2**31  # fresh puzzles; seeds of runs are smaller
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def train(
@@ -31,6 +48,7 @@ def train(
     run, settings, options = prepared("sudoku", settings, options, resume)
     say(f"run in {run.folder}")
     puzzles, solutions = learned_from(settings, run.folder, options.seed)
+    from einnet.tasks.sudoku.report import print_measured
     from einnet.tasks.sudoku.task import Solving
 
     def task() -> Solving:
@@ -38,4 +56,169 @@ def train(
 
     if not fitted(task, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
         return interrupted(run, "sudoku")
+    metrics = _measured(run, puzzles.shape[1])
+    run.write_json("metrics.json", metrics)
+    print_measured(metrics)
+    say(f"Saved in {run.folder}: best.safetensors, metrics.json, log.csv, curve.png, steps.png")
     return 0
+
+
+def _measured(run: Run, side: int) -> dict[str, Any]:
+    """How many fresh puzzles are solved, for several depths; draws the steps of one."""
+    from einnet.tasks.sudoku.report import steps_picture
+    from einnet.tasks.sudoku.solve import answers, load_solver
+
+    net = load_solver(run.best)
+    puzzles, solutions = generated(Layout.of(side), TEST, TEST_SEED)
+    depths = [net.settings.iterations * k // 4 for k in (1, 2, 4, 8, 16)]
+    found = {depth: answers(net, puzzles, depth) for depth in depths}
+    one = found[depths[2]]
+    steps_picture(one.boards[0], one.settled[0], puzzles[0], run.folder / "steps.png")
+    return {
+        "title": f"{TEST} fresh puzzles of which no given can be taken away; "
+        f"{sum(p.numel() for p in net.parameters()):,} parameters",
+        "accuracy": {d: float((a.boards == solutions).all((1, 2)).mean()) for d, a in found.items()},
+    }
+
+
+def evaluate(
+    *,
+    data: Path,
+    depth: int | None = None,
+    tries: int = 0,
+    limit: int | None = None,
+    checkpoint: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Count the whole boards that a network solves, in one pass of a fixed number of steps.
+
+    einnet eval sudoku --data puzzles.txt.gz --json
+
+    Parameters
+    ----------
+    data
+        File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
+    depth
+        Steps; without it, the network's own number.
+    tries
+        Afterwards also search: so often boards that break the rules are tried again with guesses.
+    limit
+        Only the first so many boards.
+    checkpoint
+        Folder of a run; without it, the solver that comes with EinNet.
+    as_json
+        Print one JSON object and nothing else.
+    """
+    _check_positive(depth=depth, limit=limit)
+    puzzles, solutions = read_file(data)
+    puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
+    net = _net(checkpoint)
+    from einnet.tasks.sudoku.boards import follows_rules
+    from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
+
+    def solved(boards: np.ndarray) -> int:
+        right = follows_rules(boards, puzzles) if solutions is None else (boards == solutions).all((1, 2))
+        return int(right.sum())
+
+    started = time.perf_counter()
+    batches = list(in_batches(puzzles))
+    shown = {"description": "solving", "console": Console(stderr=True), "transient": True}
+    found = [answers(net, batch, depth) for batch in track(batches, **shown)]
+    boards = np.concatenate([a.boards for a in found])
+    result = _counted(len(puzzles), solved(boards), depth or net.settings.iterations, started)
+    if tries:
+        chances = np.concatenate([a.chances for a in found])
+        tried = solved_with_restarts(net, puzzles, boards, chances, tries, depth)
+        result["tries"] = [
+            {"solved": solved(b), "seconds": round(time.perf_counter() - started, 2)}
+            for b in track(tried, total=tries, **shown)
+        ]
+    print(json.dumps(result) if as_json else _sentence(result))
+    return 0
+
+
+def _counted(boards: int, solved: int, depth: int, started: float) -> dict[str, Any]:
+    seconds = time.perf_counter() - started
+    return {"boards": boards, "solved": solved, "accuracy": solved / boards, "depth": depth, "seconds": seconds}
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    lines = [
+        f"{result['solved']:,} of {result['boards']:,} boards solved whole ({result['accuracy']:.2%}) in one pass of "
+        f"{result['depth']} steps, {result['seconds']:.1f} s"
+    ]
+    if tried := result.get("tries"):
+        lines.append(f"{tried[-1]['solved']:,} with {len(tried)} tries of search, {tried[-1]['seconds']:.1f} s in all")
+    return "\n".join(lines)
+
+
+def predict(
+    puzzle: str = "-",
+    *,
+    depth: int | None = None,
+    tries: int = 0,
+    steps: Annotated[bool, Parameter(negative="")] = False,
+    plot: Path | None = None,
+    checkpoint: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Solve a puzzle, or each puzzle of a file; exit code 1 if one was not solved.
+
+    einnet predict sudoku 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79
+
+    Every answer is checked against the rules before it is shown.
+
+    Parameters
+    ----------
+    puzzle
+        The cells row by row, . or 0 for a blank; or a file with a puzzle on each line; - reads from
+        standard input. Any size: 16 cells for 4x4, 81, 256, 625, ...
+    depth
+        Steps; without it, the network's own number.
+    tries
+        Where the answer breaks a rule, search: try again so often with guesses.
+    steps
+        Also show after which step each cell's digit stayed.
+    plot
+        Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
+    checkpoint
+        Folder of a run; without it, the solver that comes with EinNet.
+    as_json
+        Print one JSON object for each puzzle and nothing else.
+    """
+    _check_positive(depth=depth)
+    if plot is not None:
+        from einnet.plots import check_picture_name
+
+        check_picture_name(plot)
+    from einnet.tasks.sudoku.predict import asked, verdicts
+    from einnet.tasks.sudoku.report import print_verdict, steps_picture
+
+    puzzles = asked(puzzle)
+    found = list(verdicts(_net(checkpoint), puzzles, depth, tries))
+    for verdict in found:
+        if as_json:
+            print(json.dumps(verdict.as_json()))
+        elif len(found) > 1:
+            print(verdict.line())
+        else:
+            print_verdict(verdict, steps)
+    if plot is not None:
+        if found[0].board is None or found[0].settled is None:
+            say(f"{plot} is not drawn: one pass of the network did not solve the first puzzle")
+        else:
+            steps_picture(found[0].board, found[0].settled, found[0].puzzle, plot)
+            say(f"drawn to {plot}")
+    return 0 if all(v.solved for v in found) else 1
+
+
+def _check_positive(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise EinNetError(f"--{name} must be 1 or more, got {value}")
+
+
+def _net(checkpoint: Path | None) -> "EinNet":
+    from einnet.tasks.sudoku.solve import load_solver
+
+    return load_solver() if checkpoint is None else load_solver(Run.open(checkpoint, "sudoku").best)

@@ -97,16 +97,15 @@ class Solving(Task):
         state = self.net.start(givens)
         if self.state is not None:
             state = torch.where(new.to(state.device).reshape(-1, *[1] * (state.dim() - 1)), state, self.state)
-        total = torch.zeros((), device=state.device)
-        for state in self.net.states(givens, start=state, iterations=AT_ONCE):  # noqa: B020
-            guess = logits(self.net, state, givens)
-            total = total + cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) / AT_ONCE
-        self.state = state.detach()
-        solved = (guess.argmax(-1) + 1 == wanted).all((1, 2)).cpu()
+        states = list(self.net.states(givens, start=state, iterations=AT_ONCE))
+        guesses = [logits(self.net, state, givens) for state in states]
+        self.state = states[-1].detach()
+        solved = (guesses[-1].argmax(-1) + 1 == wanted).all((1, 2)).cpu()
         chance = torch.rand(len(self.age))
         leaves = (solved & (chance < 0.5)) | (chance < 0.03)
         self.age = torch.where(leaves, ROUNDS, self.age + 1)
-        return total
+        every = [cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) for guess in guesses]
+        return torch.stack(every).mean()
 
     @torch.no_grad()
     def validate(self, net: EinNet) -> dict[str, float]:

@@ -1,0 +1,102 @@
+"""What the sudoku task shows: boards, the steps in which they were solved, tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from einnet.plots import pyplot, save_figure
+from einnet.tasks.sudoku.boards import SYMBOLS, Layout
+
+if TYPE_CHECKING:
+    from einnet.tasks.sudoku.predict import Verdict
+
+__all__ = ["drawn", "print_measured", "print_verdict", "steps_drawn", "steps_picture"]
+
+
+def drawn(board: np.ndarray, puzzle: np.ndarray) -> Text:
+    """A board as text, with lines around boxes; givens bold.
+
+    >>> board = np.array([[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]])
+    >>> print(drawn(board, board))
+    1 2 | 3 4
+    3 4 | 1 2
+    ----+----
+    2 1 | 4 3
+    4 3 | 2 1
+    """
+    cells = [["." if v == 0 else SYMBOLS[v - 1] for v in row] for row in board.tolist()]
+    return _grid(cells, puzzle)
+
+
+def steps_drawn(settled: np.ndarray, puzzle: np.ndarray) -> Text:
+    """For each blank cell the step after which its digit stayed."""
+    cells = [["" if g else str(t) for t, g in zip(*rows, strict=True)] for rows in zip(settled, puzzle, strict=True)]
+    return _grid(cells, puzzle)
+
+
+def _grid(cells: list[list[str]], puzzle: np.ndarray) -> Text:
+    layout = Layout.of(len(puzzle))
+    width = max(len(c) for row in cells for c in row)
+    line = "+".join("-" * ((width + 1) * layout.width + (0 < k < layout.height - 1)) for k in range(layout.height))
+    text = Text()
+    for r, row in enumerate(cells):
+        if r and r % layout.height == 0:
+            text.append(line + "\n")
+        for c, cell in enumerate(row):
+            text.append(("| " if c and c % layout.width == 0 else "") + cell.rjust(width), _style(puzzle[r, c]))
+            text.append(" " if c < len(row) - 1 else "\n")
+    text.rstrip()
+    return text
+
+
+def _style(given: int) -> str:
+    return "bold" if given else ""
+
+
+def steps_picture(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
+    """Draws the board, each blank cell coloured by the step after which its digit stayed."""
+    n, layout = len(board), Layout.of(len(board))
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
+    shown = np.ma.masked_array(settled, puzzle > 0)
+    image = panel.imshow(shown, cmap="viridis_r", alpha=0.6)
+    figure.colorbar(image, label="settled after step", shrink=0.7)
+    for (r, c), value in np.ndenumerate(board):
+        if value:
+            panel.text(c, r, SYMBOLS[value - 1], ha="center", va="center", weight="bold" if puzzle[r, c] else "normal")
+    for k in range(n + 1):
+        panel.axhline(k - 0.5, color="black", lw=1.6 if k % layout.height == 0 else 0.3)
+        panel.axvline(k - 0.5, color="black", lw=1.6 if k % layout.width == 0 else 0.3)
+    panel.set(xticks=[], yticks=[], xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def print_verdict(verdict: "Verdict", steps: bool) -> None:
+    """The board with its steps, or why there is none."""
+    console = Console()
+    if verdict.board is None:
+        console.print(drawn(verdict.puzzle, verdict.puzzle))
+        console.print(verdict.reason, highlight=False)
+        return
+    console.print(drawn(verdict.board, verdict.puzzle))
+    if verdict.settled is None:
+        console.print("found by search: one pass of the network broke a rule", highlight=False)
+    elif steps:
+        console.print("\nafter which step each cell stayed as it is:", highlight=False)
+        console.print(steps_drawn(verdict.settled, verdict.puzzle))
+
+
+def print_measured(metrics: Mapping[str, Any]) -> None:
+    """The share of whole boards that are right, for each depth."""
+    table = Table(title=metrics["title"], title_justify="left")
+    table.add_column("steps", justify="right")
+    table.add_column("whole boards right", justify="right")
+    for depth, accuracy in metrics["accuracy"].items():
+        table.add_row(str(depth), f"{accuracy:.1%}")
+    Console().print(table)

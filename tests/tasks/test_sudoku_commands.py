@@ -1,0 +1,147 @@
+"""`einnet train | eval | predict sudoku`: what they print, what they refuse, exit codes."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from einnet.cli import main
+from einnet.tasks.sudoku.boards import Layout, follows_rules, read_board, written
+from einnet.tasks.sudoku.data import generated
+
+EASY = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
+SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
+SMALL = ["--puzzles", "12", "--batch", "4", "--side", "4", "--hidden", "8", "--heads", "4", "--iterations", "4"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert main(["train", "sudoku", "--steps", "200", "--out", str(out), *SMALL]) == 0
+    return next((out / "sudoku").iterdir())
+
+
+def test_a_run_has_its_puzzles_weights_measures_and_pictures(run):
+    assert sorted(p.name for p in run.iterdir()) == [
+        "best.safetensors", "config.json", "curve.png", "last.safetensors", "log.csv", "metrics.json",
+        "puzzles.txt.gz", "steps.png",
+    ]  # fmt: skip
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert list(metrics["accuracy"]) == ["1", "2", "4", "8", "16"]
+    assert all(0 <= a <= 1 for a in metrics["accuracy"].values())
+
+
+def test_a_run_goes_on(run, capsys):
+    assert main(["train", "sudoku", "--resume", str(run)]) == 0
+    assert main(["train", "sudoku", "--resume", str(run), "--hidden", "9"]) == 2
+    assert "leave out the others" in capsys.readouterr().err
+
+
+def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
+    for side in (4, 6):
+        puzzles, solutions = generated(Layout.of(side), 12, seed=5, processes=1)
+        file = tmp_path / f"{side}.txt"
+        file.write_text("\n".join(f"{written(p)},{written(s)}" for p, s in zip(puzzles, solutions, strict=True)))
+        assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["boards"] == 12 and found["accuracy"] == found["solved"] / 12 >= 0.9
+        file.write_text("\n".join(map(written, puzzles)))  # without solutions: by the rules
+        assert main(["eval", "sudoku", "--data", str(file), "--json", "--limit", "7"]) == 0
+        assert json.loads(capsys.readouterr().out)["boards"] == 7
+
+
+def test_eval_counts_wrong_boards_as_wrong(tmp_path, capsys):
+    puzzles, solutions = generated(Layout.of(9), 4, seed=5, processes=1)
+    (tmp_path / "p.txt").write_text("\n".join(map(written, puzzles)))
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) | {"seconds": 0} == {
+        "boards": 4, "solved": 0, "accuracy": 0.0, "depth": 1, "seconds": 0,
+    }  # fmt: skip
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "12", "--tries", "2"]) == 0
+    assert "with 2 tries of search" in capsys.readouterr().out
+
+
+def test_predict_prints_the_board_and_its_steps(tmp_path, capsys):
+    picture = tmp_path / "steps.png"
+    assert main(["predict", "sudoku", EASY, "--steps", "--plot", str(picture)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "5 3 4 | 6 7 8 | 9 1 2" and lines[3] == "------+-------+------" and len(lines) == 24
+    assert picture.stat().st_size > 3000
+
+
+def test_predict_as_json(capsys):
+    assert main(["predict", "sudoku", EASY, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["solution"] == SOLVED and found["solved"] and found["reason"] is None
+    assert np.array(found["steps"]).shape == (9, 9)
+
+
+def test_predict_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "two.txt"
+    file.write_text(f"# two\n{EASY}\n{SOLVED}\n")
+    assert main(["predict", "sudoku", str(file)]) == 0
+    assert capsys.readouterr().out.split() == [SOLVED, SOLVED]
+    for text in (EASY, "\n".join(EASY[k : k + 9] for k in range(0, 81, 9))):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert main(["predict", "sudoku"]) == 0
+        assert capsys.readouterr().out.startswith("5 3 4 | 6 7 8")
+
+
+@pytest.mark.parametrize(
+    ("puzzle", "reason"),
+    [
+        ("55" + "." * 79, "the givens clash: 5 stands twice in row 1"),
+        ("12345678." + "........9" + "." * 63, "the puzzle has no solution"),
+        ("." * 81, "the puzzle has more than one solution"),
+    ],
+)
+def test_puzzles_that_are_none_are_said_to_be_so(puzzle, reason, capsys):
+    assert main(["predict", "sudoku", puzzle]) == 1
+    assert reason in capsys.readouterr().out
+
+
+def test_an_answer_that_breaks_a_rule_is_never_shown_as_a_solution(run, capsys):
+    assert main(["predict", "sudoku", EASY, "--checkpoint", str(run)]) == 1
+    out = capsys.readouterr().out
+    assert "not solved: in the network's answer" in " ".join(out.split())
+    board = "".join(c for line in out.splitlines()[:11] for c in line if c in "123456789.")
+    assert board == EASY  # the puzzle, not an answer
+    assert main(["predict", "sudoku", EASY, "--checkpoint", str(run), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["solution"] is None
+
+
+def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so(capsys):
+    puzzles, _ = generated(Layout.of(4), 30, seed=7, processes=1)
+    for puzzle in puzzles:
+        code = main(["predict", "sudoku", written(puzzle), "--depth", "1", "--tries", "8"])
+        out = capsys.readouterr().out
+        if code == 0 and "found by search" in out:
+            board = read_board("".join(c for line in out.splitlines()[:5] for c in line if c in "1234"))
+            assert follows_rules(board[None], puzzle[None]).all()
+            return
+    pytest.fail("no puzzle was solved by search alone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "sudoku", EASY[:-1]], "80 cells"),
+        (["predict", "sudoku", EASY[:-1] + "x"], "'x' in row 9, column 9"),
+        (["predict", "sudoku", "nowhere/puzzles.txt"], "no file at nowhere/puzzles.txt"),
+        (["predict", "sudoku", EASY, "--depth", "0"], "--depth must be 1 or more"),
+        (["predict", "sudoku", EASY, "--plot", "steps.doc"], "steps.doc"),
+        (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit must be 1 or more"),
+        (["train", "sudoku", "--puzzles", "1"], "--puzzles must be 2 or more"),
+        (["train", "sudoku", "--side", "7"], "side is 4, 6, 8, 9"),
+        (["train", "sudoku", "--more", "-1"], "--more must be 0 or more"),
+        (["train", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
+    ],
+)
+def test_wrong_input_is_said_plainly(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in " ".join(error.split()) and "Traceback" not in error

@@ -1,0 +1,149 @@
+"""The network for Sudoku: its symmetries, what it learns from, answers, restarts."""
+
+import numpy as np
+import pytest
+import torch
+
+from einnet.errors import CheckpointError, DataError
+from einnet.nn import EinNet
+from einnet.tasks.sudoku.boards import Layout, follows_rules, written
+from einnet.tasks.sudoku.data import generated, learned_from, with_more_givens
+from einnet.tasks.sudoku.settings import Settings
+from einnet.tasks.sudoku.solve import SHIPPED, answers, in_batches, load_solver, solved_with_restarts
+from einnet.tasks.sudoku.task import TYPE, Solving, encoded, make_net
+from einnet.testing import assert_equivariant
+
+SMALL = Settings(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
+
+
+@pytest.fixture(scope="module")
+def puzzles():
+    return generated(Layout.of(9), 6, seed=1, processes=1)
+
+
+def test_the_givens_as_a_tensor():
+    board = np.zeros((6, 6), int)
+    board[3, 4] = 5  # band 1, row 1 of it; stack 1, column 1 of it
+    x = encoded(torch.from_numpy(board)[None], Layout.of(6))
+    assert x.shape == (1, 3, 2, 2, 3, 6, 2)
+    assert x.sum() == 6 and x[0, 1, 1, 1, 1, 4].tolist() == [1, 0]
+    assert x[0, 1, 1, 1, 1, :, 1].tolist() == [1, 1, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("sizes", [{"i": 3, "x": 3, "j": 3, "y": 3, "c": 9}, {"i": 3, "x": 2, "j": 2, "y": 3, "c": 6}])
+def test_the_network_has_every_symmetry_of_the_board(sizes):
+    net = make_net(SMALL).double()
+    assert_equivariant(net, TYPE, sizes, features=2)
+    x = torch.randn(2, *sizes.values(), 2, dtype=torch.float64)
+    transposed = (0, 3, 4, 1, 2, 5, 6)
+    assert torch.allclose(net(x.permute(transposed)), net(x).permute(transposed), atol=1e-12)
+
+
+def test_further_givens_are_from_the_solution_and_always_the_same(puzzles):
+    asked, solutions = puzzles
+    more = with_more_givens(asked, solutions, 9, seed=3)
+    assert np.array_equal(more, with_more_givens(asked, solutions, 9, seed=3))
+    added = (more > 0).sum((1, 2)) - (asked > 0).sum((1, 2))
+    assert added.min() >= 0 and added.max() <= 9 and len(set(added.tolist())) > 1
+    assert ((more == 0) | (more == solutions)).all()
+    assert np.array_equal(with_more_givens(asked, solutions, 0, seed=3), asked)
+
+
+def test_generated_puzzles_do_not_depend_on_the_number_of_processes(puzzles):
+    again = generated(Layout.of(9), 6, seed=1, processes=2)
+    assert all(np.array_equal(a, b) for a, b in zip(puzzles, again, strict=True))
+    assert not np.array_equal(generated(Layout.of(9), 1, seed=2, processes=1)[0][0], puzzles[0][0])
+
+
+def test_what_is_learned_from(tmp_path, puzzles):
+    lines = [f"{written(p)},{written(s)}" for p, s in zip(*puzzles, strict=True)]
+    source = tmp_path / "some.txt"
+    source.write_text("\n".join(lines))
+    asked, solutions = learned_from(Settings(data=source, puzzles=4, more=0), tmp_path, 0)
+    assert np.array_equal(asked, puzzles[0][:4]) and np.array_equal(solutions, puzzles[1][:4])
+    with pytest.raises(DataError, match="has 6 puzzles, fewer than --puzzles 7"):
+        learned_from(Settings(data=source, puzzles=7), tmp_path, 0)
+    source.write_text("\n".join(line.partition(",")[0] for line in lines))
+    with pytest.raises(DataError, match="puzzles without solutions"):
+        learned_from(Settings(data=source, puzzles=4), tmp_path, 0)
+
+
+def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
+    task = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+    ages, boards = [], []
+    for step in range(30):
+        torch.manual_seed(step)
+        task.loss(step).backward()
+        ages.append(task.age.clone())
+        boards.append(task.boards.clone())
+    for k in range(29):
+        stays = ages[k] < 12
+        assert torch.equal(boards[k + 1][stays], boards[k][stays])
+    assert max(int(a.max()) for a in ages) <= 12 and any((a > 3).any() for a in ages)
+    assert task.state is not None and task.state.shape == (6, 2, 2, 2, 2, 4, 8) and not task.state.requires_grad
+    saved: dict = {}
+    task.on_save_checkpoint(saved)
+    other = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+    other.load_state_dict(task.state_dict())
+    other.on_load_checkpoint(saved)
+    torch.manual_seed(5)
+    expected = task.loss(30)
+    torch.manual_seed(5)
+    assert torch.equal(other.loss(30), expected)
+
+
+def test_held_out_boards_are_not_learned_from():
+    asked, solutions = generated(Layout.of(4), 20, seed=0, processes=1)
+    task = Solving(SMALL, asked, solutions, seed=0)
+    assert np.array_equal(task.puzzles.numpy(), asked[:18]) and np.array_equal(task.held_puzzles.numpy(), asked[18:])
+
+
+def test_the_solver_that_comes_with_the_package_solves_fresh_puzzles(puzzles):
+    net = load_solver()
+    assert sum(p.numel() for p in net.parameters()) < 20_000
+    found = answers(net, puzzles[0])
+    assert (found.boards == puzzles[1]).all((1, 2)).mean() > 0.8
+    assert follows_rules(found.boards, puzzles[0]).mean() > 0.8
+    assert found.chances.shape == (6, 9, 9, 9) and np.allclose(found.chances.sum(-1), 1, atol=1e-5)
+    late = answers(net, puzzles[0], depth=int(found.settled.max()))
+    assert np.array_equal(late.boards, found.boards)  # after the last change nothing changes
+    assert found.settled.max() > 1
+
+
+def test_it_runs_on_boards_of_other_sizes():
+    for side, layout in ((4, Layout.of(4)), (6, Layout.of(6))):
+        asked, solutions = generated(layout, 10, seed=3, processes=1)
+        assert (answers(load_solver(), asked).boards == solutions).all((1, 2)).mean() >= 0.9, side
+
+
+def test_relabelled_and_turned_boards_are_solved_alike(puzzles):
+    net, rng = load_solver(), np.random.default_rng(0)
+    digits = np.concatenate([[0], rng.permutation(9) + 1])
+    for board in puzzles[0][:2]:
+        found = answers(net, board[None], depth=20).boards[0]
+        assert np.array_equal(answers(net, digits[board][None], depth=20).boards[0], digits[found])
+        assert np.array_equal(answers(net, board.T[None].copy(), depth=20).boards[0], found.T)
+
+
+def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
+    net = load_solver()
+    asked, solutions = puzzles
+    first = answers(net, asked, depth=12)  # too few steps for most
+    before = follows_rules(first.boards, asked)
+    tried = list(solved_with_restarts(net, asked, first.boards, first.chances, 4, depth=12))
+    shares = [before.mean(), *(follows_rules(b, asked).mean() for b in tried)]
+    assert shares == sorted(shares) and len(tried) == 4
+    assert np.array_equal(tried[-1][before], first.boards[before])
+
+
+def test_batches_hold_every_puzzle_once():
+    boards = np.arange(200)[:, None, None] + np.zeros((1, 16, 16), int)
+    parts = list(in_batches(boards))
+    assert np.array_equal(np.concatenate(parts), boards) and len(parts) > 5
+
+
+def test_another_network_is_no_solver(tmp_path):
+    EinNet("abH", 2, 1, depth=1, hidden=4, heads=2).save(tmp_path / "net.safetensors")
+    with pytest.raises(CheckpointError, match="not one for Sudoku"):
+        load_solver(tmp_path / "net.safetensors")
+    assert SHIPPED.is_file()
