@@ -29,7 +29,7 @@ from einnet.train.loop import fit
 
 PALM, SATNET, HARD = "rrn_valid_18000.txt.gz", "satnet9x9_10000.txt.gz", "hard_magictour_top1465.txt.gz"
 SETS = [  # what, file, rows, published
-    ("Palm-style, 17 to 34 givens", PALM, slice(None), "99.1 equivariant RRN \\[3]; 80 to 85 Recurrent Transformer \\[2]"),
+    ("Palm-style, 17 to 34 givens", PALM, slice(None), "99.1 eq. RRN \\[3]; 80 to 85 Recurrent Transformer \\[2]"),
     ("of these with 17 givens", PALM, 17, "96.6 RRN, 180,000 puzzles \\[1]"),
     ("SATNet's test boards", SATNET, slice(9000, None), "98.3 SATNet, 9,000 puzzles \\[4]"),
     ("17 clues (Royle), 2,000 of them", "royle17_trainpool.txt.gz", slice(-2000, None), ""),
@@ -38,7 +38,7 @@ SETS = [  # what, file, rows, published
     ("nullsudoku, expert", "nullsudoku_expert_5000.txt.gz", slice(1000), ""),
     ("sudokuexchange, all grades", "sudokuexchange_all_3000.txt.gz", slice(None), ""),
     ("4x4", "gen4x4_unique_10000.txt.gz", slice(None), "95.5, a symbol-equivariant model \\[3]"),
-    ("16x16, 140 givens", "gen16x16_singles_givens140_1000.txt.gz", slice(None), "27 equivariant RRN; 0 others \\[3]"),
+    ("16x16, 140 givens", "gen16x16_singles_givens140_1000.txt.gz", slice(None), "27 eq. RRN; 0 others \\[3]"),
     ("16x16, no given to spare", "gen16x16_singles_irreducible_1000.txt.gz", slice(None), ""),
     ("25x25, 380 givens", "gen25x25_singles_givens380_150.txt.gz", slice(None), "0 \\[3]"),
 ]  # fmt: skip

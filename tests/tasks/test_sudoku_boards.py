@@ -14,6 +14,7 @@ from einnet.tasks.sudoku.boards import Layout, clash, read_board, read_file, wri
 from einnet.tasks.sudoku.generate import full_grid, puzzle
 from einnet.tasks.sudoku.logic import by_singles, solved_by_singles
 from einnet.tasks.sudoku.search import SearchError, solutions
+from oracles.sudoku import sat_solutions
 
 DATA = Path(os.environ.get("EINNET_DATA", Path(__file__).parents[3] / "shared" / "data")) / "sudoku"
 EASY = "530070000600195000098000060800060003400803001700020006060000280000419005000080079"
@@ -181,6 +182,20 @@ def test_puzzles_have_one_solution_and_no_given_to_spare(n):
             fewer = dug.copy()
             fewer.flat[cell] = 0
             assert len(solutions(fewer, most=2)) == 2
+
+
+@pytest.mark.parametrize(("n", "givens", "number"), [(4, 0, 20), (6, 0, 20), (9, 0, 10), (9, 30, 5), (12, 70, 2)])
+def test_a_sat_solver_finds_the_same_one_solution(n, givens, number):
+    layout, rng = Layout.of(n), random.Random(n + givens)
+    for _ in range(number):
+        dug, solution = puzzle(layout, rng, givens)
+        (only,) = sat_solutions(dug, layout.height, layout.width)
+        assert np.array_equal(only, solution)
+        some = rng.choice(np.flatnonzero(dug).tolist())  # fewer givens: as many solutions by both, up to 50
+        dug.flat[some] = 0
+        found = {b.tobytes() for b in solutions(dug, most=50)}
+        others = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, most=50)}
+        assert len(found) == len(others) and (len(found) == 50 or found == others)
 
 
 def test_givens_are_left_and_seeds_repeat():

@@ -53,7 +53,7 @@ def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
 
 
 def test_eval_counts_wrong_boards_as_wrong(tmp_path, capsys):
-    puzzles, solutions = generated(Layout.of(9), 4, seed=5, processes=1)
+    puzzles, _ = generated(Layout.of(9), 4, seed=5, processes=1)
     (tmp_path / "p.txt").write_text("\n".join(map(written, puzzles)))
     assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) | {"seconds": 0} == {

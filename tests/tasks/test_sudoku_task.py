@@ -127,7 +127,7 @@ def test_relabelled_and_turned_boards_are_solved_alike(puzzles):
 
 def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
     net = load_solver()
-    asked, solutions = puzzles
+    asked, _ = puzzles
     first = answers(net, asked, depth=12)  # too few steps for most
     before = follows_rules(first.boards, asked)
     tried = list(solved_with_restarts(net, asked, first.boards, first.chances, 4, depth=12))
