@@ -1,0 +1,89 @@
+"""Cards, deals, and who wins by the rules (by the package phevaluator).
+
+A card is a number, 4 * rank + suit: ranks 2 to A are 0 to 12, suits clubs, diamonds, hearts, spades 0
+to 3. Deals are arrays (number, players, cards); those who win (number, players), several at a tie.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from einnet.errors import DataError
+
+__all__ = ["FEWEST", "MOST", "card_name", "deals", "read_hands", "winners"]
+
+RANKS, SUITS = "23456789TJQKA", "CDHS"
+SYMBOLS = dict(zip("♣♦♥♠", SUITS, strict=True))
+FEWEST, MOST = 5, 7  # cards of a player: the best five of them count
+
+
+def card_name(card: int) -> str:
+    """The card as people write it.
+
+    >>> card_name(51), card_name(0)
+    ('AS', '2C')
+    """
+    return RANKS[card // 4] + SUITS[card % 4]
+
+
+def deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
+    """Random deals from one deck each; the same for the same seed.
+
+    >>> deals(3, players=4, cards=5, seed=0).shape
+    (3, 4, 5)
+    """
+    if players < 2 or not FEWEST <= cards <= MOST or players * cards > 52:
+        raise DataError(
+            f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; got {players} players with "
+            f"{cards} cards"
+        )
+    rng = np.random.default_rng([seed, players, cards])
+    decks = rng.random((number, 52)).argsort(1)
+    return decks[:, : players * cards].reshape(number, players, cards)
+
+
+def winners(dealt: np.ndarray) -> np.ndarray:
+    """True for each player whose best five cards are not beaten."""
+    from phevaluator import evaluate_cards
+
+    values = [[evaluate_cards(*hand) for hand in table] for table in dealt.tolist()]
+    ranks = np.array(values).reshape(dealt.shape[:2])  # the lower the better
+    return ranks == ranks.min(1, keepdims=True)
+
+
+def read_hands(text: str) -> np.ndarray:
+    """The hands (players, cards) of a text such as "AS KS QS JS TS | 2C 2D 2H 3S 3D".
+
+    >>> read_hands("AS KS QS JS 10S | 2c 2d 2h 3s 3d")[0].tolist()
+    [51, 47, 43, 39, 35]
+    >>> read_hands("AS KS QS JS TS | 2C 2D 2H 3S AS")
+    Traceback (most recent call last):
+    einnet.errors.DataError: AS is there twice, in the hands of players 1 and 2
+    """
+    hands = [[_card(word) for word in part.replace(",", " ").split()] for part in text.split("|")]
+    owners: dict[int, int] = {}
+    for player, hand in enumerate(hands, start=1):
+        for card in hand:
+            if card in owners:
+                whose = f"players {owners[card]} and {player}" if owners[card] != player else f"player {player}"
+                raise DataError(f"{card_name(card)} is there twice, in the hand{'s' * (' and ' in whose)} of {whose}")
+            owners[card] = player
+    _check_numbers(hands)
+    return np.array(hands)
+
+
+def _check_numbers(hands: Sequence[Sequence[int]]) -> None:
+    numbers = [len(hand) for hand in hands]
+    if len(hands) < 2:
+        raise DataError("expected the hands of two players or more with | between them, such as 'AS KS ... | 2C 2D ...'")
+    if len(set(numbers)) > 1 or not FEWEST <= numbers[0] <= MOST:
+        said = ", ".join(map(str, numbers))
+        raise DataError(f"all players have {FEWEST}, or all have up to {MOST}, cards; got hands of {said} cards")
+
+
+def _card(word: str) -> int:
+    rank, suit = word[:-1].upper().replace("10", "T"), word[-1].upper()
+    suit = SYMBOLS.get(suit, suit)
+    if len(rank) != 1 or rank not in RANKS or suit not in SUITS:
+        raise DataError(f"{word!r} is no card: a rank of {RANKS} (or 10) and a suit of {SUITS}, such as AS or 10h")
+    return 4 * RANKS.index(rank) + SUITS.index(suit)

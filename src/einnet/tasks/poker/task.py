@@ -1,0 +1,82 @@
+"""The network that says who wins, and how it learns.
+
+Players may change places, each player's cards may, and suits may be renamed: type
+`abcH -> aH; a->b`. The rank is the feature axis: ranks have an order, which the network learns.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from einnet.nn import EinNet
+from einnet.tasks.poker.hands import deals, winners
+from einnet.tasks.poker.settings import Settings
+from einnet.train.optimizers import MuonAdamW
+from einnet.train.task import Task
+
+__all__ = ["SIGNATURE", "Winning", "chosen", "encoded", "make_net"]
+
+SIGNATURE = "abcH -> aH; a->b"
+SEEDS = {"train": 1, "test": 2}
+
+
+def make_net(s: Settings) -> EinNet:
+    return EinNet(SIGNATURE, 13, 1, s.heads, s.hidden, s.depth, block="recurrent", terms=TERMS)
+
+
+TERMS = [
+    "abc->abd",  # over suits
+    "abc->adc",  # over a player's cards
+    "abc->ade",  # over both
+    "abc->dec",  # over players and cards
+    "abc->def",  # over everything
+]
+
+
+def encoded(dealt: np.ndarray | Tensor) -> Tensor:
+    """Deals (batch, players, cards) as (batch, players, cards, suits, ranks): 1 where the card is."""
+    cards = torch.as_tensor(dealt)
+    return torch.nn.functional.one_hot(cards % 4 * 13 + cards // 4, 52).float().unflatten(-1, (4, 13))
+
+
+def chosen(logits: Tensor) -> Tensor:
+    """True for each player said to win: the most probable, and those at least half as probable, for ties."""
+    return logits > logits.amax(-1, keepdim=True) - np.log(2)
+
+
+class Winning(Task):
+    """Learns who wins from deals with their winners; selects by the share of exact sets of winners."""
+
+    metric = "accuracy"
+
+    def __init__(self, settings: Settings, seed: int, net: EinNet | None = None):
+        super().__init__(net or make_net(settings), lr=settings.lr, weight_decay=0.0, seed=seed)
+        s = settings
+        dealt = deals(s.deals, s.players, s.cards, seed * len(SEEDS) + SEEDS["train"])
+        won = winners(dealt)
+        self.batch, self.held = s.batch, min(2000, s.deals // 10)
+        self.register_buffer("deals", torch.from_numpy(dealt), persistent=False)
+        self.register_buffer("won", torch.from_numpy(won), persistent=False)
+
+    def loss(self, step: int) -> Tensor:
+        """The cross-entropy of the winner; those who share a win are equally right."""
+        dealt: Tensor = self.deals  # type: ignore[assignment]
+        won: Tensor = self.won  # type: ignore[assignment]
+        some = torch.randint(len(dealt) - self.held, (self.batch,), device=dealt.device)
+        wanted = won[some].float()
+        logits = self.logits(self.net, dealt[some])
+        return torch.nn.functional.cross_entropy(logits, wanted / wanted.sum(-1, keepdim=True))
+
+    def logits(self, net: EinNet, dealt: Tensor) -> Tensor:
+        """(batch, players)."""
+        return net(encoded(dealt)).squeeze(-1)
+
+    @torch.no_grad()
+    def validate(self, net: EinNet) -> dict[str, float]:
+        dealt: Tensor = self.deals  # type: ignore[assignment]
+        won: Tensor = self.won  # type: ignore[assignment]
+        logits = torch.cat([self.logits(net, part) for part in dealt[-self.held :].split(500)])
+        return {"accuracy": float((chosen(logits) == won[-self.held :]).all(-1).float().mean())}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return MuonAdamW(self.net.parameters(), self.lr)
