@@ -14,6 +14,7 @@ from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.kg import commands as kg
 from einnet.tasks.pinv import commands as pinv
+from einnet.tasks.poker import commands as poker
 from einnet.tasks.sudoku import commands as sudoku
 
 __all__ = ["app", "main"]
@@ -30,11 +31,14 @@ for verb in (train, evaluate, predict):
 train.command(kg.train, name="kg")
 train.command(pinv.train, name="pinv")
 train.command(sudoku.train, name="sudoku")
+train.command(poker.train, name="poker")
 evaluate.command(kg.evaluate, name="kg")
 evaluate.command(pinv.evaluate, name="pinv")
 evaluate.command(sudoku.evaluate, name="sudoku")
+evaluate.command(poker.evaluate, name="poker")
 predict.command(kg.predict, name="kg")
 predict.command(sudoku.predict, name="sudoku")
+predict.command(poker.predict, name="poker")
 
 
 @app.command

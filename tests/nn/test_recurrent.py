@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from einnet import EinNet, EinNetError
+from einnet import EinLinear, EinNet, EinNetError, ShapeError
 from einnet.testing import assert_equivariant
 from strategies import SIZES, TYPES, with_h
 
@@ -53,6 +53,17 @@ def test_nested_sums_add_up_to_the_plain_ones():
     assert torch.allclose(net(x), y, atol=1e-12)
 
 
+@pytest.mark.parametrize("text", ["aaH", "abH", "aaaH", "abcH; a->b"])
+def test_nested_sums_add_up_to_the_plain_ones_with_diagonals(text):
+    net = EinNet(text, 2, 2, heads=2, hidden=4, depth=1, block="recurrent", order=1).double()
+    linear = EinLinear(text, 2, 3).double()
+    x = torch.randn(*[4] * net.body.rank, 2, dtype=torch.float64)
+    for module, fan_out in ((net, net.body.layers[0].fan_out), (linear, linear.fan_out)):
+        y = module(x)
+        fan_out.nested = []
+        assert torch.allclose(module(x), y, atol=1e-12)
+
+
 def test_states_go_on_and_outputs_are_read_from_them():
     net = small("aaH -> aH", depth=2)
     x, there = torch.randn(5, 6, 6, 2).double(), torch.rand(5, 6) < 0.7
@@ -65,6 +76,23 @@ def test_states_go_on_and_outputs_are_read_from_them():
     assert torch.allclose(net.read(later, x, mask=there), net(x, mask=there, iterations=5), atol=1e-12)
     first, *_ = net.states(x, start=net.start(x, mask=there), mask=there)
     assert torch.equal(first, states[0])
+
+
+def test_a_masked_network_is_that_of_the_smaller_input():
+    net = small("aaH")
+    x = torch.randn(6, 6, 2).double()
+    there = torch.tensor([True] * 4 + [False] * 2)
+    assert torch.allclose(net(x, mask=there)[:4, :4], net(x[:4, :4]), atol=1e-12)
+
+
+def test_states_of_other_shapes_are_refused():
+    net = small("aaH")
+    x = torch.randn(4, 4, 2).double()
+    for wrong in (torch.zeros(4, 4, 6), torch.zeros(5, 5, 5), None):
+        with pytest.raises(ShapeError, match="a state for these inputs has shape"):
+            net.read(wrong, x)
+    with pytest.raises(ShapeError, match=r"\(batch..., 4, 4, 5\), got \(4, 4, 6\)"):
+        net.states(x, start=torch.zeros(4, 4, 6))
 
 
 def test_states_stay_bounded_however_long_it_runs():
@@ -80,15 +108,19 @@ def test_the_other_blocks_iterate_too(block):
     net = EinNet("aH", 1, 1, heads=2, hidden=4, depth=2, block=block, iterations=3)
     x = torch.randn(5, 1)
     assert len(net.outputs(x)) == 6
-    assert torch.equal(net.outputs(x, iterations=1)[-1], net(x, iterations=1))
+    once = EinNet("aH", 1, 1, heads=2, hidden=4, depth=2, block=block)
+    once.load_state_dict(net.state_dict())
+    assert torch.equal(once(x), net(x, iterations=1))
     assert not torch.allclose(net(x, iterations=1), net(x))
 
 
 def test_it_is_saved_and_loaded(tmp_path):
-    net = small("abH", **TRANSPOSED)
+    net = small("abH", **TRANSPOSED, iterations=4)
     net.save(tmp_path / "net.safetensors")
     x = torch.randn(3, 4, 2, dtype=torch.float64)
-    assert torch.equal(EinNet.load(tmp_path / "net.safetensors")(x, iterations=7), net(x, iterations=7))
+    loaded = EinNet.load(tmp_path / "net.safetensors")
+    assert torch.equal(loaded(x), net(x)) and torch.equal(loaded(x, iterations=7), net(x, iterations=7))
+    assert torch.equal(net(x), net(x, iterations=4)) and not torch.equal(net(x), net(x, iterations=3))
 
 
 def test_it_learns_by_gradients():
@@ -114,5 +146,10 @@ def test_what_it_does_not_have():
         EinNet("aH", 1, 1, block="reference", depth=1, iterations=2)
     with pytest.raises(EinNetError, match="is run once"):
         reference(torch.randn(3, 1), iterations=2)
-    with pytest.raises(EinNetError, match="output after its last layer only"):
+    with pytest.raises(EinNetError, match="at least one term"):
+        small("aH", terms=[])
+    for use in (reference.outputs, reference.start, lambda x: reference.read(x, x)):
+        with pytest.raises(EinNetError, match="no states"):
+            use(torch.randn(3, 1))
+    with pytest.raises(EinNetError, match="output after its last layer only, and no states"):
         reference.outputs(torch.randn(3, 1))

@@ -66,4 +66,6 @@ def test_the_number_of_parameters(arguments, count):
 def test_it_has_neither_dropout_nor_means(arguments):
     with pytest.raises(EinNetError) as error:
         EinNet("aaH", 1, 1, block="reference", **arguments)
-    assert str(error.value) == ('block="reference" has neither dropout nor scaled sums: leave both at their defaults')
+    assert str(error.value) == (
+        'block="reference" has neither dropout nor scaled sums nor iterations: leave them at their defaults'
+    )

@@ -1,5 +1,6 @@
 """`einnet train | eval | predict sudoku`: what they print, what they refuse, exit codes."""
 
+import gzip
 import io
 import json
 import sys
@@ -34,7 +35,9 @@ def test_a_run_has_its_puzzles_weights_measures_and_pictures(run):
 
 
 def test_a_run_goes_on(run, capsys):
+    before = (run / "best.safetensors").read_bytes(), (run / "log.csv").read_text()
     assert main(["train", "sudoku", "--resume", str(run)]) == 0
+    assert before == ((run / "best.safetensors").read_bytes(), (run / "log.csv").read_text())  # it was at its end
     assert main(["train", "sudoku", "--resume", str(run), "--hidden", "9"]) == 2
     assert "leave out the others" in capsys.readouterr().err
 
@@ -48,6 +51,8 @@ def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
         found = json.loads(capsys.readouterr().out)
         assert found["boards"] == 12 and found["accuracy"] == found["solved"] / 12 >= 0.9
         file.write_text("\n".join(map(written, puzzles)))  # without solutions: by the rules
+        assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["solved"] == found["solved"]
         assert main(["eval", "sudoku", "--data", str(file), "--json", "--limit", "7"]) == 0
         assert json.loads(capsys.readouterr().out)["boards"] == 7
 
@@ -65,7 +70,7 @@ def test_eval_counts_wrong_boards_as_wrong(tmp_path, capsys):
 
 def test_predict_prints_the_board_and_its_steps(tmp_path, capsys):
     picture = tmp_path / "steps.png"
-    assert main(["predict", "sudoku", EASY, "--steps", "--plot", str(picture)]) == 0
+    assert main(["predict", "sudoku", EASY, "--show-steps", "--plot", str(picture)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "5 3 4 | 6 7 8 | 9 1 2" and lines[3] == "------+-------+------" and len(lines) == 24
     assert picture.stat().st_size > 3000
@@ -74,7 +79,7 @@ def test_predict_prints_the_board_and_its_steps(tmp_path, capsys):
 def test_predict_as_json(capsys):
     assert main(["predict", "sudoku", EASY, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["solution"] == SOLVED and found["solved"] and found["reason"] is None
+    assert found["solution"] == SOLVED and found["solved"] and found["reason"] is None and not found["search"]
     assert np.array(found["steps"]).shape == (9, 9)
 
 
@@ -87,6 +92,33 @@ def test_predict_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         assert main(["predict", "sudoku"]) == 0
         assert capsys.readouterr().out.startswith("5 3 4 | 6 7 8")
+
+
+def test_a_file_with_as_many_puzzles_as_a_row_is_long_is_a_file_of_puzzles(tmp_path, capsys):
+    puzzles, solutions = generated(Layout.of(4), 16, seed=5, processes=1)
+    (tmp_path / "p.txt").write_text("\n".join(map(written, puzzles)))
+    assert main(["predict", "sudoku", str(tmp_path / "p.txt")]) == 0
+    assert capsys.readouterr().out.split() == [written(s) for s in solutions]
+    (tmp_path / "p.txt").write_text("\n".join([EASY] * 81))
+    assert main(["predict", "sudoku", str(tmp_path / "p.txt"), "--depth", "16"]) in (0, 1)
+    assert len(capsys.readouterr().out.splitlines()) == 81
+
+
+def test_one_board_may_have_a_row_on_each_line_of_a_gz_file(tmp_path, capsys):
+    with gzip.open(tmp_path / "p.txt.gz", "wt") as f:
+        f.write("\n".join(EASY[k : k + 9] for k in range(0, 81, 9)))
+    assert main(["predict", "sudoku", str(tmp_path / "p.txt.gz")]) == 0
+    assert capsys.readouterr().out.startswith("5 3 4 | 6 7 8")
+
+
+def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):
+    wrong = SOLVED[:-1] + "8"
+    assert main(["predict", "sudoku", wrong, "--tries", "2"]) == 1
+    assert "the givens clash" in capsys.readouterr().out
+    (tmp_path / "p.txt").write_text(wrong)
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--tries", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["solved"] == 0 and [t["solved"] for t in found["tries"]] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +163,8 @@ def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so
         (["predict", "sudoku", EASY[:-1] + "x"], "'x' in row 9, column 9"),
         (["predict", "sudoku", "nowhere/puzzles.txt"], "no file at nowhere/puzzles.txt"),
         (["predict", "sudoku", EASY, "--depth", "0"], "--depth must be 1 or more"),
+        (["predict", "sudoku", EASY, "--tries", "-1"], "--tries must be 0 or more"),
+        (["predict", "sudoku", "."], "cannot be read"),
         (["predict", "sudoku", EASY, "--plot", "steps.doc"], "steps.doc"),
         (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit must be 1 or more"),

@@ -9,8 +9,8 @@ from einnet.nn import EinNet
 from einnet.tasks.sudoku.boards import Layout, follows_rules, written
 from einnet.tasks.sudoku.data import generated, learned_from, with_more_givens
 from einnet.tasks.sudoku.settings import Settings
-from einnet.tasks.sudoku.solve import SHIPPED, answers, in_batches, load_solver, solved_with_restarts
-from einnet.tasks.sudoku.task import TYPE, Solving, encoded, make_net
+from einnet.tasks.sudoku.solve import accuracy_by_depth, answers, in_batches, load_solver, solved_with_restarts
+from einnet.tasks.sudoku.task import SIGNATURE, Solving, encoded, make_net
 from einnet.testing import assert_equivariant
 
 SMALL = Settings(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
@@ -24,7 +24,7 @@ def puzzles():
 def test_the_givens_as_a_tensor():
     board = np.zeros((6, 6), int)
     board[3, 4] = 5  # band 1, row 1 of it; stack 1, column 1 of it
-    x = encoded(torch.from_numpy(board)[None], Layout.of(6))
+    x = encoded(torch.from_numpy(board)[None])
     assert x.shape == (1, 3, 2, 2, 3, 6, 2)
     assert x.sum() == 6 and x[0, 1, 1, 1, 1, 4].tolist() == [1, 0]
     assert x[0, 1, 1, 1, 1, :, 1].tolist() == [1, 1, 1, 1, 0, 1]
@@ -33,7 +33,7 @@ def test_the_givens_as_a_tensor():
 @pytest.mark.parametrize("sizes", [{"i": 3, "x": 3, "j": 3, "y": 3, "c": 9}, {"i": 3, "x": 2, "j": 2, "y": 3, "c": 6}])
 def test_the_network_has_every_symmetry_of_the_board(sizes):
     net = make_net(SMALL).double()
-    assert_equivariant(net, TYPE, sizes, features=2)
+    assert_equivariant(net, SIGNATURE, sizes, features=2)
     x = torch.randn(2, *sizes.values(), 2, dtype=torch.float64)
     transposed = (0, 3, 4, 1, 2, 5, 6)
     assert torch.allclose(net(x.permute(transposed)), net(x).permute(transposed), atol=1e-12)
@@ -59,13 +59,13 @@ def test_what_is_learned_from(tmp_path, puzzles):
     lines = [f"{written(p)},{written(s)}" for p, s in zip(*puzzles, strict=True)]
     source = tmp_path / "some.txt"
     source.write_text("\n".join(lines))
-    asked, solutions = learned_from(Settings(data=source, puzzles=4, more=0), tmp_path, 0)
+    asked, solutions = learned_from(Settings(data=str(source), puzzles=4, more=0), tmp_path, 0)
     assert np.array_equal(asked, puzzles[0][:4]) and np.array_equal(solutions, puzzles[1][:4])
     with pytest.raises(DataError, match="has 6 puzzles, fewer than --puzzles 7"):
-        learned_from(Settings(data=source, puzzles=7), tmp_path, 0)
+        learned_from(Settings(data=str(source), puzzles=7), tmp_path, 0)
     source.write_text("\n".join(line.partition(",")[0] for line in lines))
     with pytest.raises(DataError, match="puzzles without solutions"):
-        learned_from(Settings(data=source, puzzles=4), tmp_path, 0)
+        learned_from(Settings(data=str(source), puzzles=4), tmp_path, 0)
 
 
 def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
@@ -81,6 +81,17 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
         assert torch.equal(boards[k + 1][stays], boards[k][stays])
     assert max(int(a.max()) for a in ages) <= 12 and any((a > 3).any() for a in ages)
     assert task.state is not None and task.state.shape == (6, 2, 2, 2, 2, 4, 8) and not task.state.requires_grad
+    # the loss goes on from the stored states of the boards that stay, and starts anew for the others
+    stays = task.age < 12
+    assert stays.any() and task.state is not None
+    expected = [task.state.clone(), task.net.start(encoded(task.puzzles[task.boards]))]
+    seen = []
+    task.net.states = lambda *a, start, **k: seen.append(start) or EinNet.states(task.net, *a, start=start, **k)
+    task.loss(30)
+    del task.net.states
+    assert torch.equal(seen[0][stays], expected[0][stays])
+    new = ~stays
+    assert torch.equal(seen[0][new], task.net.start(encoded(task.puzzles[task.boards]))[new])
     saved: dict = {}
     task.on_save_checkpoint(saved)
     other = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
@@ -104,10 +115,21 @@ def test_the_solver_that_comes_with_the_package_solves_fresh_puzzles(puzzles):
     found = answers(net, puzzles[0])
     assert (found.boards == puzzles[1]).all((1, 2)).mean() > 0.8
     assert follows_rules(found.boards, puzzles[0]).mean() > 0.8
-    assert found.chances.shape == (6, 9, 9, 9) and np.allclose(found.chances.sum(-1), 1, atol=1e-5)
+    assert found.probabilities.shape == (6, 9, 9, 9) and np.allclose(found.probabilities.sum(-1), 1, atol=1e-5)
     late = answers(net, puzzles[0], depth=int(found.settled.max()))
     assert np.array_equal(late.boards, found.boards)  # after the last change nothing changes
     assert found.settled.max() > 1
+    for k in range(int(found.settled.max())):  # a cell has its digit from the step said, and not before
+        early = answers(net, puzzles[0], depth=k + 1).boards
+        assert (early == found.boards)[found.settled <= k + 1].all()
+        assert (early != found.boards)[found.settled == k + 2].all()
+
+
+def test_the_accuracy_by_depth_is_that_of_single_passes(puzzles):
+    net = load_solver()
+    found = accuracy_by_depth(net, *puzzles, depths=[4, 16, 40])
+    assert list(found) == [4, 16, 40]
+    assert all(a == (answers(net, puzzles[0], d).boards == puzzles[1]).all((1, 2)).mean() for d, a in found.items())
 
 
 def test_it_runs_on_boards_of_other_sizes():
@@ -130,10 +152,27 @@ def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
     asked, _ = puzzles
     first = answers(net, asked, depth=12)  # too few steps for most
     before = follows_rules(first.boards, asked)
-    tried = list(solved_with_restarts(net, asked, first.boards, first.chances, 4, depth=12))
+    tried = list(solved_with_restarts(net, asked, first.boards, first.probabilities, 4, depth=12))
     shares = [before.mean(), *(follows_rules(b, asked).mean() for b in tried)]
     assert shares == sorted(shares) and len(tried) == 4
+    right = follows_rules(tried[-1], asked)
+    assert np.array_equal(tried[-1][~right], first.boards[~right])  # a wrong answer is never taken
     assert np.array_equal(tried[-1][before], first.boards[before])
+
+
+def test_restarts_find_what_one_pass_does_not():
+    net = load_solver()
+    asked, _ = generated(Layout.of(4), 40, seed=7, processes=1)
+    first = answers(net, asked, depth=2)
+    *_, last = solved_with_restarts(net, asked, first.boards, first.probabilities, 8, depth=2)
+    assert follows_rules(last, asked).sum() > follows_rules(first.boards, asked).sum()
+
+
+def test_restarts_leave_full_boards_that_break_the_rules():
+    full = np.ones((1, 4, 4), int)
+    first = answers(load_solver(), full)
+    (last,) = solved_with_restarts(load_solver(), full, first.boards, first.probabilities, 1)
+    assert np.array_equal(last, first.boards)
 
 
 def test_batches_hold_every_puzzle_once():
@@ -146,4 +185,3 @@ def test_another_network_is_no_solver(tmp_path):
     EinNet("abH", 2, 1, depth=1, hidden=4, heads=2).save(tmp_path / "net.safetensors")
     with pytest.raises(CheckpointError, match="not one for Sudoku"):
         load_solver(tmp_path / "net.safetensors")
-    assert SHIPPED.is_file()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from einnet.train.optimizers import MuonAdamW
+from einnet.train.optimizers import MuonAdamW, adamw
 
 
 def net() -> nn.Module:
@@ -26,8 +26,37 @@ def test_matrices_go_to_muon_and_the_rest_to_adamw():
     model = net()
     optimizer = MuonAdamW(model.parameters(), lr=1e-3)
     shapes = [[tuple(p.shape) for p in g["params"]] for g in optimizer.param_groups]
-    assert shapes == [[(16, 8)], [(16,), (2, 16), (2,)]]
-    assert [g["lr"] for g in optimizer.param_groups] == [4e-3, 1e-3]
+    assert shapes == [[(16, 8)], [(2, 16)], [(16,), (2,)]]
+    assert [g["lr"] for g in optimizer.param_groups] == [4e-3, 1e-3, 1e-3]
+
+
+@pytest.mark.parametrize("make", [lambda p: MuonAdamW(p, 1e-2, 0.1), lambda p: adamw(p, 1e-2, 0.1)])
+def test_matrices_decay_and_biases_do_not(make):
+    model = net()
+    before = copy.deepcopy(model.state_dict())
+    optimizer = make(model.parameters())
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    for name, after in model.state_dict().items():
+        same = torch.equal(before[name], after)
+        assert same if name.endswith("bias") else after.norm() < before[name].norm()
+
+
+def test_networks_without_large_matrices_or_without_small_ones():
+    for model in (nn.Linear(2, 2), nn.Linear(8, 8, bias=False)):
+        optimizer = MuonAdamW(model.parameters(), 1e-2)
+        before = model.weight.clone()
+        model(torch.randn(4, model.in_features)).square().mean().backward()
+        optimizer.step()
+        assert not torch.equal(before, model.weight)
+
+
+def test_a_copy_steps_on_its_own():
+    model = net()
+    model_2, optimizer_2 = copy.deepcopy((model, MuonAdamW(model.parameters(), 1e-2)))
+    trained(model_2, optimizer_2, 2)
+    assert not torch.equal(model[0].weight, model_2[0].weight)
 
 
 def test_a_schedule_that_sets_the_groups_reaches_both():

@@ -16,7 +16,7 @@ from einnet.plan import Plan
 
 Frame = tuple[int, ...]
 
-__all__ = ["FanOut", "RMSNorm", "linear"]
+__all__ = ["FanOut", "RMSNorm", "linear", "wide"]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
@@ -33,7 +33,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
     return y.reshape(shape)
 
 
-def _wide(x: Tensor) -> Tensor:
+def wide(x: Tensor) -> Tensor:
     """Sums of squares are taken in single precision or better."""
     return x if x.dtype == torch.float64 else x.float()
 
@@ -47,7 +47,7 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        square = _wide(x).square().mean(-1 - self.rank, keepdim=True)
+        square = wide(x).square().mean(-1 - self.rank, keepdim=True)
         gain = self.weight.reshape(-1, *[1] * self.rank)
         return x * (torch.rsqrt(square + 1e-6).to(x.dtype) * gain.to(x.dtype))
 
@@ -73,13 +73,14 @@ class FanOut(nn.Module):
         super().__init__()
         self.features = features
         self.shared = tuple(range(len(plan.terms))) if shared is None else tuple(shared)
-        self.total = features * (1 + max(self.shared))
+        self.total = features * len(plan.terms)
+        columns = features * (1 + max(self.shared))
         self.groups = _groups(plan)
         self.nested = _nested(self.groups)
-        bound = self.total**-0.5
-        self.weight = nn.Parameter(torch.empty(out, self.total).uniform_(-bound, bound))
+        bound = columns**-0.5
+        self.weight = nn.Parameter(torch.empty(out, columns).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
-        self.gain = nn.Parameter(torch.ones(self.total)) if norm else None
+        self.gain = nn.Parameter(torch.ones(columns)) if norm else None
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
@@ -93,7 +94,7 @@ class FanOut(nn.Module):
             weight = torch.cat([weights[k] for k in members], 1)
             mapped[frame] = linear(self.dropout(x), weight, None, rank)
             if self.gain is not None:
-                squares[frame] = _wide(x).square().sum(-1 - rank, keepdim=True)
+                squares[frame] = wide(x).square().sum(-1 - rank, keepdim=True)
         total = self._sum(mapped, axes)
         if squares:
             total = total * torch.rsqrt(self._sum(squares, axes) / self.total + 1e-6).to(total.dtype)
@@ -122,7 +123,7 @@ def add(parts: Sequence[Tensor]) -> Tensor:
 
 def _nested(frames: Iterable[Frame]) -> list[tuple[Frame, Frame]]:
     """Frames with the smallest one that holds all their output axes and is not the whole output; few axes first."""
-    plain = sorted((f for f in frames if all(f.count(k) == 1 for k in f if k >= 0)), key=lambda f: max((-1, *f)))
+    plain = sorted((f for f in frames if len(set(f)) == len(f)), key=lambda f: max((-1, *f)))  # no diagonals
     found = []
     for frame in plain:
         larger = [g for g in plain if -1 in g and max(g) > max((-1, *frame)) and _holds(g, frame)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from einnet.errors import CheckpointError, EinNetError
+from einnet.errors import CheckpointError, EinNetError, ShapeError
 from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input, with_features
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import RMSNorm
@@ -18,7 +18,7 @@ from einnet.nn.polynomial import PolynomialBody
 from einnet.nn.recurrent import RecurrentBody
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
-from einnet.nn.stack import Stack, Step
+from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap, state_of
 from einnet.symmetry import Signature, Symmetry
 
@@ -53,13 +53,15 @@ class EinNet(nn.Module):
         block: "default"; "polynomial" for layers without activations and norms (see
             `einnet.nn.polynomial`); "recurrent" for layers run again and again (`einnet.nn.recurrent`);
             "reference" for the network of the source text.
-        dropout: probability of dropping, while training, a pooled value and a value of an update.
-        scale: "mean" or "sum", see `EinPool`; the reference block always has plain sums.
+        dropout: probability of dropping, while training, a pooled value and a value of an update; in the
+            default block.
+        scale: "mean" or "sum", see `EinPool`; the reference block and the recurrent one always have plain sums.
         state: the type of the state, if not the smallest that holds all inputs and the output.
-        recompute: recompute activations in the backward pass, which saves memory.
+        recompute: recompute activations in the backward pass, which saves memory; in the default and
+            reference blocks.
         iterations: how often the layers are run one after the other, with the same weights.
-        exchange: a further symmetry of a recurrent network, the type's letters with some exchanged
-            in pairs: "ba" for "ab" makes it commute with transposition too.
+        exchange: a further symmetry of a recurrent network, the type's letters in another order:
+            "ba" for "ab" makes it commute with transposition too.
 
     Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
     to (batch..., output axes..., out_features); the features are there also where the notation has no
@@ -120,7 +122,7 @@ class EinNet(nn.Module):
         iterations: int | None = None,
     ) -> Tensor:
         masks, bound = self._bound(inputs, mask, sizes)
-        return self.body(inputs, masks, bound, **self._times(iterations))
+        return self.body(inputs, masks, bound, _checked(iterations))
 
     def outputs(
         self,
@@ -133,9 +135,8 @@ class EinNet(nn.Module):
 
         For a loss at every layer. The reference network has no output before its last layer.
         """
-        states = self.states(*inputs, mask=mask, sizes=sizes, iterations=iterations)
-        masks, bound = self._bound(inputs, mask, sizes)
-        return [self.body.read(state, masks, bound) for state in states]
+        body, (masks, bound) = self._stack(), self._bound(inputs, mask, sizes)
+        return [body.read(x, masks, bound) for x in body.states(inputs, masks, bound, None, _checked(iterations))]
 
     def states(
         self,
@@ -145,7 +146,9 @@ class EinNet(nn.Module):
         sizes: Mapping[str, int] | None = None,
         iterations: int | None = None,
     ) -> Iterator[Tensor]:
-        """The state after each layer, (batch..., axes..., hidden), from a state that was reached before, or the first.
+        """Iterates over the state after each layer, from `start`, a state that was reached before, or from the first.
+
+        States have the shape (batch..., axes..., hidden).
 
         >>> import torch
         >>> net = EinNet("aH", 1, 1, hidden=8, depth=1, block="recurrent", iterations=4)
@@ -155,22 +158,35 @@ class EinNet(nn.Module):
         >>> torch.allclose(net.read(late, x), net(x, iterations=8), atol=1e-5)
         True
         """
-        if not isinstance(self.body, Stack):
-            raise EinNetError(f'block="{self.settings.block}" has an output after its last layer only')
-        masks, bound = self._bound(inputs, mask, sizes)
-        return self.body.states(inputs, masks, bound, start, self._times(iterations).get("iterations"))
+        body, (masks, bound) = self._stack(), self._bound(inputs, mask, sizes)
+        if start is not None:
+            self._check_state(start, bound)
+        return body.states(inputs, masks, bound, start, _checked(iterations))
 
     def start(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         """The state before the first layer."""
-        if not isinstance(self.body, Stack):
-            raise EinNetError(f'block="{self.settings.block}" has no states')
-        return self.body.start(inputs, *self._bound(inputs, mask, sizes))
+        body, (masks, bound) = self._stack(), self._bound(inputs, mask, sizes)
+        return body.first(body.lifted(inputs, masks, bound), masks and masks.restricted_to(self.state))
 
     def read(
         self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
     ) -> Tensor:
         """The output from a state that the inputs led to."""
-        return self.body.read(state, *self._bound(inputs, mask, sizes))
+        body, (masks, bound) = self._stack(), self._bound(inputs, mask, sizes)
+        self._check_state(state, bound)
+        return body.read(state, masks, bound)
+
+    def _stack(self) -> Stack:
+        if not isinstance(self.body, Stack):
+            raise EinNetError(f'block="{self.settings.block}" has an output after its last layer only, and no states')
+        return self.body
+
+    def _check_state(self, state: Tensor, sizes: Mapping[str, int]) -> None:
+        wanted = [*(sizes[c] for c in self.state.axes), self.settings.hidden]
+        if not isinstance(state, Tensor) or list(state.shape[state.dim() - len(wanted) :]) != wanted:
+            found = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
+            shape = ", ".join(map(str, wanted))
+            raise ShapeError(f"a state for these inputs has shape (batch..., {shape}), got {found}")
 
     def _bound(
         self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None
@@ -178,16 +194,6 @@ class EinNet(nn.Module):
         """The masks and the size of each class, checked."""
         bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
         return Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs)), bound
-
-    def _times(self, iterations: int | None) -> dict[str, int]:
-        """The argument for the body: how often the layers are run, where that was said."""
-        if iterations is None:
-            return {}
-        if not isinstance(self.body, Stack):
-            raise EinNetError(f'block="{self.settings.block}" is run once: it has no iterations')
-        if not isinstance(iterations, int) or iterations < 1:
-            raise EinNetError(f"iterations must be a positive whole number, got {iterations!r}")
-        return {"iterations": iterations}
 
     def save(self, path: Path | str) -> None:
         """Writes the weights, the signature and the arguments to one safetensors file."""
@@ -228,14 +234,14 @@ class DefaultBody(Stack):
         out = s.out_features
         self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out), s.scale)
 
-    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+    def lifted(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.lift(inputs, masks, sizes)
 
-    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
-        its = masks and masks.restricted_to(self.state)
-        if self.recompute:
-            return lambda layer, x: checkpoint(layer, x, its, use_reentrant=False)
-        return lambda layer, x: layer(x, its)
+    def first(self, given: Tensor, masks: Masks | None) -> Tensor:
+        return given
+
+    def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return checkpoint(layer, x, masks, use_reentrant=False) if self.recompute else layer(x, masks)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         x = from_front(self.norm(to_front(state, self.rank)), self.rank)
@@ -243,3 +249,9 @@ class DefaultBody(Stack):
 
 
 BODIES = {"default": DefaultBody, "polynomial": PolynomialBody, "recurrent": RecurrentBody, "reference": ReferenceBody}
+
+
+def _checked(iterations: int | None) -> int | None:
+    if iterations is not None and (not isinstance(iterations, int) or iterations < 1):
+        raise EinNetError(f"iterations must be a positive whole number, got {iterations!r}")
+    return iterations

@@ -18,7 +18,7 @@ from einnet.nn.fanout import FanOut, linear
 from einnet.nn.masks import Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
-from einnet.nn.stack import Stack, Step
+from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import pooling_terms
@@ -59,18 +59,15 @@ class PolynomialBody(Stack):
         out = s.out_features
         self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out, bias=False), s.scale)
 
-    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+    def lifted(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.lift(inputs, masks, sizes)
 
-    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
-        given = to_front(self.lift(inputs, masks, sizes), self.rank)
-        its = masks and masks.restricted_to(self.state)
+    def first(self, given: Tensor, masks: Masks | None) -> Tensor:
+        return given
 
-        def step(layer: nn.Module, x: Tensor) -> Tensor:
-            x = layer(to_front(x, self.rank), given, sizes, its)
-            return from_front(x if its is None else its.apply(x), self.rank)
-
-        return step
+    def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        x = layer(to_front(x, self.rank), to_front(given, self.rank), sizes, masks)
+        return from_front(x if masks is None else masks.apply(x), self.rank)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.head([state], masks, sizes)

@@ -1,11 +1,11 @@
 """One set of layers run again and again: `EinNet(..., block="recurrent", iterations=T)`.
 
-For problems that are solved step by step, such as Sudoku. Every step sees the input again and moves
-the state by half a step, then each cell's state is divided by its root mean square, so that the state
-stays bounded however long it runs. What is pooled is not negative, and of each sum S the network
-sees log(1 + S): that tells nothing from one and one from two, whether 9 or 25 values are summed, and
-so carries over to other sizes. With `exchange` the network has a further symmetry of the type,
-such as the transposition of a board.
+For problems that are solved step by step, such as Sudoku. Every layer sees the input again; it adds
+half of its update to the state, and each cell's state is then divided by its root mean square, so
+that the state stays bounded however long the network runs. What is pooled is not negative, and each
+sum S goes on as log(1 + S), which separates 0, 1 and 2 equally well whether 9 or 25 values are summed:
+so the weights carry over to other sizes. With `exchange` the network has a further symmetry of the
+type, such as the transposition of a board.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,31 +15,33 @@ from torch import Tensor, nn
 
 from einnet.errors import EinNetError
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, linear
+from einnet.nn.fanout import FanOut, linear, wide
 from einnet.nn.masks import Masks
 from einnet.nn.pool import pool_cores
 from einnet.nn.settings import Settings
-from einnet.nn.stack import Stack, Step
+from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import pooling_terms
-from einnet.terms.exchange import shared
+from einnet.terms.exchange import shared_weights
 from einnet.terms.term import as_terms
 
 __all__ = ["RecurrentBody", "RecurrentLayer"]
 
 
 class RecurrentLayer(nn.Module):
-    """A half step: linear, ReLU, pooling, logarithm, linear, ReLU, linear, added; then the norm."""
+    """Linear, ReLU, pooling, logarithm, linear, ReLU, linear; half of it is added to the state, then the norm."""
 
-    def __init__(self, state: Symmetry, given: int, s: Settings):
+    def __init__(self, state: Symmetry, in_features: int, s: Settings):
         super().__init__()
         terms = as_terms(pooling_terms(state, s.order) if s.terms is None else s.terms)
-        operands, numbers = shared(terms, state, s.exchange)
+        if not terms:
+            raise EinNetError("a recurrent layer needs at least one term, such as 'ab->ac'")
+        operands, numbers = shared_weights(terms, state, s.exchange)
         self.state, self.heads, self.width = state, s.heads, 3 * s.hidden // 2
         self.plan = Plan.make(terms, state, sources=operands)
-        self.fan_in = nn.Linear(s.hidden + given, self.width + s.heads * self.plan.slots)
+        self.fan_in = nn.Linear(s.hidden + in_features, self.width + s.heads * self.plan.slots)
         self.fan_out = FanOut(self.plan, s.heads, self.width, bias=False, shared=numbers)
         self.out = nn.Linear(self.width, s.hidden)
 
@@ -57,7 +59,7 @@ class RecurrentLayer(nn.Module):
 
 def unit(x: Tensor, rank: int) -> Tensor:
     """Each cell's features divided by their root mean square."""
-    return x * torch.rsqrt(x.square().mean(-1 - rank, keepdim=True) + 1e-6)
+    return x * torch.rsqrt(wide(x).square().mean(-1 - rank, keepdim=True) + 1e-6).to(x.dtype)
 
 
 class RecurrentBody(Stack):
@@ -73,21 +75,21 @@ class RecurrentBody(Stack):
             )
         self.state, self.rank, self.iterations = state, len(state.axes), s.iterations
         to_state, to_output = Signature.of(signature.inputs, state), Signature.of([state], signature.output)
-        given, out = sum(s.in_features), s.out_features
-        self.given = TypeMap(to_state, s.in_features, given, lambda f: nn.Linear(f, given))
-        self.first = nn.Linear(given, s.hidden)
-        self.layers = nn.ModuleList(RecurrentLayer(state, given, s) for _ in range(s.depth))
-        self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out))
+        width, out = sum(s.in_features), s.out_features
+        self.lift = TypeMap(to_state, s.in_features, width, lambda f: nn.Linear(f, width), s.scale)
+        self.begin = nn.Linear(width, s.hidden)
+        self.layers = nn.ModuleList(RecurrentLayer(state, width, s) for _ in range(s.depth))
+        self.head = TypeMap(to_output, [s.hidden], out, lambda f: nn.Linear(f, out), s.scale)
 
-    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        x = unit(to_front(self.first(self.given(inputs, masks, sizes)), self.rank), self.rank)
-        its = masks and masks.restricted_to(self.state)
-        return from_front(x if its is None else its.apply(x), self.rank)
+    def lifted(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return self.lift(inputs, masks, sizes)
 
-    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
-        given = to_front(self.given(inputs, masks, sizes), self.rank)
-        its = masks and masks.restricted_to(self.state)
-        return lambda layer, x: from_front(layer(to_front(x, self.rank), given, sizes, its), self.rank)
+    def first(self, given: Tensor, masks: Masks | None) -> Tensor:
+        x = unit(to_front(self.begin(given), self.rank), self.rank)
+        return from_front(x if masks is None else masks.apply(x), self.rank)
+
+    def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        return from_front(layer(to_front(x, self.rank), to_front(given, self.rank), sizes, masks), self.rank)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.head([state], masks, sizes)

@@ -82,7 +82,15 @@ class ReferenceBody(nn.Module):
         self.blocks = nn.ModuleList(ReferenceBlock(state, s.heads, s.hidden, w, terms) for w in widths)
         self.head = TypeMap(to_output, [s.out_features], s.out_features, lambda _: nn.Identity())
 
-    def forward(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+    def forward(
+        self,
+        inputs: Sequence[Tensor],
+        masks: Masks | None,
+        sizes: Mapping[str, int],
+        iterations: int | None = None,
+    ) -> Tensor:
+        if iterations is not None:
+            raise EinNetError('block="reference" is run once: it has no iterations')
         x = self.lift(inputs, masks, sizes)
         its = masks and masks.restricted_to(self.state)
         for k, block in enumerate(self.blocks, start=1):

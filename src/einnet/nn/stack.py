@@ -2,15 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
 from einnet.nn.masks import Masks
+from einnet.symmetry import Symmetry
 
 __all__ = ["Stack"]
-
-Step = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Stack(nn.Module, ABC):
@@ -20,15 +19,20 @@ class Stack(nn.Module, ABC):
     """
 
     layers: nn.ModuleList
+    state: Symmetry
     iterations: int
 
     @abstractmethod
-    def start(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        """The state before the first layer."""
+    def lifted(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        """The inputs as one tensor of the state's type, which every step may see."""
 
     @abstractmethod
-    def step(self, inputs: Sequence[Tensor], masks: Masks | None, sizes: Mapping[str, int]) -> Step:
-        """How a layer takes a state to the next one, for these inputs."""
+    def first(self, given: Tensor, masks: Masks | None) -> Tensor:
+        """The state before the first layer, from the lifted inputs."""
+
+    @abstractmethod
+    def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
+        """The state after a layer."""
 
     @abstractmethod
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
@@ -42,12 +46,12 @@ class Stack(nn.Module, ABC):
         start: Tensor | None = None,
         iterations: int | None = None,
     ) -> Iterator[Tensor]:
-        """The state after each layer."""
-        x = self.start(inputs, masks, sizes) if start is None else start
-        step = self.step(inputs, masks, sizes)
+        """The state after each layer; masks of the state's type are made here, once."""
+        given, its = self.lifted(inputs, masks, sizes), masks and masks.restricted_to(self.state)
+        x = self.first(given, its) if start is None else start
         for _ in range(self.iterations if iterations is None else iterations):
             for layer in self.layers:
-                x = step(layer, x)
+                x = self.step(layer, x, given, its, sizes)
                 yield x
 
     def forward(

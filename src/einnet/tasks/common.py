@@ -23,7 +23,10 @@ def say(text: str) -> None:
 
 
 def prepared(task: str, settings: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options]:
-    """A new run, or the one to go on with and its own settings and options; in single precision unless asked."""
+    """A new run, or the one to go on with and its own settings and options; in single precision unless asked.
+
+    Half precision is coarser than the errors that such tasks are after, and no faster on a CPU.
+    """
     if resume is None:
         run = Run.create(options.out, task, {"settings": settings.as_json(), "options": options.as_json()})
     else:
@@ -32,20 +35,15 @@ def prepared(task: str, settings: Any, options: Options, resume: Path | None) ->
     return run, settings, replace(options, precision="32") if options.precision == "auto" else options
 
 
-def fitted(make_task: "Callable[[], Task]", run: Run, options: Options, resume: Path | None, **how: Any) -> bool:
-    """Trains and draws the learning curve; False if Ctrl-C ended it. `how`: see `einnet.train.fit`."""
+def fitted(
+    make_task: "Callable[[], Task]", metric: str, run: Run, options: Options, resume: Path | None, **how: Any
+) -> bool:
+    """Trains and draws the learning curve of the metric; False if Ctrl-C ended it. `how`: see `einnet.train.fit`."""
     from einnet.plots import learning_curve
     from einnet.train.loop import fit
 
-    metrics: list[str] = []
-
-    def make() -> "Task":
-        task = make_task()
-        metrics.append(task.metric)
-        return task
-
-    finished = fit(make, run, options, resume=resume is not None, **how)
-    learning_curve(run.folder / "log.csv", run.folder / "curve.png", metrics[0])
+    finished = fit(make_task, run, options, resume=resume is not None, **how)
+    learning_curve(run.folder / "log.csv", run.folder / "curve.png", metric)
     return finished
 
 
@@ -60,7 +58,7 @@ def from_config(run: Run, kind: type) -> tuple[Any, Options]:
     """The settings, of this kind, and the options of a run."""
     config = run.config()
     try:
-        return kind.from_json(config["settings"]), Options.from_json(config["options"])
+        return kind(**config["settings"]), Options.from_json(config["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{run.folder / 'config.json'} does not fit this version of EinNet: {error}") from None
 

@@ -13,7 +13,7 @@ from einnet.errors import EinNetError
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
 
-__all__ = ["exchanged_axes", "shared"]
+__all__ = ["exchanged_axes", "shared_weights"]
 
 Tuple = tuple[str, ...]
 
@@ -25,7 +25,7 @@ def exchanged_axes(symmetry: Symmetry, exchange: str) -> tuple[int, ...]:
     (2, 3, 0, 1, 4)
 
     Raises `EinNetError` where the exchange is not one of the type: other letters, a class with several
-    axes, a dependency that is not kept, or no exchange in pairs.
+    axes, or a dependency that is not kept.
     """
     said = f"exchange {exchange!r} of the type '{symmetry.bare}'"
     if not isinstance(exchange, str) or sorted(exchange) != sorted(symmetry.axes) or len(set(exchange)) < len(exchange):
@@ -33,30 +33,30 @@ def exchanged_axes(symmetry: Symmetry, exchange: str) -> tuple[int, ...]:
             f"{said}: expected the type's letters in another order, each class with one axis, such as 'ba' for 'ab'"
         )
     to = dict(zip(symmetry.axes, exchange, strict=True))
-    if any(to[to[c]] != c for c in to):
-        raise EinNetError(f"{said}: letters must change places in pairs")
     if {(to[a], to[b]) for a, b in symmetry.dependencies} != set(symmetry.dependencies):
         raise EinNetError(f"{said}: a class that depends on another must go to one that depends on that one's partner")
     return tuple(symmetry.axes.index(c) for c in exchange)
 
 
-def shared(
+def shared_weights(
     terms: Sequence[Term], symmetry: Symmetry, exchange: str | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
     """Which operands share their weights, as numbers for each term; and which terms do.
 
     >>> terms = [Term("ab->ac"), Term("ab->cb"), Term("ab->cd")]      # sums of rows, of columns, of all
-    >>> shared(terms, Symmetry("ab"), "ba")
+    >>> shared_weights(terms, Symmetry("ab"), "ba")
     (((0,), (0,), (1,)), (0, 0, 1))
-    >>> shared(terms, Symmetry("ab"), None)
+    >>> shared_weights(terms, Symmetry("ab"), None)
     (((0,), (1,), (2,)), (0, 1, 2))
 
-    Raises `EinNetError` where the exchange takes a term to one that is not there.
+    Raises `EinNetError` where the exchange takes a term to one that is not there, or a term is there twice.
     """
     places = [(k, o) for k, term in enumerate(terms) for o in range(term.order)]
     slot, number = {p: p for p in places}, {k: k for k in range(len(terms))}
     if exchange is not None:
         axes = exchanged_axes(symmetry, exchange)
+        if len({str(t.canonical()) for t in terms}) < len(terms):
+            raise EinNetError("with an exchange each term stands once among the terms; one is there twice")
         for k, term in enumerate(terms):
             image = Term.of([[t[a] for a in axes] for t in term.operands], [term.output[a] for a in axes])
             other, order = _found(image, terms)

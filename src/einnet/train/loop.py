@@ -89,6 +89,7 @@ def _quiet() -> None:
         ".*does not have many workers.*",
         ".*is smaller than the logging interval.*",
         ".*litlogger.*",
+        ".*resuming from a checkpoint that ended before the epoch ended.*",
         ".*isinstance\\(treespec, LeafSpec\\).*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -10,6 +10,8 @@ from torch.optim import AdamW, Muon, Optimizer
 __all__ = ["MuonAdamW", "adamw"]
 
 BETAS = (0.9, 0.98)
+FASTER = 4  # Muon's learning rate as a multiple of AdamW's: its updates are smaller, measured in each weight
+SMALLEST = 4  # a matrix with a shorter side has too few directions for Muon to make equally long
 
 
 def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> AdamW:
@@ -22,19 +24,26 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) ->
 
 
 class MuonAdamW(Optimizer):
-    """Muon for matrices, at four times the learning rate, AdamW for vectors and for matrices with a side of 3 or less.
+    """Muon for matrices, AdamW for the rest: one optimiser of two, so that a schedule sees the groups of both.
 
-    One optimiser of two, so that a schedule sees the groups of both. Source: Jordan et al., Muon, 2024.
+    Source: Jordan et al., Muon, 2024.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float):
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0):
         known = list(parameters)
-        matrices = [p for p in known if p.dim() == 2 and min(p.shape) > 3]
+        matrices = [p for p in known if p.dim() == 2 and min(p.shape) >= SMALLEST]
         mine = {id(p) for p in matrices}
-        self.muon = Muon(matrices, lr=4 * lr, weight_decay=0.0, momentum=0.9)
-        self.adam = AdamW([p for p in known if id(p) not in mine], lr=lr, betas=BETAS, weight_decay=0.0)
+        others = [p for p in known if id(p) not in mine]
+        self.parts: list[Optimizer] = []
+        if matrices:
+            self.parts.append(Muon(matrices, lr=FASTER * lr, weight_decay=weight_decay, momentum=0.9))
+        if others:
+            self.parts.append(adamw(others, lr, weight_decay))
         super().__init__(known, {"lr": lr})
-        self.param_groups = self.muon.param_groups + self.adam.param_groups
+        self._share_groups()
+
+    def _share_groups(self) -> None:
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -42,14 +51,17 @@ class MuonAdamW(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self.muon.step()
-        self.adam.step()
+        for part in self.parts:
+            part.step()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        return {"muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
+        return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.muon.load_state_dict(state_dict["muon"])
-        self.adam.load_state_dict(state_dict["adam"])
-        self.param_groups = self.muon.param_groups + self.adam.param_groups
+        for part, saved in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(saved)
+        self._share_groups()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"parts": self.parts}

@@ -61,7 +61,7 @@ def train(
     def task() -> Completion:
         return Completion(graph, settings, options.seed)
 
-    if not fitted(task, run, options, resume, steps=STEPS, every=EVERY):
+    if not fitted(task, Completion.metric, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "kg")
     metrics = _measure(run, graph)
     run.write_json("metrics.json", metrics)

@@ -45,7 +45,7 @@ def train(
     def task() -> Inverse:
         return Inverse(settings, options.seed)
 
-    if not fitted(task, run, options, resume, steps=STEPS, every=EVERY, clip=0.5):
+    if not fitted(task, Inverse.metric, run, options, resume, steps=STEPS, every=EVERY, clip=0.5):
         return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)

@@ -75,7 +75,7 @@ def read_hands(text: str) -> np.ndarray:
 def _check_numbers(hands: Sequence[Sequence[int]]) -> None:
     numbers = [len(hand) for hand in hands]
     if len(hands) < 2:
-        raise DataError("expected the hands of two players or more with | between them, such as 'AS KS ... | 2C 2D ...'")
+        raise DataError("expected the hands of two players or more, with | between: 'AS KS ... | 2C 2D ...'")
     if len(set(numbers)) > 1 or not FEWEST <= numbers[0] <= MOST:
         said = ", ".join(map(str, numbers))
         raise DataError(f"all players have {FEWEST}, or all have up to {MOST}, cards; got hands of {said} cards")

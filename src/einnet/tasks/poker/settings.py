@@ -41,7 +41,3 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Settings":
-        return cls(**saved)

@@ -16,7 +16,17 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["Layout", "clash", "follows_rules", "numbered", "read_board", "read_file", "read_lines", "written"]
+__all__ = [
+    "Layout",
+    "clash",
+    "follows_rules",
+    "lines_of",
+    "numbered",
+    "read_board",
+    "read_file",
+    "read_lines",
+    "written",
+]
 
 SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANKS = ".0"
@@ -45,6 +55,11 @@ class Layout:
         if height is None:
             raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
         return cls(height, n // height)
+
+    @staticmethod
+    def exists(n: int) -> bool:
+        """Whether there is a board of this side."""
+        return _height(n) is not None
 
     @property
     def n(self) -> int:
@@ -140,7 +155,7 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
     line for a line that cannot be read, or that is of another size or kind than the first.
     """
-    return read_lines(_lines(Path(path)), str(path))
+    return read_lines(lines_of(path), str(path))
 
 
 def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -165,7 +180,9 @@ def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarra
     return np.stack(puzzles), _checked(solutions, puzzles, numbers, source) if solutions else None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
+    """The lines of a file, gz or plain text, that say something, with their numbers."""
+    path = Path(path)
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
             text = f.read().decode("utf-8-sig")

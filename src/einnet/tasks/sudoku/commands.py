@@ -16,7 +16,7 @@ from rich.progress import track
 from einnet.errors import EinNetError
 from einnet.tasks.common import fitted, interrupted, prepared, say
 from einnet.tasks.sudoku.boards import Layout, read_file
-from einnet.tasks.sudoku.data import generated, learned_from
+from einnet.tasks.sudoku.data import LARGEST, from_file, generated, learned_from
 from einnet.tasks.sudoku.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -38,13 +38,17 @@ def train(
     options: Options = Options(),  # noqa: B008
     resume: Path | None = None,
 ) -> int:
-    """Learn to solve Sudoku from puzzles with their solutions; the rules are not told.
+    """Learn to solve Sudoku from puzzles with their solutions.
+
+    The network is given the rows, columns and boxes of the board, not what may stand in them.
 
     Parameters
     ----------
     resume
         Folder of a run to go on with, with the run's own settings and options.
     """
+    if resume is None and settings.data is not None:
+        from_file(Path(settings.data), settings, options.seed)  # before there is a run
     run, settings, options = prepared("sudoku", settings, options, resume)
     say(f"run in {run.folder}")
     puzzles, solutions = learned_from(settings, run.folder, options.seed)
@@ -54,7 +58,7 @@ def train(
     def task() -> Solving:
         return Solving(settings, puzzles, solutions, options.seed)
 
-    if not fitted(task, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
+    if not fitted(task, Solving.metric, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
         return interrupted(run, "sudoku")
     metrics = _measured(run, puzzles.shape[1])
     run.write_json("metrics.json", metrics)
@@ -66,19 +70,17 @@ def train(
 def _measured(run: Run, side: int) -> dict[str, Any]:
     """How many fresh puzzles are solved, for several depths; draws the steps of one."""
     from einnet.tasks.sudoku.report import steps_picture
-    from einnet.tasks.sudoku.solve import answers, load_solver
+    from einnet.tasks.sudoku.solve import accuracy_by_depth, answers, load_solver
 
     net = load_solver(run.best)
-    puzzles, solutions = generated(Layout.of(side), TEST, TEST_SEED)
-    depths = [net.settings.iterations * k // 4 for k in (1, 2, 4, 8, 16)]
-    found = {depth: answers(net, puzzles, depth) for depth in depths}
-    one = found[depths[2]]
+    number = TEST if side <= LARGEST else TEST // 10
+    puzzles, solutions = generated(Layout.of(side), number, TEST_SEED)
+    depths = sorted({max(1, net.settings.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
+    accuracy = accuracy_by_depth(net, puzzles, solutions, depths)
+    one = answers(net, puzzles[:1])
     steps_picture(one.boards[0], one.settled[0], puzzles[0], run.folder / "steps.png")
-    return {
-        "title": f"{TEST} fresh puzzles of which no given can be taken away; "
-        f"{sum(p.numel() for p in net.parameters()):,} parameters",
-        "accuracy": {d: float((a.boards == solutions).all((1, 2)).mean()) for d, a in found.items()},
-    }
+    parameters = sum(p.numel() for p in net.parameters())
+    return {"title": f"{number} fresh {side}x{side} puzzles; {parameters:,} parameters", "accuracy": accuracy}
 
 
 def evaluate(
@@ -99,9 +101,10 @@ def evaluate(
     data
         File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
     depth
-        Steps; without it, the network's own number.
+        Steps of the network; without it, its own number (--iterations of its training).
     tries
-        Afterwards also search: so often boards that break the rules are tried again with guesses.
+        Also search: run the network up to so many more times on each board whose answer breaks a
+        rule, with some cells guessed; counted apart.
     limit
         Only the first so many boards.
     checkpoint
@@ -110,6 +113,7 @@ def evaluate(
         Print one JSON object and nothing else.
     """
     _check_positive(depth=depth, limit=limit)
+    _check_tries(tries)
     puzzles, solutions = read_file(data)
     puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
     net = _net(checkpoint)
@@ -125,10 +129,10 @@ def evaluate(
     shown = {"description": "solving", "console": Console(stderr=True), "transient": True}
     found = [answers(net, batch, depth) for batch in track(batches, **shown)]
     boards = np.concatenate([a.boards for a in found])
-    result = _counted(len(puzzles), solved(boards), depth or net.settings.iterations, started)
+    result = _counted(len(puzzles), solved(boards), net.settings.iterations if depth is None else depth, started)
     if tries:
-        chances = np.concatenate([a.chances for a in found])
-        tried = solved_with_restarts(net, puzzles, boards, chances, tries, depth)
+        probabilities = np.concatenate([a.probabilities for a in found])
+        tried = solved_with_restarts(net, puzzles, boards, probabilities, tries, depth)
         result["tries"] = [
             {"solved": solved(b), "seconds": round(time.perf_counter() - started, 2)}
             for b in track(tried, total=tries, **shown)
@@ -153,32 +157,33 @@ def _sentence(result: dict[str, Any]) -> str:
 
 
 def predict(
-    puzzle: str = "-",
+    puzzle: str | None = None,
     *,
     depth: int | None = None,
     tries: int = 0,
-    steps: Annotated[bool, Parameter(negative="")] = False,
+    show_steps: Annotated[bool, Parameter(negative="")] = False,
     plot: Path | None = None,
     checkpoint: Path | None = None,
     as_json: Json = False,
 ) -> int:
     """Solve a puzzle, or each puzzle of a file; exit code 1 if one was not solved.
 
-    einnet predict sudoku 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79
+    Example: einnet predict sudoku 1....2....3....4
 
     Every answer is checked against the rules before it is shown.
 
     Parameters
     ----------
     puzzle
-        The cells row by row, . or 0 for a blank; or a file with a puzzle on each line; - reads from
-        standard input. Any size: 16 cells for 4x4, 81, 256, 625, ...
+        The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
+        a puzzle, or one row of a single puzzle, on each line. Without it, standard input is read.
     depth
-        Steps; without it, the network's own number.
+        Steps of the network; without it, its own number.
     tries
-        Where the answer breaks a rule, search: try again so often with guesses.
-    steps
-        Also show after which step each cell's digit stayed.
+        Where the answer breaks a rule, search: run the network up to so many more times with some
+        cells guessed.
+    show_steps
+        Also show the step at which each cell got its digit (for one puzzle; --json always has them).
     plot
         Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
     checkpoint
@@ -187,14 +192,15 @@ def predict(
         Print one JSON object for each puzzle and nothing else.
     """
     _check_positive(depth=depth)
+    _check_tries(tries)
     if plot is not None:
         from einnet.plots import check_picture_name
 
         check_picture_name(plot)
-    from einnet.tasks.sudoku.predict import asked, verdicts
+    from einnet.tasks.sudoku.predict import read_puzzles, verdicts
     from einnet.tasks.sudoku.report import print_verdict, steps_picture
 
-    puzzles = asked(puzzle)
+    puzzles = read_puzzles(puzzle)
     found = list(verdicts(_net(checkpoint), puzzles, depth, tries))
     for verdict in found:
         if as_json:
@@ -202,7 +208,7 @@ def predict(
         elif len(found) > 1:
             print(verdict.line())
         else:
-            print_verdict(verdict, steps)
+            print_verdict(verdict, show_steps)
     if plot is not None:
         if found[0].board is None or found[0].settled is None:
             say(f"{plot} is not drawn: one pass of the network did not solve the first puzzle")
@@ -216,6 +222,11 @@ def _check_positive(**numbers: int | None) -> None:
     for name, value in numbers.items():
         if value is not None and value < 1:
             raise EinNetError(f"--{name} must be 1 or more, got {value}")
+
+
+def _check_tries(tries: int) -> None:
+    if tries < 0:
+        raise EinNetError(f"--tries must be 0 or more, got {tries}")
 
 
 def _net(checkpoint: Path | None) -> "EinNet":

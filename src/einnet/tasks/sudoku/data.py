@@ -5,6 +5,7 @@ import os
 import random
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,18 +19,25 @@ from einnet.tasks.sudoku.boards import Layout, read_file, written
 from einnet.tasks.sudoku.generate import puzzle
 from einnet.tasks.sudoku.settings import Settings
 
-__all__ = ["generated", "learned_from", "with_more_givens"]
+__all__ = ["from_file", "generated", "learned_from", "with_more_givens"]
+
+LARGEST = 12  # side of boards that are dug until no given can go
 
 
 def learned_from(settings: Settings, folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Puzzles and their solutions, (number, n, n); generated ones are kept in the run's folder."""
-    source = settings.data
-    if source is None:
-        source = folder / "puzzles.txt.gz"
-        if not source.is_file():
-            found = generated(Layout.of(settings.side), settings.puzzles, seed)
-            with write_whole(source) as temporary, gzip.open(temporary, "wt") as f:
-                f.writelines(f"{written(p)},{written(s)}\n" for p, s in zip(*found, strict=True))
+    if settings.data is not None:
+        return from_file(Path(settings.data), settings, seed)
+    kept = folder / "puzzles.txt.gz"
+    if not kept.is_file():
+        found = generated(Layout.of(settings.side), settings.puzzles, seed)
+        with write_whole(kept) as temporary, gzip.open(temporary, "wt") as f:
+            f.writelines(f"{written(p)},{written(s)}\n" for p, s in zip(*found, strict=True))
+    return from_file(kept, settings, seed)
+
+
+def from_file(source: Path, settings: Settings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first puzzles of a file, with more givens, and their solutions."""
     puzzles, solutions = read_file(source)
     if solutions is None:
         raise DataError(f"{source} has puzzles without solutions: lines to learn from are puzzle,solution")
@@ -55,18 +63,26 @@ def with_more_givens(puzzles: np.ndarray, solutions: np.ndarray, most: int, seed
 
 
 def generated(layout: Layout, number: int, seed: int, processes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Puzzles from which no given can be taken away, and their solutions; the same for the same seed."""
+    """Puzzles from which no given can be taken away, and their solutions; the same for the same seed.
+
+    Boards of a side above 12 keep 55% of their cells.
+    """
     make = partial(_puzzle, layout, seed)
     processes = processes or os.cpu_count() or 1
-    shown = {"description": f"making {number:,} puzzles", "total": number, "console": Console(stderr=True)}
+    console = Console(stderr=True)
     if processes == 1:
-        found = list(track(map(make, range(number)), **shown, disable=True))
+        found = list(map(make, range(number)))
     else:
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            found = list(track(pool.map(make, range(number), chunksize=8), **shown))
+        pool = ProcessPoolExecutor(processes, get_context("spawn"))
+        try:
+            each = pool.map(make, range(number), chunksize=8 if layout.n <= LARGEST else 1)
+            found = list(track(each, f"making {number:,} puzzles", total=number, console=console))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # at once, also after Ctrl-C
     puzzles, solutions = zip(*found, strict=True)
     return np.stack(puzzles), np.stack(solutions)
 
 
 def _puzzle(layout: Layout, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
-    return puzzle(layout, random.Random(f"{seed} {number}"))
+    givens = 0 if layout.n <= LARGEST else ceil(0.55 * layout.n**2)
+    return puzzle(layout, random.Random(f"{seed} {number}"), givens)

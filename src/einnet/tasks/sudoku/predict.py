@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 
 from einnet.errors import DataError
 from einnet.nn import EinNet
-from einnet.tasks.sudoku.boards import clash, follows_rules, numbered, read_board, read_file, read_lines, written
+from einnet.tasks.sudoku.boards import Layout, clash, follows_rules, lines_of, numbered, read_board, read_lines, written
 from einnet.tasks.sudoku.search import SearchError, solutions
 from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
 
-__all__ = ["Verdict", "asked", "verdicts"]
+__all__ = ["Verdict", "read_puzzles", "verdicts"]
 
+SIDES = [n for n in range(4, 36) if Layout.exists(n)]
 GUESSES = 2000  # of the exact search that counts solutions
 
 
@@ -36,8 +38,8 @@ class Verdict:
         return self.board is not None
 
     def line(self) -> str:
-        """The solution as one line; the reason after a # where there is none."""
-        return f"# {self.reason}" if self.board is None else written(self.board)
+        """The solution as one line; the puzzle and the reason after a # where there is none."""
+        return f"# {written(self.puzzle)} {self.reason}" if self.board is None else written(self.board)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -45,63 +47,68 @@ class Verdict:
             "solved": self.solved,
             "solution": None if self.board is None else written(self.board),
             "steps": None if self.settled is None else self.settled.tolist(),
+            "search": self.solved and self.settled is None,
             "reason": self.reason or None,
         }
 
 
-def asked(text: str) -> np.ndarray:
-    """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for "-".
+def read_puzzles(text: str | None) -> np.ndarray:
+    """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for None.
 
-    A file, or standard input, may also hold one board with a row on each line.
+    A file, or standard input, may also hold one board with a row on each line, where a row is not a
+    board of its own.
     """
-    if text != "-" and not _is_file(text):
-        if "/" in text or text.endswith((".txt", ".csv", ".gz")):
-            raise DataError(f"no file at {text}")
-        return read_board(text)[None]
-    if text == "-":
-        source, lines = "standard input", list(numbered(sys.stdin.read()))
-    elif text.endswith(".gz"):
-        return read_file(text)[0]
+    if text is None:
+        source, lines = "standard input", list(numbered(_standard_input()))
+    elif _exists(text):
+        source, lines = text, list(lines_of(text))
+    elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
+        raise DataError(f"no file at {text}")
     else:
-        source, lines = text, list(numbered(_content(Path(text))))
-    if len(lines) > 3 and all(len("".join(line.split())) == len(lines) for _, line in lines):
-        return read_board("".join(line for _, line in lines), source)[None]
+        return read_board(text)[None]
+    rows = ["".join(line.split()) for _, line in lines]
+    if rows and all(len(row) == len(rows) for row in rows) and len(rows) in SIDES and isqrt(len(rows)) not in SIDES:
+        return read_board("".join(rows), source)[None]
     return read_lines(lines, source)[0]
 
 
-def _is_file(text: str) -> bool:
+def _exists(text: str) -> bool:
     try:
-        return Path(text).is_file()
-    except OSError:  # too long for a name
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or no name at all
         return False
 
 
-def _content(path: Path) -> str:
+def _standard_input() -> str:
     try:
-        return path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        return "" if sys.stdin is None else sys.stdin.read().removeprefix("\ufeff")
+    except ValueError as error:
+        raise DataError(f"standard input cannot be read: {error}") from None
 
 
 def verdicts(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) -> Iterator[Verdict]:
     """What the network answers to each puzzle, checked against the rules; an exact search counts solutions."""
     for batch in in_batches(puzzles):
-        found = answers(net, batch, depth)
-        boards = found.boards
-        for tried in solved_with_restarts(net, batch, boards, found.chances, tries, depth):
-            boards = tried
-        right = follows_rules(boards, batch)
-        at_once = (boards == found.boards).all((1, 2))
-        for k, (puzzle, board, valid) in enumerate(zip(batch, boards, right, strict=True)):
-            if reason := _improper(puzzle):
-                yield Verdict(puzzle, reason)
-            elif not valid:
-                broken = clash(board) or "a given is not kept"
-                yield Verdict(
-                    puzzle, f"not solved: in the network's answer {broken} (more --depth or --tries may help)"
-                )
-            else:
-                yield Verdict(puzzle, "", board, found.settled[k] if at_once[k] else None)
+        reasons = [_improper(puzzle) for puzzle in batch]
+        proper = batch[[not r for r in reasons]]
+        found = iter(_answered(net, proper, depth, tries) if len(proper) else ())
+        for puzzle, reason in zip(batch, reasons, strict=True):
+            yield Verdict(puzzle, reason) if reason else next(found)
+
+
+def _answered(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) -> Iterator[Verdict]:
+    found = answers(net, puzzles, depth)
+    boards = found.boards
+    for tried in solved_with_restarts(net, puzzles, boards, found.probabilities, tries, depth):
+        boards = tried
+    at_once = (boards == found.boards).all((1, 2))
+    for k, valid in enumerate(follows_rules(boards, puzzles)):
+        if valid:
+            yield Verdict(puzzles[k], "", boards[k], found.settled[k] if at_once[k] else None)
+        else:
+            broken = clash(boards[k]) or "a given is not kept"
+            reason = f"not solved: in the network's answer {broken} (more --depth or --tries may help)"
+            yield Verdict(puzzles[k], reason)
 
 
 def _improper(puzzle: np.ndarray) -> str:

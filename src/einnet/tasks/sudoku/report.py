@@ -34,7 +34,7 @@ def drawn(board: np.ndarray, puzzle: np.ndarray) -> Text:
 
 
 def steps_drawn(settled: np.ndarray, puzzle: np.ndarray) -> Text:
-    """For each blank cell the step after which its digit stayed."""
+    """For each blank cell the step at which its digit last changed."""
     cells = [["" if g else str(t) for t, g in zip(*rows, strict=True)] for rows in zip(settled, puzzle, strict=True)]
     return _grid(cells, puzzle)
 
@@ -48,24 +48,21 @@ def _grid(cells: list[list[str]], puzzle: np.ndarray) -> Text:
         if r and r % layout.height == 0:
             text.append(line + "\n")
         for c, cell in enumerate(row):
-            text.append(("| " if c and c % layout.width == 0 else "") + cell.rjust(width), _style(puzzle[r, c]))
+            style = "bold" if puzzle[r, c] else ""
+            text.append(("| " if c and c % layout.width == 0 else "") + cell.rjust(width), style)
             text.append(" " if c < len(row) - 1 else "\n")
     text.rstrip()
     return text
 
 
-def _style(given: int) -> str:
-    return "bold" if given else ""
-
-
 def steps_picture(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
-    """Draws the board, each blank cell coloured by the step after which its digit stayed."""
+    """Draws the board, each blank cell coloured by the step at which its digit last changed."""
     n, layout = len(board), Layout.of(len(board))
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
     shown = np.ma.masked_array(settled, puzzle > 0)
     image = panel.imshow(shown, cmap="viridis_r", alpha=0.6)
-    figure.colorbar(image, label="settled after step", shrink=0.7)
+    figure.colorbar(image, label="settled at step", shrink=0.7)
     for (r, c), value in np.ndenumerate(board):
         if value:
             panel.text(c, r, SYMBOLS[value - 1], ha="center", va="center", weight="bold" if puzzle[r, c] else "normal")
@@ -79,7 +76,7 @@ def steps_picture(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, pi
 
 def print_verdict(verdict: "Verdict", steps: bool) -> None:
     """The board with its steps, or why there is none."""
-    console = Console()
+    console = Console(soft_wrap=True)
     if verdict.board is None:
         console.print(drawn(verdict.puzzle, verdict.puzzle))
         console.print(verdict.reason, highlight=False)
@@ -88,7 +85,7 @@ def print_verdict(verdict: "Verdict", steps: bool) -> None:
     if verdict.settled is None:
         console.print("found by search: one pass of the network broke a rule", highlight=False)
     elif steps:
-        console.print("\nafter which step each cell stayed as it is:", highlight=False)
+        console.print("\nthe step at which each cell got its digit:", highlight=False)
         console.print(steps_drawn(verdict.settled, verdict.puzzle))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
+from einnet.tasks.sudoku.boards import Layout
 
 __all__ = ["Settings"]
 
@@ -16,14 +17,14 @@ __all__ = ["Settings"]
 class Settings:
     """Puzzles and network."""
 
-    data: Path | None = None
-    "File of puzzles, puzzle,solution on each line; without it, puzzles are generated."
+    data: str | None = None
+    "File with a puzzle,solution on each line; without it, puzzles are generated."
     puzzles: int = 500
-    "Puzzles to learn from; the first of the file, a tenth of them held out to select on."
+    "Puzzles to learn from, the first of the file; a tenth of them, 200 at most, is held out to select on."
     more: int = 10
-    "Each puzzle gets, once, up to so many further givens from its solution."
+    "Up to so many cells of the solution are added to each puzzle, drawn once."
     side: int = 9
-    "Side of the boards that are generated."
+    "Side of the boards that are generated; above 12 more than half of the cells are left, as digging is slow."
     hidden: int = 32
     "State of each cell and digit."
     heads: int = 16
@@ -41,12 +42,9 @@ class Settings:
                 raise EinNetError(f"--{name} must be positive, got {getattr(self, name)}")
         if self.puzzles < 2:
             raise EinNetError(f"--puzzles must be 2 or more, one of them to select on, got {self.puzzles}")
+        Layout.of(self.side)
         if self.more < 0:
             raise EinNetError(f"--more must be 0 or more, got {self.more}")
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"data": None if self.data is None else str(self.data.resolve())}
-
-    @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Settings":
-        return cls(**{**saved, "data": None if saved["data"] is None else Path(saved["data"])})
+        return asdict(self) | {"data": self.data and str(Path(self.data).resolve())}

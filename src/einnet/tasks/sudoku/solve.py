@@ -1,6 +1,6 @@
 """Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,12 @@ import torch
 
 from einnet.errors import CheckpointError
 from einnet.nn import EinNet
-from einnet.tasks.sudoku.boards import Layout, follows_rules
-from einnet.tasks.sudoku.task import TYPE, encoded, logits
+from einnet.tasks.sudoku.boards import follows_rules
+from einnet.tasks.sudoku.task import SIGNATURE, digits, encoded
 
-__all__ = ["SHIPPED", "Answers", "answers", "in_batches", "load_solver", "solved_with_restarts"]
+__all__ = [
+    "SHIPPED", "Answers", "accuracy_by_depth", "answers", "in_batches", "load_solver", "solved_with_restarts",
+]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("solver.safetensors")
 CELLS = 64 * 9**3  # cells times digits in a batch: as many as fit the caches
@@ -22,39 +24,47 @@ CELLS = 64 * 9**3  # cells times digits in a batch: as many as fit the caches
 class Answers:
     """What the network answers to puzzles: nothing here has been checked against the rules.
 
-    boards (number, n, n); settled (number, n, n), the step after which a cell did not change, 0 for
-    those right from the start; chances (number, n, n, digits), the distribution in the end.
+    boards (number, n, n); settled (number, n, n), the step at which a cell last changed, 0 where none
+    did; probabilities (number, n, n, digits), in the end.
     """
 
     boards: np.ndarray
     settled: np.ndarray
-    chances: np.ndarray
+    probabilities: np.ndarray
 
 
 def load_solver(path: Path = SHIPPED) -> EinNet:
     """The network in a file, without one that which comes with EinNet; raises `CheckpointError` for others."""
     net = EinNet.load(path)
-    if (str(net.signature), net.in_features, net.out_features) != (TYPE.replace("H;", "H -> ixjycH;"), (2,), 1):
+    if (str(net.signature), net.in_features, net.out_features) != (SIGNATURE, (2,), 1):
         raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for Sudoku")
-    return net
+    return net.float()
 
 
 @torch.no_grad()
 def answers(net: EinNet, puzzles: np.ndarray, depth: int | None = None) -> Answers:
     """One pass of the network over each puzzle (number, n, n), `depth` steps long."""
-    layout = Layout.of(puzzles.shape[1])
-    depth = depth or net.settings.iterations
-    givens = encoded(torch.from_numpy(puzzles), layout)
     board = torch.from_numpy(puzzles)
-    settled = torch.zeros_like(board)
-    chances = torch.zeros(0)
-    for step, state in enumerate(net.states(givens, iterations=depth), start=1):
-        guess = logits(net, state, givens)
-        before, board = board, guess.argmax(-1) + 1
+    settled, logits = torch.zeros_like(board), torch.zeros(0)
+    steps = digits(net, encoded(board), net.settings.iterations if depth is None else depth)
+    for step, (logits, _) in enumerate(steps, start=1):
+        before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
-        if step == depth:
-            chances = guess.softmax(-1)
-    return Answers(board.numpy(), settled.numpy(), chances.numpy())
+    return Answers(board.numpy(), settled.numpy(), logits.softmax(-1).numpy())
+
+
+@torch.no_grad()
+def accuracy_by_depth(
+    net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, depths: Sequence[int]
+) -> dict[int, float]:
+    """The share of whole boards that are right after so many steps of one run."""
+    right = dict.fromkeys(depths, 0)
+    for batch, wanted in zip(in_batches(puzzles), in_batches(solutions), strict=True):
+        steps = digits(net, encoded(torch.from_numpy(batch)), max(depths))
+        for step, (logits, _) in enumerate(steps, start=1):
+            if step in right:
+                right[step] += int((logits.argmax(-1).numpy() + 1 == wanted).all((1, 2)).sum())
+    return {depth: number / len(puzzles) for depth, number in right.items()}
 
 
 def in_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
@@ -65,7 +75,12 @@ def in_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def solved_with_restarts(
-    net: EinNet, puzzles: np.ndarray, boards: np.ndarray, chances: np.ndarray, tries: int, depth: int | None = None
+    net: EinNet,
+    puzzles: np.ndarray,
+    boards: np.ndarray,
+    probabilities: np.ndarray,
+    tries: int,
+    depth: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Answers after each of some tries: a search, guided by the network.
 
@@ -76,20 +91,20 @@ def solved_with_restarts(
     rng = np.random.default_rng(0)
     boards = boards.copy()
     for attempt in range(tries):
-        todo = np.flatnonzero(~follows_rules(boards, puzzles))
+        todo = np.flatnonzero(~follows_rules(boards, puzzles) & (puzzles == 0).any((1, 2)))
         if len(todo):
-            guessed = _with_guesses(puzzles[todo], chances[todo], 1 + attempt % 4, rng)
+            guessed = _with_guesses(puzzles[todo], probabilities[todo], 1 + attempt % 4, rng)
             found = np.concatenate([answers(net, batch, depth).boards for batch in in_batches(guessed)])
             right = follows_rules(found, puzzles[todo])
             boards[todo[right]] = found[right]
         yield boards.copy()
 
 
-def _with_guesses(puzzles: np.ndarray, chances: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+def _with_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
     """The puzzles with that many blank cells filled by chance."""
     n = puzzles.shape[1]
     guessed = puzzles.reshape(len(puzzles), -1).copy()
-    flat = chances.reshape(len(puzzles), -1, n).astype(np.float64)
+    flat = probabilities.reshape(len(puzzles), -1, n).astype(np.float64)
     doubt = np.where(guessed == 0, 1 - flat.max(-1) + 1e-6, 0)
     for k in range(len(guessed)):
         cells = rng.choice(n * n, min(number, int((guessed[k] == 0).sum())), replace=False, p=doubt[k] / doubt[k].sum())

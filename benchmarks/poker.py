@@ -1,0 +1,186 @@
+"""Who wins at poker: our network, DeepSets, a transformer and an MLP; writes benchmarks/poker.md and a picture.
+
+    .venv/bin/python benchmarks/poker.py                     # two minutes for each of twelve runs
+
+Deals of 4 players with 5 cards; all networks have as many parameters as ours (to 10%), the same
+deals, batches, optimiser and time, and are selected on the same held-out tenth. The transformer and
+the MLP see each deal with players, cards and suits permuted anew. Runs that are there already (in --out)
+are not trained again. The test deals are fresh ones.
+"""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from cyclopts import run
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from einnet.files import write_whole
+from einnet.plots import pyplot, save_figure
+from einnet.tasks.poker.hands import deals, winners
+from einnet.tasks.poker.report import accuracy, measured
+from einnet.tasks.poker.settings import Settings
+from einnet.tasks.poker.task import SEEDS, Winning, encoded, make_net
+from einnet.train import Options, Run
+from einnet.train.loop import fit
+
+PLAYERS, CARDS, TEST = 4, 5, 10_000
+NUMBERS = (500, 5000, 50_000)
+
+
+class Peer(nn.Module):
+    """A network on the same tensors, (batch, players, cards, suits, ranks) to (batch, players, 1)."""
+
+    def save(self, path: Path) -> None:
+        save_file({k: v.contiguous().clone() for k, v in self.state_dict().items()}, path)
+
+
+def perceptron(*widths: int) -> nn.Sequential:
+    layers = [[nn.Linear(i, o), nn.ReLU()] for i, o in pairwise(widths)]
+    return nn.Sequential(*(module for pair in layers for module in pair))
+
+
+class DeepSets(Peer):
+    """Sums over each player's cards, then over players."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.card, self.hand = perceptron(52, width, width), perceptron(width, width, width)
+        self.out = nn.Sequential(perceptron(2 * width, width), nn.Linear(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hands = self.hand(self.card(x.flatten(-2)).sum(-2))
+        others = hands.sum(-2, keepdim=True).expand_as(hands)
+        return self.out(torch.cat([hands, others], -1))
+
+
+class Transformer(Peer):
+    """A token for each card, with a place for each player and each card."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        width = max(4, width // 4 * 4)
+        self.card = nn.Linear(52, width)
+        self.place = nn.Parameter(torch.randn(PLAYERS, CARDS, width) / 10)
+        layer = nn.TransformerEncoderLayer(width, 4, 2 * width, 0.0, batch_first=True, norm_first=True)
+        self.body = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = (self.card(x.flatten(-2)) + self.place).flatten(1, 2)
+        return self.out(self.body(tokens).unflatten(1, (PLAYERS, CARDS)).mean(2))
+
+
+class Perceptron(Peer):
+    """The whole deal as one vector."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.body = nn.Sequential(perceptron(PLAYERS * CARDS * 52, width, width, width), nn.Linear(width, PLAYERS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.flatten(1)).unsqueeze(-1)
+
+
+class Augmented(Winning):
+    """Each deal with players, cards of each player, and suits permuted."""
+
+    def logits(self, net: nn.Module, dealt: Tensor) -> Tensor:
+        if not net.training:
+            return super().logits(net, dealt)
+        players = torch.rand(dealt.shape[:2]).argsort(1)
+        cards = torch.rand(dealt.shape).argsort(2)
+        suits = torch.rand(len(dealt), 4).argsort(1)
+        moved = dealt.gather(1, players.unsqueeze(-1).expand_as(dealt)).gather(2, cards)
+        moved = moved // 4 * 4 + suits.gather(1, (moved % 4).flatten(1)).reshape(moved.shape)
+        back = players.argsort(1)
+        return super().logits(net, moved).gather(1, back)
+
+
+def as_large_as(make: Callable[[int], nn.Module], parameters: int) -> nn.Module:
+    """The network of the width that comes nearest to so many parameters."""
+    size = lambda width: sum(p.numel() for p in make(width).parameters())  # noqa: E731
+    width = min(range(4, 400, 4), key=lambda w: abs(size(w) - parameters))
+    torch.manual_seed(0)
+    return make(width)
+
+
+def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, dict]:
+    """A network after its time, and what it was trained with."""
+    settings = Settings(deals=number)
+    ours = sum(p.numel() for p in make_net(settings).parameters())
+    makes: dict[str, Callable[[], Winning]] = {
+        "EinNet": lambda: Winning(settings, 0),
+        "DeepSets": lambda: Winning(settings, 0, as_large_as(DeepSets, ours)),
+        "transformer, augmented": lambda: Augmented(settings, 0, as_large_as(Transformer, ours)),
+        "MLP, augmented": lambda: Augmented(settings, 0, as_large_as(Perceptron, ours)),
+    }
+    done = out / f"{name.split(',')[0]}-{number}.json"
+    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": settings.as_json()}
+    if not done.is_file():
+        found = Run.create(out, "poker", {"settings": settings.as_json(), "options": Options().as_json()})
+        options = Options(minutes=minutes, out=out, precision="32")
+        if not fit(makes[name], found, options, steps=1_000_000, every=200):
+            raise SystemExit("interrupted")
+        done.write_text(json.dumps(conditions | {"folder": str(found.folder)}))
+    stored = json.loads(done.read_text())
+    folder = Path(stored.pop("folder"))
+    if stored != conditions:
+        raise SystemExit(f"{done} was made with {stored}, not with {conditions}: give another --out")
+    task = makes[name]()
+    task.net.load_state_dict(load_file(folder / "best.safetensors"))
+    return task, {"steps": _last_step(folder)}
+
+
+def _last_step(folder: Path) -> int:
+    return int((folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
+
+
+def main(*, minutes: float = 2, out: Path = Path("runs/benchmark-poker")) -> None:
+    """Train all networks on 500, 5,000 and 50,000 deals, and write the table and the picture."""
+    out.mkdir(parents=True, exist_ok=True)
+    dealt = deals(TEST, PLAYERS, CARDS, SEEDS["test"])
+    won = winners(dealt)
+    names = ("EinNet", "DeepSets", "transformer, augmented", "MLP, augmented")
+    rows: dict[str, list[float]] = {}
+    sizes, others = {}, {}
+    for number in NUMBERS:
+        for name in names:
+            task, how = trained(name, number, minutes, out)
+            rows.setdefault(name, []).append(accuracy(task.net.eval(), dealt, won))
+            sizes[name] = sum(p.numel() for p in task.net.parameters())
+            print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {how['steps']:,} steps", flush=True)
+            if name == "EinNet":
+                others = measured(task.net)["accuracy"]
+                renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]
+                with torch.no_grad():
+                    gap = (task.net(encoded(dealt[:500])) - task.net(encoded(renamed[:500]))).abs().max().item()
+    lines = [
+        "# Poker", "",
+        f"`benchmarks/poker.py`: percent of {TEST:,} fresh deals of {PLAYERS} players with {CARDS} cards whose set of "
+        f"winners is exactly right, after {minutes:g} minutes on {torch.get_num_threads()} threads.", "",
+        f"| network | parameters | {' | '.join(f'{n:,} deals' for n in NUMBERS)} |", "|---" * 5 + "|",
+        *(f"| {n} | {sizes[n]:,} | {' | '.join(f'{100 * x:.2f}' for x in rows[n])} |" for n in names), "",
+        f"EinNet after {NUMBERS[-1]:,} such deals, on others (2,000 of each):", "",
+        "| deal | percent right |", "|---|---|", *(f"| {k} | {100 * v:.2f} |" for k, v in others.items()), "",
+        f"With the suits renamed, the outputs differ by at most {gap:.0e}.", "",
+        "![Error by number of deals](poker.svg)",
+    ]  # fmt: skip
+    folder = Path(__file__).parent
+    with write_whole(folder / "poker.md") as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for name, values in rows.items():
+        panel.loglog(NUMBERS, [1 - v for v in values], marker=".", label=name)
+    panel.set(xlabel="deals to learn from", ylabel="error")
+    panel.legend()
+    save_figure(figure, folder / "poker.svg")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    run(main)

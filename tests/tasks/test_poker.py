@@ -1,0 +1,162 @@
+"""The poker task: cards, deals and winners, the network's symmetries, a short training, the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from einnet.cli import main
+from einnet.errors import DataError
+from einnet.tasks.poker.hands import card_name, deals, read_hands, winners
+from einnet.tasks.poker.report import accuracy
+from einnet.tasks.poker.settings import Settings
+from einnet.tasks.poker.task import SIGNATURE, Winning, chosen, encoded, make_net
+from einnet.testing import assert_equivariant
+
+SMALL = Settings(deals=300, hidden=8, heads=4, depth=2, batch=32)
+
+
+def test_deals_are_from_one_deck_and_always_the_same():
+    dealt = deals(50, 9, 5, seed=3)
+    assert all(len(set(table.ravel())) == 45 for table in dealt) and dealt.min() == 0 and dealt.max() == 51
+    assert np.array_equal(dealt, deals(50, 9, 5, seed=3))
+    assert not np.array_equal(dealt, deals(50, 9, 5, seed=4))
+
+
+@pytest.mark.parametrize(("players", "cards"), [(1, 5), (4, 4), (4, 8), (11, 5), (8, 7)])
+def test_deals_that_a_deck_does_not_give(players, cards):
+    with pytest.raises(DataError, match="a deck of 52"):
+        deals(1, players, cards, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "won"),
+    [
+        ("AS KS QS JS TS | 2C 2D 2H 3S 3D", [True, False]),
+        ("2C 2D 2H 3S 3D | AC AD AH KS QD", [True, False]),  # a full house beats three aces
+        ("AC 2D 3H 4S 5D | KC QD JH TS 8D", [True, False]),  # the ace counts low in a straight
+        ("AC KD QH JS 9D | AD KH QS JC 9C", [True, True]),  # a tie
+        ("AC KD QH JS 9D | AD KH QS JC 8C | 2C 3C 4D 5H 7S", [True, False, False]),
+        ("2C 3C 4C 5C 7C 9D 9S | AD AH KS QC JH 2D 3D", [True, False]),  # seven cards: the best five
+    ],
+)
+def test_who_wins(text, won):
+    assert winners(read_hands(text)[None])[0].tolist() == won
+
+
+def test_the_rules_by_another_evaluator():
+    dealt = deals(300, 4, 5, seed=1)
+    values = [[_value(hand) for hand in table] for table in dealt.tolist()]
+    mine = np.array([[v == max(row) for v in row] for row in values])
+    assert np.array_equal(mine, winners(dealt))
+
+
+def _value(hand: list[int]) -> tuple:
+    """Categories by counting: the independent oracle."""
+    ranks = sorted((c // 4 for c in hand), reverse=True)
+    groups = sorted(((ranks.count(r), r) for r in set(ranks)), reverse=True)
+    counts, order = [g for g, _ in groups], [r for _, r in groups]
+    if order == [12, 3, 2, 1, 0]:
+        order = [3, 2, 1, 0, -1]
+    straight = len(order) == 5 and order[0] - order[4] == 4
+    flush = len({c % 4 for c in hand}) == 1
+    category = next(
+        k for k, found in enumerate([
+            straight and flush, counts[0] == 4, counts == [3, 2], flush, straight, counts[0] == 3, counts[:2] == [2, 2],
+            counts[0] == 2, True,
+        ]) if found
+    )  # fmt: skip
+    return -category, order
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("AS KS QS JS TS | 2C 2D 2H 3S AS", "AS is there twice, in the hands of players 1 and 2"),
+        ("AS AS QS JS TS | 2C 2D 2H 3S 3D", "AS is there twice, in the hand of player 1"),
+        ("AS KS QS JS 1S | 2C 2D 2H 3S 3D", "'1S' is no card"),
+        ("AS KS QS JS TX | 2C 2D 2H 3S 3D", "'TX' is no card"),
+        ("AS KS QS JS S | 2C 2D 2H 3S 3D", "'S' is no card"),
+        ("AS KS QS JS TS", "two players or more"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S", "got hands of 5, 4 cards"),
+        ("AS KS QS JS | 2C 2D 2H 3S", "got hands of 4, 4 cards"),
+        ("", "two players or more"),
+    ],
+)
+def test_hands_that_cannot_be_read(text, message):
+    with pytest.raises(DataError, match=message.replace("|", "\\|")):
+        read_hands(text)
+
+
+def test_cards_are_written_as_they_are_read():
+    text = " ".join(map(card_name, range(5))) + " | " + " ".join(map(card_name, range(5, 10)))
+    assert read_hands(text).ravel().tolist() == list(range(10))
+    assert np.array_equal(read_hands(text.lower()), read_hands(text))
+
+
+def test_the_cards_as_a_tensor():
+    x = encoded(np.array([[[51, 0]]]))
+    assert x.shape == (1, 1, 2, 4, 13) and x.sum() == 2
+    assert x[0, 0, 0, 3, 12] == 1 and x[0, 0, 1, 0, 0] == 1
+
+
+def test_the_network_has_every_symmetry_of_a_deal():
+    net = make_net(SMALL).double()
+    assert_equivariant(net, SIGNATURE, {"a": 4, "b": 3, "c": 4}, features=13)
+    dealt = deals(20, 5, 5, seed=0)
+    renamed = dealt // 4 * 4 + np.array([2, 0, 3, 1])[dealt % 4]
+    with torch.no_grad():
+        one, two = (net(encoded(d).double()) for d in (dealt, renamed))
+    assert torch.allclose(one, two, atol=1e-12)
+
+
+def test_ties_are_players_nearly_as_probable_as_the_best():
+    logits = torch.tensor([[3.0, 2.9, 0.0], [3.0, 2.0, 2.9]])
+    assert chosen(logits).tolist() == [[True, True, False], [True, False, True]]
+
+
+def test_held_out_deals_are_not_learned_from():
+    task = Winning(SMALL, seed=0)
+    assert task.held == 30
+    task.deals[-30:] = -1  # would raise as an index
+    for step in range(20):
+        task.loss(step)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    arguments = ["--deals", "2000", "--hidden", "16", "--heads", "8", "--depth", "2", "--batch", "64"]
+    assert main(["train", "poker", "--steps", "300", "--out", str(out), *arguments]) == 0
+    return next((out / "poker").iterdir())
+
+
+def test_a_run_learns_something_and_is_measured(run, capsys):
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["accuracy"]["4 players, 5 cards"] > 0.4  # chance is 0.25
+    assert metrics["accuracy"]["2 players, 5 cards"] > metrics["accuracy"]["9 players, 5 cards"]
+    assert main(["eval", "poker", "--checkpoint", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == metrics
+
+
+def test_predict_says_who_wins(run, capsys):
+    text = "AS KS QS JS TS | 2C 2D 2H 3S 3D | 4C 5C 8H 9S KD"
+    assert main(["predict", "poker", text, "--checkpoint", str(run), "--json"]) == 0
+    players = json.loads(capsys.readouterr().out)["players"]
+    assert [p["wins by the rules"] for p in players] == [True, False, False]
+    assert sum(p["chance"] for p in players) == pytest.approx(1, abs=1e-5)
+    assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
+    assert "AS KS QS JS TS" in capsys.readouterr().out
+    assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2
+    assert "AS is there twice" in capsys.readouterr().err
+
+
+def test_accuracy_counts_exact_sets():
+    class Says(torch.nn.Module):
+        def forward(self, x):
+            return torch.tensor([[[1.0], [1.0], [0.0]], [[1.0], [0.0], [0.0]]])
+
+    dealt = deals(2, 3, 5, seed=0)
+    won = np.array([[True, True, False], [True, True, False]])
+    assert accuracy(Says(), dealt, won) == 0.5
