@@ -50,7 +50,7 @@ SETS = [  # what, file, rows, published
     ("16x16, no given to spare", "gen16x16_singles_irreducible_1000.txt.gz", slice(None), ""),
     ("25x25, 380 givens", "gen25x25_singles_givens380_150.txt.gz", slice(None), "0 \\[3]"),
 ]  # fmt: skip
-DEEPER, SAMPLE = (1, 2, 4), 400  # multiples of the depth; boards of a set on which the deeper runs are measured
+DEEPER, SAMPLE = (1, 2, 4), 200  # multiples of the depth; boards of a set on which the deeper runs are measured
 
 
 def chosen(file: Path, rows: slice | int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +162,7 @@ def search_curve(net: EinNet, data: Path, picture: Path, tries: int) -> list[str
 
 
 def main(
-    *, data: Path, checkpoint: Path | None = None, minutes: float = 5, tries: int = 24,
+    *, data: Path, checkpoint: Path | None = None, minutes: float = 5, tries: int = 12,
     out: Path = Path("runs/benchmark-sudoku"),
 ) -> None:  # fmt: skip
     """Measure, learn from few, write the tables and the picture."""

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from einnet import EinLinear, EinNet, EinNetError, ShapeError
+from einnet import EinLinear, EinNet, EinNetError
+from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
 from strategies import SIZES, TYPES, with_h
 
@@ -58,7 +59,7 @@ def test_nested_sums_add_up_to_the_plain_ones_with_diagonals(text):
     net = EinNet(text, 2, 2, heads=2, hidden=4, depth=1, block="recurrent", order=1).double()
     linear = EinLinear(text, 2, 3).double()
     x = torch.randn(*[4] * net.body.rank, 2, dtype=torch.float64)
-    for module, fan_out in ((net, net.body.layers[0].fan_out), (linear, linear.fan_out)):
+    for module, fan_out in ((net, net.body.layers[0].fan_out), (linear, linear.maps[0])):
         y = module(x)
         fan_out.nested = []
         assert torch.allclose(module(x), y, atol=1e-12)

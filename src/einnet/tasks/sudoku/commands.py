@@ -168,7 +168,7 @@ def predict(
 ) -> int:
     """Solve a puzzle, or each puzzle of a file; exit code 1 if one was not solved.
 
-    Example: einnet predict sudoku 1....2....3....4
+    Example: einnet predict sudoku .......24...3..1
 
     Every answer is checked against the rules before it is shown.
 
