@@ -18,6 +18,7 @@ __all__ = ["SIGNATURE", "Winning", "chosen", "encoded", "make_net"]
 
 SIGNATURE = "abcH -> aH; a->b"
 SEEDS = {"train": 1, "test": 2}
+TIE = 0.05  # in logits
 
 
 def make_net(s: Settings) -> EinNet:
@@ -40,8 +41,8 @@ def encoded(dealt: np.ndarray | Tensor) -> Tensor:
 
 
 def chosen(logits: Tensor) -> Tensor:
-    """True for each player said to win: the most probable, and those at least half as probable, for ties."""
-    return logits > logits.amax(-1, keepdim=True) - np.log(2)
+    """True for each player said to win: the most probable, and those all but as probable, for ties."""
+    return logits > logits.amax(-1, keepdim=True) - TIE
 
 
 class Winning(Task):
