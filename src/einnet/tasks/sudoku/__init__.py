@@ -6,5 +6,5 @@ from), `task` (the network and how it learns), `solve` (puzzles to answers), `pr
 give them), `report`, `commands` (what the command line does). `solver.safetensors` is the network that
 comes with the package, learned from generated puzzles:
 
-    einnet train sudoku --puzzles 5000 --steps 100000 --minutes 42
+    einnet train sudoku --puzzles 5000 --iterations 128 --steps 100000 --minutes 42
 """
