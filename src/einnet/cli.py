@@ -318,7 +318,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"einnet: {error or type(error).__name__}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        print(f"einnet: {error}: install what it belongs to with pip install 'einnet[train,viz,kg]'", file=sys.stderr)
+        print(
+            f"einnet: {error}: install what it belongs to with pip install 'einnet[train,viz,kg,poker]'",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("einnet: interrupted", file=sys.stderr)

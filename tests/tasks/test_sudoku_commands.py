@@ -11,6 +11,7 @@ import pytest
 from einnet.cli import main
 from einnet.tasks.sudoku.boards import Layout, follows_rules, read_board, written
 from einnet.tasks.sudoku.data import generated
+from einnet.tasks.sudoku.predict import read_puzzles
 
 EASY = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
@@ -112,6 +113,12 @@ def test_one_board_may_have_a_row_on_each_line_of_a_gz_file(tmp_path, capsys):
         f.write("\n".join(EASY[k : k + 9] for k in range(0, 81, 9)))
     assert main(["predict", "sudoku", str(tmp_path / "p.txt.gz")]) == 0
     assert capsys.readouterr().out.startswith("5 3 4 | 6 7 8")
+
+
+@pytest.mark.parametrize(("side", "shape"), [(4, (1, 4, 4)), (9, (1, 9, 9)), (16, (16, 4, 4)), (20, (1, 20, 20))])
+def test_rows_are_lines_where_a_row_is_no_board(tmp_path, side, shape):
+    (tmp_path / "p.txt").write_text("\n".join(["." * side] * side))
+    assert read_puzzles(str(tmp_path / "p.txt")).shape == shape
 
 
 def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):

@@ -17,7 +17,6 @@ from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
 
 __all__ = ["Verdict", "read_puzzles", "verdicts"]
 
-SIDES = [n for n in range(4, 36) if Layout.exists(n)]
 GUESSES = 2000  # of the exact search that counts solutions
 
 
@@ -67,9 +66,13 @@ def read_puzzles(text: str | None) -> np.ndarray:
     else:
         return read_board(text)[None]
     rows = ["".join(line.split()) for _, line in lines]
-    if rows and all(len(row) == len(rows) for row in rows) and len(rows) in SIDES and isqrt(len(rows)) not in SIDES:
+    if rows and all(len(row) == len(rows) for row in rows) and Layout.exists(len(rows)) and not _is_board(len(rows)):
         return read_board("".join(rows), source)[None]
     return read_lines(lines, source)[0]
+
+
+def _is_board(cells: int) -> bool:
+    return isqrt(cells) ** 2 == cells and Layout.exists(isqrt(cells))
 
 
 def _exists(text: str) -> bool:
