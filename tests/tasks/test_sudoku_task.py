@@ -152,7 +152,7 @@ def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
     asked, _ = puzzles
     first = answers(net, asked, depth=12)  # too few steps for most
     before = follows_rules(first.boards, asked)
-    tried = list(solved_with_restarts(net, asked, first.boards, first.probabilities, 4, depth=12))
+    tried = list(solved_with_restarts(net, asked, first, 4, depth=12))
     shares = [before.mean(), *(follows_rules(b, asked).mean() for b in tried)]
     assert shares == sorted(shares) and len(tried) == 4
     right = follows_rules(tried[-1], asked)
@@ -164,14 +164,14 @@ def test_restarts_find_what_one_pass_does_not():
     net = load_solver()
     asked, _ = generated(Layout.of(4), 40, seed=7, processes=1)
     first = answers(net, asked, depth=2)
-    *_, last = solved_with_restarts(net, asked, first.boards, first.probabilities, 8, depth=2)
+    *_, last = solved_with_restarts(net, asked, first, 8, depth=2)
     assert follows_rules(last, asked).sum() > follows_rules(first.boards, asked).sum()
 
 
 def test_restarts_leave_full_boards_that_break_the_rules():
     full = np.ones((1, 4, 4), int)
     first = answers(load_solver(), full)
-    (last,) = solved_with_restarts(load_solver(), full, first.boards, first.probabilities, 1)
+    (last,) = solved_with_restarts(load_solver(), full, first, 1)
     assert np.array_equal(last, first.boards)
 
 

@@ -106,10 +106,8 @@ class FanOut(nn.Module):
         """The parts expanded and added; one of few axes goes to one of more axes before that is expanded."""
         left = dict(parts)
         for frame, larger in self.nested:
-            rank, wide = 1 + max(frame), 1 + max(larger)
-            left[larger] = left[larger] + align(
-                left.pop(frame), [larger[frame.index(k)] for k in range(rank)], range(wide)
-            )
+            names = [larger[frame.index(k)] for k in range(1 + max(frame))]
+            left[larger] = left[larger] + align(left.pop(frame), names, range(1 + max(larger)))
         return add([expand(x, frame, axes) for frame, x in left.items()])
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
 from rich.console import Console
 
 from einnet.errors import CheckpointError, EinNetError
@@ -12,9 +13,12 @@ from einnet.train.options import Options
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
+    from einnet.nn import EinNet
     from einnet.train.task import Task
 
-__all__ = ["fitted", "from_config", "interrupted", "prepared", "run_to_resume", "say"]
+__all__ = ["Json", "fitted", "from_config", "interrupted", "load_net", "prepared", "run_to_resume", "run_to_use", "say"]
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def say(text: str) -> None:
@@ -61,6 +65,21 @@ def from_config(run: Run, kind: type) -> tuple[Any, Options]:
         return kind(**config["settings"]), Options.from_json(config["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{run.folder / 'config.json'} does not fit this version of EinNet: {error}") from None
+
+
+def run_to_use(checkpoint: Path | None, out: Path, task: str) -> Run:
+    """The run that was named, or the newest."""
+    return Run.open(checkpoint, task) if checkpoint else Run.latest(out, task)
+
+
+def load_net(path: Path, signature: str, in_features: int, out_features: int, what: str) -> "EinNet":
+    """The network in a file; raises `CheckpointError` for one that is not for `what`."""
+    from einnet.nn import EinNet
+
+    net = EinNet.load(path)
+    if (str(net.signature), net.in_features, net.out_features) != (signature, (in_features,), out_features):
+        raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for {what}")
+    return net
 
 
 def interrupted(run: Run, task: str) -> int:

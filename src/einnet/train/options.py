@@ -8,7 +8,15 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError
 
-__all__ = ["Options"]
+__all__ = ["Options", "check_positive"]
+
+
+def check_positive(settings: Any, *names: str) -> None:
+    """Raises `EinNetError` for the first of these settings that is there and not positive."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not value > 0:
+            raise EinNetError(f"--{name} must be positive, got {value}")
 
 
 @Parameter(name="*", group="Training")
@@ -34,10 +42,7 @@ class Options:
     "Folder in which the run's own folder is made."
 
     def __post_init__(self) -> None:
-        for name in ("minutes", "steps", "patience", "devices"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise EinNetError(f"--{name} must be positive, got {value}")
+        check_positive(self, "minutes", "steps", "patience", "devices")
         if not 0 <= self.seed < 2**31:
             raise EinNetError(f"--seed must be from 0 to 2147483647, got {self.seed}")
         if self.precision not in ("auto", "bf16", "32"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from einnet.errors import CheckpointError, DataError, EinNetError
-from einnet.tasks.common import fitted, from_config, interrupted, run_to_resume, say
+from einnet.tasks.common import Json, fitted, from_config, interrupted, load_net, run_to_resume, run_to_use, say
 from einnet.tasks.kg.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -74,7 +74,7 @@ def evaluate(
     *,
     data: Source | None = None,
     checkpoint: Checkpoint = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
     out: Path = Path("runs"),
 ) -> int:
     """Rank the valid and test facts with a trained network.
@@ -109,7 +109,7 @@ def predict(
     top: int = 10,
     checkpoint: Checkpoint = None,
     data: Source | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
     out: Path = Path("runs"),
 ) -> int:
     """Answer (head, relation, ?) or (?, relation, tail) with facts that are not known yet.
@@ -169,7 +169,7 @@ def _new_run(dataset: str, settings: Settings, options: Options) -> "tuple[Run, 
 def _opened(data: str | None, checkpoint: Path | None, out: Path) -> "tuple[Run, KnowledgeGraph]":
     from einnet.tasks.kg.data import load
 
-    run = Run.open(checkpoint, "kg") if checkpoint else Run.latest(out, "kg")
+    run = run_to_use(checkpoint, out, "kg")
     trained_on, relations = _from_config(run)
     try:
         return run, load(data or trained_on, relations)
@@ -193,15 +193,8 @@ def _from_config(run: Run) -> tuple[str, list[str]]:
 
 
 def _net(run: Run) -> "EinNet":
-    from einnet.nn import EinNet
-
-    net = EinNet.load(run.best)
     relations = len(_from_config(run)[1])
-    if (str(net.signature), net.in_features, net.out_features) != ("aaH -> aaH", (relations,), 2 * relations):
-        raise CheckpointError(
-            f"{run.best} is a network {net.signature} of other features, not one for {relations} relations"
-        )
-    return net
+    return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
 
 def _measure(run: Run, graph: "KnowledgeGraph") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
+from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
 
@@ -38,9 +39,7 @@ class Settings:
     "Weight of predicting the relation of head and tail, beside head and tail themselves; less where pairs have many."
 
     def __post_init__(self) -> None:
-        for name in ("heads", "hidden", "depth", "lr"):
-            if not getattr(self, name) > 0:
-                raise EinNetError(f"--{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "heads", "hidden", "depth", "lr")
         for name in ("dropout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise EinNetError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {getattr(self, name)}")

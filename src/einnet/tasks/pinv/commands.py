@@ -5,12 +5,9 @@ Torch is imported inside the functions: the command line must be quick to answer
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from einnet.errors import CheckpointError
-from einnet.tasks.common import fitted, interrupted, prepared, say
+from einnet.tasks.common import Json, fitted, interrupted, load_net, prepared, run_to_use, say
 from einnet.tasks.pinv.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -59,7 +56,7 @@ def train(
 def evaluate(
     *,
     checkpoint: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
     out: Path = Path("runs"),
 ) -> int:
     """Measure a trained network on fresh matrices of several sizes.
@@ -75,8 +72,7 @@ def evaluate(
     """
     from einnet.tasks.pinv.report import measured, print_results
 
-    run = Run.open(checkpoint, "pinv") if checkpoint else Run.latest(out, "pinv")
-    metrics = measured(_net(run))
+    metrics = measured(_net(run_to_use(checkpoint, out, "pinv")))
     if as_json:
         print(json.dumps(metrics))
     else:
@@ -85,9 +81,4 @@ def evaluate(
 
 
 def _net(run: Run) -> "EinNet":
-    from einnet.nn import EinNet
-
-    net = EinNet.load(run.best)
-    if (str(net.signature), net.in_features, net.out_features) != ("abH -> abH", (1,), 1):
-        raise CheckpointError(f"{run.best} is a network {net.signature} of other features, not one for matrices")
-    return net
+    return load_net(run.best, "abH -> abH", 1, 1, "matrices")

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import Parameter
 
-from einnet.errors import EinNetError
+from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
 
@@ -33,9 +33,7 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        for name in ("matrices", "rows", "columns", "heads", "hidden", "depth", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise EinNetError(f"--{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch", "lr")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,12 +5,9 @@ Torch is imported inside the functions: the command line must be quick to answer
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from einnet.errors import CheckpointError
-from einnet.tasks.common import fitted, interrupted, prepared, say
+from einnet.tasks.common import Json, fitted, interrupted, load_net, prepared, run_to_use, say
 from einnet.tasks.poker.hands import card_name, read_hands, winners
 from einnet.tasks.poker.settings import Settings
 from einnet.train.options import Options
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "predict", "train"]
 
 STEPS, EVERY = 2000, 100
-
-Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def train(
@@ -71,7 +66,7 @@ def evaluate(*, checkpoint: Path | None = None, as_json: Json = False, out: Path
     """
     from einnet.tasks.poker.report import measured, print_measured
 
-    metrics = measured(_net(_run(checkpoint, out)))
+    metrics = measured(_net(run_to_use(checkpoint, out, "poker")))
     if as_json:
         print(json.dumps(metrics))
     else:
@@ -99,7 +94,7 @@ def predict(hands: str, *, checkpoint: Path | None = None, as_json: Json = False
     from einnet.tasks.poker.report import print_answer
     from einnet.tasks.poker.task import chosen, encoded
 
-    logits = _net(_run(checkpoint, out))(encoded(dealt[None])).squeeze(-1)[0].detach()
+    logits = _net(run_to_use(checkpoint, out, "poker"))(encoded(dealt[None])).squeeze(-1)[0].detach()
     chances, said, right = logits.softmax(-1).numpy(), chosen(logits).numpy(), winners(dealt[None])[0]
     if as_json:
         players = [
@@ -112,15 +107,7 @@ def predict(hands: str, *, checkpoint: Path | None = None, as_json: Json = False
     return 0
 
 
-def _run(checkpoint: Path | None, out: Path) -> Run:
-    return Run.open(checkpoint, "poker") if checkpoint else Run.latest(out, "poker")
-
-
 def _net(run: Run) -> "EinNet":
-    from einnet.nn import EinNet
     from einnet.tasks.poker.task import SIGNATURE
 
-    net = EinNet.load(run.best)
-    if (str(net.signature), net.in_features, net.out_features) != (SIGNATURE, (13,), 1):
-        raise CheckpointError(f"{run.best} is a network {net.signature} of other features, not one for poker")
-    return net
+    return load_net(run.best, SIGNATURE, 13, 1, "poker")

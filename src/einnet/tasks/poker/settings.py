@@ -6,6 +6,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
+from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
 
@@ -33,9 +34,7 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        for name in ("deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise EinNetError(f"--{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")
         if self.deals < 10:
             raise EinNetError(f"--deals must be 10 or more, a tenth of them to select on; got {self.deals}")
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 
 from einnet.errors import EinNetError
-from einnet.tasks.common import fitted, interrupted, prepared, say
-from einnet.tasks.sudoku.boards import Layout, read_file
+from einnet.tasks.common import Json, fitted, interrupted, prepared, say
+from einnet.tasks.sudoku.boards import Layout, follows_rules, read_file
 from einnet.tasks.sudoku.data import LARGEST, from_file, generated, learned_from
 from einnet.tasks.sudoku.settings import Settings
 from einnet.train.options import Options
@@ -28,8 +28,6 @@ __all__ = ["evaluate", "predict", "train"]
 
 STEPS, EVERY = 1000, 100
 TEST, TEST_SEED = 100, 2**31  # fresh puzzles; seeds of runs are smaller
-
-Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def train(
@@ -47,11 +45,12 @@ def train(
     resume
         Folder of a run to go on with, with the run's own settings and options.
     """
+    known = None
     if resume is None and settings.data is not None:
-        from_file(Path(settings.data), settings, options.seed)  # before there is a run
+        known = from_file(Path(settings.data), settings, options.seed)  # what is wrong is said before there is a run
     run, settings, options = prepared("sudoku", settings, options, resume)
     say(f"run in {run.folder}")
-    puzzles, solutions = learned_from(settings, run.folder, options.seed)
+    puzzles, solutions = known or learned_from(settings, run.folder, options.seed)
     from einnet.tasks.sudoku.report import print_measured
     from einnet.tasks.sudoku.task import Solving
 
@@ -117,8 +116,7 @@ def evaluate(
     puzzles, solutions = read_file(data)
     puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
     net = _net(checkpoint)
-    from einnet.tasks.sudoku.boards import follows_rules
-    from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
+    from einnet.tasks.sudoku.solve import answers, in_batches, joined, solved_with_restarts
 
     def solved(boards: np.ndarray) -> int:
         right = follows_rules(boards, puzzles) if solutions is None else (boards == solutions).all((1, 2))
@@ -127,12 +125,10 @@ def evaluate(
     started = time.perf_counter()
     batches = list(in_batches(puzzles))
     shown = {"description": "solving", "console": Console(stderr=True), "transient": True}
-    found = [answers(net, batch, depth) for batch in track(batches, **shown)]
-    boards = np.concatenate([a.boards for a in found])
-    result = _counted(len(puzzles), solved(boards), net.settings.iterations if depth is None else depth, started)
+    found = joined(answers(net, batch, depth) for batch in track(batches, **shown))
+    result = _counted(len(puzzles), solved(found.boards), net.settings.iterations if depth is None else depth, started)
     if tries:
-        probabilities = np.concatenate([a.probabilities for a in found])
-        tried = solved_with_restarts(net, puzzles, boards, probabilities, tries, depth)
+        tried = solved_with_restarts(net, puzzles, found, tries, depth)
         result["tries"] = [
             {"solved": solved(b), "seconds": round(time.perf_counter() - started, 2)}
             for b in track(tried, total=tries, **shown)

@@ -102,7 +102,7 @@ def verdicts(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) ->
 def _answered(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) -> Iterator[Verdict]:
     found = answers(net, puzzles, depth)
     boards = found.boards
-    for tried in solved_with_restarts(net, puzzles, boards, found.probabilities, tries, depth):
+    for tried in solved_with_restarts(net, puzzles, found, tries, depth):
         boards = tried
     at_once = (boards == found.boards).all((1, 2))
     for k, valid in enumerate(follows_rules(boards, puzzles)):

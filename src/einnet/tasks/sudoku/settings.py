@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
+from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
 
@@ -37,9 +38,7 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        for name in ("puzzles", "hidden", "heads", "iterations", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise EinNetError(f"--{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "puzzles", "hidden", "heads", "iterations", "batch", "lr")
         if self.puzzles < 2:
             raise EinNetError(f"--puzzles must be 2 or more, one of them to select on, got {self.puzzles}")
         Layout.of(self.side)

@@ -1,19 +1,19 @@
 """Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from einnet.errors import CheckpointError
 from einnet.nn import EinNet
+from einnet.tasks.common import load_net
 from einnet.tasks.sudoku.boards import follows_rules
 from einnet.tasks.sudoku.task import SIGNATURE, digits, encoded
 
 __all__ = [
-    "SHIPPED", "Answers", "accuracy_by_depth", "answers", "in_batches", "load_solver", "solved_with_restarts",
+    "SHIPPED", "Answers", "accuracy_by_depth", "answers", "in_batches", "joined", "load_solver", "solved_with_restarts",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("solver.safetensors")
@@ -35,10 +35,7 @@ class Answers:
 
 def load_solver(path: Path = SHIPPED) -> EinNet:
     """The network in a file, without one that which comes with EinNet; raises `CheckpointError` for others."""
-    net = EinNet.load(path)
-    if (str(net.signature), net.in_features, net.out_features) != (SIGNATURE, (2,), 1):
-        raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for Sudoku")
-    return net.float()
+    return load_net(path, SIGNATURE, 2, 1, "Sudoku").float()
 
 
 @torch.no_grad()
@@ -67,6 +64,12 @@ def accuracy_by_depth(
     return {depth: number / len(puzzles) for depth, number in right.items()}
 
 
+def joined(parts: Iterable[Answers]) -> Answers:
+    """The answers to several batches as one."""
+    fields = zip(*((a.boards, a.settled, a.probabilities) for a in parts), strict=True)
+    return Answers(*map(np.concatenate, fields))
+
+
 def in_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
     """The puzzles in batches of a size that is quick."""
     size = max(1, CELLS // puzzles.shape[1] ** 3)
@@ -77,24 +80,23 @@ def in_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
 def solved_with_restarts(
     net: EinNet,
     puzzles: np.ndarray,
-    boards: np.ndarray,
-    probabilities: np.ndarray,
+    first: Answers,
     tries: int,
     depth: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Answers after each of some tries: a search, guided by the network.
+    """Boards after each of some tries from the first answers: a search, guided by the network.
 
     At each try some blank cells of each board that breaks the rules get a digit, drawn from the
     network's distribution, mostly cells of which it is not sure, and the network runs again. An
     answer is taken if it follows the rules and has the givens.
     """
     rng = np.random.default_rng(0)
-    boards = boards.copy()
+    boards = first.boards.copy()
     for attempt in range(tries):
         todo = np.flatnonzero(~follows_rules(boards, puzzles) & (puzzles == 0).any((1, 2)))
         if len(todo):
-            guessed = _with_guesses(puzzles[todo], probabilities[todo], 1 + attempt % 4, rng)
-            found = np.concatenate([answers(net, batch, depth).boards for batch in in_batches(guessed)])
+            guessed = _with_guesses(puzzles[todo], first.probabilities[todo], 1 + attempt % 4, rng)
+            found = joined(answers(net, batch, depth) for batch in in_batches(guessed)).boards
             right = follows_rules(found, puzzles[todo])
             boards[todo[right]] = found[right]
         yield boards.copy()
