@@ -9,11 +9,11 @@ that are there already (in --out) are not trained again. Newton-Schulz is not le
 """
 
 import csv
-import json
 from pathlib import Path
 
 import torch
 from cyclopts import run
+from runs import trained_once
 from torch import Tensor
 
 from einnet import EinNet
@@ -22,8 +22,6 @@ from einnet.plots import pyplot, save_figure
 from einnet.tasks.pinv.report import PUBLISHED, measured
 from einnet.tasks.pinv.settings import Settings
 from einnet.tasks.pinv.task import TEST, Inverse, error, matrices, norm_bound, residual
-from einnet.train import Options, Run
-from einnet.train.loop import fit
 
 STEPS, EVERY = 100_000, 100
 MATCH = "newton-schulz products for this error at 8x16"
@@ -56,27 +54,18 @@ class ReferenceInverse(Inverse):
 
 def trained(name: str, settings: Settings, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
     """Test errors by size, parameters, the valid error over the time and the conditions of one run."""
-    done = out / f"{name}.json"
-    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": settings.as_json()}
-    if not done.exists():
-        run_folder = Run.create(out / name, "pinv", {"settings": settings.as_json()})
-        options = Options(minutes=minutes, precision="32", out=out)
-        if not fit(lambda: task(settings, 0), run_folder, options, steps=STEPS, every=every, clip=0.5):
-            raise SystemExit("interrupted")
-        done.write_text(json.dumps(conditions | {"folder": str(run_folder.folder)}))
-    stored = json.loads(done.read_text())
-    folder = Path(stored.pop("folder"))
-    if stored != conditions:
-        raise SystemExit(f"{done} was made with {stored}, not with {conditions}: give another --out")
-    net = EinNet.load(folder / "best.safetensors")
-    with (folder / "log.csv").open(newline="") as f:
+    found = trained_once(
+        name, "pinv", settings, minutes, out, lambda _: lambda: task(settings, 0), steps=STEPS, every=every, clip=0.5
+    )
+    net = EinNet.load(found.best)
+    with (found.folder / "log.csv").open(newline="") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
     if task is Inverse:
         return measured(net) | {"curve": curve}
     a = matrices("test", 8, 16, TEST)
     with torch.no_grad():
-        found = {"sizes": {"8x16": {"error": error(reference_inverse(net, a), a)}}}
-    return found | {"curve": curve, "parameters": sum(p.numel() for p in net.parameters())}
+        errors = {"sizes": {"8x16": {"error": error(reference_inverse(net, a), a)}}}
+    return errors | {"curve": curve, "parameters": sum(p.numel() for p in net.parameters())}
 
 
 def main(*, minutes: float = 5, out: Path = Path("runs/benchmark-pinv")) -> None:

@@ -8,13 +8,13 @@ the MLP see each deal with players, cards and suits permuted anew. Runs that are
 are not trained again. The test deals are fresh ones.
 """
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 from cyclopts import run
+from runs import trained_once
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,8 +24,6 @@ from einnet.tasks.poker.hands import deals, winners
 from einnet.tasks.poker.report import accuracy, measured
 from einnet.tasks.poker.settings import Settings
 from einnet.tasks.poker.task import SEEDS, Winning, encoded, make_net
-from einnet.train import Options, Run
-from einnet.train.loop import fit
 
 PLAYERS, CARDS, TEST = 4, 5, 10_000
 NUMBERS = (500, 5000, 50_000)
@@ -108,8 +106,8 @@ def as_large_as(make: Callable[[int], nn.Module], parameters: int) -> nn.Module:
     return make(width)
 
 
-def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, dict]:
-    """A network after its time, and what it was trained with."""
+def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, int]:
+    """A network after its time, and the steps that it made."""
     settings = Settings(deals=number)
     ours = sum(p.numel() for p in make_net(settings).parameters())
     makes: dict[str, Callable[[], Winning]] = {
@@ -118,21 +116,11 @@ def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning,
         "transformer, augmented": lambda: Augmented(settings, 0, as_large_as(Transformer, ours)),
         "MLP, augmented": lambda: Augmented(settings, 0, as_large_as(Perceptron, ours)),
     }
-    done = out / f"{name.split(',')[0]}-{number}.json"
-    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": settings.as_json()}
-    if not done.is_file():
-        found = Run.create(out, "poker", {"settings": settings.as_json(), "options": Options().as_json()})
-        options = Options(minutes=minutes, out=out, precision="32")
-        if not fit(makes[name], found, options, steps=1_000_000, every=200):
-            raise SystemExit("interrupted")
-        done.write_text(json.dumps(conditions | {"folder": str(found.folder)}))
-    stored = json.loads(done.read_text())
-    folder = Path(stored.pop("folder"))
-    if stored != conditions:
-        raise SystemExit(f"{done} was made with {stored}, not with {conditions}: give another --out")
+    run_name = f"{name.split(',')[0]}-{number}"
+    found = trained_once(run_name, "poker", settings, minutes, out, lambda _: makes[name], steps=1_000_000, every=200)
     task = makes[name]()
-    task.net.load_state_dict(load_file(folder / "best.safetensors"))
-    return task, {"steps": _last_step(folder)}
+    task.net.load_state_dict(load_file(found.best))
+    return task, _last_step(found.folder)
 
 
 def _last_step(folder: Path) -> int:
@@ -149,10 +137,10 @@ def main(*, minutes: float = 2, out: Path = Path("runs/benchmark-poker")) -> Non
     sizes, others = {}, {}
     for number in NUMBERS:
         for name in names:
-            task, how = trained(name, number, minutes, out)
+            task, steps = trained(name, number, minutes, out)
             rows.setdefault(name, []).append(accuracy(task.net.eval(), dealt, won))
             sizes[name] = sum(p.numel() for p in task.net.parameters())
-            print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {how['steps']:,} steps", flush=True)
+            print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {steps:,} steps", flush=True)
             if name == "EinNet":
                 others = measured(task.net)["accuracy"]
                 renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]

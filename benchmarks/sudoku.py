@@ -9,13 +9,14 @@ royle17_trainpool.txt.gz --puzzles 10000 --more 17 --iterations 128 --steps 1000
 that are there already (in --out) are not trained again. Plain logic is not learned.
 """
 
-import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from cyclopts import run
+from runs import trained_once
 
 from einnet import EinNet
 from einnet.files import write_whole
@@ -30,12 +31,12 @@ from einnet.tasks.sudoku.solve import (
     accuracy_by_depth,
     answers,
     in_batches,
+    joined,
     load_solver,
     solved_with_restarts,
 )
 from einnet.tasks.sudoku.task import Solving, encoded
-from einnet.train import Options, Run
-from einnet.train.loop import fit
+from einnet.train import Run
 
 PALM, SATNET, HARD = "rrn_valid_18000.txt.gz", "satnet9x9_10000.txt.gz", "hard_magictour_top1465.txt.gz"
 SETS = [  # what, file, rows, published
@@ -80,21 +81,13 @@ def boards_a_second(net: EinNet, puzzles: np.ndarray, batch: int, seconds: float
 
 def learned(name: str, settings: Settings, minutes: float, out: Path) -> Run:
     """A run as by `einnet train sudoku --steps 100000 --minutes ...`, or the one that is there already."""
-    done = out / f"{name}.json"
-    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": settings.as_json()}
-    if not done.is_file():
-        options = Options(minutes=minutes, out=out, precision="32")
-        found = Run.create(out, "sudoku", {"settings": settings.as_json(), "options": options.as_json()})
+
+    def make(found: Run) -> Callable[[], Solving]:
         puzzles, solutions = learned_from(settings, found.folder, 0)
-        make = lambda: Solving(settings, puzzles, solutions, 0)  # noqa: E731
-        if not fit(make, found, options, steps=100_000, every=EVERY, warmup=50, clip=0.5):
-            raise SystemExit("interrupted")
-        done.write_text(json.dumps(conditions | {"folder": str(found.folder)}))
-    stored = json.loads(done.read_text())
-    folder = stored.pop("folder")
-    if stored != conditions:
-        raise SystemExit(f"{done} was made with {stored}, not with {conditions}: give another --out")
-    return Run.open(folder, "sudoku")
+        return lambda: Solving(settings, puzzles, solutions, 0)
+
+    how = {"steps": 100_000, "every": EVERY, "warmup": 50, "clip": 0.5}
+    return trained_once(name, "sudoku", settings, minutes, out, make, **how)
 
 
 def sample(puzzles: np.ndarray, solutions: np.ndarray, boards: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,10 +159,9 @@ def search_curve(net: EinNet, data: Path, picture: Path, tries: int, boards: int
         return []
     puzzles, solutions = sample(*chosen(data / HARD, slice(None)), boards)
     started = time.perf_counter()
-    found = [answers(net, batch) for batch in in_batches(puzzles)]
-    boards, probabilities = (np.concatenate([getattr(a, what) for a in found]) for what in ("boards", "probabilities"))
-    points = [(time.perf_counter() - started, float((boards == solutions).all((1, 2)).mean()))]
-    for tried in solved_with_restarts(net, puzzles, boards, probabilities, tries):
+    first = joined(answers(net, batch) for batch in in_batches(puzzles))
+    points = [(time.perf_counter() - started, float((first.boards == solutions).all((1, 2)).mean()))]
+    for tried in solved_with_restarts(net, puzzles, first, tries):
         points.append((time.perf_counter() - started, float((tried == solutions).all((1, 2)).mean())))
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
