@@ -82,10 +82,10 @@ class Masks:
                 cells = part if cells is None else cells & part
         return cells
 
-    def apply(self, x: Tensor) -> Tensor:
-        """`x` (features before the axes) with masked cells set to zero, whatever they held."""
+    def apply(self, x: Tensor, value: float = 0) -> Tensor:
+        """`x` (features before the axes) with masked cells set to zero, or another value, whatever they held."""
         cells = self.cells()
-        return x if cells is None else x.masked_fill(~cells.unsqueeze(-1 - len(self.symmetry.axes)), 0)
+        return x if cells is None else x.masked_fill(~cells.unsqueeze(-1 - len(self.symmetry.axes)), value)
 
     def counts(self, term: Term, classes: Mapping[str, str], sizes: Mapping[str, int], core: Sequence[str]) -> Tensor:
         """How many values `term` sums for each index of its core: (batch..., 1, core axes or 1...)."""

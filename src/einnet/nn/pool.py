@@ -12,6 +12,7 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.nn.binding import batch_of, bind_sizes, check_features, every_class
 from einnet.nn.execute import expand, from_front, run_plan, to_front
 from einnet.nn.masks import MaskLike, Masks
+from einnet.nn.steps import largest
 from einnet.plan import Plan
 from einnet.symmetry import Signature, Symmetry
 from einnet.terms import State, Term
@@ -46,24 +47,34 @@ class EinPool(nn.Module):
     >>> nodes.shape, edges.shape                                 # nothing is computed for the edges
     (torch.Size([5, 4]), torch.Size([5, 5, 0]))
 
+    The largest value of each row:
+
+    >>> rows = EinPool(["ab->ac"], "abH", reduction="max")
+    >>> rows(torch.tensor([[1.0, 3.0], [5.0, 4.0]]).unsqueeze(-1))[..., 0]
+    tensor([[3., 3.],
+            [5., 5.]])
+
     Args:
         terms: the operations, as `Term`s or strings.
         symmetry: their type, or the types of a state. Without it, the coarsest type that the terms
             allow; numbered indices such as `a0,a0a1->a1` name their types.
         scale: "sum" for plain sums. "mean" divides a sum over N values by N in a term with one
             operand and by sqrt(N) in a contraction, so that a network carries over to other sizes.
+        reduction: "max" takes the largest value in place of the sum, for terms with one operand.
 
     Shapes: (batch..., axes..., heads * fan_in) to (batch..., axes..., heads * fan_out); with several
     types `fan_in` and `fan_out` have a number for each. A `mask` is True for each index that is
     there: a tensor (batch..., n) for a state of one class, else a dict such as
     {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
     (batch..., n_a, n_b). A masked cell contributes nothing and receives zero; a sum over nothing is
-    zero. No tensor of more axes than the types have is kept: operations such as the bridge
+    zero, and so is a largest value of nothing. No tensor of more axes than the types have is kept: operations such as the bridge
     `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
     `EinNetError` and `NotationError` for wrong arguments.
     """
 
-    def __init__(self, terms: Sequence[Term | str], symmetry: Types | None = None, *, scale: str = "mean"):
+    def __init__(
+        self, terms: Sequence[Term | str], symmetry: Types | None = None, *, scale: str = "mean", reduction: str = "sum"
+    ):
         super().__init__()
         parsed = as_terms(terms)
         if not parsed:
@@ -73,6 +84,7 @@ class EinPool(nn.Module):
         self.several = state.several
         self.whole = self.types[0] if not state.several else every_class(Signature.of(self.types, self.types[0]))
         self.scale = check_scale(scale)
+        self.reduction = _check_reduction(reduction, parsed)
         self.plan = Plan.make(parsed, state)
         places = [state.types_of(t) for t in parsed]
         self.reads = [state.number_of(t) for operands, _ in places for t in operands]  # for each operand
@@ -160,7 +172,19 @@ class EinPool(nn.Module):
                 f"{', '.join(map(str, self.types))}: the features must be heads times these numbers, with one number "
                 f"of heads; got {' and '.join(map(str, widths))}"
             )
+        if self.reduction == "max":
+            return self._largest(slots, masks)
         return pool_cores(self.plan, slots, sizes, masks, self.scale)
+
+    def _largest(self, slots: Sequence[Tensor], masks: Masks | None) -> list[Tensor]:
+        found = []
+        for x, k, term, result in zip(slots, self.reads, self.plan.terms, self.plan.results, strict=True):
+            if masks is None:
+                found.append(largest(x, term.operands[0], result.core))
+            else:
+                y = largest(masks.restricted_to(self.types[k]).apply(x, -torch.inf), term.operands[0], result.core)
+                found.append(y.masked_fill(y == -torch.inf, 0))
+        return found
 
     def _parts(self, k: int, x: Tensor) -> Sequence[Tensor]:
         """The input of the k-th type cut into a part for each operand."""
@@ -179,7 +203,8 @@ class EinPool(nn.Module):
         return ", ".join(map(str, self.plan.terms))
 
     def extra_repr(self) -> str:
-        return f"{self._terms()}; type {', '.join(map(str, self.types))}, scale={self.scale!r}"
+        how = f"scale={self.scale!r}" if self.reduction == "sum" else f"reduction={self.reduction!r}"
+        return f"{self._terms()}; type {', '.join(map(str, self.types))}, {how}"
 
 
 def pool_cores(
@@ -207,6 +232,14 @@ def check_scale(scale: str) -> str:
     if scale not in SCALES:
         raise EinNetError(f"scale must be one of {', '.join(map(repr, SCALES))}, got {scale!r}")
     return scale
+
+
+def _check_reduction(reduction: str, terms: Sequence[Term]) -> str:
+    if reduction not in ("sum", "max"):
+        raise EinNetError(f"reduction must be 'sum' or 'max', got {reduction!r}")
+    if reduction == "max" and (long := [str(t) for t in terms if t.order > 1]):
+        raise EinNetError(f"reduction='max' is for terms with one operand, got {', '.join(long)}: use 'sum' for those")
+    return reduction
 
 
 def _coarsest_types(terms: Sequence[Term]) -> list[Symmetry]:

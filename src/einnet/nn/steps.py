@@ -5,13 +5,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["align", "contract", "reduce"]
+__all__ = ["align", "contract", "largest", "reduce"]
 
 Tuple = tuple[str, ...]
 
 
 def reduce(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
     """Diagonals of repeated indices, sums over those that the output lacks."""
+    x, names = _on_diagonals(x, tup)
+    if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
+        x = x.sum(gone)
+    return align(x, [n for n in names if n in output], output)
+
+
+def largest(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
+    """As `reduce`, the largest value in place of the sum; zero where there is none."""
+    x, names = _on_diagonals(x, tup)
+    if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
+        x = x.sum(gone) if any(x.shape[k] == 0 for k in gone) else x.amax(gone)
+    return align(x, [n for n in names if n in output], output)
+
+
+def _on_diagonals(x: Tensor, tup: Tuple) -> tuple[Tensor, list[str]]:
+    """Each index once."""
     names = list(tup)
     for name in dict.fromkeys(tup):
         while names.count(name) > 1:
@@ -19,9 +35,7 @@ def reduce(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
             second = names.index(name, first + 1)
             x = x.diagonal(dim1=first - len(names), dim2=second - len(names))
             names = [n for k, n in enumerate(names) if k not in (first, second)] + [name]
-    if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
-        x = x.sum(gone)
-    return align(x, [n for n in names if n in output], output)
+    return x, names
 
 
 def contract(pair: Sequence[Tensor], operands: Sequence[Tuple], output: Tuple) -> Tensor:
