@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
+from einnet.tasks.arc import commands as arc
 from einnet.tasks.kg import commands as kg
 from einnet.tasks.pinv import commands as pinv
 from einnet.tasks.poker import commands as poker
@@ -26,12 +27,14 @@ app = App(name="einnet", help="Networks for data whose axes can be permuted.", v
 train = App(name="train", help="Train a network on a task; the run is saved in runs/TASK/TIME/.")
 evaluate = App(name="eval", help="Measure a trained network.")
 predict = App(name="predict", help="Ask a trained network.")
-for verb in (train, evaluate, predict):
+bench = App(name="bench", help="Attempt all tasks of a benchmark.")
+for verb in (train, evaluate, predict, bench):
     app.command(verb)
 train.command(kg.train, name="kg")
 train.command(pinv.train, name="pinv")
 train.command(sudoku.train, name="sudoku")
 train.command(poker.train, name="poker")
+train.command(arc.train, name="arc")
 evaluate.command(kg.evaluate, name="kg")
 evaluate.command(pinv.evaluate, name="pinv")
 evaluate.command(sudoku.evaluate, name="sudoku")
@@ -39,6 +42,7 @@ evaluate.command(poker.evaluate, name="poker")
 predict.command(kg.predict, name="kg")
 predict.command(sudoku.predict, name="sudoku")
 predict.command(poker.predict, name="poker")
+bench.command(arc.bench, name="arc")
 
 
 @app.command

@@ -1,0 +1,127 @@
+"""All tasks of a part of ARC: a file for each task, so that a run that was ended can be gone on with."""
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from einnet.errors import CheckpointError
+from einnet.files import write_whole
+from einnet.tasks.arc.grids import Pair, Puzzle
+from einnet.tasks.arc.solve import Outcome, attempts
+
+__all__ = ["measured", "solved", "summary", "unanswered"]
+
+
+def unanswered(puzzle: Puzzle) -> Puzzle:
+    """The task without the tests' outputs, as it is given to what must solve it."""
+    return replace(puzzle, tests=tuple(Pair(p.input, None) for p in puzzle.tests))
+
+
+def solved(puzzle: Puzzle, outcome: Outcome) -> bool | None:
+    """Whether one attempt is right in all tests; None where the outputs are not known."""
+    if any(p.output is None for p in puzzle.tests):
+        return None
+    return any(_right(puzzle, a.answers) for a in outcome.attempts)
+
+
+def _right(puzzle: Puzzle, answers: Sequence[np.ndarray]) -> bool:
+    return all(p.output is not None and np.array_equal(a, p.output) for a, p in zip(answers, puzzle.tests, strict=True))
+
+
+def measured(
+    puzzles: Mapping[str, Puzzle], folder: Path, seconds: float, networks: bool, processes: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """What was found for each task, by name; those whose file is in the folder already are not done again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_conditions(folder, {"seconds": seconds, "networks": networks})
+    todo = [p for p in puzzles.values() if not _file(folder, p.name).is_file()]
+    work = partial(_one, folder=folder, seconds=seconds, networks=networks)
+    processes = processes or os.cpu_count() or 1
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(f"{len(puzzles):,} tasks", total=len(puzzles), completed=len(puzzles) - len(todo))
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread)
+        try:
+            for done in as_completed([pool.submit(work, p) for p in todo]):
+                done.result()
+                progress.advance(bar)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return {name: json.loads(_file(folder, name).read_text()) for name in puzzles}
+
+
+def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """How many are solved, how many were attempted, the seconds, and the same for each task."""
+    return {
+        "tasks": len(found),
+        "solved": sum(bool(r["solved"]) for r in found.values()),
+        "attempted": sum(bool(r["attempts"]) for r in found.values()),
+        "seconds": round(sum(r["seconds"] for r in found.values()), 1),
+        "failures": {kind: sum(r["failure"] == kind for r in found.values()) for kind in FAILURES},
+        "per_task": {n: {k: r[k] for k in ("solved", "seconds", "failure")} for n, r in found.items()},
+    }
+
+
+FAILURES = ("no view fits", "no symmetry fits", "fits, no whole answer", "answered wrongly")
+
+
+def _failure(outcome: Outcome, right: bool | None) -> str | None:
+    if right or right is None:
+        return None
+    if not outcome.views:
+        return FAILURES[0]
+    if not outcome.consistent:
+        return FAILURES[1]
+    return FAILURES[3] if outcome.attempts else FAILURES[2]
+
+
+def _one(puzzle: Puzzle, folder: Path, seconds: float, networks: bool) -> None:
+    started = time.perf_counter()
+    outcome = attempts(unanswered(puzzle), seconds, networks)
+    right = solved(puzzle, outcome)
+    found = {
+        "solved": right,
+        "failure": _failure(outcome, right),
+        "seconds": round(time.perf_counter() - started, 2),
+        "views": outcome.views,
+        "symmetries that fit": outcome.consistent,
+        "attempts": [
+            {
+                "right": _right(puzzle, a.answers), "symmetry": a.describe(), "network": a.network,
+                "left out": round(a.left_out, 3), "answers": [x.tolist() for x in a.answers],
+            }
+            for a in outcome.attempts
+        ],
+    }  # fmt: skip
+    with write_whole(_file(folder, puzzle.name)) as temporary:
+        temporary.write_text(json.dumps(found))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / "tasks" / f"{name}.json"
+
+
+def _check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
+    file = folder / "conditions.json"
+    if not file.exists():
+        with write_whole(file) as temporary:
+            temporary.write_text(json.dumps(conditions))
+    if (found := json.loads(file.read_text())) != conditions:
+        raise CheckpointError(f"{folder} was begun with {found}, not with {conditions}: give another --out")
+
+
+def _one_thread() -> None:
+    """Each process has a core."""
+    import torch
+
+    torch.set_num_threads(1)
