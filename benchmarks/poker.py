@@ -30,7 +30,8 @@ NUMBERS = (500, 5000, 50_000)
 
 
 class Peer(nn.Module):
-    """A network on the same tensors, (batch, players, cards, suits, ranks) to (batch, players, 1)."""
+    """A network on the same cards, without our pooling of them: (batch, players, cards, suits, ranks) to
+    (batch, players, 1)."""
 
     def save(self, path: Path) -> None:
         save_file({k: v.contiguous().clone() for k, v in self.state_dict().items()}, path)
@@ -50,6 +51,7 @@ class DeepSets(Peer):
         self.out = nn.Sequential(perceptron(2 * width, width), nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x[..., :13]
         hands = self.hand(self.card(x.flatten(-2)).sum(-2))
         others = hands.sum(-2, keepdim=True).expand_as(hands)
         return self.out(torch.cat([hands, others], -1))
@@ -68,7 +70,7 @@ class Transformer(Peer):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = (self.card(x.flatten(-2)) + self.place).flatten(1, 2)
+        tokens = (self.card(x[..., :13].flatten(-2)) + self.place).flatten(1, 2)
         return self.out(self.body(tokens).unflatten(1, (PLAYERS, CARDS)).mean(2))
 
 
@@ -80,7 +82,7 @@ class Perceptron(Peer):
         self.body = nn.Sequential(perceptron(PLAYERS * CARDS * 52, width, width, width), nn.Linear(width, PLAYERS))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x.flatten(1)).unsqueeze(-1)
+        return self.body(x[..., :13].flatten(1)).unsqueeze(-1)
 
 
 class Augmented(Winning):

@@ -11,7 +11,7 @@ from einnet.errors import DataError
 from einnet.tasks.poker.hands import card_name, deals, read_hands, winners
 from einnet.tasks.poker.report import accuracy
 from einnet.tasks.poker.settings import Settings
-from einnet.tasks.poker.task import SIGNATURE, Winning, chosen, encoded, make_net
+from einnet.tasks.poker.task import FEATURES, SIGNATURE, Winning, cards_of, chosen, encoded, make_net
 from einnet.testing import assert_equivariant
 
 SMALL = Settings(deals=300, hidden=8, heads=4, depth=2, batch=32)
@@ -96,14 +96,21 @@ def test_cards_are_written_as_they_are_read():
 
 
 def test_the_cards_as_a_tensor():
-    x = encoded(np.array([[[51, 0]]]))
+    x = cards_of(np.array([[[51, 0]]]))
     assert x.shape == (1, 1, 2, 4, 13) and x.sum() == 2
     assert x[0, 0, 0, 3, 12] == 1 and x[0, 0, 1, 0, 0] == 1
 
 
+def test_the_pooled_input_counts_ranks_and_squares_the_counts():
+    hand = read_hands("AS AC AD KS 2C | 3S 4S 5S 6S 7S")[None]
+    counts, squares = encoded(hand)[0, 0, 0, 0].split(13)[1:]
+    assert {r: int(n) for r, n in enumerate(counts) if n} == {12: 3, 11: 1, 0: 1}
+    assert torch.equal(squares, counts**2)
+
+
 def test_the_network_has_every_symmetry_of_a_deal():
     net = make_net(SMALL).double()
-    assert_equivariant(net, SIGNATURE, {"a": 4, "b": 3, "c": 4}, features=13)
+    assert_equivariant(net, SIGNATURE, {"a": 4, "b": 3, "c": 4}, features=FEATURES)
     dealt = deals(20, 5, 5, seed=0)
     renamed = dealt // 4 * 4 + np.array([2, 0, 3, 1])[dealt % 4]
     with torch.no_grad():

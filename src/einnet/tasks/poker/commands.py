@@ -108,6 +108,6 @@ def predict(hands: str, *, checkpoint: Path | None = None, as_json: Json = False
 
 
 def _net(run: Run) -> "EinNet":
-    from einnet.tasks.poker.task import SIGNATURE
+    from einnet.tasks.poker.task import FEATURES, SIGNATURE
 
-    return load_net(run.best, SIGNATURE, 13, 1, "poker")
+    return load_net(run.best, SIGNATURE, FEATURES, 1, "poker")

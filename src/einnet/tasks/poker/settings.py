@@ -22,16 +22,18 @@ class Settings:
     "Players of a deal; the same trained network runs with other numbers too."
     cards: int = 5
     "Cards of each player, 5 to 7; the best five count."
-    hidden: int = 48
+    hidden: int = 32
     "State of each player's card and suit."
-    heads: int = 16
+    heads: int = 32
     "Features given to each pooling operation."
-    depth: int = 3
+    depth: int = 2
     "Layers."
     batch: int = 128
     "Deals at a step."
     lr: float = 3e-3
     "Peak learning rate."
+    weight_decay: float = 0.2
+    "Decoupled, as in AdamW."
 
     def __post_init__(self) -> None:
         check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")

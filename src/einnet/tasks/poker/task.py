@@ -8,36 +8,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from einnet.nn import EinNet
+from einnet.nn import EinNet, EinPool
 from einnet.tasks.poker.hands import deals, winners
 from einnet.tasks.poker.settings import Settings
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
-__all__ = ["SIGNATURE", "Winning", "chosen", "encoded", "make_net"]
+__all__ = ["FEATURES", "SIGNATURE", "Winning", "cards_of", "chosen", "encoded", "make_net"]
 
 SIGNATURE = "abcH -> aH; a->b"
+FEATURES = 3 * 13
 SEEDS = {"train": 1, "test": 2}
-TIE = 0.05  # in logits
-
-
-def make_net(s: Settings) -> EinNet:
-    return EinNet(SIGNATURE, 13, 1, s.heads, s.hidden, s.depth, block="recurrent", terms=TERMS)
-
-
+TIE = 0.01  # in logits
+COUNTS = EinPool(["abc->ade", "abc,ade->afg"], "abcH; a->b", scale="sum")
 TERMS = [
-    "abc->abd",  # over suits
+    "abc->ade",  # over a player's cards and the suits
     "abc->adc",  # over a player's cards
-    "abc->ade",  # over both
-    "abc->dec",  # over players and cards
-    "abc->def",  # over everything
 ]
 
 
-def encoded(dealt: np.ndarray | Tensor) -> Tensor:
+def make_net(s: Settings) -> EinNet:
+    """What a hand is worth does not depend on the others': its operations stay with one player."""
+    return EinNet(SIGNATURE, FEATURES, 1, s.heads, s.hidden, s.depth, block="recurrent", terms=TERMS)
+
+
+def cards_of(dealt: np.ndarray | Tensor) -> Tensor:
     """Deals (batch, players, cards) as (batch, players, cards, suits, ranks): 1 where the card is."""
     cards = torch.as_tensor(dealt)
     return torch.nn.functional.one_hot(cards % 4 * 13 + cards // 4, 52).float().unflatten(-1, (4, 13))
+
+
+def encoded(dealt: np.ndarray | Tensor) -> Tensor:
+    """The cards, and beside each how many of each rank its player has, and the squares of these numbers.
+
+    The squares, the pooling of order 2 before any weights, tell a pair from two single cards.
+    """
+    x = cards_of(dealt)
+    return torch.cat([x, COUNTS(torch.cat([x] * COUNTS.fan_in, -1))], -1)
 
 
 def chosen(logits: Tensor) -> Tensor:
@@ -51,7 +58,7 @@ class Winning(Task):
     metric = "accuracy"
 
     def __init__(self, settings: Settings, seed: int, net: EinNet | None = None):
-        super().__init__(net or make_net(settings), lr=settings.lr, weight_decay=0.0, seed=seed)
+        super().__init__(net or make_net(settings), lr=settings.lr, weight_decay=settings.weight_decay, seed=seed)
         s = settings
         dealt = deals(s.deals, s.players, s.cards, seed * len(SEEDS) + SEEDS["train"])
         won = winners(dealt)
@@ -80,4 +87,4 @@ class Winning(Task):
         return {"accuracy": float((chosen(logits) == won[-self.held :]).all(-1).float().mean())}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return MuonAdamW(self.net.parameters(), self.lr)
+        return MuonAdamW(self.net.parameters(), self.lr, self.weight_decay)

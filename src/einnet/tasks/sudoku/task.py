@@ -34,7 +34,7 @@ TERMS = (
 HELD_OUT = 200  # boards at most
 VALID_STEPS = 32
 AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a board comes back for more of them
-DISTURBED = 0.2  # share of the states that are disturbed at each round
+DISTURBED = 0.05  # share of the states that are disturbed at each round
 
 
 def make_net(s: Settings) -> EinNet:
