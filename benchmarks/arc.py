@@ -40,9 +40,9 @@ def main(*, seconds: float = 20, processes: int | None = None, out: Path = Path(
         print(rows[-1], flush=True)
     lines = [
         "# ARC-AGI", "",
-        f"`benchmarks/arc.py`: tasks of which all tests are exactly right in one of two attempts, {seconds:g} seconds of "
-        "one core for each task at most. Nothing was learned from other tasks; views and symmetries were chosen on the "
-        "training set, and the evaluation sets were run once.", "",
+        f"`benchmarks/arc.py`: tasks of which all tests are exactly right in one of two attempts, {seconds:g} seconds "
+        "of one core for each task at most. Nothing was learned from other tasks; views and symmetries were chosen on "
+        "the training set, and the evaluation sets were run once.", "",
         "| set | tasks | solved | percent | by a network | attempted | seconds a task | CompressARC \\[1], percent |",
         "|---" * 8 + "|", *rows, "",
         "Solved within so many seconds a task:", "",

@@ -1,11 +1,11 @@
 """Measures the Sudoku solver, learns from a hundred puzzles and from ten; writes benchmarks/sudoku.md and a picture.
 
-    .venv/bin/python benchmarks/sudoku.py --data FOLDER         # about 40 minutes on two cores
+    .venv/bin/python benchmarks/sudoku.py --data FOLDER         # about an hour on two cores, half with --boards 500
 
 FOLDER has the sets as files of `puzzle,solution` lines (`SETS` below says which are looked for); a set that is
 not there is left out. The solver is the one that comes with the package unless --checkpoint names a
 run; --palm names a run that learned from Palm-style puzzles (`einnet train sudoku --data
-royle17_trainpool.txt.gz --puzzles 10000 --more 17 --iterations 128 --steps 100000 --minutes 10`). Runs
+royle17_trainpool.txt.gz --puzzles 10000 --more 17 --iterations 128 --steps 100000 --minutes 28`). Runs
 that are there already (in --out) are not trained again. Plain logic is not learned.
 """
 
@@ -124,7 +124,7 @@ def palm_table(checkpoint: Path | None, data: Path, boards: int) -> list[str]:
         return []
     net = load_solver(Run.open(checkpoint, "sudoku").best)
     lines = [
-        "The same network, learned from 10,000 Palm-style puzzles in ten minutes instead:", "",
+        "The same network, learned from 10,000 Palm-style puzzles instead:", "",
         f"| boards | number | {' | '.join(f'{d} steps' for d in DEPTHS)} |", "|---" * (2 + len(DEPTHS)) + "|",
     ]  # fmt: skip
     for name, file, rows, _ in SETS[:2]:

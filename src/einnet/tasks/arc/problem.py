@@ -24,7 +24,7 @@ class Problem:
         pairs: list[Pair] = [*puzzle.demonstrations, *puzzle.tests]
         shown = [view.show(p.input) for p in pairs]
         stacks = [s.stack for s in shown if s is not None]
-        outputs = [p.output for p in puzzle.demonstrations if p.output is not None]
+        self._outputs = outputs = [p.output for p in puzzle.demonstrations if p.output is not None]
         colours = sorted({int(c) for x in (*stacks, *outputs) for c in np.unique(x)})
         self.lattice = Lattice(stacks, colours, shown[0].block if shown[0] else (1, 1))
         self.number, self.tests = len(outputs), range(len(outputs), len(pairs))
@@ -57,8 +57,8 @@ class Problem:
                 right += guess is not None and np.array_equal(guess, self.demonstrated(k))
         return answers, right / self.number
 
-    def demonstrated(self, board: int) -> Grid | None:
-        return self.puzzle.demonstrations[board].output
+    def demonstrated(self, board: int) -> Grid:
+        return self._outputs[board]
 
     def _decoded(self, said: np.ndarray, board: int) -> Grid | None:
         """The grid, if each cell has one colour."""
