@@ -104,6 +104,14 @@ def test_states_stay_bounded_however_long_it_runs():
     assert torch.allclose(state.square().mean(-1), torch.ones(3, 4).double(), atol=1e-3)
 
 
+def test_what_many_cells_add_up_to_stays_bounded():
+    # sums alone, or their logarithms, would let the large set drift away from the others
+    net = small("aH", terms=["a->b"], iterations=1)
+    first, large, larger = (net(torch.ones(n, 2).double())[0] for n in (1, 10_000, 40_000))
+    assert torch.allclose(large, larger, atol=1e-3)
+    assert not torch.allclose(first, large, atol=1e-2)
+
+
 @pytest.mark.parametrize("block", ["default", "polynomial"])
 def test_the_other_blocks_iterate_too(block):
     net = EinNet("aH", 1, 1, heads=2, hidden=4, depth=2, block=block, iterations=3)

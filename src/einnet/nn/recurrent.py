@@ -3,9 +3,10 @@
 For problems that are solved step by step, such as Sudoku. Every layer sees the input again; it adds
 half of its update to the state, and each cell's state is then divided by its root mean square, so
 that the state stays bounded however long the network runs. What is pooled is not negative, and each
-sum S goes on as log(1 + S), which separates 0, 1 and 2 equally well whether 9 or 25 values are summed:
-so the weights carry over to other sizes. With `exchange` the network has a further symmetry of the
-type, such as the transposition of a board.
+sum S goes on as S / (1 + S): it tells 0, 1 and 2 apart equally well whether 9 or 25 values are summed,
+and stays below 1, so that a larger size leads to no value that a smaller one does not: the weights
+carry over to other sizes. With `exchange` the network has a further symmetry of the type, such as the
+transposition of a board.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ __all__ = ["RecurrentBody", "RecurrentLayer"]
 
 
 class RecurrentLayer(nn.Module):
-    """Linear, ReLU, pooling, logarithm, linear, ReLU, linear; half of it is added to the state, then the norm."""
+    """Linear, ReLU, pooling, S / (1 + S), linear, ReLU, linear; half of it is added to the state, then the norm."""
 
     def __init__(self, state: Symmetry, in_features: int, s: Settings):
         super().__init__()
@@ -51,7 +52,7 @@ class RecurrentLayer(nn.Module):
         z = linear(torch.cat([x, given], -1 - rank), self.fan_in.weight, self.fan_in.bias, rank)
         z, *parts = z.split([self.width] + [self.heads] * self.plan.slots, -1 - rank)
         parts = [p.relu() if masks is None else masks.apply(p.relu()) for p in parts]
-        cores = [c.log1p() for c in pool_cores(self.plan, parts, sizes, masks, "sum")]
+        cores = [c / (1 + c) for c in pool_cores(self.plan, parts, sizes, masks, "sum")]
         z = z + self.fan_out(cores, [sizes[c] for c in self.state.axes])
         x = unit(x + linear(z.relu(), self.out.weight, self.out.bias, rank) / 2, rank)
         return x if masks is None else masks.apply(x)

@@ -34,7 +34,6 @@ TERMS = (
 HELD_OUT = 200  # boards at most
 VALID_STEPS = 32
 AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a board comes back for more of them
-DISTURBED = 0.05  # share of the states that are disturbed at each round
 
 
 def make_net(s: Settings) -> EinNet:
@@ -65,9 +64,7 @@ class Solving(Task):
     """Learns to solve a fixed set of puzzles step by step; selects by how many others are solved, and how early.
 
     A board stays in the batch, with its state, for several rounds of a few steps, until it is solved or
-    old: so the network learns from states deep in a run at the cost of a shallow one. Some states are
-    disturbed by noise before: the network learns to come back from states that no 9x9 board leads to,
-    and so from those of larger boards.
+    old: so the network learns from states deep in a run at the cost of a shallow one.
     """
 
     metric = "mean_solved"
@@ -94,7 +91,7 @@ class Solving(Task):
         state = self.net.start(givens)
         if self.state is not None:
             fresh = new.to(state.device).reshape(-1, *[1] * (state.dim() - 1))
-            state = torch.where(fresh, state, _disturbed(self.state.to(state.device)))
+            state = torch.where(fresh, state, self.state.to(state.device))
         guesses, states = zip(*digits(self.net, givens, AT_ONCE, state), strict=True)
         self.state = states[-1].detach()
         solved = (guesses[-1].argmax(-1) + 1 == wanted).all((1, 2)).cpu()
@@ -126,13 +123,6 @@ class Solving(Task):
         if saved and self.global_rank < len(saved["boards"]):
             self.boards, self.age = (saved[name][self.global_rank].cpu() for name in ("boards", "age"))
             self.state = saved["state"][self.global_rank]
-
-
-def _disturbed(state: Tensor) -> Tensor:
-    """Noise of up to the state's own size on some of the boards, of root mean square 1 again."""
-    some = torch.rand(2, len(state), *[1] * (state.dim() - 1)).to(state.device)
-    noisy = state + (some[0] < DISTURBED) * some[1] * torch.randn(state.shape).to(state.device)
-    return noisy * torch.rsqrt(noisy.square().mean(-1, keepdim=True) + 1e-6)
 
 
 def _of_all_processes(x: Tensor) -> Tensor:
