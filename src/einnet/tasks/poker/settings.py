@@ -24,7 +24,7 @@ class Settings:
     "Cards of each player, 5 to 7; the best five count."
     hidden: int = 32
     "State of each player's card and suit."
-    heads: int = 32
+    heads: int = 16
     "Features given to each pooling operation."
     depth: int = 2
     "Layers."
