@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from einnet import EinNet
 from einnet.errors import CheckpointError
+from einnet.nn.files import FORMAT
 from networks import SMALL, random_inputs, small
 
 
@@ -89,8 +90,15 @@ def test_a_file_of_another_kind(tmp_path, metadata, found):
 @pytest.mark.parametrize("content", [None, "{", "nothing"])
 def test_metadata_that_cannot_be_read(tmp_path, content):
     path = tmp_path / "net.safetensors"
-    save_file({}, path, metadata={"einnet": "network"} | ({"content": content} if content else {}))
+    save_file({}, path, metadata={"einnet": "network", "version": FORMAT} | ({"content": content} if content else {}))
     assert failing_load(path).startswith(f"the metadata of {path} cannot be read (")
+
+
+@pytest.mark.parametrize(("version", "found"), [({}, "1"), ({"version": "0"}, "0")])
+def test_a_file_whose_weights_meant_another_function(tmp_path, version, found):
+    path = tmp_path / "net.safetensors"
+    save_file({"x": torch.zeros(2)}, path, metadata={"einnet": "network", "content": "{}"} | version)
+    assert failing_load(path).startswith(f"{path} has version {found} of the format and this version of EinNet reads")
 
 
 GOOD = {"signature": "aH -> aH", "in_features": [2], "out_features": 2, "heads": 2, "hidden": 6, "depth": 1}
@@ -108,7 +116,9 @@ GOOD = {"signature": "aH -> aH", "in_features": [2], "out_features": 2, "heads":
 )  # fmt: skip
 def test_a_file_that_does_not_fit_this_version(tmp_path, content):
     path = tmp_path / "net.safetensors"
-    save_file({"x": torch.zeros(2)}, path, metadata={"einnet": "network", "content": json.dumps(content)})
+    save_file(
+        {"x": torch.zeros(2)}, path, metadata={"einnet": "network", "version": FORMAT, "content": json.dumps(content)}
+    )
     assert failing_load(path).startswith(f"{path} does not fit this version of EinNet: ")
 
 

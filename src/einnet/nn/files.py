@@ -15,12 +15,14 @@ from einnet.files import write_whole
 
 __all__ = ["read_tensors", "write_tensors"]
 
+FORMAT = "2"  # raised when stored weights come to mean another function
+
 
 def write_tensors(path: Path | str, tensors: dict[str, Tensor], kind: str, content: Any) -> None:
     """Writes tensors and a JSON value; `kind` says what the file is."""
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     with write_whole(path) as temporary, _as_os_error(path):
-        save_file(plain, temporary, metadata={"einnet": kind, "content": json.dumps(content)})
+        save_file(plain, temporary, metadata={"einnet": kind, "version": FORMAT, "content": json.dumps(content)})
 
 
 @contextmanager
@@ -49,6 +51,12 @@ def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any]:
     if metadata.get("einnet") != kind:
         found = f"an EinNet {metadata['einnet']}" if "einnet" in metadata else "a safetensors file of another program"
         raise CheckpointError(f"{path} is {found}; expected an EinNet {kind}")
+    if metadata.get("version") != FORMAT:
+        found = metadata.get("version", "1")
+        raise CheckpointError(
+            f"{path} has version {found} of the format and this version of EinNet reads {FORMAT}: train again, or use "
+            "the version that wrote it"
+        )
     try:
         return tensors, json.loads(metadata["content"])
     except (KeyError, ValueError, RecursionError) as error:

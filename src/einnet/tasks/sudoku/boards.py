@@ -168,10 +168,9 @@ def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarra
         parts = [read_board(part, where) for part in line.split(",")]
         if len(parts) > 2 or (puzzles and len(parts) != 1 + bool(solutions)):
             raise DataError(f"{where}: expected one puzzle, or puzzle,solution, as in the lines before")
-        if any(len(p) != len((puzzles or parts)[0]) for p in parts):
-            raise DataError(
-                f"{where}: the board's side is {len(parts[-1])}, before it was {len((puzzles or parts)[0])}"
-            )
+        side = len((puzzles or parts)[0])
+        if other := [len(p) for p in parts if len(p) != side]:
+            raise DataError(f"{where}: the board's side is {other[0]}, before it was {side}")
         numbers.append(number)
         puzzles.append(parts[0])
         solutions += parts[1:]

@@ -172,7 +172,8 @@ def predict(
     ----------
     puzzle
         The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
-        a puzzle, or one row of a single puzzle, on each line. Without it, standard input is read.
+        a puzzle on each line, or with one puzzle, a row on each line (a row of 16 or 25 cells is read
+        as a puzzle of 4x4 or 5x5: give larger boards on one line). Without it, standard input is read.
     depth
         Steps of the network; without it, its own number.
     tries
@@ -197,21 +198,23 @@ def predict(
     from einnet.tasks.sudoku.report import print_verdict, steps_picture
 
     puzzles = read_puzzles(puzzle)
-    found = list(verdicts(_net(checkpoint), puzzles, depth, tries))
-    for verdict in found:
+    unsolved, first = 0, None
+    for verdict in verdicts(_net(checkpoint), puzzles, depth, tries):
+        first = first or verdict
+        unsolved += not verdict.solved
         if as_json:
-            print(json.dumps(verdict.as_json()))
-        elif len(found) > 1:
-            print(verdict.line())
+            print(json.dumps(verdict.as_json()), flush=True)
+        elif len(puzzles) > 1:
+            print(verdict.line(), flush=True)
         else:
             print_verdict(verdict, show_steps)
-    if plot is not None:
-        if found[0].board is None or found[0].settled is None:
+    if plot is not None and first is not None:
+        if first.board is None or first.settled is None:
             say(f"{plot} is not drawn: one pass of the network did not solve the first puzzle")
         else:
-            steps_picture(found[0].board, found[0].settled, found[0].puzzle, plot)
+            steps_picture(first.board, first.settled, first.puzzle, plot)
             say(f"drawn to {plot}")
-    return 0 if all(v.solved for v in found) else 1
+    return 1 if unsolved else 0
 
 
 def _check_positive(**numbers: int | None) -> None:

@@ -66,7 +66,8 @@ def read_puzzles(text: str | None) -> np.ndarray:
     else:
         return read_board(text)[None]
     rows = ["".join(line.split()) for _, line in lines]
-    if rows and all(len(row) == len(rows) for row in rows) and Layout.exists(len(rows)) and not _is_board(len(rows)):
+    square = bool(rows) and all(len(row) == len(rows) and "," not in row for row in rows)
+    if square and Layout.exists(len(rows)) and not _is_board(len(rows)):
         return read_board("".join(rows), source)[None]
     return read_lines(lines, source)[0]
 

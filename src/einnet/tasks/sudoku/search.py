@@ -42,7 +42,7 @@ class Search:
     """Solves boards of one layout; with a random generator, guesses in random order; with a limit of guesses."""
 
     def __init__(self, layout: Layout, rng: random.Random | None = None, guesses: int | None = None):
-        self.layout, self.rng, self.most = layout, rng, guesses
+        self.layout, self.rng, self.limit = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
         self.guesses = 0
@@ -94,9 +94,9 @@ class Search:
         if self.rng is not None:
             self.rng.shuffle(choices)
         for choice in choices:
-            if self.guesses == self.most:
+            if self.guesses == self.limit:
                 raise SearchError(
-                    f"{self.most:,} guesses do not decide the board: it is no proper puzzle, or very hard"
+                    f"{self.limit:,} guesses do not decide the board: it is no proper puzzle, or very hard"
                 )
             self.guesses += 1
             longer = list(candidates)

@@ -10,7 +10,7 @@ import torch
 from einnet.nn import EinNet
 from einnet.tasks.common import load_net
 from einnet.tasks.sudoku.boards import follows_rules
-from einnet.tasks.sudoku.task import SIGNATURE, digits, encoded
+from einnet.tasks.sudoku.task import SIGNATURE, encoded, logits_and_states
 
 __all__ = [
     "SHIPPED", "Answers", "accuracy_by_depth", "answers", "in_batches", "joined", "load_solver", "solved_with_restarts",
@@ -43,7 +43,7 @@ def answers(net: EinNet, puzzles: np.ndarray, depth: int | None = None) -> Answe
     """One pass of the network over each puzzle (number, n, n), `depth` steps long."""
     board = torch.from_numpy(puzzles)
     settled, logits = torch.zeros_like(board), torch.zeros(0)
-    steps = digits(net, encoded(board), net.settings.iterations if depth is None else depth)
+    steps = logits_and_states(net, encoded(board), net.settings.iterations if depth is None else depth)
     for step, (logits, _) in enumerate(steps, start=1):
         before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
@@ -57,7 +57,7 @@ def accuracy_by_depth(
     """The share of whole boards that are right after so many steps of one run."""
     right = dict.fromkeys(depths, 0)
     for batch, wanted in zip(in_batches(puzzles), in_batches(solutions), strict=True):
-        steps = digits(net, encoded(torch.from_numpy(batch)), max(depths))
+        steps = logits_and_states(net, encoded(torch.from_numpy(batch)), max(depths))
         for step, (logits, _) in enumerate(steps, start=1):
             if step in right:
                 right[step] += int((logits.argmax(-1).numpy() + 1 == wanted).all((1, 2)).sum())

@@ -19,7 +19,7 @@ from einnet.tasks.sudoku.settings import Settings
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
-__all__ = ["SIGNATURE", "Solving", "digits", "encoded", "make_net"]
+__all__ = ["SIGNATURE", "Solving", "encoded", "logits_and_states", "make_net"]
 
 SIGNATURE, EXCHANGE = "ixjycH -> ixjycH; i->x, j->y", "jyixc"
 TERMS = (
@@ -34,6 +34,7 @@ TERMS = (
 HELD_OUT = 200  # boards at most
 VALID_STEPS = 32
 AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a board comes back for more of them
+SOLVED_LEAVES, LEAVES = 0.5, 0.03  # chance that a solved board, and that any board, leaves the batch before
 
 
 def make_net(s: Settings) -> EinNet:
@@ -53,7 +54,9 @@ def encoded(boards: Tensor) -> Tensor:
     return torch.stack([this, other], -1).float().reshape(shape)
 
 
-def digits(net: EinNet, givens: Tensor, steps: int, start: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+def logits_and_states(
+    net: EinNet, givens: Tensor, steps: int, start: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """After each step the logits of the digits of each cell, (batch, n, n, digits), and the state."""
     n = givens.shape[-2]
     for state in net.states(givens, start=start, iterations=steps):
@@ -63,8 +66,8 @@ def digits(net: EinNet, givens: Tensor, steps: int, start: Tensor | None = None)
 class Solving(Task):
     """Learns to solve a fixed set of puzzles step by step; selects by how many others are solved, and how early.
 
-    A board stays in the batch, with its state, for several rounds of a few steps, until it is solved or
-    old: so the network learns from states deep in a run at the cost of a shallow one.
+    A board stays in the batch, with its state, for several rounds of a few steps; it leaves when it is old,
+    mostly when it is solved, and now and then by chance: so the network learns from states deep in a run at the cost of a shallow one.
     """
 
     metric = "mean_solved"
@@ -92,11 +95,11 @@ class Solving(Task):
         if self.state is not None:
             fresh = new.to(state.device).reshape(-1, *[1] * (state.dim() - 1))
             state = torch.where(fresh, state, self.state.to(state.device))
-        guesses, states = zip(*digits(self.net, givens, AT_ONCE, state), strict=True)
+        guesses, states = zip(*logits_and_states(self.net, givens, AT_ONCE, state), strict=True)
         self.state = states[-1].detach()
         solved = (guesses[-1].argmax(-1) + 1 == wanted).all((1, 2)).cpu()
         chance = torch.rand(len(self.age))
-        leaves = (solved & (chance < 0.5)) | (chance < 0.03)
+        leaves = (solved & (chance < SOLVED_LEAVES)) | (chance < LEAVES)
         self.age = torch.where(leaves, ROUNDS, self.age + 1)
         every = [cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) for guess in guesses]
         return torch.stack(every).mean()
@@ -106,7 +109,7 @@ class Solving(Task):
         """The share of boards that are solved after 32 steps, and the mean of that share over these steps."""
         held: Tensor = self.held_puzzles  # type: ignore[assignment]
         wanted: Tensor = self.held_solutions  # type: ignore[assignment]
-        found = digits(net, encoded(held), VALID_STEPS)
+        found = logits_and_states(net, encoded(held), VALID_STEPS)
         shares = [float((logits.argmax(-1) + 1 == wanted).all((1, 2)).float().mean()) for logits, _ in found]
         return {"mean_solved": sum(shares) / len(shares), "solved": shares[-1]}
 
