@@ -100,6 +100,7 @@ def test_files_with_and_without_solutions(tmp_path):
         ("", "has no puzzle"),
         (f"{EASY}\n{EASY[:-1]}\n", "line 2 has 80 cells"),
         (f"{EASY}\n{'1' + '.' * 15}\n", "line 2: the board's side is 4, before it was 9"),
+        (f"{EASY},{SOLVED}\n{'.' * 16},{SOLVED}\n", "line 2: the board's side is 4, before it was 9"),
         (f"{EASY},{SOLVED}\n{EASY}\n", "line 2: expected one puzzle, or puzzle,solution"),
         (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "line 1: the solution breaks a rule or the givens"),
     ],

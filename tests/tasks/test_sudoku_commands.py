@@ -121,6 +121,12 @@ def test_rows_are_lines_where_a_row_is_no_board(tmp_path, side, shape):
     assert read_puzzles(str(tmp_path / "p.txt")).shape == shape
 
 
+def test_as_many_lines_as_characters_are_still_puzzles_with_solutions(tmp_path):
+    line = "." * 16 + "," + "1234341221434321"
+    (tmp_path / "p.txt").write_text("\n".join([line] * len(line)))
+    assert read_puzzles(str(tmp_path / "p.txt")).shape == (33, 4, 4)
+
+
 def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):
     wrong = SOLVED[:-1] + "8"
     assert main(["predict", "sudoku", wrong, "--tries", "2"]) == 1

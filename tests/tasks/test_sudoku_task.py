@@ -13,7 +13,7 @@ from einnet.tasks.sudoku.data import generated, learned_from, with_more_givens
 from einnet.tasks.sudoku.generate import puzzle
 from einnet.tasks.sudoku.settings import Settings
 from einnet.tasks.sudoku.solve import accuracy_by_depth, answers, in_batches, load_solver, solved_with_restarts
-from einnet.tasks.sudoku.task import SIGNATURE, Solving, encoded, make_net
+from einnet.tasks.sudoku.task import ROUNDS, SIGNATURE, Solving, encoded, make_net
 from einnet.testing import assert_equivariant
 
 SMALL = Settings(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
@@ -87,13 +87,14 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     # the loss goes on from the stored states of the boards that stay, and starts anew for the others
     stays = task.age < 12
     assert stays.any() and task.state is not None
-    expected = [task.state.clone(), task.net.start(encoded(task.puzzles[task.boards]))]
+    expected = task.state.clone()
     seen = []
     task.net.states = lambda *a, start, **k: seen.append(start) or EinNet.states(task.net, *a, start=start, **k)
     task.loss(30)
     del task.net.states
-    assert torch.equal(seen[0][stays], expected[0][stays])
+    assert torch.equal(seen[0][stays], expected[stays])
     new = ~stays
+    assert new.any()
     assert torch.equal(seen[0][new], task.net.start(encoded(task.puzzles[task.boards]))[new])
     saved: dict = {}
     task.on_save_checkpoint(saved)
@@ -104,6 +105,21 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     expected = task.loss(30)
     torch.manual_seed(5)
     assert torch.equal(other.loss(30), expected)
+
+
+def test_solved_boards_leave_the_batch_early():
+    shares = {}
+    for learned in (True, False):
+        task = Solving(Settings(batch=40, side=4), *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+        if learned:
+            task.net.load_state_dict(load_solver().state_dict())
+        torch.manual_seed(0)
+        leaving = []
+        for step in range(8):
+            task.loss(step)
+            leaving.append(float((task.age == ROUNDS).float().mean()))
+        shares[learned] = sum(leaving) / len(leaving)
+    assert 0.3 < shares[True] < 0.7 and shares[False] < 0.15
 
 
 def test_held_out_boards_are_not_learned_from():

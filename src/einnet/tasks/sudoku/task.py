@@ -67,7 +67,8 @@ class Solving(Task):
     """Learns to solve a fixed set of puzzles step by step; selects by how many others are solved, and how early.
 
     A board stays in the batch, with its state, for several rounds of a few steps; it leaves when it is old,
-    mostly when it is solved, and now and then by chance: so the network learns from states deep in a run at the cost of a shallow one.
+    mostly when it is solved, and now and then by chance: so the network learns from states deep in a run
+    at the cost of a shallow one.
     """
 
     metric = "mean_solved"
