@@ -145,7 +145,7 @@ def few_table(data: Path, minutes: float, out: Path) -> list[str]:
     puzzles, solutions = chosen(data / SATNET, slice(9000, None))
     lines = ["| puzzles to learn from | parameters | whole boards right |", "|---|---|---|"]
     for number, time_given in ((100, minutes), (10, minutes / 2)):
-        settings = Settings(data=str(data / SATNET), puzzles=number, more=0)
+        settings = Settings(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
         net = load_solver(learned(f"satnet-{number}", settings, time_given, out).best)
         (share,) = accuracy_by_depth(net, puzzles, solutions, [net.settings.iterations]).values()
         size = sum(p.numel() for p in net.parameters())

@@ -64,6 +64,12 @@ def test_what_is_learned_from(tmp_path, puzzles):
     source.write_text("\n".join(lines))
     asked, solutions = learned_from(Settings(data=str(source), puzzles=4, more=0), tmp_path, 0)
     assert np.array_equal(asked, puzzles[0][:4]) and np.array_equal(solutions, puzzles[1][:4])
+    copied = Settings(data=str(source), puzzles=4, more=9, copies=5)
+    asked, solutions = learned_from(copied, tmp_path, 0)
+    assert np.array_equal(solutions, np.repeat(puzzles[1][:4], 5, 0))
+    assert len({written(p) for p in asked[:5]}) > 1
+    held = Solving(copied, asked, solutions, seed=0).held_solutions.numpy()
+    assert np.array_equal(held, solutions[15:])  # all copies of the last puzzle
     with pytest.raises(DataError, match="has 6 puzzles, fewer than --puzzles 7"):
         learned_from(Settings(data=str(source), puzzles=7), tmp_path, 0)
     source.write_text("\n".join(line.partition(",")[0] for line in lines))

@@ -37,13 +37,13 @@ def learned_from(settings: Settings, folder: Path, seed: int) -> tuple[np.ndarra
 
 
 def from_file(source: Path, settings: Settings, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first puzzles of a file, with more givens, and their solutions."""
+    """The first puzzles of a file, as many times as settings say, with more givens, and their solutions."""
     puzzles, solutions = read_file(source)
     if solutions is None:
         raise DataError(f"{source} has puzzles without solutions: lines to learn from are puzzle,solution")
     if len(puzzles) < settings.puzzles:
         raise DataError(f"{source} has {len(puzzles)} puzzles, fewer than --puzzles {settings.puzzles}")
-    puzzles, solutions = puzzles[: settings.puzzles], solutions[: settings.puzzles]
+    puzzles, solutions = (np.repeat(x[: settings.puzzles], settings.copies, 0) for x in (puzzles, solutions))
     return with_more_givens(puzzles, solutions, settings.more, seed), solutions
 
 

@@ -24,6 +24,8 @@ class Settings:
     "Puzzles to learn from, the first of the file; a tenth of them, 200 at most, is held out to select on."
     more: int = 10
     "Up to so many cells of the solution are added to each puzzle, drawn once."
+    copies: int = 1
+    "Times that each puzzle is there, each time with other cells added: for few puzzles."
     side: int = 9
     "Side of the boards that are generated; above 12 more than half of the cells are left, as digging is slow."
     hidden: int = 32
@@ -38,7 +40,7 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_positive(self, "puzzles", "hidden", "heads", "iterations", "batch", "lr")
+        check_positive(self, "puzzles", "copies", "hidden", "heads", "iterations", "batch", "lr")
         if self.puzzles < 2:
             raise EinNetError(f"--puzzles must be 2 or more, one of them to select on, got {self.puzzles}")
         Layout.of(self.side)

@@ -75,7 +75,7 @@ class Solving(Task):
 
     def __init__(self, settings: Settings, puzzles: np.ndarray, solutions: np.ndarray, seed: int):
         super().__init__(make_net(settings), lr=settings.lr, weight_decay=0.0, average=0.995, seed=seed)
-        held = min(HELD_OUT, max(1, len(puzzles) // 10))
+        held = settings.copies * max(1, min(HELD_OUT, len(puzzles) // 10) // settings.copies)  # all copies of a puzzle
         for name, boards in (("puzzles", puzzles), ("solutions", solutions)):
             self.register_buffer(name, torch.from_numpy(boards[:-held].copy()), persistent=False)
             self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held:].copy()), persistent=False)
