@@ -181,7 +181,7 @@ def search_curve(net: EinNet, data: Path, picture: Path, tries: int, boards: int
 
 
 def main(
-    *, data: Path, checkpoint: Path | None = None, palm: Path | None = None, minutes: float = 5, tries: int = 12,
+    *, data: Path, checkpoint: Path | None = None, palm: Path | None = None, minutes: float = 1.2, tries: int = 12,
     boards: int = 1000,
     out: Path = Path("runs/benchmark-sudoku"),
 ) -> None:  # fmt: skip
