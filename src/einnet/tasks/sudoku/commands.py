@@ -172,8 +172,8 @@ def predict(
     ----------
     puzzle
         The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
-        a puzzle on each line, or with one puzzle, a row on each line (a row of 16 or 25 cells is read
-        as a puzzle of 4x4 or 5x5: give larger boards on one line). Without it, standard input is read.
+        a puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as
+        puzzles of 4x4: give a 16x16 board on one line). Without it, standard input is read.
     depth
         Steps of the network; without it, its own number.
     tries
