@@ -1,6 +1,6 @@
 """Measures the Sudoku solver, learns from a hundred puzzles and from ten; writes benchmarks/sudoku.md and a picture.
 
-    .venv/bin/python benchmarks/sudoku.py --data FOLDER         # half an hour on two cores, half of it with --boards 400
+    .venv/bin/python benchmarks/sudoku.py --data FOLDER      # half an hour on two cores, half of it with --boards 400
 
 FOLDER has the sets as files of `puzzle,solution` lines (`SETS` below says which are looked for); a set that is
 not there is left out. The solver is the one that comes with the package unless --checkpoint names a
