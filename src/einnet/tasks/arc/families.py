@@ -1,11 +1,19 @@
-"""The symmetries that are tried, the simplest first."""
+"""The symmetries that are tried, the simplest first.
+
+A symmetry is told by what its permutations keep. *Relations*: cells that stand in one row, beside each
+other, in one object; a permutation takes related cells to related cells. *Marks*: what sets a cell apart from
+the start, such as standing on the border. *Fixed* colours stay what they are, the others may change
+places. With no relation, no mark and no fixed colour all cells and all colours may: what becomes of a
+cell depends on nothing but how its features agree. With "row" and "column" the permutations are those of
+rows and of columns, type `abc`.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["COLOURS", "Family", "families"]
+from einnet.tasks.arc.grids import COLOURS
 
-COLOURS = ("black", "blue", "red", "green", "yellow", "grey", "pink", "orange", "light blue", "dark red")
+__all__ = ["Family", "families"]
 
 KEPT = {
     "row": "rows", "column": "columns", "diagonal": "falling diagonals", "antidiagonal": "rising diagonals",

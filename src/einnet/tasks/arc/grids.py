@@ -10,11 +10,12 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["LARGEST", "Grid", "Pair", "Puzzle", "load", "read_file"]
+__all__ = ["COLOURS", "LARGEST", "Grid", "Pair", "Puzzle", "load", "read_file"]
 
 Grid = np.ndarray  # (rows, columns), colours 0 to 9
 PARTS = ("training", "evaluation")
 LARGEST = 30  # rows or columns
+COLOURS = ("black", "blue", "red", "green", "yellow", "grey", "pink", "orange", "light blue", "dark red")
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def _from_folder(folder: Path) -> dict[str, Puzzle]:
 
 
 def _pair(content: Any, place: str, solved: bool) -> Pair:
-    if not isinstance(content, Mapping) or "input" not in content or (solved and "output" not in content):
+    output = content.get("output") if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping) or "input" not in content or (solved and output is None):
         raise DataError(f"{place}: expected an input{' and an output' * solved}")
-    output = content.get("output")
     return Pair(_grid(content["input"], f"{place}.input"), None if output is None else _grid(output, f"{place}.output"))
 
 

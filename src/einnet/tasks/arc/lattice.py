@@ -13,6 +13,8 @@ from einnet.tasks.arc.marks import components, extremes, marks_of_cells
 
 __all__ = ["OFFSETS", "Lattice"]
 
+NO_BLOCK = (1, 1)
+
 OFFSETS = {
     "four": ((0, 1), (0, -1), (1, 0), (-1, 0)),
     "eight": ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)),
@@ -26,15 +28,21 @@ OFFSETS = {
 class Lattice:
     """The entries (cell, colour) of some boards, in order: board, row, column, colour.
 
-    >>> lattice = Lattice([np.array([[[0, 3], [3, 3]]])], colours=[0, 3], block=(1, 1))
+    >>> lattice = Lattice([np.array([[[0, 3], [3, 3]]])], colours=[0, 3])
     >>> lattice.entries, lattice.has[:, 0].tolist()
     (8, [True, False, False, True, False, True, False, True])
     >>> lattice.groups("row").tolist()                # entries of one row and one colour
     [0, 1, 0, 1, 2, 3, 2, 3]
+
+    `blocks`: for each board the size of the parts that its cells come in, rows and columns; without them there
+    are none.
     """
 
-    def __init__(self, stacks: Sequence[np.ndarray], colours: Sequence[int], block: tuple[int, int]):
-        self.stacks, self.colours, self.block = list(stacks), np.array(colours), block
+    def __init__(
+        self, stacks: Sequence[np.ndarray], colours: Sequence[int], blocks: Sequence[tuple[int, int]] | None = None
+    ):
+        self.stacks, self.colours = list(stacks), np.array(colours)
+        self.blocks = [NO_BLOCK] * len(stacks) if blocks is None else list(blocks)
         self.shapes = [s.shape[1:] for s in stacks]
         sizes = [h * w * len(colours) for h, w in self.shapes]
         self.entries, self.starts = sum(sizes), np.cumsum([0, *sizes])
@@ -44,6 +52,10 @@ class Lattice:
     def flat(self, cells: Sequence[np.ndarray]) -> np.ndarray:
         """A number for each cell of each board as one for each entry."""
         return np.concatenate([np.repeat(np.asarray(x).ravel(), len(self.colours)) for x in cells])
+
+    @property
+    def in_blocks(self) -> bool:
+        return any(b != NO_BLOCK for b in self.blocks)
 
     @cached_property
     def colour(self) -> np.ndarray:
@@ -57,10 +69,10 @@ class Lattice:
     def groups(self, relation: str) -> np.ndarray:
         """A number for each entry: the related ones, of one colour but for "cell", have the same."""
         if relation not in self._cache:
-            cells = [_groups_of_cells(relation, s, self.block) for s in self.stacks]
+            cells = [_groups_of_cells(relation, s, b) for s, b in zip(self.stacks, self.blocks, strict=True)]
             keys = self.board * 100_000 + self.flat(cells)
             if relation != "cell":
-                keys = keys * 16 + self.colour
+                keys = keys * len(self.colours) + self.colour
             self._cache[relation] = np.unique(keys, return_inverse=True)[1]
         return self._cache[relation]
 
@@ -92,7 +104,8 @@ class Lattice:
                 ranks = [extremes((s[0].ravel()[:, None] == self.colours).sum(0)) for s in self.stacks]
                 found = np.array(ranks)[self.board, self.colour]
             else:
-                found = self.flat([marks_of_cells(kind, s[0], self.block) for s in self.stacks])
+                each = zip(self.stacks, self.blocks, strict=True)
+                found = self.flat([marks_of_cells(kind, s[0], b) for s, b in each])
             self._cache[name] = found
         return self._cache[name]
 
@@ -113,10 +126,8 @@ def _groups_of_cells(relation: str, stack: np.ndarray, block: tuple[int, int]) -
             return rows - columns + w
         case "antidiagonal":
             return rows + columns
-        case "block":
-            return rows // block[0] * 100 + columns // block[1]
-        case "place":
-            return rows % block[0] * 100 + columns % block[1]
+        case "block" | "place":
+            return marks_of_cells(relation, stack[0], block)
         case "object" | "object8" | "thing":
             return components(stack[0], relation)
     raise ValueError(relation)

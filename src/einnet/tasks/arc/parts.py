@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
-from einnet.tasks.arc.grids import Grid
+from einnet.tasks.arc.grids import COLOURS, Grid
 from einnet.tasks.arc.marks import BLACK, components, numbered_parts
 
 __all__ = ["PANELS", "Box", "Split", "boxes", "most_frequent", "picks", "splits"]
@@ -32,11 +32,11 @@ def boxes() -> Iterator[tuple[str, Box]]:
     yield "the part that is not black", lambda g: _around(g != BLACK, g)
     yield "the part that is not background", lambda g: _around(g != most_frequent(g), g)
     yield "the part of the rarest colour", lambda g: _around(g == _rarest([g]), g)
-    yield "the part of the most frequent colour", lambda g: _around(g == most_frequent(g[g != most_frequent(g)]), g)
+    yield "the part of the second colour", lambda g: _around(g == most_frequent(g[g != most_frequent(g)]), g)
     yield "inside the rarest colour", lambda g: _inside(_around(g == _rarest([g]), g))
-    for c in range(10):
-        yield f"the part of colour {c}", lambda g, c=c: _around(g == c, g)
-        yield f"inside the part of colour {c}", lambda g, c=c: _inside(_around(g == c, g))
+    for c, name in enumerate(COLOURS):
+        yield f"the {name} part", lambda g, c=c: _around(g == c, g)
+        yield f"inside the {name} part", lambda g, c=c: _inside(_around(g == c, g))
     for kind in ("object", "object8", "thing"):
         for name, pick in picks():
             yield f"the {kind} {name}", partial(_object, kind, pick)

@@ -7,8 +7,9 @@ import numpy as np
 
 from einnet.tasks.arc.grids import Grid, Pair, Puzzle
 from einnet.tasks.arc.lattice import Lattice
+from einnet.tasks.arc.marks import BLACK
 from einnet.tasks.arc.refinement import Rounds, looked_up
-from einnet.tasks.arc.views import View
+from einnet.tasks.arc.views import NUMBERS, View
 
 __all__ = ["Problem"]
 
@@ -26,7 +27,7 @@ class Problem:
         stacks = [s.stack for s in shown if s is not None]
         self._outputs = outputs = [p.output for p in puzzle.demonstrations if p.output is not None]
         colours = sorted({int(c) for x in (*stacks, *outputs) for c in np.unique(x)})
-        self.lattice = Lattice(stacks, colours, shown[0].block if shown[0] else (1, 1))
+        self.lattice = Lattice(stacks, colours, [s.block for s in shown if s is not None])
         self.number, self.tests = len(outputs), range(len(outputs), len(pairs))
         self.wanted = [self._in_cells(x, k) for k, x in enumerate(outputs)]
         self.known = self.lattice.board < self.number
@@ -38,16 +39,18 @@ class Problem:
 
     @cached_property
     def apart(self) -> list[frozenset[int]]:
-        """Colours that may be kept apart: none, black, those of all demonstrations, all."""
-        common = set(self.lattice.colours.tolist())
+        """Colours that may be kept apart: none, black, those of all demonstrations, all; always the numbers."""
+        every = set(self.lattice.colours.tolist())
+        numbers = {c for c in every if c >= NUMBERS}
+        common = set(every)
         for p in self.puzzle.demonstrations:
             common &= {int(c) for x in (p.input, p.output) if x is not None for c in np.unique(x)}
-        some = [set(), {0}, common, set(self.lattice.colours.tolist())]
-        return list(dict.fromkeys(map(frozenset, some)))
+        some = [set(), {BLACK} & every, common, every]
+        return list(dict.fromkeys(frozenset(s | numbers) for s in some))
 
     def from_labels(self, rounds: Rounds) -> tuple[list[Grid | None], float]:
         """The tests' answers (None where cells are left open), and the share of the demonstrations that
-        follow from the others."""
+        follow from the others, given the symmetry (which fits all of them)."""
         said = looked_up(rounds, self.answers, self.known)
         answers = [self._decoded(said, k) for k in self.tests]
         right = 0

@@ -20,7 +20,7 @@ Rounds = tuple[np.ndarray, ...]  # the labels of the entries at first and after 
 
 
 def numbered(*columns: np.ndarray) -> np.ndarray:
-    """The same number, from 0, where all columns are the same."""
+    """The same number, from 0, where all columns are the same (by a hash of 64 bits)."""
     key = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         key = (key ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
@@ -66,7 +66,8 @@ def _around(neighbours: np.ndarray, labels: np.ndarray, counted: bool) -> np.nda
 
 
 def refined(lattice: Lattice, family: Family, answers: np.ndarray, known: np.ndarray, most: int) -> Rounds | None:
-    """Labels round by round until entries of one label have one answer; None if that never comes.
+    """Labels round by round until entries of one label have one answer; None if that never comes, or not in `most`
+    rounds.
 
     `answers` are booleans for the `known` entries.
     """

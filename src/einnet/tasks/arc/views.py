@@ -14,9 +14,10 @@ from einnet.tasks.arc.grids import LARGEST, Grid, Pair, Puzzle
 from einnet.tasks.arc.marks import BLACK
 from einnet.tasks.arc.parts import PANELS, Box, Split, boxes, most_frequent, picks, splits
 
-__all__ = ["Shown", "View", "fitting_views"]
+__all__ = ["NUMBERS", "Shown", "View", "fitting_views"]
 
 MOST = 16  # features of a cell
+NUMBERS = 10  # features from here on are numbers, not colours: k is written NUMBERS + k
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def _panels(split: Split, g: Grid) -> Shown | None:
 
 
 def _summaries(split: Split, g: Grid) -> Shown | None:
-    """Of each panel the most frequent colour but black, and how many cells have one, as numbers up to 9."""
+    """Of each panel the most frequent colour but black; and how many cells have one: the place of this number among
+    those of the panels, the number up to 9, whether it is the largest (1) or the smallest (2)."""
     parts = split(g)
     if parts is None:
         return None
@@ -134,7 +136,7 @@ def _summaries(split: Split, g: Grid) -> Shown | None:
     most = np.array([[most_frequent(p[p != BLACK]) for p in band] for band in parts])
     places = np.searchsorted(np.unique(counts), counts)
     end = np.where(counts == counts.max(), 1, np.where(counts == counts.min(), 2, 0))
-    return Shown(np.stack([most, np.minimum(places, 9), np.minimum(counts, 9), end]))
+    return Shown(np.stack([most, *(NUMBERS + np.minimum(x, 9) for x in (places, counts, end))]))
 
 
 def _picked(split: Split, pick: Callable, g: Grid) -> Shown | None:
