@@ -1,6 +1,6 @@
 """Who wins at poker: our network, DeepSets, a transformer and an MLP; writes benchmarks/poker.md and a picture.
 
-    .venv/bin/python benchmarks/poker.py                     # two minutes for each of fifteen runs
+    .venv/bin/python benchmarks/poker.py                     # a minute and a half for each of fifteen runs
 
 Deals of 4 players with 5 cards; all networks have as many parameters as ours (to 10%), the same
 deals, batches, optimiser and time, and are selected on the same held-out tenth. The transformer and
@@ -130,7 +130,7 @@ def _last_step(folder: Path) -> int:
     return int((folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
 
 
-def main(*, minutes: float = 2, out: Path = Path("runs/benchmark-poker")) -> None:
+def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker")) -> None:
     """Train all networks on 500, 5,000 and 50,000 deals, and write the table and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     dealt = deals(TEST, PLAYERS, CARDS, SEEDS["test"])

@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
+from hashlib import sha1
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from rich.progress import Progress
 from einnet.errors import CheckpointError
 from einnet.files import write_whole
 from einnet.tasks.arc.grids import Pair, Puzzle
-from einnet.tasks.arc.solve import Outcome, attempts
+from einnet.tasks.arc.solve import REVISION, Outcome, attempts
 
 __all__ = ["measured", "solved", "summary", "unanswered"]
 
@@ -42,10 +44,10 @@ def _right(puzzle: Puzzle, answers: Sequence[np.ndarray]) -> bool:
 def measured(
     puzzles: Mapping[str, Puzzle], folder: Path, seconds: float, networks: bool, processes: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What was found for each task, by name; those whose file is in the folder already are not done again."""
+    """What was found for each task, by name; those that are in the folder already are not done again."""
     folder.mkdir(parents=True, exist_ok=True)
-    _check_conditions(folder, {"seconds": seconds, "networks": networks})
-    todo = [p for p in puzzles.values() if not _file(folder, p.name).is_file()]
+    _check_conditions(folder, {"seconds": seconds, "networks": networks, "revision": REVISION})
+    todo = [p for p in puzzles.values() if _done(folder, p) is None]
     work = partial(_one, folder=folder, seconds=seconds, networks=networks)
     processes = processes or os.cpu_count() or 1
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -57,7 +59,21 @@ def measured(
                 progress.advance(bar)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    return {name: json.loads(_file(folder, name).read_text()) for name in puzzles}
+    return {name: result for name, p in puzzles.items() if (result := _done(folder, p)) is not None}
+
+
+def _done(folder: Path, puzzle: Puzzle) -> dict[str, Any] | None:
+    """What is in the folder of this very task."""
+    file = _file(folder, puzzle.name)
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text())
+    return found if found["task"] == _fingerprint(puzzle) else None
+
+
+def _fingerprint(puzzle: Puzzle) -> str:
+    grids = [g for p in (*puzzle.demonstrations, *puzzle.tests) for g in (p.input, p.output) if g is not None]
+    return sha1(repr([g.tolist() for g in grids]).encode()).hexdigest()
 
 
 def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -65,6 +81,7 @@ def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "tasks": len(found),
         "solved": sum(bool(r["solved"]) for r in found.values()),
+        "answers not known": sum(r["solved"] is None for r in found.values()),
         "attempted": sum(bool(r["attempts"]) for r in found.values()),
         "seconds": round(sum(r["seconds"] for r in found.values()), 1),
         "failures": {kind: sum(r["failure"] == kind for r in found.values()) for kind in FAILURES},
@@ -72,7 +89,7 @@ def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-FAILURES = ("no view fits", "no symmetry fits", "fits, no whole answer", "answered wrongly")
+FAILURES = ("no view fits", "no symmetry fits", "fits, no whole answer", "answered wrongly", "out of time", "error")
 
 
 def _failure(outcome: Outcome, right: bool | None) -> str | None:
@@ -80,21 +97,29 @@ def _failure(outcome: Outcome, right: bool | None) -> str | None:
         return None
     if not outcome.views:
         return FAILURES[0]
-    if not outcome.consistent:
-        return FAILURES[1]
-    return FAILURES[3] if outcome.attempts else FAILURES[2]
+    if outcome.attempts:
+        return FAILURES[3]
+    if outcome.out_of_time:
+        return FAILURES[4]
+    return FAILURES[2] if outcome.consistent else FAILURES[1]
 
 
 def _one(puzzle: Puzzle, folder: Path, seconds: float, networks: bool) -> None:
-    started = time.perf_counter()
-    outcome = attempts(unanswered(puzzle), seconds, networks)
+    started, error = time.perf_counter(), None
+    try:
+        outcome = attempts(unanswered(puzzle), seconds, networks)
+    except Exception as problem:  # one task does not end the others
+        outcome, error = Outcome((), 0, 0), f"{type(problem).__name__}: {problem}"
     right = solved(puzzle, outcome)
     found = {
+        "task": _fingerprint(puzzle),
         "solved": right,
-        "failure": _failure(outcome, right),
+        "failure": FAILURES[5] if error else _failure(outcome, right),
+        "error": error,
         "seconds": round(time.perf_counter() - started, 2),
         "views": outcome.views,
         "symmetries that fit": outcome.consistent,
+        "out of time": outcome.out_of_time,
         "attempts": [
             {
                 "right": _right(puzzle, a.answers), "symmetry": a.describe(), "network": a.network,
@@ -121,7 +146,8 @@ def _check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
 
 
 def _one_thread() -> None:
-    """Each process has a core."""
+    """Each process has a core; Ctrl-C is for the one that waits for them."""
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

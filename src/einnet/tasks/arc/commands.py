@@ -80,7 +80,7 @@ def bench(
     part: Annotated[str, Parameter(name="--set")],
     version: int = 1,
     data: Path | None = None,
-    seconds: float = 20,
+    seconds: float = 12,
     networks: bool = True,
     processes: int | None = None,
     limit: int | None = None,

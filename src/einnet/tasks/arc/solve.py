@@ -152,9 +152,7 @@ def _trained(problem: Problem, number: int, deadline: float) -> Iterator[Candida
                 yield _candidate(problem, number, found[0], family, rounds, found[1], network=True)
 
 
-def _agreed(
-    problem: Problem, apart: frozenset[int], neighbours: bool, deadline: float
-) -> tuple[Answers, float] | None:
+def _agreed(problem: Problem, apart: frozenset[int], neighbours: bool, deadline: float) -> tuple[Answers, float] | None:
     """What networks of all seeds answer, and the share of the demonstrations that follow from the others."""
     from einnet.tasks.arc.net import Boards, guesses
 

@@ -6,6 +6,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
+from einnet.tasks.poker.hands import FEWEST, MOST
 from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
@@ -28,6 +29,8 @@ class Settings:
     "Features given to each pooling operation."
     depth: int = 2
     "Layers."
+    dropout: float = 0.1
+    "Probability of dropping a pooled value, and a value of an update, while learning."
     batch: int = 128
     "Deals at a step."
     lr: float = 3e-3
@@ -37,6 +40,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")
+        if self.players < 2 or not FEWEST <= self.cards <= MOST or self.players * self.cards > 52:
+            raise EinNetError(
+                f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; got --players {self.players} "
+                f"--cards {self.cards}"
+            )
         if self.deals < 10:
             raise EinNetError(f"--deals must be 10 or more, a tenth of them to select on; got {self.deals}")
 

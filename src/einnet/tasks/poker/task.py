@@ -29,7 +29,7 @@ TERMS = [
 
 def make_net(s: Settings) -> EinNet:
     """What a hand is worth does not depend on the others': its operations stay with one player."""
-    return EinNet(SIGNATURE, FEATURES, 1, s.heads, s.hidden, s.depth, block="recurrent", terms=TERMS)
+    return EinNet(SIGNATURE, FEATURES, 1, s.heads, s.hidden, s.depth, terms=TERMS, dropout=s.dropout)
 
 
 def cards_of(dealt: np.ndarray | Tensor) -> Tensor:
