@@ -1,4 +1,4 @@
-"""The command line: `einnet train | eval | predict TASK`, `einnet explain | series | pool TYPE`, `einnet laurent`.
+"""The command line: `einnet train | eval | predict | bench TASK`, `explain | series | pool TYPE`, `laurent`.
 
 Nothing here imports torch until a command runs.
 """
@@ -323,7 +323,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         print(
-            f"einnet: {error}: install what it belongs to with pip install 'einnet[train,viz,kg,poker]'",
+            f"einnet: {error}: install what it belongs to with pip install 'einnet[train,viz,kg,poker,arc]'",
             file=sys.stderr,
         )
         return 2

@@ -30,6 +30,7 @@ def test_a_file_is_read(tmp_path):
         ("[]", "is no task of ARC"),
         (changed(train=[]), "needs a demonstration"),
         (changed(train=[{"input": [[0]]}]), r"train\[0\]: expected an input and an output"),
+        (changed(train=[{"input": [[0]], "output": None}]), r"train\[0\]: expected an input and an output"),
         (changed(test=[{"output": [[0]]}]), r"test\[0\]: expected an input$"),
         (changed(test=[{"input": [[0, 1], [2]]}]), r"test\[0\].input: the rows are of different lengths, 1, 2"),
         (changed(test=[{"input": []}]), r"test\[0\].input: a grid is a list of rows"),

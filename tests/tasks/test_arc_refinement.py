@@ -9,8 +9,7 @@ from einnet.tasks.arc.lattice import Lattice
 from einnet.tasks.arc.net import LAYERS, ArcNet, Boards
 from einnet.tasks.arc.refinement import first_labels, looked_up, next_labels, refined
 
-RNG = np.random.default_rng(0)
-BOARD = RNG.integers(0, 3, (1, 5, 6))
+BOARD = np.random.default_rng(0).integers(0, 3, (1, 5, 6))
 COLOURS = [0, 1, 2]
 GRID = Family(("row", "column", "all"), counted=True)
 
@@ -29,8 +28,9 @@ def moved(board: np.ndarray, rows, columns, colours) -> np.ndarray:
 @pytest.mark.parametrize("counted", [True, False])
 def test_labels_move_with_rows_columns_and_colours(counted):
     """Both boards in one lattice: the labels of the second are those of the first, moved."""
-    rows, columns, colours = RNG.permutation(5), RNG.permutation(6), RNG.permutation(3)
-    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours)], COLOURS, (1, 1))
+    rng = np.random.default_rng(1)
+    rows, columns, colours = rng.permutation(5), rng.permutation(6), rng.permutation(3)
+    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours)], COLOURS)
     found = labels(lattice, Family(("row", "column", "all"), counted=counted), 3).reshape(2, 5, 6, 3)
     assert len(np.unique(found)) > 10
     assert np.array_equal(found[1][:, :, colours], found[0][rows][:, columns])
@@ -38,7 +38,7 @@ def test_labels_move_with_rows_columns_and_colours(counted):
 
 def test_colours_that_are_kept_apart_do_not_change_places():
     swapped = moved(BOARD, range(5), range(6), [1, 0, 2])
-    lattice = Lattice([BOARD, swapped], COLOURS, (1, 1))
+    lattice = Lattice([BOARD, swapped], COLOURS)
     free = labels(lattice, GRID, 2).reshape(2, 5, 6, 3)
     apart = labels(lattice, Family(GRID.relations, "", frozenset({0}), counted=True), 2).reshape(2, 5, 6, 3)
     assert np.array_equal(free[1][:, :, [1, 0, 2]], free[0])
@@ -46,7 +46,7 @@ def test_colours_that_are_kept_apart_do_not_change_places():
 
 
 def test_a_set_tells_less_than_a_multiset():
-    lattice = Lattice([np.array([[[1, 0, 0]]]), np.array([[[1, 1, 0]]])], [0, 1], (1, 1))
+    lattice = Lattice([np.array([[[1, 0, 0]]]), np.array([[[1, 1, 0]]])], [0, 1])
     whether = labels(lattice, Family(("row",)), 1).reshape(2, 3, 2)
     often = labels(lattice, Family(("row",), counted=True), 1).reshape(2, 3, 2)
     assert whether[0, 0, 1] == whether[1, 0, 1]
@@ -57,7 +57,7 @@ def test_a_set_tells_less_than_a_multiset():
 def test_a_network_gives_equal_outputs_where_refinement_gives_equal_labels(neighbours):
     """And different ones elsewhere, as its weights are random."""
     board = np.array([[[1, 0, 0, 0, 1], [0, 2, 2, 2, 0], [1, 0, 0, 0, 1]]])
-    lattice = Lattice([board], COLOURS, (1, 1))
+    lattice = Lattice([board], COLOURS)
     relations = (*GRID.relations, *["four"] * neighbours)
     wanted = labels(lattice, Family(relations, counted=True), LAYERS)
     torch.manual_seed(0)
@@ -71,13 +71,14 @@ def test_a_network_gives_equal_outputs_where_refinement_gives_equal_labels(neigh
 
 
 def test_the_network_is_equivariant_and_padding_changes_nothing():
-    rows, columns, colours = RNG.permutation(5), RNG.permutation(6), RNG.permutation(3)
-    large = RNG.integers(0, 3, (1, 8, 9))
-    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours), large], COLOURS, (1, 1))
+    rng = np.random.default_rng(1)
+    rows, columns, colours = rng.permutation(5), rng.permutation(6), rng.permutation(3)
+    large = rng.integers(0, 3, (1, 8, 9))
+    lattice = Lattice([BOARD, moved(BOARD, rows, columns, colours), large], COLOURS)
     torch.manual_seed(0)
     boards = Boards(lattice, frozenset(), neighbours=False)
     net = ArcNet(boards.x.shape[-1], neighbours=False)
-    alone = Boards(Lattice([BOARD], COLOURS, (1, 1)), frozenset(), neighbours=False)
+    alone = Boards(Lattice([BOARD], COLOURS), frozenset(), neighbours=False)
     with torch.no_grad():
         one, other, _ = net(*boards.of([0, 1, 2]))[:, :5, :6]
         assert torch.allclose(other[:, :, colours], one[rows][:, columns], atol=1e-4)
@@ -85,7 +86,7 @@ def test_the_network_is_equivariant_and_padding_changes_nothing():
 
 
 def test_neighbours_are_told_from_others_only_with_their_relation():
-    boards = Lattice([np.array([[[1, 0, 0, 0]]]), np.array([[[0, 1, 0, 0]]])], [0, 1], (1, 1))
+    boards = Lattice([np.array([[[1, 0, 0, 0]]]), np.array([[[0, 1, 0, 0]]])], [0, 1])
     without = labels(boards, GRID, 3).reshape(2, -1)
     assert np.array_equal(np.sort(without[0]), np.sort(without[1]))
     with_neighbours = labels(boards, Family(("four",), counted=True), 2).reshape(2, -1)
@@ -93,7 +94,7 @@ def test_neighbours_are_told_from_others_only_with_their_relation():
 
 
 def test_refinement_stops_where_answers_are_told_apart_and_says_where_they_never_are():
-    lattice = Lattice([np.array([[[1, 0, 0], [0, 0, 0]]])], [0, 1], (1, 1))
+    lattice = Lattice([np.array([[[1, 0, 0], [0, 0, 0]]])], [0, 1])
     row_of_one = np.array([[1, 1, 1], [0, 0, 0]])
     answers = (row_of_one[..., None] == [0, 1]).ravel()
     known = np.ones(len(answers), bool)

@@ -4,25 +4,28 @@ Torch is imported inside the functions: the command line must be quick to answer
 """
 
 import json
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from rich.console import Console
 
-from einnet.errors import DataError, EinNetError
-from einnet.files import write_whole
-from einnet.tasks.arc.grids import Puzzle, load, read_file
+from einnet.errors import DataError, EinNetError, did_you_mean
+from einnet.tasks.arc.grids import PARTS, Puzzle, load, read_file
 from einnet.tasks.common import Json, say
 from einnet.train.run import Run
 
 __all__ = ["bench", "train"]
+
+Version = Literal[1, 2]
 
 
 def train(
     *,
     task: str,
     data: Path | None = None,
-    version: int = 1,
+    version: Version = 1,
     seconds: float = 60,
     networks: bool = True,
     out: Path = Path("runs"),
@@ -32,7 +35,8 @@ def train(
 
     einnet train arc --task 25ff71a9
 
-    Nothing but the task's own demonstrations is learned from. There are two attempts at most.
+    Nothing but the task's own demonstrations is learned from. There are two attempts at most, each at all tests of
+    the task.
 
     Parameters
     ----------
@@ -57,7 +61,8 @@ def train(
     from einnet.tasks.arc.report import print_outcome, task_picture
     from einnet.tasks.arc.solve import attempts
 
-    outcome = attempts(unanswered(puzzle), seconds, networks)
+    with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
+        outcome = attempts(unanswered(puzzle), seconds, networks)
     right = solved(puzzle, outcome)
     result = {
         "task": puzzle.name,
@@ -66,22 +71,22 @@ def train(
     }
     run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     run.write_json("answers.json", result)
-    task_picture(puzzle, outcome, run.folder / "task.png")
     if as_json:
         print(json.dumps(result))
     else:
         print_outcome(puzzle, outcome, right)
+    task_picture(puzzle, outcome, run.folder / "task.png")
     say(f"Saved in {run.folder}: answers.json, task.png")
-    return 0 if outcome.attempts else 1
+    return 0 if right or (right is None and outcome.attempts) else 1
 
 
 def bench(
     *,
-    part: Annotated[str, Parameter(name="--set")],
-    version: int = 1,
+    part: Annotated[Literal["training", "evaluation"], Parameter(name="--set")],
+    version: Version = 1,
     data: Path | None = None,
     seconds: float = 12,
-    networks: bool = True,
+    networks: bool = False,
     processes: int | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -94,7 +99,7 @@ def bench(
     Parameters
     ----------
     part
-        training or evaluation.
+        Which tasks.
     version
         Of ARC-AGI, 1 or 2.
     data
@@ -102,28 +107,26 @@ def bench(
     seconds
         For each task, on one core.
     networks
-        Also train networks where colour refinement gives no answer that the demonstrations confirm.
+        Also train networks where colour refinement gives no answer that the demonstrations confirm: it takes more
+        than twice as long.
     processes
         Tasks at once; without it, one for each core.
     limit
         Only the first so many tasks.
     out
-        Folder of the results; without it, runs/arc-VERSION-SET.
+        Folder of the results; without it, runs/arc-VERSION-SET, or runs/arc-FOLDER-SET with --data.
     as_json
         Print one JSON object and nothing else.
     """
-    _check(seconds)
+    _check(seconds, processes=processes, limit=limit)
     puzzles = dict(list(load(part, version, data).items())[:limit])
-    from einnet.tasks.arc.bench import measured, summary
-    from einnet.tasks.arc.report import gallery, print_summary
+    from einnet.tasks.arc.bench import measured
+    from einnet.tasks.arc.report import print_summary, written_summary
 
-    folder = out or Path("runs") / f"arc-{version}-{part}"
+    folder = out or Path("runs") / f"arc-{version if data is None else data.resolve().name}-{part}"
     found = measured(puzzles, folder, seconds, networks, processes)
-    result = summary(found)
-    with write_whole(folder / "results.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1))
-    title = f"ARC-AGI-{version}, {part} set"
-    gallery(puzzles, found, title, folder / "gallery.html")
+    title = f"ARC-AGI-{version}, {part} set" if data is None else f"{data}, {part} set"
+    result = written_summary(puzzles, found, title, folder)
     if as_json:
         print(json.dumps(result))
     else:
@@ -132,19 +135,26 @@ def bench(
     return 0
 
 
-def _check(seconds: float) -> None:
-    if seconds <= 0:
+def _check(seconds: float, **numbers: int | None) -> None:
+    if not 0 < seconds < inf:
         raise EinNetError(f"--seconds must be more than 0, got {seconds:g}")
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise EinNetError(f"--{name} must be 1 or more, got {value}")
 
 
 def _named(task: str, version: int, data: Path | None) -> Puzzle:
     if task.endswith(".json"):
         return read_file(Path(task))
-    every: dict[str, Any] = {}
-    for part in ("training", "evaluation"):
-        every |= load(part, version, data)
-        if task in every:
-            return every[task]
-    raise DataError(
-        f"there is no task {task!r} among the {len(every):,} of ARC-AGI-{version}: names are like {next(iter(every))}"
-    )
+    if data is not None:
+        files = [f for f in (data / f"{task}.json", *(data / p / f"{task}.json" for p in PARTS)) if f.is_file()]
+        if not files:
+            raise DataError(f"there is no {task}.json in {data}, nor in {' or '.join(PARTS)} there")
+        return read_file(files[0])
+    every = {name: puzzle for part in PARTS for name, puzzle in load(part, version).items()}
+    if task not in every:
+        raise DataError(
+            f"there is no task {task!r} among the {len(every):,} of ARC-AGI-{version}.{did_you_mean(task, every)} "
+            f"Those of ARC-AGI-{3 - version}: --version {3 - version}"
+        )
+    return every[task]

@@ -10,7 +10,7 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["COLOURS", "LARGEST", "Grid", "Pair", "Puzzle", "load", "read_file"]
+__all__ = ["COLOURS", "LARGEST", "PARTS", "Grid", "Pair", "Puzzle", "load", "read_file"]
 
 Grid = np.ndarray  # (rows, columns), colours 0 to 9
 PARTS = ("training", "evaluation")

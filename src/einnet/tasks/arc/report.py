@@ -1,5 +1,6 @@
 """What the arc task shows: grids in the terminal, a picture of a task with its answer, a gallery of many."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -12,12 +13,13 @@ from rich.text import Text
 
 from einnet.files import write_whole
 from einnet.plots import pyplot, save_figure
+from einnet.tasks.arc.bench import summary
 from einnet.tasks.arc.grids import Grid, Puzzle
 
 if TYPE_CHECKING:
     from einnet.tasks.arc.solve import Outcome
 
-__all__ = ["gallery", "print_outcome", "print_summary", "task_picture"]
+__all__ = ["gallery", "print_outcome", "print_summary", "task_picture", "written_summary"]
 
 PALETTE = (
     "#000000", "#0074d9", "#ff4136", "#2ecc40", "#ffdc00", "#aaaaaa", "#f012be", "#ff851b", "#7fdbff", "#870c25",
@@ -85,15 +87,32 @@ def _paint(panel: Any, grid: Grid, plt: Any) -> None:
     panel.tick_params(length=0)
 
 
+def _of_known(found: Mapping[str, Any]) -> str:
+    unknown = found["answers not known"]
+    without = f" (and {unknown} without answers)" * bool(unknown)
+    return f"{found['solved']} of {found['tasks'] - unknown} tasks{without}"
+
+
 def print_summary(found: Mapping[str, Any], title: str) -> None:
     console = Console()
     console.print(
-        f"{title}: {found['solved']} of {found['tasks']} tasks solved, {found['attempted']} attempted, "
+        f"{title}: {_of_known(found)} solved, {found['attempted']} of {found['tasks']} attempted, "
         f"{found['seconds']:,.0f} s of one core in all",
         highlight=False,
     )
     for kind, number in found["failures"].items():
         console.print(f"  {number:4} {kind}", highlight=False)
+
+
+def written_summary(
+    puzzles: Mapping[str, Puzzle], found: Mapping[str, Mapping[str, Any]], title: str, folder: Path
+) -> dict[str, Any]:
+    """The summary of a bench; writes it to results.json, with the title, and the gallery beside it."""
+    result = {"title": title} | summary(found)
+    with write_whole(folder / "results.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=1))
+    gallery(puzzles, found, title, folder / "gallery.html")
+    return result
 
 
 def gallery(puzzles: Mapping[str, Puzzle], found: Mapping[str, Mapping[str, Any]], title: str, file: Path) -> None:
@@ -120,7 +139,8 @@ def _section(puzzle: Puzzle, result: Mapping[str, Any]) -> str:
     for k, test in enumerate(puzzle.tests):
         figures.append(_figure("test", test.input))
         for number, attempt in enumerate(result["attempts"], start=1):
-            verdict = {True: ", right", False: ", wrong"}[attempt["right"]] if test.output is not None else ""
+            right = np.array_equal(attempt["answers"][k], [] if test.output is None else test.output)
+            verdict = "" if test.output is None else ", right" if right else ", wrong"
             figures.append(_figure(f"attempt {number}{verdict}", attempt["answers"][k]))
         if test.output is not None and not result["solved"]:
             figures.append(_figure("the answer", test.output))

@@ -78,7 +78,7 @@ def _check_numbers(hands: Sequence[Sequence[int]]) -> None:
         raise DataError("expected the hands of two players or more, with | between: 'AS KS ... | 2C 2D ...'")
     if len(set(numbers)) > 1 or not FEWEST <= numbers[0] <= MOST:
         said = ", ".join(map(str, numbers))
-        raise DataError(f"all players have {FEWEST}, or all have up to {MOST}, cards; got hands of {said} cards")
+        raise DataError(f"every player needs the same number of cards, {FEWEST} to {MOST}; got hands of {said} cards")
 
 
 def _card(word: str) -> int:

@@ -42,8 +42,8 @@ class Settings:
         check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")
         if self.players < 2 or not FEWEST <= self.cards <= MOST or self.players * self.cards > 52:
             raise EinNetError(
-                f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; got --players {self.players} "
-                f"--cards {self.cards}"
+                f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; "
+                f"got --players {self.players} --cards {self.cards}"
             )
         if self.deals < 10:
             raise EinNetError(f"--deals must be 10 or more, a tenth of them to select on; got {self.deals}")

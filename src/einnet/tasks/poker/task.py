@@ -28,7 +28,10 @@ TERMS = [
 
 
 def make_net(s: Settings) -> EinNet:
-    """What a hand is worth does not depend on the others': its operations stay with one player."""
+    """What a hand is worth does not depend on the others': its operations stay with one player.
+
+    So suits may even be renamed for each player by itself, which is more than the type asks for.
+    """
     return EinNet(SIGNATURE, FEATURES, 1, s.heads, s.hidden, s.depth, terms=TERMS, dropout=s.dropout)
 
 
