@@ -85,8 +85,8 @@ def bench(
     part: Annotated[Literal["training", "evaluation"], Parameter(name="--set")],
     version: Version = 1,
     data: Path | None = None,
-    seconds: float = 12,
-    networks: bool = False,
+    seconds: float = 10,
+    networks: bool = True,
     processes: int | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -107,8 +107,7 @@ def bench(
     seconds
         For each task, on one core.
     networks
-        Also train networks where colour refinement gives no answer that the demonstrations confirm: it takes more
-        than twice as long.
+        Also train networks where colour refinement gives no answer that the demonstrations confirm.
     processes
         Tasks at once; without it, one for each core.
     limit

@@ -16,7 +16,7 @@ __all__ = ["ATTEMPTS", "REVISION", "Candidate", "Outcome", "attempts"]
 
 ATTEMPTS = 2
 REVISION = 1  # to be raised where a change may lead to other answers: results of another one are not mixed in
-LOOKING = 0.6  # share of the time that is for looking up, where networks are trained too
+LOOKING = 0.5  # share of the time that is for looking up, where networks are trained too
 MOST_ENTRIES = 20_000  # of a lattice that networks are trained on
 SEEDS = 2
 PATIENCE = 5  # seconds for the training of a network
