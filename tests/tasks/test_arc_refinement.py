@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from einnet.tasks.arc.families import Family
+from einnet.tasks.arc.families import Family, families
 from einnet.tasks.arc.lattice import Lattice
 from einnet.tasks.arc.net import LAYERS, ArcNet, Boards
 from einnet.tasks.arc.refinement import first_labels, looked_up, next_labels, refined
@@ -110,3 +110,23 @@ def test_entries_get_the_answer_of_the_first_round_in_which_all_agree():
     answers = np.array([True, False, False, True, False, False])
     learn = np.array([True, True, False, True, False, False])
     assert looked_up((coarse, fine), answers, learn).tolist() == [1, 0, 0, 1, 1, -1]
+
+
+def test_blocks_are_of_each_board_s_own_size():
+    boards = [np.zeros((1, 4, 4), int), np.zeros((1, 6, 6), int)]
+    lattice = Lattice(boards, [0], [(2, 2), (3, 3)])
+    for relation, number in (("block", (4, 4)), ("place", (4, 9))):
+        groups = lattice.groups(relation)
+        assert tuple(len(np.unique(g)) for g in (groups[:16], groups[16:])) == number
+        assert len(np.unique(lattice.marks(relation))) == max(number)
+
+
+@pytest.mark.parametrize("family", [f for f, _ in families([frozenset()], blocks=True)], ids=str)
+def test_no_family_tells_apart_what_its_own_symmetry_exchanges(family):
+    """A board and itself with other colours: the labels are the same."""
+    board = np.random.default_rng(3).integers(0, 3, (1, 4, 4))
+    lattice = Lattice([board, np.array([2, 0, 1])[board] + 3], [*range(6)], [(2, 2)] * 2)
+    if {"thing", "rank", "twin"} & {*family.relations, *family.marks.split()}:
+        pytest.skip("black is not like the other colours there")
+    one, other = labels(lattice, family, 2).reshape(2, -1)
+    assert np.array_equal(np.sort(one), np.sort(other))

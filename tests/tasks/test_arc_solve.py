@@ -3,22 +3,22 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from einnet.cli import main
 from einnet.errors import CheckpointError
+from einnet.tasks.arc import bench
 from einnet.tasks.arc.bench import measured, solved, summary, unanswered
 from einnet.tasks.arc.families import Family
 from einnet.tasks.arc.grids import Pair, Puzzle
 from einnet.tasks.arc.net import Boards, guesses
 from einnet.tasks.arc.problem import Problem
 from einnet.tasks.arc.refinement import refined
-from einnet.tasks.arc.solve import attempts
-from einnet.tasks.arc.views import fitting_views
-
-RNG = np.random.default_rng(1)
+from einnet.tasks.arc.solve import _best, _trained, attempts
+from einnet.tasks.arc.views import NUMBERS, fitting_views
 
 
 def made(name: str, rule: Callable, *inputs: np.ndarray) -> Puzzle:
@@ -28,14 +28,15 @@ def made(name: str, rule: Callable, *inputs: np.ndarray) -> Puzzle:
 
 
 def boards(*shapes: tuple[int, int], colours: int = 4) -> list[np.ndarray]:
-    return [RNG.integers(0, colours, s) for s in shapes]
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, colours, s) for s in shapes]
 
 
 def sparse(*shapes: tuple[int, int]) -> list[np.ndarray]:
     """One coloured cell in an empty grid."""
-    found = [np.zeros(s, int) for s in shapes]
+    rng, found = np.random.default_rng(1), [np.zeros(s, int) for s in shapes]
     for k, x in enumerate(found):
-        x[RNG.integers(1, x.shape[0] - 1), RNG.integers(1, x.shape[1] - 1)] = k % 3 + 1
+        x[rng.integers(1, x.shape[0] - 1), rng.integers(1, x.shape[1] - 1)] = k % 3 + 1
     return found
 
 
@@ -92,10 +93,15 @@ def test_noise_has_no_symmetry_to_find():
     assert (outcome.attempts, outcome.consistent) == ((), 0) and outcome.views > 0
 
 
-def test_a_network_answers_where_looking_up_does_not():
+def crossings():
     """A cell turns red where row and column have a blue one: how many others there are is new in the test."""
-    inputs = [(RNG.random(s) < 0.25).astype(int) for s in ((6, 6), (7, 7), (6, 8), (9, 9))]
-    puzzle = made("net", lambda x: np.where(x == 0, 2 * (x.any(1)[:, None] & x.any(0)), x), *inputs)
+    rng = np.random.default_rng(1)
+    inputs = [(rng.random(s) < 0.25).astype(int) for s in ((6, 6), (7, 7), (6, 8), (9, 9))]
+    return made("net", lambda x: np.where(x == 0, 2 * (x.any(1)[:, None] & x.any(0)), x), *inputs)
+
+
+def test_a_network_answers_where_looking_up_does_not():
+    puzzle = crossings()
     problem = Problem(unanswered(puzzle), fitting_views(puzzle)[0])
     family = Family(("row", "column", "all"), "", problem.apart[-1], counted=True)
     rounds = refined(problem.lattice, family, problem.answers, problem.known, 3)
@@ -103,6 +109,48 @@ def test_a_network_answers_where_looking_up_does_not():
     boards_of = Boards(problem.lattice, problem.apart[-1], neighbours=False)
     found = guesses(boards_of, dict(enumerate(problem.numbers(range(3)))), [3], 0, time.monotonic() + 60)
     assert found is not None and np.array_equal(problem.painted(found[0].ravel(), 3), puzzle.tests[0].output)
+
+
+def test_networks_of_both_seeds_that_agree_are_an_attempt():
+    puzzle = crossings()
+    alone = Problem(unanswered(puzzle), fitting_views(puzzle)[0])
+    (found, *_) = _trained(alone, 0, time.monotonic() + 60)
+    assert found.network and "rows" in found.symmetry
+    assert np.array_equal(found.answers[0], puzzle.tests[0].output)
+    assert list(_trained(alone, 0, time.monotonic() - 1)) == []
+
+
+def test_the_answers_of_the_tests_change_nothing():
+    for name, (rule, inputs, _) in RULES.items():
+        puzzle = made(name, rule, *inputs)
+        other = replace(puzzle, tests=tuple(Pair(p.input, np.ones((1, 1), np.int8)) for p in puzzle.tests))
+        found = [
+            [(a.symmetry, a.answers[0].tolist()) for a in attempts(p, networks=False).attempts] for p in (puzzle, other)
+        ]
+        assert found[0] == found[1]
+
+
+def test_answers_of_one_colour_but_of_two_shapes_are_two():
+    (attempt, *_) = attempts(made("one", *RULES["recolour"][:1], *RULES["recolour"][1]), networks=False).attempts
+    flat, tall = (replace(attempt, answers=(np.ones(s, np.int8),)) for s in ((1, 4), (4, 1)))
+    assert len(_best([flat, tall, flat])) == 2
+
+
+def test_the_time_is_kept():
+    started = time.monotonic()
+    outcome = attempts(made("noise", lambda x: x[::-1] // 2 * 2 + x % 2, *boards((20, 20), (20, 21), (22, 20))), 0.2)
+    assert time.monotonic() - started < 5 and outcome.out_of_time
+
+
+def test_numbers_of_cells_are_no_colours():
+    """Panels with most cells: the numbers beside their colours never change places with colours."""
+    x = np.zeros((4, 8), int)
+    x[0, 0], x[:3, 4] = 3, 2
+    puzzle = made("panels", lambda g: [[g[0, 4]]], x, x, x)
+    view = next(v for v in fitting_views(made("p", lambda g: g[:1, ::4], x, x)) if v.name.startswith("one cell"))
+    problem = Problem(replace(puzzle, demonstrations=made("p", lambda g: g[:1, ::4], x, x).demonstrations), view)
+    numbers = {c for c in problem.lattice.colours.tolist() if c >= NUMBERS}
+    assert numbers and all(numbers <= apart for apart in problem.apart)
 
 
 def test_the_shape_of_the_answer_comes_from_the_demonstrations():
@@ -133,8 +181,22 @@ def test_the_bench_counts_and_goes_on_where_it_was(tmp_path, puzzles):
     again = measured(puzzles, tmp_path, 20, networks=False, processes=1)
     assert again["wrong"]["attempts"] == found["wrong"]["attempts"]
     assert (tmp_path / "tasks" / "good.json").stat().st_mtime_ns == kept
+    renamed = replace(puzzles["none"], name="good")  # another task of that name is not taken for this one
+    assert measured({"good": renamed}, tmp_path, 20, networks=False, processes=1)["good"]["failure"] == "no view fits"
     with pytest.raises(CheckpointError, match="give another --out"):
         measured(puzzles, tmp_path, 30, networks=False, processes=1)
+
+
+def test_a_task_that_fails_is_named_and_ends_nothing(tmp_path, puzzles, monkeypatch):
+    monkeypatch.setattr(bench, "attempts", lambda *_: [][0])
+    (tmp_path / "tasks").mkdir()
+    bench._one(puzzles["good"], tmp_path, 20, False)
+    found = json.loads((tmp_path / "tasks" / "good.json").read_text())
+    assert (found["failure"], found["error"], found["solved"]) == (
+        "error",
+        "IndexError: list index out of range",
+        False,
+    )
 
 
 def written(puzzle: Puzzle, folder) -> str:
@@ -165,4 +227,12 @@ def test_the_commands(tmp_path, puzzles, capsys):
     assert "good solved" in page and "wrong not solved" in page and "mirror images" in page
 
     assert main(["train", "arc", "--task", "nowhere", "--data", str(data)]) == 2
-    assert "no task 'nowhere'" in capsys.readouterr().err
+    assert "there is no nowhere.json in" in capsys.readouterr().err
+    assert main(["train", "arc", "--task", "wrong", "--data", str(data), "--no-networks", "--out", str(out)]) == 1
+    assert "No attempt is right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--seconds", "0"], ["--seconds", "nan"], ["--limit", "0"], ["--processes", "-1"]])
+def test_numbers_that_make_no_sense_are_refused(wrong, capsys):
+    assert main(["bench", "arc", "--set", "training", *wrong]) == 2
+    assert "must be" in capsys.readouterr().err

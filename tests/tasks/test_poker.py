@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from einnet.cli import main
-from einnet.errors import DataError
+from einnet.errors import DataError, EinNetError
 from einnet.tasks.poker.hands import card_name, deals, read_hands, winners
 from einnet.tasks.poker.report import accuracy
 from einnet.tasks.poker.settings import Settings
@@ -109,7 +109,7 @@ def test_the_pooled_input_counts_ranks_and_squares_the_counts():
 
 
 def test_the_network_has_every_symmetry_of_a_deal():
-    net = make_net(SMALL).double()
+    net = make_net(SMALL).double().eval()
     assert_equivariant(net, SIGNATURE, {"a": 4, "b": 3, "c": 4}, features=FEATURES)
     dealt = deals(20, 5, 5, seed=0)
     renamed = dealt // 4 * 4 + np.array([2, 0, 3, 1])[dealt % 4]
@@ -126,9 +126,11 @@ def test_ties_are_players_nearly_as_probable_as_the_best():
 def test_held_out_deals_are_not_learned_from():
     task = Winning(SMALL, seed=0)
     assert task.held == 30
-    task.deals[-30:] = -1  # would raise as an index
+    task.deals[-30:] = -4  # no card
     for step in range(20):
         task.loss(step)
+    with pytest.raises(RuntimeError):
+        encoded(task.deals[-30:])
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +155,20 @@ def test_predict_says_who_wins(run, capsys):
     players = json.loads(capsys.readouterr().out)["players"]
     assert [p["wins by the rules"] for p in players] == [True, False, False]
     assert sum(p["chance"] for p in players) == pytest.approx(1, abs=1e-5)
+    moved = " | ".join(text.split(" | ")[k] for k in (2, 0, 1))
+    assert main(["predict", "poker", moved, "--checkpoint", str(run), "--json"]) == 0
+    others = json.loads(capsys.readouterr().out)["players"]
+    assert [p["chance"] for p in others] == pytest.approx([players[k]["chance"] for k in (2, 0, 1)], abs=1e-5)
     assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
     assert "AS KS QS JS TS" in capsys.readouterr().out
     assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2
     assert "AS is there twice" in capsys.readouterr().err
+
+
+def test_settings_that_no_deck_allows_are_refused():
+    for wrong in ({"players": 1}, {"cards": 8}, {"players": 9, "cards": 7}):
+        with pytest.raises(EinNetError, match="a deck of 52"):
+            Settings(**wrong)
 
 
 def test_accuracy_counts_exact_sets():
