@@ -1,6 +1,6 @@
 """ARC-AGI: solved tasks of the training and evaluation sets, with two attempts; writes benchmarks/arc.md.
 
-    .venv/bin/python benchmarks/arc.py                  # about an hour and a half on two cores
+    .venv/bin/python benchmarks/arc.py                  # 50 minutes on two cores
 
 Each task is attempted by itself, from its own demonstrations; tasks that are done already (in --out)
 are not attempted again. `einnet bench arc --set training` is one row of it.
