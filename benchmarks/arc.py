@@ -16,7 +16,7 @@ from einnet.tasks.arc.grids import load
 from einnet.tasks.arc.report import written_summary
 
 SETS = [(1, "training"), (1, "evaluation"), (2, "evaluation")]
-TIMES = (0.5, 1, 2, 5, 11)  # seconds
+TIMES = (0.5, 1, 2, 5)  # seconds, beside the limit
 PUBLISHED = {(1, "training"): "34.75", (1, "evaluation"): "20"}
 
 
@@ -35,7 +35,7 @@ def main(*, seconds: float = 10, processes: int | None = None, out: Path = Path(
             f"{total['attempted']} | {total['seconds'] / number:.1f} | {PUBLISHED.get((version, part), '')} |"
         )
         shares = [sum(r["seconds"] <= t for r in found.values() if r["solved"]) for t in TIMES]
-        within.append(f"| {name} | {' | '.join(map(str, shares))} |")
+        within.append(f"| {name} | {' | '.join(map(str, [*shares, total['solved']]))} |")
         causes.append(f"| {name} | {' | '.join(map(str, total['failures'].values()))} |")
         print(rows[-1], flush=True)
     lines = [
@@ -46,7 +46,8 @@ def main(*, seconds: float = 10, processes: int | None = None, out: Path = Path(
         "| set | tasks | solved | percent | by a network | attempted | seconds a task | CompressARC \\[1], percent |",
         "|---" * 8 + "|", *rows, "",
         "Solved within so many seconds a task:", "",
-        f"| set | {' | '.join(f'{t:g}' for t in TIMES)} |", "|---" * (1 + len(TIMES)) + "|", *within, "",
+        f"| set | {' | '.join(f'{t:g}' for t in TIMES)} | {seconds:g}, the limit |",
+        "|---" * (2 + len(TIMES)) + "|", *within, "",
         "Why the others are not:", "",
         f"| set | {' | '.join(total['failures'])} |", "|---" * (1 + len(total["failures"])) + "|", *causes, "",
         "\\[1] Liao and Gu, *ARC-AGI Without Pretraining*, 2025: about 20 minutes a task on a GPU.",

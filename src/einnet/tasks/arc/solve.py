@@ -161,8 +161,10 @@ def _agreed(problem: Problem, apart: frozenset[int], neighbours: bool, deadline:
     def ask(learn: list[int], asked: list[int], seed: int) -> list[Grid] | None:
         wanted = dict(zip(learn, problem.numbers(learn), strict=True))
         found = guesses(boards, wanted, asked, seed, min(deadline, time.monotonic() + PATIENCE))
-        grids = [problem.painted(x.ravel(), k) for x, k in zip(found or [], asked, strict=False)]
-        return grids if found and all((g < NUMBERS).all() for g in grids) else None
+        if found is None:
+            return None
+        grids = [problem.painted(x.ravel(), k) for x, k in zip(found, asked, strict=True)]
+        return grids if all((g < NUMBERS).all() for g in grids) else None
 
     every, answers = list(range(problem.number)), None
     for seed in range(SEEDS):

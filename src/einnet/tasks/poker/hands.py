@@ -10,7 +10,7 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["FEWEST", "MOST", "card_name", "deals", "read_hands", "winners"]
+__all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
 
 RANKS, SUITS = "23456789TJQKA", "CDHS"
 SYMBOLS = dict(zip("♣♦♥♠", SUITS, strict=True))
@@ -32,14 +32,19 @@ def deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
     >>> deals(3, players=4, cards=5, seed=0).shape
     (3, 4, 5)
     """
+    check_deck(players, cards)
+    rng = np.random.default_rng([seed, players, cards])
+    decks = rng.random((number, 52)).argsort(1)
+    return decks[:, : players * cards].reshape(number, players, cards)
+
+
+def check_deck(players: int, cards: int) -> None:
+    """Raises `DataError` where a deck is not dealt so."""
     if players < 2 or not FEWEST <= cards <= MOST or players * cards > 52:
         raise DataError(
             f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; got {players} players with "
             f"{cards} cards"
         )
-    rng = np.random.default_rng([seed, players, cards])
-    decks = rng.random((number, 52)).argsort(1)
-    return decks[:, : players * cards].reshape(number, players, cards)
 
 
 def winners(dealt: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
-from einnet.tasks.poker.hands import FEWEST, MOST
+from einnet.tasks.poker.hands import check_deck
 from einnet.train.options import check_positive
 
 __all__ = ["Settings"]
@@ -40,11 +40,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")
-        if self.players < 2 or not FEWEST <= self.cards <= MOST or self.players * self.cards > 52:
-            raise EinNetError(
-                f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; "
-                f"got --players {self.players} --cards {self.cards}"
-            )
+        check_deck(self.players, self.cards)
         if self.deals < 10:
             raise EinNetError(f"--deals must be 10 or more, a tenth of them to select on; got {self.deals}")
 
