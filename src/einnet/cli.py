@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.arc import commands as arc
+from einnet.tasks.graphs import commands as graphs
 from einnet.tasks.kg import commands as kg
 from einnet.tasks.pinv import commands as pinv
 from einnet.tasks.poker import commands as poker
@@ -43,6 +44,7 @@ predict.command(kg.predict, name="kg")
 predict.command(sudoku.predict, name="sudoku")
 predict.command(poker.predict, name="poker")
 bench.command(arc.bench, name="arc")
+bench.command(graphs.bench, name="brec")
 
 
 @app.command

@@ -19,7 +19,7 @@ from torch.autograd import forward_ad
 from einnet.nn.steps import align, contract, reduce
 from einnet.terms.path import pairs
 
-__all__ = ["LoopedEinsum", "contract_in_loop"]
+__all__ = ["LoopedEinsum", "contract_in_loop", "narrow"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
@@ -57,7 +57,7 @@ def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     total = torch.zeros_like(total, dtype=_wide(total.dtype))
     with torch.autocast(total.device.type, enabled=False):
         for slices in einsum.chunks(operands):
-            _narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
+            narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
     return total.to(operands[0].dtype)
 
 
@@ -74,7 +74,7 @@ def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, lo
         for slices in einsum.chunks(operands):
             parts = einsum.gradients(gradient, operands, slices)
             for total, tup, part in zip(totals, einsum.tuples, parts, strict=True):
-                _narrow(total, tup, slices).add_(part)
+                narrow(total, tup, slices).add_(part)
     return [t.to(x.dtype) for t, x in zip(totals, operands, strict=True)]
 
 
@@ -167,12 +167,12 @@ class LoopedEinsum:
     def values(self, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
         """The operands' parts and what each step makes of them, the loop's axes before the others; the result last."""
         values = [
-            align(_narrow(x, t, slices), t, (*self.loop, *names))
+            align(narrow(x, t, slices), t, (*self.loop, *names))
             for x, t, names in zip(operands, self.tuples, self.names, strict=False)
         ]
         for step in self.steps:
             names = [self.names[step.one], self.names[step.two]]
-            values.append(_product([values[step.one], values[step.two]], names, step.kept))
+            values.append(self.product([values[step.one], values[step.two]], names, step.kept))
         return values
 
     def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
@@ -182,15 +182,22 @@ class LoopedEinsum:
     def gradients(self, gradient: Tensor, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
         """What a chunk adds to the gradient of each operand, given that of the output."""
         values = self.values(operands, slices)
-        after = align(_narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]))
+        after = align(narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]))
         found: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
         for number, step in reversed(list(enumerate(self.steps, start=len(operands)))):
             after = found.pop(number)
             values.pop()  # the step's own value is needed no more
             for mine, other in ((step.one, step.two), (step.two, step.one)):
                 pair, names = [after, values[other].conj()], [self.names[number], self.names[other]]
-                found[mine] = _product(pair, names, self.names[mine])
+                found[mine] = self.product(pair, names, self.names[mine])
         return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
+
+    def product(self, pair: Sequence[Tensor], names: Sequence[Tuple], output: Tuple) -> Tensor:
+        """A pairwise contraction; axes of the loop are batch axes, of size 1 where an operand lacks them."""
+        if set(names[0]) == set(names[1]) and len(output) < len(names[0]):
+            x = pair[0] * align(pair[1], names[1], names[0])
+            return reduce(x, names[0], output)
+        return contract(pair, names, output)
 
     def in_place(self, x: Tensor, names: Tuple, tup: Tuple) -> Tensor:
         """Without the axes of the loop that the tuple lacks, which are summed; in the tuple's order."""
@@ -200,15 +207,7 @@ class LoopedEinsum:
         return align(x, [*(i for i in self.loop if i in tup), *names], tup)
 
 
-def _product(pair: Sequence[Tensor], names: Sequence[Tuple], output: Tuple) -> Tensor:
-    """A pairwise contraction; axes of the loop are batch axes, of size 1 where an operand lacks them."""
-    if set(names[0]) == set(names[1]) and len(output) < len(names[0]):
-        x = pair[0] * align(pair[1], names[1], names[0])
-        return reduce(x, names[0], output)
-    return contract(pair, names, output)
-
-
-def _narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:
+def narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:
     """The part of a tensor at these slices of its last axes, a view."""
     for k, index in enumerate(tup):
         if index in slices:

@@ -15,6 +15,7 @@ __all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operan
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
+MOST_OPERANDS = 9
 
 
 @lru_cache(maxsize=1024)
@@ -31,6 +32,33 @@ def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[i
     optimize = "optimal" if len(operands) <= 7 else "auto-hq"
     path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=optimize)
     return list(path)
+
+
+@lru_cache(maxsize=1024)
+def narrow_path(operands: tuple[Tuple, ...], output: Tuple, most: int) -> list[tuple[int, ...]] | None:
+    """The cheapest path whose intermediates have at most `most` axes; None where there is none, or many operands.
+
+    By dynamic programming over sets of operands, written as the bits of a number.
+    """
+    number = len(operands)
+    if number > MOST_OPERANDS:
+        return None
+    every = 2**number - 1
+    inside = [{i for k, t in enumerate(operands) if s >> k & 1 for i in t} for s in range(every + 1)]
+    kept = [inside[s] & (inside[every ^ s] | set(output)) for s in range(every + 1)]
+    best: dict[int, tuple[int, list[tuple[int, int]]]] = {1 << k: (0, []) for k in range(number)}  # cost, its pairs
+    for s in range(1, every + 1):
+        if s in best or (s != every and len(kept[s]) > most):
+            continue
+        halves = [(a, s ^ a) for a in range(s >> 1, 0, -1) if a & s == a and a < s ^ a and {a, s ^ a} <= best.keys()]
+        if halves:
+            costs = [best[a][0] + best[b][0] + REPRESENTATIVE_SIZE ** len(kept[a] | kept[b]) for a, b in halves]
+            cost, (a, b) = min(zip(costs, halves, strict=True))
+            best[s] = (cost, [*best[a][1], *best[b][1], (a, b)])
+    if every not in best:
+        return None
+    numbers = {1 << k: k for k in range(number)} | {a | b: number + k for k, (a, b) in enumerate(best[every][1])}
+    return [tuple(p) for p in opt_einsum.paths.ssa_to_linear([(numbers[a], numbers[b]) for a, b in best[every][1]])]
 
 
 def live_operands(term: Term) -> list[Tuple]:
@@ -55,13 +83,17 @@ class Pair:
 def pairs(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()) -> list[Pair]:
     """The pairwise contractions of operands, along the path for the indices that are not in the loop.
 
+    Inside a loop, a path whose intermediates are no larger than operands and output comes before a cheaper one.
+
     >>> pairs([("a", "b"), ("b", "c"), ("c", "d")], ("a", "d"))[0]
     Pair(one=0, two=1, every=('a', 'b', 'c'), kept=('a', 'c'))
     """
     names = [tuple(i for i in t if i not in loop) for t in operands]
     target = tuple(i for i in dict.fromkeys(output) if i not in loop)
     left, found = list(range(len(names))), []
-    for places in contraction_path(tuple(names), target):
+    most = max(map(len, (*operands, output))) if loop else None
+    narrow_one = narrow_path(tuple(names), target, most) if most else None
+    for places in narrow_one or contraction_path(tuple(names), target):
         one, two = sorted(left.pop(k) for k in sorted(places, reverse=True))
         wide, narrow = sorted((names[one], names[two]), key=len, reverse=True)  # whose axes then stay in place
         every = tuple(dict.fromkeys((*wide, *narrow)))

@@ -1,26 +1,20 @@
 """All tasks of a part of ARC: a file for each task, so that a run that was ended can be gone on with."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from hashlib import sha1
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
-from einnet.errors import CheckpointError
 from einnet.files import write_whole
 from einnet.tasks.arc.grids import Pair, Puzzle
 from einnet.tasks.arc.solve import REVISION, Outcome, attempts
+from einnet.tasks.many import check_conditions, in_processes
 
 __all__ = ["measured", "solved", "summary", "unanswered"]
 
@@ -45,20 +39,10 @@ def measured(
     puzzles: Mapping[str, Puzzle], folder: Path, seconds: float, networks: bool, processes: int | None = None
 ) -> dict[str, dict[str, Any]]:
     """What was found for each task, by name; those that are in the folder already are not done again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _check_conditions(folder, {"seconds": seconds, "networks": networks, "revision": REVISION})
+    check_conditions(folder, {"seconds": seconds, "networks": networks, "revision": REVISION})
     todo = [p for p in puzzles.values() if _done(folder, p) is None]
     work = partial(_one, folder=folder, seconds=seconds, networks=networks)
-    processes = processes or os.cpu_count() or 1
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(f"{len(puzzles):,} tasks", total=len(puzzles), completed=len(puzzles) - len(todo))
-        pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread)
-        try:
-            for done in as_completed([pool.submit(work, p) for p in todo]):
-                done.result()
-                progress.advance(bar)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    in_processes(work, todo, processes, "tasks", len(puzzles))
     return {name: result for name, p in puzzles.items() if (result := _done(folder, p)) is not None}
 
 
@@ -134,20 +118,3 @@ def _one(puzzle: Puzzle, folder: Path, seconds: float, networks: bool) -> None:
 
 def _file(folder: Path, name: str) -> Path:
     return folder / "tasks" / f"{name}.json"
-
-
-def _check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
-    file = folder / "conditions.json"
-    if not file.exists():
-        with write_whole(file) as temporary:
-            temporary.write_text(json.dumps(conditions))
-    if (found := json.loads(file.read_text())) != conditions:
-        raise CheckpointError(f"{folder} was begun with {found}, not with {conditions}: give another --out")
-
-
-def _one_thread() -> None:
-    """Each process has a core; Ctrl-C is for the one that waits for them."""
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)

@@ -1,0 +1,83 @@
+"""Pairs of graphs that are not isomorphic: the file of BREC, and families in graph6."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import DataError
+
+__all__ = ["Graph", "GraphPair", "read_family", "read_pairs", "relabelled"]
+
+Graph = np.ndarray  # (n, n) in double precision, 1 where there is an edge
+MOST_PAIRS = 10_000
+
+
+@dataclass(frozen=True)
+class GraphPair:
+    """Two graphs that are not isomorphic, and the category that they belong to."""
+
+    number: int
+    category: str
+    one: Graph
+    two: Graph
+
+
+def read_pairs(file: Path) -> list[GraphPair]:
+    """The pairs of a JSON list of {"category", "g", "h"}, graphs in graph6, or all pairs of a family (.g6).
+
+    Raises `DataError` with the file and the place for what is none of these.
+    """
+    if file.suffix == ".g6":
+        family = read_family(file)
+        if len(family) * (len(family) - 1) // 2 > MOST_PAIRS:
+            raise DataError(f"{file} has {len(family):,} graphs, more than {MOST_PAIRS:,} pairs: give a part of it")
+        return [GraphPair(k, file.stem, *pair) for k, pair in enumerate(combinations(family, 2))]
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} can't be read: {error}") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file} is not JSON: {error}. Families in graph6 have the ending .g6") from None
+    if not isinstance(content, list) or not content:
+        raise DataError(f'{file}: expected a list of {{"category": ..., "g": ..., "h": ...}}, graphs in graph6')
+    return [_pair(k, one, f"{file}, pair {k}") for k, one in enumerate(content)]
+
+
+def read_family(file: Path) -> list[Graph]:
+    """The graphs of a file with one in graph6 on each line."""
+    try:
+        lines = file.read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} can't be read: {error}") from None
+    if len(lines) < 2:
+        raise DataError(f"{file} has {len(lines)} graphs: there must be two at least to be told apart")
+    return [_graph(line, f"{file}, line {k}") for k, line in enumerate(lines, start=1)]
+
+
+def _pair(number: int, content: Any, place: str) -> GraphPair:
+    if not isinstance(content, Mapping) or not all(isinstance(content.get(k), str) for k in ("category", "g", "h")):
+        raise DataError(f"{place}: expected texts called category, g and h")
+    one, two = (_graph(content[k], f"{place}, {k}") for k in ("g", "h"))
+    if len(one) != len(two):
+        raise DataError(f"{place}: the graphs have {len(one)} and {len(two)} nodes; a pair has as many in both")
+    return GraphPair(number, content["category"], one, two)
+
+
+def _graph(text: str, place: str) -> Graph:
+    import networkx as nx
+
+    try:
+        return nx.to_numpy_array(nx.from_graph6_bytes(text.encode("ascii"))).astype(np.float64)
+    except (nx.NetworkXError, ValueError, IndexError) as error:
+        raise DataError(f"{place}: {text[:40]!r} is not graph6: {error}") from None
+
+
+def relabelled(graph: Graph, rng: np.random.Generator) -> Graph:
+    """The same graph, its nodes in another order."""
+    order = rng.permutation(len(graph))
+    return graph[order][:, order]
