@@ -1,0 +1,154 @@
+"""The graphs task: files, networks with random weights, exact arithmetic, BREC's protocol, the command."""
+
+import json
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from scipy.stats import ttest_1samp
+
+from einnet.cli import main
+from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.nn import EinNet
+from einnet.nn.execute import to_front
+from einnet.nn.fanout import linear
+from einnet.plan import Plan
+from einnet.tasks.graphs.bench import Settings, measured, summary
+from einnet.tasks.graphs.data import GraphPair, read_pairs, relabelled
+from einnet.tasks.graphs.modular import MOST_NODES, PRIME, ModularNet, _run
+from einnet.tasks.graphs.report import PUBLISHED
+from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
+from einnet.tasks.graphs.untrained import calibrate, compared
+from einnet.terms import State, pooling_terms
+
+ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
+STEPS = [(0, 1), (1, 0), (1, 1)]
+SHRIKHANDE = nx.Graph([((a, b), ((a + x) % 4, (b + y) % 4)) for a in range(4) for b in range(4) for x, y in STEPS])
+
+
+def pair(one: nx.Graph, two: nx.Graph, category: str = "made") -> GraphPair:
+    return GraphPair(0, category, *(nx.to_numpy_array(g) for g in (one, two)))
+
+
+RINGS = pair(nx.cycle_graph(6), nx.disjoint_union(nx.cycle_graph(3), nx.cycle_graph(3)))  # the 1-WL test sees none
+REGULAR = pair(ROOK, SHRIKHANDE)  # strongly regular with the same numbers: the 3-WL test sees none
+
+
+@pytest.mark.parametrize(("graphs", "order", "apart"), [(RINGS, 2, True), (REGULAR, 2, False), (REGULAR, 5, True)])
+def test_what_operations_tell_apart(graphs, order, apart):
+    of_pair, of_copies = compared(graphs, order, depth=6, seeds=1)
+    assert of_pair.apart == apart and not of_copies.apart
+    net = ModularNet(order, depth=3)
+    one, two = net(graphs.one), net(graphs.two)
+    assert bool((one != two).any()) == apart
+    assert torch.equal(one, net(relabelled(graphs.one, np.random.default_rng(1))))
+
+
+@pytest.mark.parametrize("order", [2, 5, 7])
+def test_exact_arithmetic_is_that_of_whole_numbers(order):
+    plan = Plan.make(pooling_terms(State.of("aa").types[0], order), State.of("aa"))
+    slots = np.random.default_rng(0).integers(PRIME - 9, PRIME, (plan.slots, 3, 3))
+    found = _run(plan, [torch.from_numpy(x[None].astype(np.float64)) for x in slots])
+    for core, term, result, places in zip(found, plan.terms, plan.results, plan.sources, strict=True):
+        equation = ",".join(map("".join, term.operands)) + "->" + "".join(result_names(term, result))
+        whole = np.einsum(equation, *(slots[k].astype(object) for k in places), optimize=False)
+        assert np.array_equal(core[0].numpy(), (whole % PRIME).astype(np.float64)), term
+
+
+def result_names(term, result) -> list[str]:
+    """The term's letters for the axes of its core."""
+    return [term.output[result.output.index(i)] for i in result.core]
+
+
+def test_a_graph_too_large_for_exact_sums():
+    with pytest.raises(EinNetError, match="up to 512 nodes, got 513"):
+        ModularNet(2, depth=1)(np.zeros((MOST_NODES + 1, MOST_NODES + 1)))
+
+
+def test_calibrated_maps_have_mean_zero_and_the_deviation():
+    net = EinNet("aaH -> H", 1, 2, heads=4, hidden=8, depth=2, order=2).double().eval()
+    x = torch.from_numpy(REGULAR.one)[None, ..., None]
+    calibrate(net, x)
+    layer = net.body.layers[0]
+    parts = linear(layer.norm(to_front(net.start(x), 2)), layer.fan_in.weight, layer.fan_in.bias, 2)
+    assert parts.mean((0, 2, 3)).abs().max() < 1e-9
+    assert torch.allclose(parts.std((0, 2, 3), correction=0), torch.ones(len(layer.fan_in.weight)).double())
+
+
+def test_hotelling_of_one_column_is_the_square_of_student_t():
+    values = np.random.default_rng(0).normal(0.3, 1, 32)
+    found = hotelling(torch.from_numpy(values)[:, None])
+    assert found == pytest.approx(ttest_1samp(values, 0).statistic ** 2, abs=2e-3)
+    assert hotelling(torch.full((32, 16), 1e-3).double()) == pytest.approx(32 * 16 * 1e-6 / 1e-7)  # the guard alone
+    assert pytest.approx(72.34, abs=0.01) == THRESHOLD
+
+
+@pytest.mark.parametrize(("graphs", "apart"), [(RINGS, True), (REGULAR, False)])
+def test_the_trained_protocol(graphs, apart):
+    found = learned(graphs, order=2, depth=3)
+    assert found.apart == apart and found.of_copies < THRESHOLD
+
+
+def test_published_totals():
+    assert {name: sum(row.values()) for name, row in PUBLISHED.items()} == {
+        "3-WL test": 270, "PPGN": 233, "KP-GNN": 275, "I2-GNN": 281,
+    }  # fmt: skip
+
+
+def graph6(graph: nx.Graph) -> str:
+    return nx.to_graph6_bytes(graph, header=False).decode().strip()
+
+
+@pytest.fixture
+def file(tmp_path):
+    content = [
+        {"category": "Basic", "g": graph6(nx.cycle_graph(6)), "h": graph6(nx.path_graph(6))},
+        {"category": "Regular", "g": graph6(ROOK), "h": graph6(nx.convert_node_labels_to_integers(SHRIKHANDE))},
+    ]
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_files(file, tmp_path):
+    assert [(p.number, p.category, len(p.one)) for p in read_pairs(file)] == [(0, "Basic", 6), (1, "Regular", 16)]
+    family = tmp_path / "three.g6"
+    family.write_text("\n".join(graph6(g) for g in (nx.path_graph(4), nx.cycle_graph(4), nx.star_graph(3))))
+    assert [(p.number, p.category) for p in read_pairs(family)] == [(0, "three"), (1, "three"), (2, "three")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", "{", "is not JSON"),
+        ("a.json", "[]", "expected a list"),
+        ("a.json", '[{"category": "x", "g": "Bw"}]', "pair 0: expected texts called category, g and h"),
+        ("a.json", '[{"category": "x", "g": "Bw", "h": "é"}]', "pair 0, h: 'é' is not graph6"),
+        ("a.json", '[{"category": "x", "g": "Bw", "h": "C~"}]', "have 3 and 4 nodes"),
+        ("a.g6", "Bw", "has 1 graphs: there must be two"),
+        ("a.g6", "Bw\nB", "line 2: 'B' is not graph6"),
+        ("a.g6", "\n".join(["Bw"] * 200), "more than 10,000 pairs"),
+    ],
+)
+def test_files_that_are_none(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_pairs(tmp_path / name)
+
+
+def test_the_bench_goes_on_where_it_was(file, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["bench", "brec", "--data", str(file), "--order", "2", "--depth", "6", "--seeds", "1"]
+    assert main([*arguments, "--category", "Basic", "--out", str(out), "--processes", "1", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["categories"] == {"Basic": {"pairs": 1, "apart": 1, "exact": 1, "false positives": 0}}
+    written = (out / "pairs" / "0000.json").stat().st_mtime_ns
+    settings = Settings("untrained", 2, 6, 1)
+    second = summary(measured(read_pairs(file), settings, out, processes=1), settings)
+    assert (out / "pairs" / "0000.json").stat().st_mtime_ns == written
+    assert second["total"] == {"pairs": 2, "apart": 1, "exact": 1, "false positives": 0}
+    with pytest.raises(CheckpointError, match="give another --out"):
+        measured(read_pairs(file), Settings("untrained", 5, 6, 1), out, processes=1)
+    assert main([*arguments, "--category", "Basik", "--out", str(out)]) == 2
+    assert "Basic" in capsys.readouterr().err
