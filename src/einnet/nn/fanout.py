@@ -16,7 +16,7 @@ from einnet.plan import Plan
 
 Frame = tuple[int, ...]
 
-__all__ = ["FanOut", "RMSNorm", "linear", "wide"]
+__all__ = ["FanOut", "RMSNorm", "add", "linear", "wide"]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
@@ -74,6 +74,7 @@ class FanOut(nn.Module):
         self.features = features
         self.shared = tuple(range(len(plan.terms))) if shared is None else tuple(shared)
         self.total = features * len(plan.terms)
+        self.rank = len(plan.results[0].output)
         columns = features * (1 + max(self.shared))
         self.groups = _groups(plan)
         self.nested = _nested(self.groups)
@@ -85,8 +86,12 @@ class FanOut(nn.Module):
 
     def forward(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
         """From the cores of all terms to (batch..., out, axes...), `axes` being the output's sizes."""
+        return self.finished(*self.summands(cores, axes))
+
+    def summands(self, cores: Sequence[Tensor], axes: Sequence[int], part: slice = slice(None)) -> tuple[Tensor, ...]:
+        """What some features of each term, whose cores are given, add to the mapped results, and to the squares."""
         each = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
-        weights = [each[k] for k in self.shared]
+        weights = [each[k][:, part] for k in self.shared]
         mapped, squares = {}, {}
         for frame, members in self.groups.items():
             rank = len({f for f in frame if f >= 0})
@@ -95,11 +100,14 @@ class FanOut(nn.Module):
             mapped[frame] = linear(self.dropout(x), weight, None, rank)
             if self.gain is not None:
                 squares[frame] = wide(x).square().sum(-1 - rank, keepdim=True)
-        total = self._sum(mapped, axes)
-        if squares:
-            total = total * torch.rsqrt(self._sum(squares, axes) / self.total + 1e-6).to(total.dtype)
+        return tuple(self._sum(x, axes) for x in (mapped, squares) if x)
+
+    def finished(self, total: Tensor, squares: Tensor | None = None) -> Tensor:
+        """The norm and the bias, given the sums over all features."""
+        if squares is not None:
+            total = total * torch.rsqrt(squares / self.total + 1e-6).to(total.dtype)
         if self.bias is not None:
-            total = total + self.bias.reshape(-1, *[1] * len(axes)).to(total.dtype)
+            total = total + self.bias.reshape(-1, *[1] * self.rank).to(total.dtype)
         return total
 
     def _sum(self, parts: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:

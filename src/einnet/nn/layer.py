@@ -1,13 +1,15 @@
 """`EinLayer`: the default equivariant layer, from a type to the same type."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, RMSNorm, linear
+from einnet.nn.fanout import FanOut, RMSNorm, add, linear
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.symmetry import Symmetry, as_symmetry
@@ -35,6 +37,8 @@ class EinLayer(nn.Module):
         scale: "mean" or "sum", see `EinPool`.
         norm: "rms", before the fan-in and the fan-out, or "none": then the layer is a polynomial up to
             its GELU, and with the right weights a given series exactly (docs/low-rank.md).
+        chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
+            the backward pass: only one part's values are in memory at a time.
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
@@ -50,16 +54,18 @@ class EinLayer(nn.Module):
         dropout: float = 0.0,
         scale: str = "mean",
         norm: str = "rms",
+        chunks: int = 1,
     ):
         super().__init__()
         if norm not in NORMS:
             raise EinNetError(f"norm must be one of {', '.join(map(repr, NORMS))}, got {norm!r}")
-        for name, value in (("features", features), ("heads", heads)):
+        for name, value in (("features", features), ("heads", heads), ("chunks", chunks)):
             if not isinstance(value, int) or value < 1:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
         symmetry = as_symmetry(symmetry)
         self.symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)
-        self.features = features
+        self.features, self.heads = features, heads
+        self.parts = [slice(k, k + -(-heads // chunks)) for k in range(0, heads, -(-heads // chunks))]
         chosen = pooling_terms(self.symmetry, order) if terms is None else terms
         self.pool = EinPool(chosen, self.symmetry, scale=scale)
         self.rank = self.pool.rank
@@ -74,11 +80,23 @@ class EinLayer(nn.Module):
         sizes = self.symmetry.sizes_of(x.shape)
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
         front = to_front(x, self.rank)
-        parts = linear(self.norm(front), self.fan_in.weight, self.fan_in.bias, self.rank)
-        if masks is not None:
-            parts = masks.apply(parts)
-        cores = self.pool.cores([parts], sizes, masks)
-        update = nn.functional.gelu(self.fan_out(cores, [sizes[c] for c in self.symmetry.axes]))
+        normed = self.norm(front)
+        pooled = self._pooled if len(self.parts) == 1 else partial(checkpoint, self._pooled, use_reentrant=False)
+        sums = pooled(normed, masks, sizes, self.parts[0])
+        for part in self.parts[1:]:
+            sums = tuple(map(add, zip(sums, pooled(normed, masks, sizes, part), strict=True)))
+        update = nn.functional.gelu(self.fan_out.finished(*sums))
         update = self.dropout(linear(update, self.out.weight, self.out.bias, self.rank))
         front = front + update
         return from_front(front if masks is None else masks.apply(front), self.rank)
+
+    def _pooled(
+        self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], heads: slice
+    ) -> tuple[Tensor, ...]:
+        """What these heads add to the results of the fan-out."""
+        weight, bias = (p.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1) for p in self.fan_in.parameters())
+        parts = linear(normed, weight, bias, self.rank)
+        if masks is not None:
+            parts = masks.apply(parts)
+        cores = self.pool.cores([parts], sizes, masks)
+        return self.fan_out.summands(cores, [sizes[c] for c in self.symmetry.axes], heads)

@@ -62,6 +62,8 @@ class EinNet(nn.Module):
         iterations: how often the layers are run one after the other, with the same weights.
         exchange: a further symmetry of a recurrent network, the type's letters in another order:
             "ba" for "ab" makes it commute with transposition too.
+        chunks: pools the heads of a layer in so many parts one after the other, which saves memory; in the
+            default block, see `EinLayer`.
 
     Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
     to (batch..., output axes..., out_features); the features are there also where the notation has no
@@ -87,6 +89,7 @@ class EinNet(nn.Module):
         recompute: bool = False,
         iterations: int = 1,
         exchange: str | None = None,
+        chunks: int = 1,
     ):
         super().__init__()
         self.signature = with_features(signature)
@@ -111,6 +114,7 @@ class EinNet(nn.Module):
             recompute=recompute,
             iterations=iterations,
             exchange=exchange,
+            chunks=chunks,
         )
         self.body = BODIES[block](self.signature, self.state, self.settings)
 
@@ -228,7 +232,7 @@ class DefaultBody(Stack):
         self.iterations = s.iterations
         to_state, to_output = Signature.of(signature.inputs, state), Signature.of([state], signature.output)
         self.lift = TypeMap(to_state, s.in_features, s.hidden, lambda f: nn.Linear(f, s.hidden), s.scale)
-        options = {"terms": s.terms, "order": s.order, "dropout": s.dropout, "scale": s.scale}
+        options = {"terms": s.terms, "order": s.order, "dropout": s.dropout, "scale": s.scale, "chunks": s.chunks}
         self.layers = nn.ModuleList(EinLayer(state, s.hidden, s.heads, **options) for _ in range(s.depth))
         self.norm = RMSNorm(s.hidden, self.rank)
         out = s.out_features

@@ -26,9 +26,10 @@ class Settings:
     recompute: bool = False
     iterations: int = 1
     exchange: str | None = None
+    chunks: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("out_features", "heads", "hidden", "depth", "iterations"):
+        for name in ("out_features", "heads", "hidden", "depth", "iterations", "chunks"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
@@ -36,3 +37,5 @@ class Settings:
             raise EinNetError(f"dropout must be a number from 0 to below 1, got {self.dropout!r}")
         if self.exchange is not None and self.block != "recurrent":
             raise EinNetError('only a recurrent network has an exchange: block="recurrent"')
+        if self.chunks > 1 and self.block != "default":
+            raise EinNetError('only the default block pools in chunks: block="default"')
