@@ -47,6 +47,31 @@ def test_dropout_only_while_training():
     assert torch.equal(layer(x), layer(x))
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("norm", ["rms", "none"])
+@pytest.mark.parametrize("order", [2, 5])
+def test_chunks_of_heads_give_the_same_outputs_and_gradients(norm, order, masked):
+    found = []
+    for chunks in (1, 2, 5):  # 5 heads in two parts: 3 and 2
+        torch.manual_seed(0)
+        layer = EinLayer("aaH", features=6, heads=5, norm=norm, order=order, chunks=chunks).double()
+        x = torch.randn(2, 4, 4, 6, dtype=torch.float64, requires_grad=True)
+        y = layer(x, mask=torch.tensor([[True] * 4, [True, True, False, True]]) if masked else None)
+        found.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+    for others in found[1:]:
+        assert all(torch.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(found[0], others, strict=True))
+
+
+def test_a_chunk_is_pooled_again_in_the_backward_pass():
+    layer, calls = EinLayer("aaH", features=6, heads=4, chunks=2), []
+    cores = layer.pool.cores
+    layer.pool.cores = lambda *given: (calls.append(given[0][0].shape[-3]), cores(*given))[1]
+    y = layer(torch.randn(4, 4, 6)).sum()
+    assert calls == [16, 16]  # two of four heads, each for 8 operands
+    y.backward()
+    assert calls == [16] * 4
+
+
 def test_wrong_features():
     with pytest.raises(ShapeError) as error:
         EinLayer("aaH", features=6)(torch.randn(4, 4, 5))

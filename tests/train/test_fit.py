@@ -172,6 +172,20 @@ def test_two_processes_train_one_network(tmp_path):
     assert (run.folder / "metrics.json").is_file()
 
 
+@pytest.mark.slow
+def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path):
+    """The mean of the gradients of both halves is the gradient of the whole batch."""
+    script = Path(__file__).with_name("two_processes.py")
+    found = []
+    for devices in (1, 2):
+        out = tmp_path / str(devices)
+        subprocess.run([sys.executable, script, out, str(devices)], check=True, capture_output=True, env=quiet())
+        (folder,) = (out / "squares").iterdir()
+        found.append(load_file(folder / "best.safetensors"))
+    assert found[0].keys() == found[1].keys() and len(found[0]) > 10
+    assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
+
+
 def start(tmp_path: Path, steps: int, rows_to_wait_for: int, extra=()) -> tuple[subprocess.Popen, Run]:
     """Trains on made-up families in a process of its own; returns when the log has some rows."""
     data, out = write_families(tmp_path / "data"), tmp_path / "runs"
