@@ -1,6 +1,6 @@
 """Trains a small network on the halves of the same batches in one or two processes; writes its weights.
 
-    python two_processes.py FOLDER DEVICES
+python two_processes.py FOLDER DEVICES
 """
 
 import sys

@@ -1,0 +1,151 @@
+"""Layers side by side: forward and backward, time and memory. Run by __main__.py, which runs this file too:
+
+.venv/bin/python benchmarks/speed/layers.py "PPGN" 128 64        # MiB of one pass, in a process of its own
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any
+
+import torch
+from measure import alternated, grown, growth, ratio, table
+from peers import DeepSetsLayer, Dense15, PPGNBlock, Transcription, TransformerLayer
+from torch import nn
+
+from einnet.nn import EinLayer, EinLinear, ReferenceBlock
+
+__all__ = ["results", "tables"]
+
+Row = dict[str, Any]
+SECONDS = 2.0  # for a comparison
+SIZES, WIDTHS = (16, 32, 64, 128, 256), (16, 64, 128)
+SETS = (1024, 16384, 65536)
+MOST_TOKENS = 64**2  # for the transformer, whose time grows with n^4
+AT = {"n": (64, 128), "features": (64,)}  # of bf16 and of compiled layers
+MEMORY_AT = ((64, 64), (128, 64))
+
+
+def reference(features: int) -> ReferenceBlock:
+    return ReferenceBlock("aaH", features // 8, features, features)
+
+
+MAKE: dict[str, Callable[[int], nn.Module]] = {
+    "EinLayer": lambda f: EinLayer("aaH", f, f // 4),
+    "ReferenceBlock": reference,
+    "reference, transcribed": lambda f: Transcription(reference(f)),
+    "EinLinear aa": lambda f: EinLinear("aaH -> aaH", f, f),
+    "15 terms": lambda f: Dense15(EinLinear("aaH -> aaH", f, f)),
+    "EinLinear a": lambda f: EinLinear("aH -> aH", f, f),
+    "DeepSets": lambda f: DeepSetsLayer(EinLinear("aH -> aH", f, f)),
+    "PPGN": PPGNBlock,
+    "transformer": TransformerLayer,
+}
+SAME = (("ReferenceBlock", "reference, transcribed"), ("EinLinear aa", "15 terms"), ("EinLinear a", "DeepSets"))
+OTHERS = (("EinLayer", "reference, transcribed"), ("EinLayer", "PPGN"), ("EinLayer", "transformer"))
+
+
+def made(name: str, n: int, features: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, torch.Tensor]:
+    """The module, with the weights of its kind, and an input."""
+    torch.manual_seed(0)
+    module = MAKE[name](features).to(dtype)
+    torch.manual_seed(1)
+    shape = (n, features) if name in SAME[-1] else (n, n, features)
+    return module, torch.randn(shape, dtype=dtype, requires_grad=True)
+
+
+def a_pass(module: nn.Module, x: torch.Tensor) -> Callable[[], None]:
+    """Forward and backward, gradients of the input and of all weights."""
+    gradient = torch.randn_like(x)
+
+    def step() -> None:
+        x.grad = None
+        module.zero_grad()
+        module(x).backward(gradient)
+
+    return step
+
+
+def compared(pair: tuple[str, str], n: int, features: int, dtype: str, compiled: bool) -> Row:
+    """How many times as long the other one takes, and the milliseconds of both."""
+    (ours, x), (other, y) = (made(name, n, features, getattr(torch, dtype)) for name in pair)
+    if pair in SAME and dtype == "float32":
+        assert torch.allclose(ours(x), other(y), rtol=1e-3, atol=1e-4), f"{pair} are not the same function"
+    if compiled:
+        torch.compiler.reset()
+        ours, other = (torch.compile(m, dynamic=False) for m in (ours, other))
+    times = alternated([a_pass(ours, x), a_pass(other, y)], SECONDS)
+    return {
+        "ours": pair[0], "other": pair[1], "n": n, "features": features, "dtype": dtype, "compiled": compiled,
+        "ms": [round(median(t) * 1e3, 3) for t in times], "ratio": round(ratio(times[1], times[0]), 3),
+    }  # fmt: skip
+
+
+def cases() -> Iterator[tuple[tuple[str, str], int, int, str, bool]]:
+    for pair in (*SAME, *OTHERS):
+        for dtype, compiled in (("float32", False), ("bfloat16", False), ("float32", True), ("bfloat16", True)):
+            plain = dtype == "float32" and not compiled
+            sizes = SETS if pair == SAME[-1] else SIZES if plain else AT["n"]
+            for features in WIDTHS if plain else AT["features"]:
+                for n in sizes[-2:] if not plain else sizes:
+                    if pair[1] != "transformer" or n * n <= MOST_TOKENS:
+                        yield pair, n, features, dtype, compiled
+
+
+def results(progress: Callable[[list], Any]) -> dict[str, list[Row]]:
+    times = [compared(*case) for case in progress(list(cases()))]
+    memory = []
+    for n, features in MEMORY_AT:
+        for ours, other in (*SAME[:2], *OTHERS):
+            if other != "transformer" or n * n <= MOST_TOKENS:
+                mib = [grown(__file__, name, n, features) for name in (ours, other)]
+                memory.append({"ours": ours, "other": other, "n": n, "features": features, "mib": mib})
+    return {"times": times, "memory": memory}
+
+
+def tables(found: dict[str, list[Row]]) -> list[str]:
+    lines = [
+        "Forward and backward; how many times as long the other one takes (median of paired runs in one process).",
+        "",
+        "### The same function, with the same weights",
+        "",
+        *_times([r for r in found["times"] if (r["ours"], r["other"]) in SAME]),
+        "",
+        "### Layers of the same width",
+        "",
+        *_times([r for r in found["times"] if (r["ours"], r["other"]) in OTHERS]),
+        "",
+        "### Memory",
+        "",
+        "Growth of a process of its own by one pass, single precision, MiB.",
+        "",
+    ]
+    head = ["ours", "other", "n", "features", "ours MiB", "other MiB", "ratio"]
+    rows = []
+    for r in found["memory"]:
+        ours, other = r["mib"]
+        rows.append(
+            [r["ours"], r["other"], r["n"], r["features"], f"{ours:.0f}", f"{other:.0f}", f"{other / ours:.2f}"]
+        )
+    return [*lines, *table(head, rows)]
+
+
+def _times(rows: list[Row]) -> list[str]:
+    """A line for each pair, width, type and way; a column for each size."""
+    sizes = sorted({r["n"] for r in rows})
+    grouped: dict[tuple, dict[int, Row]] = {}
+    for r in rows:
+        how = ("compiled" if r["compiled"] else "eager", r["dtype"])
+        grouped.setdefault((r["ours"], r["other"], r["features"], *how), {})[r["n"]] = r
+    head = ["ours", "other", "features", "how", "type", *(f"n = {n:,}" for n in sizes)]
+
+    def cell(row: Row | None) -> str:
+        return f"{row['ratio']:.2f} ({row['ms'][0]:.2f} ms)" if row else ""
+
+    return table(head, [[*key, *(cell(by_n.get(n)) for n in sizes)] for key, by_n in grouped.items()])
+
+
+if __name__ == "__main__":
+    name, n, features = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    a_pass(*made(name, 4, features))()
+    print(growth(a_pass(*made(name, n, features))))

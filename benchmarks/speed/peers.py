@@ -1,0 +1,115 @@
+"""What our layers are measured against, each written in the usual way of its field."""
+
+import torch
+from torch import Tensor, nn
+
+from einnet.nn import EinLinear, ReferenceBlock
+
+__all__ = ["DeepSetsLayer", "Dense15", "PPGNBlock", "Transcription", "TransformerLayer"]
+
+
+class Transcription(nn.Module):
+    """The reference block for `aa` by split, repeat, cat and einsum, with a block's own weights."""
+
+    def __init__(self, block: ReferenceBlock):
+        super().__init__()
+        self.mlp = block.mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, width = x.shape[0], x.shape[-1]
+        p = x.flatten(0, 1).softmax(0).reshape(x.shape).split(width // 8, -1)
+        diagonal = p[1] * torch.eye(n, dtype=x.dtype, device=x.device)[:, :, None]
+        summed = p[3].sum(1, keepdim=True).repeat(1, n, 1)
+        product = torch.einsum("abh,bch->ach", p[6], p[7])
+        return self.mlp(torch.cat([p[0], diagonal, p[2].transpose(0, 1), summed, p[4] * p[5], product], -1))
+
+
+class Dense15(nn.Module):
+    """All 15 linear maps of `aa`, each as a tensor, side by side, then one matrix (Maron et al. 2019, invariant
+    and equivariant graph networks), with the weights of an `EinLinear`."""
+
+    def __init__(self, layer: EinLinear):
+        super().__init__()
+        (self.map,) = layer.maps
+        self.constants = layer.constants
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, f = x.shape[0], x.shape[-1]
+        eye = torch.eye(n, dtype=x.dtype, device=x.device)[:, :, None]
+        diagonal, rows, columns, every = (
+            x.diagonal(dim1=0, dim2=1).T,
+            x.mean(1),
+            x.mean(0),
+            x.mean((0, 1)),
+        )
+        trace = diagonal.mean(0)
+        along_rows, along_columns = (1, n, f), (n, 1, f)
+
+        def by_first(v: Tensor) -> Tensor:
+            return v.reshape(along_columns).expand(n, n, f)
+
+        def by_second(v: Tensor) -> Tensor:
+            return v.reshape(along_rows).expand(n, n, f)
+
+        results = [
+            by_first(diagonal) * eye,  # aa->aa
+            by_first(diagonal),
+            by_second(diagonal),
+            trace.expand(n, n, f) * eye,  # aa->bb
+            trace.expand(n, n, f),
+            by_first(rows) * eye,  # ab->aa
+            x,
+            by_first(rows),
+            x.transpose(0, 1),
+            by_first(columns) * eye,  # ab->bb
+            by_first(columns),
+            by_second(rows),
+            by_second(columns),
+            every.expand(n, n, f) * eye,  # ab->cc
+            every.expand(n, n, f),
+        ]
+        y = torch.cat(results, -1) @ self.map.weight.T
+        on_diagonal, everywhere = self.constants.weight.T
+        return y + on_diagonal * eye + everywhere
+
+
+class DeepSetsLayer(nn.Module):
+    """A linear map of each element and one of the mean (Zaheer et al. 2017), with the weights of an `EinLinear`."""
+
+    def __init__(self, layer: EinLinear):
+        super().__init__()
+        (self.map,) = layer.maps
+        self.constants = layer.constants
+
+    def forward(self, x: Tensor) -> Tensor:
+        own, mean = self.map.weight.chunk(2, 1)
+        return x @ own.T + x.mean(0, keepdim=True) @ mean.T + self.constants.weight[:, 0]
+
+
+class PPGNBlock(nn.Module):
+    """Two perceptrons, their matrix product, a skip (Maron et al. 2019, provably powerful graph networks)."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.left, self.right = (_perceptron(features) for _ in range(2))
+        self.skip = nn.Linear(2 * features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = (m(x).permute(2, 0, 1) for m in (self.left, self.right))
+        return self.skip(torch.cat([x, (left @ right).permute(1, 2, 0)], -1))
+
+
+def _perceptron(features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, features), nn.ReLU())
+
+
+class TransformerLayer(nn.Module):
+    """`nn.TransformerEncoderLayer` over all cells as tokens."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        options = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        self.layer = nn.TransformerEncoderLayer(features, 4, 2 * features, **options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.reshape(1, -1, x.shape[-1])).reshape(x.shape)
