@@ -47,10 +47,10 @@ def test_nested_sums_add_up_to_the_plain_ones():
     terms = ["abc->abd", "abc->aed", "abc->fed", "abc->feg", "abc->aec"]
     net = small("abcH", terms=terms)
     (layer,) = net.body.layers
-    assert layer.fan_out.nested
+    assert layer.fan_out.map.nested
     x = torch.randn(2, 3, 4, 5, 2, dtype=torch.float64)
     y = net(x)
-    layer.fan_out.nested = []
+    layer.fan_out.map.nested = []
     assert torch.allclose(net(x), y, atol=1e-12)
 
 
@@ -61,7 +61,7 @@ def test_nested_sums_add_up_to_the_plain_ones_with_diagonals(text):
     x = torch.randn(*[4] * net.body.rank, 2, dtype=torch.float64)
     for module, fan_out in ((net, net.body.layers[0].fan_out), (linear, linear.maps[0])):
         y = module(x)
-        fan_out.nested = []
+        fan_out.map.nested = []
         assert torch.allclose(module(x), y, atol=1e-12)
 
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from einnet.nn.execute import expand
-from einnet.nn.steps import align
+from einnet.nn.steps import align, on_diagonals
 from einnet.plan import Plan
 
 Frame = tuple[int, ...]
 
-__all__ = ["FanOut", "RMSNorm", "add", "linear", "wide"]
+__all__ = ["CoreMap", "FanOut", "RMSNorm", "add", "linear", "unit"]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
@@ -29,7 +29,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
         flat = flat.flatten(0, -3)
         y = torch.bmm(weight.expand(flat.shape[0], -1, -1), flat)
     if bias is not None:
-        y = y + bias.unsqueeze(-1)
+        y.add_(bias.unsqueeze(-1))
     return y.reshape(shape)
 
 
@@ -47,9 +47,63 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(features))
 
     def forward(self, x: Tensor) -> Tensor:
-        square = wide(x).square().mean(-1 - self.rank, keepdim=True)
-        gain = self.weight.reshape(-1, *[1] * self.rank)
-        return x * (torch.rsqrt(square + 1e-6).to(x.dtype) * gain.to(x.dtype))
+        return unit(x, self.rank) * self.weight.reshape(-1, *[1] * self.rank).to(x.dtype)
+
+
+def unit(x: Tensor, rank: int) -> Tensor:
+    """Each cell's features, which stand before `rank` axes, divided by their root mean square."""
+    return x * torch.rsqrt(wide(x).square().mean(-1 - rank, keepdim=True) + 1e-6).to(x.dtype)
+
+
+class CoreMap:
+    """Linear maps of the results of a plan, applied to the cores and added up.
+
+    Cores that fill the output once their axes are permuted are mapped side by side, by one matrix. What is
+    smaller is mapped as it is and added to that, in place: along an axis, or on a diagonal.
+    """
+
+    def __init__(self, plan: Plan):
+        self.rank = len(plan.results[0].output)
+        self.frames = [r.frame for r in plan.results]
+        self.whole = tuple(range(self.rank))
+        self.groups: dict[Frame, list[int]] = {}
+        for k, frame in enumerate(self.frames):
+            self.groups.setdefault(self.whole if sorted(frame) == list(self.whole) else frame, []).append(k)
+        self.nested = _nested(self.groups)
+
+    def joined(self, cores: Sequence[Tensor], axes: Sequence[int]) -> dict[Frame, Tensor]:
+        """The cores of each frame side by side."""
+        found = {}
+        for frame, members in self.groups.items():
+            each = [expand(cores[k], self.frames[k], axes) if frame == self.whole else cores[k] for k in members]
+            found[frame] = _joined(each, _held(frame))
+        return found
+
+    def mapped(self, joined: Mapping[Frame, Tensor], weights: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
+        """The sum of all maps, given a matrix for each term; `axes` are the output's sizes."""
+        columns = {f: torch.cat([weights[k] for k in members], 1) for f, members in self.groups.items()}
+        return self.added({f: linear(x, columns[f], None, _held(f)) for f, x in joined.items()}, axes)
+
+    def squares(self, joined: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
+        """The sum of the squares of all results of a cell."""
+        each = {f: wide(x).square().sum(-1 - _held(f), keepdim=True) for f, x in joined.items()}
+        return self.added(each, axes)
+
+    def added(self, parts: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
+        """The sum, with all axes of the output; the parts are nobody else's."""
+        left = dict(parts)
+        for frame, larger in self.nested:
+            names = [larger[frame.index(k)] for k in range(1 + max(frame))]
+            left[larger] = left[larger] + align(left.pop(frame), names, range(1 + max(larger)))
+        shapes = [x.shape[: x.dim() - _held(f)] for f, x in left.items()]
+        shape = (*torch.broadcast_shapes(*shapes), *axes)
+        total = left.pop(self.whole) if self.whole in left else next(iter(left.values())).new_zeros(shape)
+        if total.shape != shape:
+            total = total.expand(shape).clone()
+        for frame, x in left.items():
+            part, names = on_diagonals(total, tuple(map(str, frame)))
+            part.add_(align(x, list(map(str, range(_held(frame)))), names))
+        return total
 
 
 class FanOut(nn.Module):
@@ -74,10 +128,8 @@ class FanOut(nn.Module):
         self.features = features
         self.shared = tuple(range(len(plan.terms))) if shared is None else tuple(shared)
         self.total = features * len(plan.terms)
-        self.rank = len(plan.results[0].output)
+        self.map = CoreMap(plan)
         columns = features * (1 + max(self.shared))
-        self.groups = _groups(plan)
-        self.nested = _nested(self.groups)
         bound = columns**-0.5
         self.weight = nn.Parameter(torch.empty(out, columns).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
@@ -92,31 +144,22 @@ class FanOut(nn.Module):
         """What some features of each term, whose cores are given, add to the mapped results, and to the squares."""
         each = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
         weights = [each[k][:, part] for k in self.shared]
-        mapped, squares = {}, {}
-        for frame, members in self.groups.items():
-            rank = len({f for f in frame if f >= 0})
-            x = _joined([cores[k] for k in members], rank)
-            weight = torch.cat([weights[k] for k in members], 1)
-            mapped[frame] = linear(self.dropout(x), weight, None, rank)
-            if self.gain is not None:
-                squares[frame] = wide(x).square().sum(-1 - rank, keepdim=True)
-        return tuple(self._sum(x, axes) for x in (mapped, squares) if x)
+        joined = self.map.joined(cores, axes)
+        mapped = self.map.mapped({f: self.dropout(x) for f, x in joined.items()}, weights, axes)
+        return (mapped,) if self.gain is None else (mapped, self.map.squares(joined, axes))
 
     def finished(self, total: Tensor, squares: Tensor | None = None) -> Tensor:
         """The norm and the bias, given the sums over all features."""
-        if squares is not None:
-            total = total * torch.rsqrt(squares / self.total + 1e-6).to(total.dtype)
-        if self.bias is not None:
-            total = total + self.bias.reshape(-1, *[1] * self.rank).to(total.dtype)
-        return total
+        bias = None if self.bias is None else self.bias.reshape(-1, *[1] * self.map.rank).to(total.dtype)
+        if squares is None:
+            return total if bias is None else total + bias
+        scale = torch.rsqrt(squares / self.total + 1e-6).to(total.dtype)
+        return total * scale if bias is None else torch.addcmul(bias, total, scale)
 
-    def _sum(self, parts: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
-        """The parts expanded and added; one of few axes goes to one of more axes before that is expanded."""
-        left = dict(parts)
-        for frame, larger in self.nested:
-            names = [larger[frame.index(k)] for k in range(1 + max(frame))]
-            left[larger] = left[larger] + align(left.pop(frame), names, range(1 + max(larger)))
-        return add([expand(x, frame, axes) for frame, x in left.items()])
+
+def _held(frame: Frame) -> int:
+    """How many axes a core of this frame has."""
+    return len({f for f in frame if f >= 0})
 
 
 def add(parts: Sequence[Tensor]) -> Tensor:
@@ -140,14 +183,6 @@ def _nested(frames: Iterable[Frame]) -> list[tuple[Frame, Frame]]:
 
 def _holds(larger: Frame, frame: Frame) -> bool:
     return all(g >= 0 for g, f in zip(larger, frame, strict=True) if f >= 0)
-
-
-def _groups(plan: Plan) -> Mapping[Frame, list[int]]:
-    """The numbers of the terms of each frame."""
-    groups: dict[Frame, list[int]] = {}
-    for k, result in enumerate(plan.results):
-        groups.setdefault(result.frame, []).append(k)
-    return groups
 
 
 def _joined(cores: Sequence[Tensor], rank: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from einnet.errors import EinNetError
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, linear, wide
+from einnet.nn.fanout import FanOut, linear, unit
 from einnet.nn.masks import Masks
 from einnet.nn.pool import pool_cores
 from einnet.nn.settings import Settings
@@ -56,11 +56,6 @@ class RecurrentLayer(nn.Module):
         z = z + self.fan_out(cores, [sizes[c] for c in self.state.axes])
         x = unit(x + linear(z.relu(), self.out.weight, self.out.bias, rank) / 2, rank)
         return x if masks is None else masks.apply(x)
-
-
-def unit(x: Tensor, rank: int) -> Tensor:
-    """Each cell's features divided by their root mean square."""
-    return x * torch.rsqrt(wide(x).square().mean(-1 - rank, keepdim=True) + 1e-6).to(x.dtype)
 
 
 class RecurrentBody(Stack):

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
+from einnet.nn.fanout import CoreMap, Frame, linear
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
@@ -48,6 +49,7 @@ class ReferenceBlock(nn.Module):
         symmetry = as_symmetry(symmetry)
         self.pool = EinPool(reference_terms(symmetry) if terms is None else terms, symmetry, scale="sum")
         self.symmetry = self.pool.symmetry
+        self.heads, self.map = heads, CoreMap(self.pool.plan)
         self.mlp = perceptron(heads * self.pool.fan_out, hidden, out_features)
 
     def forward(self, x: Tensor, mask: MaskLike | Masks = None) -> Tensor:
@@ -57,11 +59,21 @@ class ReferenceBlock(nn.Module):
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - rank])
         if masks is not None and (cells := masks.cells()) is not None:
             x = x.masked_fill(~cells.unsqueeze(-1), torch.finfo(x.dtype).min)
-        axes = x.shape[x.dim() - 1 - rank : -1]
-        flat = x.flatten(-1 - rank, -2) if rank else x.unsqueeze(-2)
-        x = flat.softmax(-2).reshape(*flat.shape[:-2], *axes, flat.shape[-1])
-        y = self.mlp(self.pool(x, mask=masks))
-        return y if masks is None else from_front(masks.apply(to_front(y, rank)), rank)
+        front = to_front(x, rank)
+        flat = front.flatten(-rank) if rank else front.unsqueeze(-1)
+        soft = flat.softmax(-1).reshape(front.shape)
+        if masks is not None:
+            soft = masks.apply(soft)
+        axes = [sizes[c] for c in self.symmetry.axes]
+        y = self._perceptron(self.map.joined(self.pool.cores([soft], sizes, masks), axes), axes)
+        return from_front(y if masks is None else masks.apply(y), rank)
+
+    def _perceptron(self, joined: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
+        """The MLP, its first matrix applied before results are broadcast."""
+        first, second = (m for m in self.mlp if isinstance(m, nn.Linear))
+        y = self.map.mapped(joined, first.weight.split(self.heads, 1), axes)
+        y.add_(first.bias.reshape(-1, *[1] * self.pool.rank))
+        return linear(nn.functional.gelu(y), second.weight, second.bias, self.pool.rank)
 
 
 class ReferenceBody(nn.Module):
