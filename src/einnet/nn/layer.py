@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, RMSNorm, add, linear
+from einnet.nn.fanout import FanOut, RMSNorm, add, linear, unit
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.symmetry import Symmetry, as_symmetry
@@ -80,7 +80,7 @@ class EinLayer(nn.Module):
         sizes = self.symmetry.sizes_of(x.shape)
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
         front = to_front(x, self.rank)
-        normed = self.norm(front)
+        normed = front if isinstance(self.norm, nn.Identity) else unit(front, self.rank)
         pooled = self._pooled if len(self.parts) == 1 else partial(checkpoint, self._pooled, use_reentrant=False)
         sums = pooled(normed, masks, sizes, self.parts[0])
         for part in self.parts[1:]:
@@ -95,6 +95,8 @@ class EinLayer(nn.Module):
     ) -> tuple[Tensor, ...]:
         """What these heads add to the results of the fan-out."""
         weight, bias = (p.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1) for p in self.fan_in.parameters())
+        if isinstance(self.norm, RMSNorm):
+            weight = weight * self.norm.weight  # the norm's gain: cheaper here than in every cell
         parts = linear(normed, weight, bias, self.rank)
         if masks is not None:
             parts = masks.apply(parts)

@@ -14,7 +14,7 @@ from einnet.tasks.kg.evaluate import rank, score_tables
 from einnet.tasks.kg.settings import Settings
 from einnet.train.task import Task
 
-__all__ = ["Completion", "make_net"]
+__all__ = ["Completion", "completion_loss", "make_net"]
 
 
 def make_net(relations: int, s: Settings) -> EinNet:
@@ -36,22 +36,24 @@ class Completion(Task):
         self.register_buffer("known", known, persistent=False)
 
     def loss(self, step: int) -> Tensor:
-        facts: Tensor = self.facts  # type: ignore[assignment]
-        low, high = self.settings.mask_low, self.settings.mask_high
-        share = low + (high - low) * torch.rand((), device=facts.device)
-        hidden = (facts > 0) & (torch.rand_like(facts) < share)
-        h, t, r = hidden.nonzero().T
-        tails, heads = self.net(facts * ~hidden).chunk(2, dim=-1)
-        smoothing = self.settings.label_smoothing
-        by_tail = _choose(tails[h, :, r], facts[h, :, r], t, smoothing)
-        by_head = _choose(heads[:, t, r].T, facts[:, t, r].T, h, smoothing)
-        by_relation = _choose((tails + heads)[h, t], facts[h, t], r, smoothing)
-        return (by_tail + by_head) / 2 + self.settings.relation_loss * by_relation
+        return completion_loss(self.net, self.facts, self.settings)  # type: ignore[arg-type]
 
     def validate(self, net: EinNet) -> dict[str, float]:
         tables = score_tables(net, self.facts)  # type: ignore[arg-type]
         found = rank(tables, self.graph.valid, self.known).metrics()  # type: ignore[arg-type]
         return found["pessimistic"]
+
+
+def completion_loss(net: EinNet, facts: Tensor, s: Settings) -> Tensor:
+    """Hides a random share of the facts [head, tail, relation] and has their tails, heads and relations predicted."""
+    share = s.mask_low + (s.mask_high - s.mask_low) * torch.rand((), device=facts.device)
+    hidden = (facts > 0) & (torch.rand_like(facts) < share)
+    h, t, r = hidden.nonzero().T
+    tails, heads = net(facts * ~hidden).chunk(2, dim=-1)
+    by_tail = _choose(tails[h, :, r], facts[h, :, r], t, s.label_smoothing)
+    by_head = _choose(heads[:, t, r].T, facts[:, t, r].T, h, s.label_smoothing)
+    by_relation = _choose(tails[h, t] + heads[h, t], facts[h, t], r, s.label_smoothing)
+    return (by_tail + by_head) / 2 + s.relation_loss * by_relation
 
 
 def _choose(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:
