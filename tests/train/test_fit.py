@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -183,6 +184,28 @@ def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_pa
         (folder,) = (out / "squares").iterdir()
         found.append(load_file(folder / "best.safetensors"))
     assert found[0].keys() == found[1].keys() and len(found[0]) > 10
+    assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
+
+
+@pytest.mark.slow
+def test_processes_that_torchrun_starts_take_the_same_steps(tmp_path):
+    """As on two machines: each starts its own processes, and they find each other."""
+    script, out = Path(__file__).with_name("two_processes.py"), tmp_path / "out"
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
+    machines = [
+        subprocess.Popen([*torchrun, "--node-rank", str(k), script, out, "1", "2"], env=quiet(), stderr=subprocess.PIPE)
+        for k in range(2)
+    ]
+    for machine in machines:
+        _, said = machine.communicate(timeout=120)
+        assert machine.returncode == 0, said.decode()
+    subprocess.run([sys.executable, script, tmp_path / "one", "1"], check=True, capture_output=True, env=quiet())
+    (folder,), (alone,) = (list((p / "squares").iterdir()) for p in (out, tmp_path / "one"))
+    found = [load_file(f / "best.safetensors") for f in (folder, alone)]
     assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
 
 

@@ -35,7 +35,7 @@ def made() -> Task:
 
 
 if __name__ == "__main__":
-    out, devices = Path(sys.argv[1]), int(sys.argv[2])
+    out, devices, nodes = Path(sys.argv[1]), int(sys.argv[2]), int((*sys.argv, 1)[3])
     run = Run.create(out, "squares", {})
-    fit(made, run, Options(steps=6, devices=devices, precision="32", out=out), steps=6, every=6, warmup=1)
+    fit(made, run, Options(steps=6, devices=devices, nodes=nodes, precision="32", out=out), steps=6, every=6, warmup=1)
     print(run.folder)

@@ -48,11 +48,13 @@ def fit(
     task = make_task()
     if resume and not run.last.is_file():
         raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
+    processes = options.devices * options.nodes
     trainer = Trainer(
         max_steps=total,
         accelerator="auto",
         devices=options.devices,
-        strategy="ddp" if options.devices > 1 else "auto",
+        num_nodes=options.nodes,
+        strategy="ddp" if processes > 1 else "auto",
         precision="bf16-mixed" if _use_bf16(options.precision) else "32-true",
         deterministic=options.deterministic,
         gradient_clip_val=clip,
@@ -65,8 +67,8 @@ def fit(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    one_epoch: DataLoader = DataLoader(range(every * options.devices), batch_size=1)  # type: ignore[arg-type]
-    once: DataLoader = DataLoader(range(options.devices), batch_size=1)  # type: ignore[arg-type]
+    one_epoch: DataLoader = DataLoader(range(every * processes), batch_size=1)  # type: ignore[arg-type]
+    once: DataLoader = DataLoader(range(processes), batch_size=1)  # type: ignore[arg-type]
     with run.shared():
         try:
             trainer.fit(task, one_epoch, once, ckpt_path=run.last if resume else None)

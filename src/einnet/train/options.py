@@ -33,7 +33,9 @@ class Options:
     patience: int | None = None
     "Stop when the validation metric has not improved in this many validations; off without it."
     devices: int = 1
-    "Processes or GPUs; more than one trains with DDP."
+    "Processes or GPUs of a machine; more than one trains with DDP."
+    nodes: int = 1
+    "Machines; more than one are started with torchrun, see docs/scale.md."
     precision: str = "auto"
     "auto (bf16 where the hardware has it), bf16 or 32."
     deterministic: bool = False
@@ -42,7 +44,7 @@ class Options:
     "Folder in which the run's own folder is made."
 
     def __post_init__(self) -> None:
-        check_positive(self, "minutes", "steps", "patience", "devices")
+        check_positive(self, "minutes", "steps", "patience", "devices", "nodes")
         if not 0 <= self.seed < 2**31:
             raise EinNetError(f"--seed must be from 0 to 2147483647, got {self.seed}")
         if self.precision not in ("auto", "bf16", "32"):

@@ -13,6 +13,7 @@ import csv
 import json
 import os
 import platform
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,10 +40,13 @@ class Run:
     def create(cls, out: Path, task: str, config: Mapping[str, Any]) -> "Run":
         """A new folder `out/task/time/` with a config; never one that is there already.
 
-        The processes that Lightning starts for DDP share the folder of the first.
+        The processes that Lightning starts for DDP share the folder of the first. Of those that torchrun starts
+        the first alone has one: it alone writes, and the others' is a temporary one.
         """
         if shared := os.environ.get(_SHARED):
             return cls(Path(shared))
+        if int(os.environ.get("RANK", 0)) > 0:
+            return cls(Path(tempfile.mkdtemp(prefix="einnet-")))
         stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
         for suffix in ["", *(f"-{k}" for k in range(2, 1000))]:
             folder = out / task / f"{stamp}{suffix}"
