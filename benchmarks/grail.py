@@ -128,7 +128,7 @@ def main(
     found = asked(EinNet.load(run.best), unseen)
     run.write_json("metrics.json", found)
     rows = [("EinNet", found["mrr"], found["hits@10"], found["hits@10 of 50"])]
-    rows += [(who, mrr, None, hits) for who, mrr, hits in PUBLISHED[name]]
+    rows += [(who, mrr, None, hits) for who, mrr, hits in PUBLISHED.get(name, [])]
     lines = [
         "# Entities that were never seen", "",
         f"`benchmarks/grail.py --name {name}`: {minutes:g} minutes on {torch.get_num_threads()} threads, trained on "

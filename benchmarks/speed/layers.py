@@ -45,13 +45,21 @@ SAME = (("ReferenceBlock", "reference, transcribed"), ("EinLinear aa", "15 terms
 OTHERS = (("EinLayer", "reference, transcribed"), ("EinLayer", "PPGN"), ("EinLayer", "transformer"))
 
 
+OURS = {pair[0] for pair in (*SAME, *OTHERS)}
+
+
 def made(name: str, n: int, features: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, torch.Tensor]:
-    """The module, with the weights of its kind, and an input."""
+    """The module, with the weights of its kind, and an input in the layout that such layers pass on.
+
+    Ours have each feature as one matrix in memory, the others each cell's features side by side.
+    """
     torch.manual_seed(0)
     module = MAKE[name](features).to(dtype)
     torch.manual_seed(1)
-    shape = (n, features) if name in SAME[-1] else (n, n, features)
-    return module, torch.randn(shape, dtype=dtype, requires_grad=True)
+    x = torch.randn((n, features) if name in SAME[-1] else (n, n, features)).to(dtype)
+    if name in OURS:
+        x = x.movedim(-1, 0).contiguous().movedim(0, -1)
+    return module, x.requires_grad_()
 
 
 def a_pass(module: nn.Module, x: torch.Tensor) -> Callable[[], None]:
@@ -105,7 +113,9 @@ def results(progress: Callable[[list], Any]) -> dict[str, list[Row]]:
 
 def tables(found: dict[str, list[Row]]) -> list[str]:
     lines = [
-        "Forward and backward; how many times as long the other one takes (median of paired runs in one process).",
+        "Forward and backward; how many times as long the other one takes (median of paired runs in one process). Each "
+        "gets the layout that its kind passes from layer to layer: ours a matrix for each feature, the others the "
+        "features of a cell side by side.",
         "",
         "### The same function, with the same weights",
         "",

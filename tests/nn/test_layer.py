@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from einnet import EinLayer, Symmetry
-from einnet.errors import NotationError, ShapeError
+from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.terms import pooling_terms
 from einnet.testing import assert_equivariant
 from strategies import SIZES, TYPES, with_h
@@ -70,6 +70,39 @@ def test_a_chunk_is_pooled_again_in_the_backward_pass():
     assert calls == [16, 16]  # two of four heads, each for 8 operands
     y.backward()
     assert calls == [16] * 4
+
+
+def test_chunks_see_the_same_dropout_in_both_passes():
+    layer = EinLayer("aaH", features=6, heads=4, chunks=2, dropout=0.5).double()
+    x = torch.randn(3, 3, 6, dtype=torch.float64, requires_grad=True)
+
+    def f(x):
+        torch.manual_seed(0)
+        return layer(x)
+
+    assert torch.autograd.gradcheck(f, x)
+
+
+def test_more_chunks_than_heads():
+    with pytest.raises(EinNetError, match="2 heads are pooled in 2 chunks at most, got chunks=3"):
+        EinLayer("aaH", features=6, heads=2, chunks=3)
+
+
+@pytest.mark.parametrize("name", ["norm.weight", "fan_in.weight", "fan_in.bias", "fan_out.bias", "out.bias"])
+def test_vmap_over_one_parameter(name):
+    layer, x = EinLayer("aaH", features=6, heads=2), torch.randn(4, 4, 6)
+    one = dict(layer.named_parameters())[name].detach()
+    several = one + torch.randn(3, *one.shape)
+    found = torch.func.vmap(lambda p: torch.func.functional_call(layer, {name: p}, (x,)))(several)
+    each = [torch.func.functional_call(layer, {name: p}, (x,)) for p in several]
+    assert torch.allclose(found, torch.stack(each), atol=1e-5)
+
+
+def test_a_layer_with_a_parametrization():
+    layer, x = EinLayer("aaH", features=6, heads=2), torch.randn(4, 4, 6)
+    y = layer(x)
+    torch.nn.utils.parametrizations.weight_norm(layer.fan_in)
+    assert torch.allclose(layer(x), y, atol=1e-5)
 
 
 def test_wrong_features():

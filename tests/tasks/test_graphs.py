@@ -15,9 +15,9 @@ from einnet.nn.execute import to_front
 from einnet.nn.fanout import linear
 from einnet.plan import Plan
 from einnet.tasks.graphs.bench import Settings, measured, summary
-from einnet.tasks.graphs.data import GraphPair, read_pairs, relabelled
-from einnet.tasks.graphs.modular import MOST_NODES, PRIME, ModularNet, _run
-from einnet.tasks.graphs.report import PUBLISHED
+from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
+from einnet.tasks.graphs.modular import PRIME, ModularNet, _run
+from einnet.tasks.graphs.report import BREC, PUBLISHED, print_summary
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
 from einnet.terms import State, pooling_terms
@@ -61,6 +61,13 @@ def result_names(term, result) -> list[str]:
     return [term.output[result.output.index(i)] for i in result.core]
 
 
+def test_the_largest_sums_are_exact():
+    plan = Plan.make(["ab,bc->ac"], State.of("aa"))
+    x = torch.full((1, MOST_NODES, MOST_NODES), PRIME - 1.0).double()
+    (found,) = _run(plan, [x, x])
+    assert (found == MOST_NODES * (PRIME - 1) ** 2 % PRIME).all()
+
+
 def test_a_graph_too_large_for_exact_sums():
     with pytest.raises(EinNetError, match="up to 512 nodes, got 513"):
         ModularNet(2, depth=1)(np.zeros((MOST_NODES + 1, MOST_NODES + 1)))
@@ -96,6 +103,22 @@ def test_published_totals():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("protocol", ["untrained", "trained"])
+def test_the_report(protocol, capsys):
+    row = {"pairs": 60, "apart": 59, "false positives": 0} | ({"exact": 60} if protocol == "untrained" else {})
+    found = {
+        "protocol": protocol, "order": 5, "depth": 8, "seconds": 9.0, "peak_mib": 100,
+        "categories": {c: row | {"pairs": n} for c, n in BREC.items()}, "total": row,
+        "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
+        "largest ratio of relabelled copies": 2.0,
+    }  # fmt: skip
+    print_summary(found, "pairs")
+    said = capsys.readouterr().out
+    assert "PPGN" in said and "177" in said  # of the three regular categories
+    print_summary(found | {"categories": {"Basic": row}}, "pairs")
+    assert "PPGN" not in capsys.readouterr().out
+
+
 def graph6(graph: nx.Graph) -> str:
     return nx.to_graph6_bytes(graph, header=False).decode().strip()
 
@@ -127,7 +150,8 @@ def test_files(file, tmp_path):
         ("a.json", '[{"category": "x", "g": "Bw", "h": "é"}]', "pair 0, h: 'é' is not graph6"),
         ("a.json", '[{"category": "x", "g": "Bw", "h": "C~"}]', "have 3 and 4 nodes"),
         ("a.g6", "Bw", "has 1 graphs: there must be two"),
-        ("a.g6", "Bw\nB", "line 2: 'B' is not graph6"),
+        ("a.g6", "Bw\nB", "graph 2: 'B' is not graph6"),
+        ("a.g6", "Bw\nC~", "graphs of 3 to 4 nodes"),
         ("a.g6", "\n".join(["Bw"] * 200), "more than 10,000 pairs"),
     ],
 )

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from einnet.nn.execute import expand
-from einnet.nn.steps import align, on_diagonals
+from einnet.nn.steps import align
 from einnet.plan import Plan
 
-Frame = tuple[int, ...]
+Frame = tuple[int, ...]  # see `Result`
+Parts = Mapping[Frame, Tensor]
+Nested = Sequence[tuple[Frame, Frame]]
 
-__all__ = ["CoreMap", "FanOut", "RMSNorm", "add", "linear", "unit"]
+__all__ = ["CoreMap", "FanOut", "Frame", "Parts", "RMSNorm", "add", "added", "linear", "nested", "unit"]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
@@ -24,12 +26,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
     flat = x.flatten(-rank) if rank else x.unsqueeze(-1)
     shape = (*flat.shape[:-2], weight.shape[0], *x.shape[x.dim() - rank :])
     if flat.dim() == 2:
-        y = weight @ flat
+        y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)
     else:
         flat = flat.flatten(0, -3)
-        y = torch.bmm(weight.expand(flat.shape[0], -1, -1), flat)
-    if bias is not None:
-        y.add_(bias.unsqueeze(-1))
+        each = weight.expand(flat.shape[0], -1, -1)
+        y = torch.bmm(each, flat) if bias is None else torch.baddbmm(bias.unsqueeze(-1), each, flat)
     return y.reshape(shape)
 
 
@@ -56,54 +57,51 @@ def unit(x: Tensor, rank: int) -> Tensor:
 
 
 class CoreMap:
-    """Linear maps of the results of a plan, applied to the cores and added up.
+    """Linear maps of the results of a plan, applied to the cores.
 
-    Cores that fill the output once their axes are permuted are mapped side by side, by one matrix. What is
-    smaller is mapped as it is and added to that, in place: along an axis, or on a diagonal.
+    Cores that fill the output once their axes are permuted are mapped side by side, by one matrix; the others
+    before they are broadcast, or with `expand_first` after. The second is less to do where what is mapped has
+    fewer features than what it is mapped to.
     """
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, expand_first: bool = False):
         self.rank = len(plan.results[0].output)
         self.frames = [r.frame for r in plan.results]
         self.whole = tuple(range(self.rank))
         self.groups: dict[Frame, list[int]] = {}
         for k, frame in enumerate(self.frames):
-            self.groups.setdefault(self.whole if sorted(frame) == list(self.whole) else frame, []).append(k)
-        self.nested = _nested(self.groups)
+            fills = expand_first or sorted(frame) == list(self.whole)
+            self.groups.setdefault(self.whole if fills else frame, []).append(k)
+        self.nested = nested(self.groups)
 
-    def joined(self, cores: Sequence[Tensor], axes: Sequence[int]) -> dict[Frame, Tensor]:
-        """The cores of each frame side by side."""
+    def joined(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Parts:
+        """The cores of each frame side by side; `axes` are the output's sizes."""
         found = {}
         for frame, members in self.groups.items():
             each = [expand(cores[k], self.frames[k], axes) if frame == self.whole else cores[k] for k in members]
             found[frame] = _joined(each, _held(frame))
         return found
 
-    def mapped(self, joined: Mapping[Frame, Tensor], weights: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
-        """The sum of all maps, given a matrix for each term; `axes` are the output's sizes."""
+    def mapped(self, joined: Parts, weights: Sequence[Tensor], bias: Tensor | None = None) -> Parts:
+        """Given a matrix for each term; the bias is added to what fills the output, which must be there."""
+        if bias is not None and self.whole not in self.groups:
+            raise AssertionError("a bias needs a result that fills the output")
         columns = {f: torch.cat([weights[k] for k in members], 1) for f, members in self.groups.items()}
-        return self.added({f: linear(x, columns[f], None, _held(f)) for f, x in joined.items()}, axes)
+        return {f: linear(x, columns[f], bias if f == self.whole else None, _held(f)) for f, x in joined.items()}
 
-    def squares(self, joined: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
-        """The sum of the squares of all results of a cell."""
-        each = {f: wide(x).square().sum(-1 - _held(f), keepdim=True) for f, x in joined.items()}
-        return self.added(each, axes)
 
-    def added(self, parts: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
-        """The sum, with all axes of the output; the parts are nobody else's."""
-        left = dict(parts)
-        for frame, larger in self.nested:
-            names = [larger[frame.index(k)] for k in range(1 + max(frame))]
-            left[larger] = left[larger] + align(left.pop(frame), names, range(1 + max(larger)))
-        shapes = [x.shape[: x.dim() - _held(f)] for f, x in left.items()]
-        shape = (*torch.broadcast_shapes(*shapes), *axes)
-        total = left.pop(self.whole) if self.whole in left else next(iter(left.values())).new_zeros(shape)
-        if total.shape != shape:
-            total = total.expand(shape).clone()
-        for frame, x in left.items():
-            part, names = on_diagonals(total, tuple(map(str, frame)))
-            part.add_(align(x, list(map(str, range(_held(frame)))), names))
-        return total
+def squares(joined: Parts) -> Parts:
+    """The sum of a cell's squares, for each frame."""
+    return {f: wide(x).square().sum(-1 - _held(f), keepdim=True) for f, x in joined.items()}
+
+
+def added(parts: Parts, nested: Nested, axes: Sequence[int]) -> Tensor:
+    """The sum with all axes of the output; one of few axes goes to one of more axes before that is expanded."""
+    left = dict(parts)
+    for frame, larger in nested:
+        names = [larger[frame.index(k)] for k in range(1 + max((-1, *frame)))]
+        left[larger] = left[larger] + align(left.pop(frame), names, range(_held(larger)))
+    return add([expand(x, frame, axes) for frame, x in left.items()])
 
 
 class FanOut(nn.Module):
@@ -128,7 +126,7 @@ class FanOut(nn.Module):
         self.features = features
         self.shared = tuple(range(len(plan.terms))) if shared is None else tuple(shared)
         self.total = features * len(plan.terms)
-        self.map = CoreMap(plan)
+        self.map = CoreMap(plan, expand_first=norm and 4 * features <= out)
         columns = features * (1 + max(self.shared))
         bound = columns**-0.5
         self.weight = nn.Parameter(torch.empty(out, columns).uniform_(-bound, bound))
@@ -138,22 +136,37 @@ class FanOut(nn.Module):
 
     def forward(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Tensor:
         """From the cores of all terms to (batch..., out, axes...), `axes` being the output's sizes."""
-        return self.finished(*self.summands(cores, axes))
-
-    def summands(self, cores: Sequence[Tensor], axes: Sequence[int], part: slice = slice(None)) -> tuple[Tensor, ...]:
-        """What some features of each term, whose cores are given, add to the mapped results, and to the squares."""
-        each = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
-        weights = [each[k][:, part] for k in self.shared]
         joined = self.map.joined(cores, axes)
-        mapped = self.map.mapped({f: self.dropout(x) for f, x in joined.items()}, weights, axes)
-        return (mapped,) if self.gain is None else (mapped, self.map.squares(joined, axes))
+        if self.gain is None or joined.keys() != {self.map.whole}:
+            return self.finished(*self._summands(joined, axes, slice(None)))
+        x = {self.map.whole: self.dropout(unit(joined[self.map.whole], self.map.rank))}
+        return added(self.map.mapped(x, self._weights(slice(None)), self.bias), (), axes)
 
-    def finished(self, total: Tensor, squares: Tensor | None = None) -> Tensor:
+    def parts(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Parts:
+        """The mapped results without norm and bias, not yet added."""
+        return self.map.mapped(self.map.joined(cores, axes), self._weights(slice(None)))
+
+    def summands(self, cores: Sequence[Tensor], axes: Sequence[int], part: slice) -> tuple[Tensor, ...]:
+        """What some features of each term, whose cores are given, add to the mapped results, and to the squares."""
+        return self._summands(self.map.joined(cores, axes), axes, part)
+
+    def _summands(self, joined: Parts, axes: Sequence[int], part: slice) -> tuple[Tensor, ...]:
+        sums = [self.map.mapped({f: self.dropout(x) for f, x in joined.items()}, self._weights(part))]
+        if self.gain is not None:
+            sums.append(squares(joined))
+        return tuple(added(x, self.map.nested, axes) for x in sums)
+
+    def _weights(self, part: slice) -> list[Tensor]:
+        """A matrix for each term."""
+        each = (self.weight if self.gain is None else self.weight * self.gain).split(self.features, 1)
+        return [each[k][:, part] for k in self.shared]
+
+    def finished(self, total: Tensor, squared: Tensor | None = None) -> Tensor:
         """The norm and the bias, given the sums over all features."""
         bias = None if self.bias is None else self.bias.reshape(-1, *[1] * self.map.rank).to(total.dtype)
-        if squares is None:
+        if squared is None:
             return total if bias is None else total + bias
-        scale = torch.rsqrt(squares / self.total + 1e-6).to(total.dtype)
+        scale = torch.rsqrt(squared / self.total + 1e-6).to(total.dtype)
         return total * scale if bias is None else torch.addcmul(bias, total, scale)
 
 
@@ -170,15 +183,19 @@ def add(parts: Sequence[Tensor]) -> Tensor:
     return first
 
 
-def _nested(frames: Iterable[Frame]) -> list[tuple[Frame, Frame]]:
-    """Frames with the smallest one that holds all their output axes and is not the whole output; few axes first."""
-    plain = sorted((f for f in frames if len(set(f)) == len(f)), key=lambda f: max((-1, *f)))  # no diagonals
-    found = []
-    for frame in plain:
-        larger = [g for g in plain if -1 in g and max(g) > max((-1, *frame)) and _holds(g, frame)]
+def nested(frames: Iterable[Frame]) -> Nested:
+    """Frames with a larger one, but not the whole output, that has all their axes, on the same diagonals; few first."""
+    every, found = list(frames), []
+    for frame in sorted(every, key=_held):
+        larger = [g for g in every if len(g) > _held(g) > _held(frame) and _same(g, frame) and _holds(g, frame)]
         if larger:
-            found.append((frame, larger[0]))
+            found.append((frame, min(larger, key=_held)))
     return found
+
+
+def _same(one: Frame, other: Frame) -> bool:
+    """Whether both have the same output axes on diagonals."""
+    return [one.index(f) for f in one] == [other.index(f) for f in other]
 
 
 def _holds(larger: Frame, frame: Frame) -> bool:

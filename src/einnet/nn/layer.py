@@ -1,7 +1,8 @@
 """`EinLayer`: the default equivariant layer, from a type to the same type."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import reduce
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -9,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, RMSNorm, add, linear, unit
+from einnet.nn.fanout import FanOut, RMSNorm, linear, unit
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.symmetry import Symmetry, as_symmetry
@@ -38,7 +39,7 @@ class EinLayer(nn.Module):
         norm: "rms", before the fan-in and the fan-out, or "none": then the layer is a polynomial up to
             its GELU, and with the right weights a given series exactly (docs/low-rank.md).
         chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
-            the backward pass: only one part's values are in memory at a time.
+            the backward pass: the pooled values of one part only are in memory at a time.
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
@@ -65,7 +66,10 @@ class EinLayer(nn.Module):
         symmetry = as_symmetry(symmetry)
         self.symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)
         self.features, self.heads = features, heads
-        self.parts = [slice(k, k + -(-heads // chunks)) for k in range(0, heads, -(-heads // chunks))]
+        if chunks > heads:
+            raise EinNetError(f"{heads} heads are pooled in {heads} chunks at most, got chunks={chunks}")
+        bounds = [heads * k // chunks for k in range(chunks + 1)]
+        self.head_slices = [slice(*b) for b in pairwise(bounds)]
         chosen = pooling_terms(self.symmetry, order) if terms is None else terms
         self.pool = EinPool(chosen, self.symmetry, scale=scale)
         self.rank = self.pool.rank
@@ -81,24 +85,35 @@ class EinLayer(nn.Module):
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
         front = to_front(x, self.rank)
         normed = front if isinstance(self.norm, nn.Identity) else unit(front, self.rank)
-        pooled = self._pooled if len(self.parts) == 1 else partial(checkpoint, self._pooled, use_reentrant=False)
-        sums = pooled(normed, masks, sizes, self.parts[0])
-        for part in self.parts[1:]:
-            sums = tuple(map(add, zip(sums, pooled(normed, masks, sizes, part), strict=True)))
-        update = nn.functional.gelu(self.fan_out.finished(*sums))
+        axes = [sizes[c] for c in self.symmetry.axes]
+        if len(self.head_slices) == 1:
+            update = self.fan_out(self._cores(normed, masks, sizes, slice(None)), axes)
+        else:
+            each = (
+                checkpoint(self._summands, normed, masks, sizes, axes, heads, use_reentrant=False)
+                for heads in self.head_slices
+            )
+            update = self.fan_out.finished(*reduce(_both, each))
+        update = nn.functional.gelu(update)
         update = self.dropout(linear(update, self.out.weight, self.out.bias, self.rank))
         front = front + update
         return from_front(front if masks is None else masks.apply(front), self.rank)
 
-    def _pooled(
-        self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], heads: slice
-    ) -> tuple[Tensor, ...]:
-        """What these heads add to the results of the fan-out."""
-        weight, bias = (p.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1) for p in self.fan_in.parameters())
+    def _cores(self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], heads: slice) -> list[Tensor]:
+        """What these heads pool."""
+        all_heads = (self.fan_in.weight, self.fan_in.bias)
+        weight, bias = (p.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1) for p in all_heads)
         if isinstance(self.norm, RMSNorm):
             weight = weight * self.norm.weight  # the norm's gain: cheaper here than in every cell
         parts = linear(normed, weight, bias, self.rank)
-        if masks is not None:
-            parts = masks.apply(parts)
-        cores = self.pool.cores([parts], sizes, masks)
-        return self.fan_out.summands(cores, [sizes[c] for c in self.symmetry.axes], heads)
+        return self.pool.cores([parts if masks is None else masks.apply(parts)], sizes, masks)
+
+    def _summands(
+        self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], axes: Sequence[int], heads: slice
+    ) -> tuple[Tensor, ...]:
+        """What these heads add to the results of the fan-out."""
+        return self.fan_out.summands(self._cores(normed, masks, sizes, heads), axes, heads)
+
+
+def _both(one: Sequence[Tensor], other: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True))

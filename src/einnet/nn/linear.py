@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input, with_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import FanOut, add
+from einnet.nn.fanout import FanOut, Frame, Parts, add, added, nested
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import check_scale, pool_cores
 from einnet.plan import Plan
@@ -61,30 +61,37 @@ class EinLinear(nn.Module):
         self.constants = FanOut(self.constants_plan, 1, out_features, bias=False) if bias else None
         if self.constants is not None:
             nn.init.zeros_(self.constants.weight)
+        every = [*self.maps, *([] if self.constants is None else [self.constants])]
+        self.nested = nested(dict.fromkeys(f for fan_out in every for f in fan_out.map.groups))  # type: ignore[union-attr]
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Masks = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         sizes = bind_sizes(self.signature, self.in_features, inputs, sizes)
         masks = Masks.make(mask, every_class(self.signature), sizes, batch_of(self.signature.inputs, inputs))
         output = self.signature.output
         axes = [sizes[c] for c in output.axes]
-        parts: list[Tensor] = []
+        parts: dict[Frame, Tensor] = {}
         for x, source, plan, fan_out in zip(inputs, self.signature.inputs, self.plans, self.maps, strict=True):
             front = to_front(x, len(source.axes))
             its = masks.restricted_to(source) if masks is not None else None
             if its is not None:
                 front = its.apply(front)
             cores = pool_cores(plan, [front] * plan.slots, sizes, its, self.scale)
-            parts.append(fan_out(cores, axes))
+            parts = _merged(parts, fan_out.parts(cores, axes))  # type: ignore[operator]
         if self.constants is not None:
-            one = parts[0].new_ones(1)
-            parts.append(self.constants([one] * len(self.constants_plan.terms), axes))
-        total = add(parts)
+            one = inputs[0].new_ones(1)
+            parts = _merged(parts, self.constants.parts([one] * len(self.constants_plan.terms), axes))
+        total = added(parts, self.nested, axes)
         if masks is not None:
             total = masks.restricted_to(output).apply(total)
         return from_front(total, len(output.axes))
 
     def extra_repr(self) -> str:
         return f"{self.signature}, {self.in_features} -> {self.out_features}"
+
+
+def _merged(one: Parts, other: Parts) -> dict[Frame, Tensor]:
+    """Those of one frame are added."""
+    return {f: add([p[f] for p in (one, other) if f in p]) for f in {**one, **other}}
 
 
 def _linear_plan(source: Symmetry, target: Symmetry) -> Plan:

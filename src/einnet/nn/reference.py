@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import CoreMap, Frame, linear
+from einnet.nn.fanout import CoreMap, added, linear
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
@@ -49,7 +49,7 @@ class ReferenceBlock(nn.Module):
         symmetry = as_symmetry(symmetry)
         self.pool = EinPool(reference_terms(symmetry) if terms is None else terms, symmetry, scale="sum")
         self.symmetry = self.pool.symmetry
-        self.heads, self.map = heads, CoreMap(self.pool.plan)
+        self.heads, self.map = heads, CoreMap(self.pool.plan, expand_first=True)
         self.mlp = perceptron(heads * self.pool.fan_out, hidden, out_features)
 
     def forward(self, x: Tensor, mask: MaskLike | Masks = None) -> Tensor:
@@ -65,15 +65,11 @@ class ReferenceBlock(nn.Module):
         if masks is not None:
             soft = masks.apply(soft)
         axes = [sizes[c] for c in self.symmetry.axes]
-        y = self._perceptron(self.map.joined(self.pool.cores([soft], sizes, masks), axes), axes)
-        return from_front(y if masks is None else masks.apply(y), rank)
-
-    def _perceptron(self, joined: Mapping[Frame, Tensor], axes: Sequence[int]) -> Tensor:
-        """The MLP, its first matrix applied before results are broadcast."""
         first, second = (m for m in self.mlp if isinstance(m, nn.Linear))
-        y = self.map.mapped(joined, first.weight.split(self.heads, 1), axes)
-        y.add_(first.bias.reshape(-1, *[1] * self.pool.rank))
-        return linear(nn.functional.gelu(y), second.weight, second.bias, self.pool.rank)
+        joined = self.map.joined(self.pool.cores([soft], sizes, masks), axes)
+        y = added(self.map.mapped(joined, first.weight.split(self.heads, 1), first.bias), (), axes)
+        y = linear(nn.functional.gelu(y), second.weight, second.bias, rank)
+        return from_front(y if masks is None else masks.apply(y), rank)
 
 
 class ReferenceBody(nn.Module):

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["align", "contract", "largest", "on_diagonals", "reduce"]
+__all__ = ["align", "contract", "largest", "reduce"]
 
 Tuple = tuple[str, ...]
 
 
 def reduce(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
     """Diagonals of repeated indices, sums over those that the output lacks."""
-    x, names = on_diagonals(x, tup)
+    x, names = _on_diagonals(x, tup)
     if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
         x = x.sum(gone)
     return align(x, [n for n in names if n in output], output)
@@ -20,13 +20,13 @@ def reduce(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
 
 def largest(x: Tensor, tup: Tuple, output: Tuple) -> Tensor:
     """As `reduce`, the largest value in place of the sum; zero where there is none."""
-    x, names = on_diagonals(x, tup)
+    x, names = _on_diagonals(x, tup)
     if gone := [k - len(names) for k, n in enumerate(names) if n not in output]:
         x = x.sum(gone) if any(x.shape[k] == 0 for k in gone) else x.amax(gone)
     return align(x, [n for n in names if n in output], output)
 
 
-def on_diagonals(x: Tensor, tup: Tuple) -> tuple[Tensor, list[str]]:
+def _on_diagonals(x: Tensor, tup: Tuple) -> tuple[Tensor, list[str]]:
     """Each index once."""
     names = list(tup)
     for name in dict.fromkeys(tup):

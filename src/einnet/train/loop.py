@@ -1,6 +1,7 @@
 """The one training loop, on Lightning."""
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from einnet.errors import CheckpointError
+from einnet.errors import CheckpointError, EinNetError
 from einnet.train.callbacks import Clock, Keep, ProgressBar, bf16_is_fast
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -49,6 +50,8 @@ def fit(
     if resume and not run.last.is_file():
         raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
     processes = options.devices * options.nodes
+    if options.nodes > 1 and "RANK" not in os.environ:
+        raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/scale.md")
     trainer = Trainer(
         max_steps=total,
         accelerator="auto",

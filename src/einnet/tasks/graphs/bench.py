@@ -10,12 +10,14 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any, Literal
 
+from einnet.errors import EinNetError
 from einnet.files import write_whole
-from einnet.tasks.graphs.data import GraphPair, relabelled
+from einnet.tasks.graphs.data import MOST_NODES, GraphPair, relabelled
 from einnet.tasks.many import check_conditions, in_processes
 
 __all__ = ["Protocol", "Settings", "measured", "summary"]
 
+REVISION = 1  # of how pairs are compared: what was found by another one is not used again
 Protocol = Literal["untrained", "trained"]
 
 
@@ -33,7 +35,9 @@ def measured(
     pairs: Sequence[GraphPair], settings: Settings, folder: Path, processes: int | None = None
 ) -> list[dict[str, Any]]:
     """What was found for each pair; those that are in the folder already are not done again, small ones come first."""
-    check_conditions(folder, asdict(settings))
+    if settings.protocol == "untrained" and (large := max(len(p.one) for p in pairs)) > MOST_NODES:
+        raise EinNetError(f"the untrained protocol is for graphs of up to {MOST_NODES} nodes, got one of {large}")
+    check_conditions(folder, asdict(settings) | {"revision": REVISION})
     found = {p.number: _done(folder, p) for p in pairs}
     todo = sorted((p for p in pairs if found[p.number] is None), key=lambda p: len(p.one))
     in_processes(partial(_one, settings=settings, folder=folder), todo, processes, "pairs", len(pairs))
@@ -80,16 +84,15 @@ def _untrained(pair: GraphPair, settings: Settings) -> dict[str, Any]:
 def _trained(pair: GraphPair, settings: Settings) -> dict[str, Any]:
     from einnet.tasks.graphs.trained import THRESHOLD, Learned, learned
 
-    found = Learned(0, 0)
-    for seed in range(settings.seeds):
-        found = learned(pair, settings.order, settings.depth, seed)
-        if found.apart:
-            break
+    found: list[Learned] = []
+    while len(found) < settings.seeds and not (found and found[-1].apart):
+        found.append(learned(pair, settings.order, settings.depth, len(found)))
     return {
-        "apart": found.apart,
-        "t2": found.of_pair,
-        "t2_copies": found.of_copies,
-        "control_apart": found.of_copies > THRESHOLD,
+        "apart": found[-1].apart,
+        "networks": len(found),
+        "t2": found[-1].of_pair,
+        "t2_copies": max(x.of_copies for x in found),
+        "control_apart": any(x.of_copies > THRESHOLD for x in found),
     }
 
 
@@ -107,6 +110,7 @@ def summary(found: Iterable[Mapping[str, Any]], settings: Settings) -> dict[str,
         result |= {
             "smallest ratio of a pair told apart": min((r["ratio"] for r in every if r["apart"]), default=None),
             "largest ratio of a pair not told apart": max((r["ratio"] for r in every if not r["apart"]), default=None),
+            "told apart, but not in exact arithmetic": sum(r["apart"] and not r["exact_apart"] for r in every),
             "largest ratio of relabelled copies": max((r["control_ratio"] for r in every), default=None),
         }
     return result

@@ -11,10 +11,11 @@ import numpy as np
 
 from einnet.errors import DataError
 
-__all__ = ["Graph", "GraphPair", "read_family", "read_pairs", "relabelled"]
+__all__ = ["MOST_NODES", "Graph", "GraphPair", "read_family", "read_pairs", "relabelled"]
 
 Graph = np.ndarray  # (n, n) in double precision, 1 where there is an edge
 MOST_PAIRS = 10_000
+MOST_NODES = 512  # for exact arithmetic
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def read_family(file: Path) -> list[Graph]:
         raise DataError(f"{file} can't be read: {error}") from None
     if len(lines) < 2:
         raise DataError(f"{file} has {len(lines)} graphs: there must be two at least to be told apart")
-    return [_graph(line, f"{file}, line {k}") for k, line in enumerate(lines, start=1)]
+    graphs = [_graph(line, f"{file}, graph {k}") for k, line in enumerate(lines, start=1)]
+    if len(sizes := {len(g) for g in graphs}) > 1:
+        raise DataError(f"{file} has graphs of {min(sizes)} to {max(sizes)} nodes; those of a family have as many")
+    return graphs
 
 
 def _pair(number: int, content: Any, place: str) -> GraphPair:
