@@ -9,7 +9,7 @@ Each part is stored when it is done, and not done again.
 import json
 import platform
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import growth
 import large
@@ -36,7 +36,9 @@ app = App(help=__doc__)
 @app.default
 def main(
     *,
-    only: Annotated[list[str] | None, Parameter(negative="")] = None,
+    only: Annotated[
+        list[Literal["layers", "roofline", "growth", "large", "startup"]] | None, Parameter(negative="")
+    ] = None,
     stored: Path = Path("runs/speed"),
     out: Path = Path("benchmarks/RESULTS.md"),
 ) -> None:
@@ -45,7 +47,7 @@ def main(
     Parameters
     ----------
     only
-        Measure this part (again): layers, roofline, growth, large, startup. May be given several times.
+        Measure this part (again). May be given several times.
     stored
         Folder of what was measured.
     out

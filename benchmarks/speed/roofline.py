@@ -52,6 +52,8 @@ def measured(dtype: str) -> dict[str, Any]:
     gradient = torch.randn_like(x)
 
     def step() -> None:
+        x.grad = None
+        layer.zero_grad()
         layer(x).backward(gradient)
 
     def forward() -> None:

@@ -39,9 +39,11 @@ def test_recomputing_networks_compile_too():
 
 
 @pytest.mark.parametrize("block", ["default", "reference"])
-def test_an_exported_network_runs_at_another_size(block):
+def test_an_exported_network_runs_at_another_size(block, tmp_path):
     net = small(block)
     n = torch.export.Dim("n", min=2)
     program = torch.export.export(net, (torch.randn(6, 6, 3),), dynamic_shapes={"inputs": ({0: n, 1: n},)})
     x = torch.randn(11, 11, 3)
     assert torch.allclose(program.module()(x), net(x), atol=1e-5)
+    torch.export.save(program, tmp_path / "net.pt2")
+    assert torch.allclose(torch.export.load(tmp_path / "net.pt2").module()(x), net(x), atol=1e-5)
