@@ -16,7 +16,7 @@ from einnet.tasks.graphs.data import GraphPair, read_pairs
 from einnet.tasks.graphs.report import IN_REGULAR, PUBLISHED
 
 UNTRAINED = {2: Settings("untrained", 2, 8, 4), 5: Settings("untrained", 5, 8, 4), 7: Settings("untrained", 7, 8, 2)}
-TRAINED = {2: Settings("trained", 2, 6, 2), 5: Settings("trained", 5, 6, 2)}
+TRAINED = {5: Settings("trained", 5, 6, 1)}
 TRAINED_ON = ("Basic", "Regular", "Extension")
 FAMILIES = ("sr16622", "sr251256")
 NEAR, FAR, COPIES = (

@@ -39,8 +39,8 @@ def results(progress: Callable[[list], Any]) -> dict[str, float]:
 def tables(found: dict[str, float]) -> list[str]:
     return [
         f'A step of AdamW of `EinNet("aaH", {FEATURES}, {FEATURES}, heads={HEADS}, hidden={HIDDEN}, depth={DEPTH}, '
-        f"recompute=True, chunks={CHUNKS})` on a relation of {N:,} things, single precision, takes {found['seconds']:.0f} s; "
-        f"the whole process is at most {found['gib']:.1f} GiB large."
+        f"recompute=True, chunks={CHUNKS})` on a relation of {N:,} things, single precision, takes "
+        f"{found['seconds']:.0f} s; the whole process is at most {found['gib']:.1f} GiB large."
     ]
 
 

