@@ -183,7 +183,7 @@ def test_the_bench_counts_and_goes_on_where_it_was(tmp_path, puzzles):
     assert (tmp_path / "tasks" / "good.json").stat().st_mtime_ns == kept
     renamed = replace(puzzles["none"], name="good")  # another task of that name is not taken for this one
     assert measured({"good": renamed}, tmp_path, 20, networks=False, processes=1)["good"]["failure"] == "no view fits"
-    with pytest.raises(CheckpointError, match="give another --out"):
+    with pytest.raises(CheckpointError, match="give another folder"):
         measured(puzzles, tmp_path, 30, networks=False, processes=1)
 
 

@@ -149,6 +149,7 @@ def test_files(file, tmp_path):
         ("a.json", '[{"category": "x", "g": "Bw"}]', "pair 0: expected texts called category, g and h"),
         ("a.json", '[{"category": "x", "g": "Bw", "h": "é"}]', "pair 0, h: 'é' is not graph6"),
         ("a.json", '[{"category": "x", "g": "Bw", "h": "C~"}]', "have 3 and 4 nodes"),
+        ("a.json", '[{"category": "x", "g": "?", "h": "?"}]', "pair 0, g: a graph without nodes"),
         ("a.g6", "Bw", "has 1 graphs: there must be two"),
         ("a.g6", "Bw\nB", "graph 2: 'B' is not graph6"),
         ("a.g6", "Bw\nC~", "graphs of 3 to 4 nodes"),
@@ -172,7 +173,7 @@ def test_the_bench_goes_on_where_it_was(file, tmp_path, capsys):
     second = summary(measured(read_pairs(file), settings, out, processes=1), settings)
     assert (out / "pairs" / "0000.json").stat().st_mtime_ns == written
     assert second["total"] == {"pairs": 2, "apart": 1, "exact": 1, "false positives": 0}
-    with pytest.raises(CheckpointError, match="give another --out"):
+    with pytest.raises(CheckpointError, match="begun with order 2, not with order 5: give another folder"):
         measured(read_pairs(file), Settings("untrained", 5, 6, 1), out, processes=1)
     assert main([*arguments, "--category", "Basik", "--out", str(out)]) == 2
     assert "Basic" in capsys.readouterr().err

@@ -39,8 +39,10 @@ def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
     if not file.exists():
         with write_whole(file) as temporary:
             temporary.write_text(json.dumps(conditions))
-    if (found := json.loads(file.read_text())) != conditions:
-        raise CheckpointError(f"{folder} was begun with {found}, not with {conditions}: give another --out")
+    found = json.loads(file.read_text())
+    if other := [k for k in {**conditions, **found} if found.get(k) != conditions.get(k)]:
+        began, now = (", ".join(f"{k} {d.get(k)}" for k in other) for d in (found, conditions))
+        raise CheckpointError(f"{folder} was begun with {began}, not with {now}: give another folder")
 
 
 def _one_thread() -> None:

@@ -5,6 +5,9 @@ Torch is imported inside the function: the command line must be quick to answer 
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from einnet.errors import EinNetError, did_you_mean
 from einnet.files import write_whole
@@ -24,7 +27,7 @@ def bench(
     order: int = 5,
     depth: int | None = None,
     seeds: int = 4,
-    category: list[str] | None = None,
+    category: Annotated[list[str] | None, Parameter(negative="")] = None,
     processes: int | None = None,
     out: Path | None = None,
     as_json: Json = False,

@@ -71,9 +71,12 @@ def _graph(text: str, place: str) -> Graph:
     import networkx as nx
 
     try:
-        return nx.to_numpy_array(nx.from_graph6_bytes(text.encode("ascii"))).astype(np.float64)
+        graph = nx.to_numpy_array(nx.from_graph6_bytes(text.encode("ascii"))).astype(np.float64)
     except (nx.NetworkXError, ValueError, IndexError) as error:
         raise DataError(f"{place}: {text[:40]!r} is not graph6: {error}") from None
+    if len(graph) == 0:
+        raise DataError(f"{place}: a graph without nodes")
+    return graph
 
 
 def relabelled(graph: Graph, rng: np.random.Generator) -> Graph:
