@@ -47,6 +47,8 @@ def expand(core: Tensor, frame: Sequence[int], sizes: Sequence[int]) -> Tensor:
 
     `frame` is that of the `Result`; `sizes` are the sizes of the output's axes.
     """
+    if list(frame) == list(range(len(frame))):
+        return core
     names = list(dict.fromkeys(frame))
     held = sorted(f for f in names if f >= 0)
     x = align(core, held, names)

@@ -215,13 +215,13 @@ def pool_cores(
     if scale == "sum":
         return cores
     scaled = []
-    for core, term, classes, result in zip(cores, plan.terms, plan.index_classes, plan.results, strict=True):
-        if term.summed:
+    for k, (core, term, summed) in enumerate(zip(cores, plan.terms, plan.summed, strict=True)):
+        if summed:
             power = -1.0 if term.order == 1 else -0.5
             if masks is None or not masks.by_class:
-                core = core * max(prod([sizes[classes[i]] for i in term.summed]), 1) ** power
+                core = core * max(prod([sizes[c] for c in summed]), 1) ** power
             else:
-                counts = masks.counts(term, classes, sizes, result.core)
+                counts = masks.counts(term, plan.index_classes[k], sizes, plan.results[k].core)
                 wide = torch.promote_types(core.dtype, torch.float32)
                 core = core * counts.clamp(min=1).to(wide).pow(power).to(core.dtype)
         scaled.append(core)

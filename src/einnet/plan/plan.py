@@ -68,6 +68,7 @@ class Plan:
     steps: tuple[Step, ...]
     results: tuple[Result, ...]
     index_classes: tuple[Mapping[str, str], ...]
+    summed: tuple[tuple[str, ...], ...]  # for each term the classes of the indices that its output lacks
 
     @classmethod
     def make(
@@ -133,4 +134,5 @@ def _planned(
     builder = Builder(1 + max((k for s in sources for k in s), default=-1))
     found = tuple(map(dict, classes))
     results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in zip(terms, sources, found, strict=True))
-    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, found)
+    summed = tuple(tuple(c[i] for i in t.summed) for t, c in zip(terms, found, strict=True))
+    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, found, summed)
