@@ -1,16 +1,11 @@
-"""Whether time and memory of pooling grow as the plan says; run by __main__.py, which runs this file too.
+"""Whether time and memory of pooling grow as the plan says; run by __main__.py."""
 
-.venv/bin/python benchmarks/speed/growth.py "aa" 512        # MiB of a forward pass, in a process of its own
-"""
-
-import sys
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import torch
-from measure import alternated, grown, table
-from measure import growth as grows
+from measure import allocated, alternated, table
 
 from einnet import EinPool, Symmetry
 from einnet.terms import pooling_terms
@@ -55,7 +50,7 @@ def results(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
         pool, x = made(name, n)
         (times,) = alternated([lambda pool=pool, x=x: cores(pool, x)], 3.0, least=5)
         flops, entries = planned(pool, n)
-        mib = grown(__file__, name, n)
+        mib = allocated(lambda pool=pool, x=x: cores(pool, x))
         rows.append(
             {"what": name, "n": n, "plan": str(pool.plan.flops), "seconds": median(times), "flops": flops}
             | {"mib": mib, "planned_mib": entries * 4 / 2**20}
@@ -66,7 +61,7 @@ def results(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
 def tables(found: list[dict[str, Any]]) -> list[str]:
     lines = [
         f"Pooling alone, forward, {HEADS} features for each operand, single precision: nanoseconds for each FLOP of "
-        "the plan, and the growth of a process beside the sizes of the plan's values. Spread: the largest over the "
+        "the plan, and what the tensors take beside the sizes of the plan's values. Spread: the largest over the "
         "smallest.",
         "",
     ]
@@ -87,9 +82,3 @@ def _listed(values: list[float]) -> str:
 
 def _spread(values: list[float]) -> str:
     return f"{max(values) / min(values):.2f}"
-
-
-if __name__ == "__main__":
-    cores(*made(sys.argv[1], 8))
-    pool, x = made(sys.argv[1], int(sys.argv[2]))
-    print(grows(lambda: cores(pool, x)))

@@ -5,10 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import torch
-from measure import resident
 
 from einnet import EinNet
 
@@ -27,7 +27,7 @@ def step() -> tuple[float, float]:
     loss = (net(x) - x.transpose(0, 1)).square().mean()
     loss.backward()
     optimizer.step()
-    return time.perf_counter() - start, resident("VmHWM") / 2**20
+    return time.perf_counter() - start, getrusage(RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def results(progress: Callable[[list], Any]) -> dict[str, float]:

@@ -1,15 +1,11 @@
-"""Layers side by side: forward and backward, time and memory. Run by __main__.py, which runs this file too:
+"""Layers side by side: forward and backward, time and memory; run by __main__.py."""
 
-.venv/bin/python benchmarks/speed/layers.py "PPGN" 128 64        # MiB of one pass, in a process of its own
-"""
-
-import sys
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
 import torch
-from measure import alternated, grown, growth, ratio, table
+from measure import allocated, alternated, ratio, table
 from peers import DeepSetsLayer, Dense15, PPGNBlock, Transcription, TransformerLayer
 from torch import nn
 
@@ -115,7 +111,7 @@ def results(progress: Callable[[list], Any]) -> dict[str, list[Row]]:
     for n, features in MEMORY_AT:
         for ours, other in (*SAME[:2], *OTHERS):
             if fits((ours, other), n):
-                mib = [grown(__file__, name, n, features) for name in (ours, other)]
+                mib = [allocated(a_pass(*made(name, n, features))) for name in (ours, other)]
                 memory.append({"ours": ours, "other": other, "n": n, "features": features, "mib": mib})
     return {"times": times, "memory": memory}
 
@@ -139,7 +135,7 @@ def tables(found: dict[str, list[Row]]) -> list[str]:
         "",
         "### Memory",
         "",
-        "Growth of a process of its own by one pass, single precision, MiB.",
+        "What the tensors of a pass take at most, single precision, MiB.",
         "",
     ]
     head = ["ours", "other", "n", "features", "ours MiB", "other MiB", "ratio"]
@@ -165,9 +161,3 @@ def _times(rows: list[Row]) -> list[str]:
         return f"{row['ratio']:.2f} ({row['ms'][0]:.2f} ms)" if row else ""
 
     return table(head, [[*key, *(cell(by_n.get(n)) for n in sizes)] for key, by_n in grouped.items()])
-
-
-if __name__ == "__main__":
-    name, n, features = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    a_pass(*made(name, 4, features))()
-    print(growth(a_pass(*made(name, n, features))))

@@ -1,13 +1,13 @@
-"""Times of contestants that take turns in one process, and the memory that one needs in a process of its own."""
+"""Times of contestants that take turns in one process, and the memory that a step takes."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from itertools import accumulate
 from statistics import median
 
-__all__ = ["alternated", "grown", "growth", "ratio", "resident", "table"]
+from torch.profiler import ProfilerActivity, profile
+
+__all__ = ["allocated", "alternated", "ratio", "table"]
 
 
 def alternated(
@@ -31,27 +31,13 @@ def ratio(others: Sequence[float], ours: Sequence[float]) -> float:
     return median(a / b for a, b in zip(others, ours, strict=True))
 
 
-def resident(name: str) -> int:
-    """A number of KiB from what Linux says of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name))
-
-
-def growth(step: Callable[[], object]) -> float:
-    """By how many MiB this process grows at most while it runs the step."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
-    before = resident("VmRSS")
-    step()
-    return (resident("VmHWM") - before) / 1024
-
-
-def grown(script: str, *arguments: object) -> float:
-    """The number that a script prints when it is run with these arguments in a process of its own."""
-    command = [sys.executable, script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return float(done.stdout.split()[-1])
+def allocated(step: Callable[[], object]) -> float:
+    """The MiB that the tensors of a step take at most, beside those that were there before."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        step()
+    assert found.profiler is not None and found.profiler.kineto_results is not None
+    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(accumulate(e.nbytes() for e in sorted(events, key=lambda e: e.start_ns()))) / 2**20
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
