@@ -17,7 +17,7 @@ from einnet.tasks.graphs.report import IN_REGULAR, PUBLISHED
 
 UNTRAINED = {2: Settings("untrained", 2, 8, 4), 5: Settings("untrained", 5, 8, 4), 7: Settings("untrained", 7, 8, 2)}
 TRAINED = {5: Settings("trained", 5, 6, 1)}
-TRAINED_ON = ("Basic", "Regular", "Extension")
+TRAINED_ON = ("Basic", "Extension")
 FAMILIES = ("sr16622", "sr251256")
 NEAR, FAR, COPIES = (
     "smallest ratio of a pair told apart",
