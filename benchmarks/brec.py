@@ -1,6 +1,6 @@
 """Graphs that are not isomorphic, told apart by more and more pooling operations; writes benchmarks/brec.md.
 
-    .venv/bin/python benchmarks/brec.py --data FOLDER       # an hour and a half on two cores, resumable
+    .venv/bin/python benchmarks/brec.py --data FOLDER       # an hour on two cores, resumable
 
 FOLDER has brec_pairs.json, and sr16622.g6 and sr251256.g6, families of strongly regular graphs.
 """

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from layers import a_pass
 from measure import alternated, table
 from torch.profiler import ProfilerActivity, profile
 
@@ -49,12 +50,7 @@ def measured(dtype: str) -> dict[str, Any]:
     kind = getattr(torch, dtype)
     layer = EinLayer("aaH", FEATURES, HEADS).to(kind)
     x = torch.randn(N, N, FEATURES, dtype=kind, requires_grad=True)
-    gradient = torch.randn_like(x)
-
-    def step() -> None:
-        x.grad = None
-        layer.zero_grad()
-        layer(x).backward(gradient)
+    step = a_pass(layer, x)
 
     def forward() -> None:
         with torch.no_grad():

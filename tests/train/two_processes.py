@@ -1,6 +1,6 @@
 """Trains a small network on the halves of the same batches in one or two processes; writes its weights.
 
-python two_processes.py FOLDER DEVICES
+python two_processes.py FOLDER DEVICES [MACHINES]
 """
 
 import sys
@@ -35,7 +35,8 @@ def made() -> Task:
 
 
 if __name__ == "__main__":
-    out, devices, nodes = Path(sys.argv[1]), int(sys.argv[2]), int((*sys.argv, 1)[3])
+    out, devices = Path(sys.argv[1]), int(sys.argv[2])
+    nodes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     run = Run.create(out, "squares", {})
     fit(made, run, Options(steps=6, devices=devices, nodes=nodes, precision="32", out=out), steps=6, every=6, warmup=1)
     print(run.folder)

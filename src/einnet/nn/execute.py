@@ -12,9 +12,9 @@ from torch import Tensor
 from einnet.errors import ShapeError
 from einnet.nn.loops import contract_in_loop
 from einnet.nn.steps import align, contract, reduce
-from einnet.plan import Plan
+from einnet.plan import Plan, Step
 
-__all__ = ["expand", "from_front", "run_plan", "to_front"]
+__all__ = ["expand", "from_front", "run_plan", "run_step", "to_front"]
 
 
 def to_front(x: Tensor, rank: int) -> Tensor:
@@ -32,14 +32,17 @@ def run_plan(plan: Plan, slots: Sequence[Tensor]) -> list[Tensor]:
         raise ShapeError(f"the plan reads {plan.slots} tensors, got {len(slots)}")
     values = list(slots)
     for step in plan.steps:
-        sources = [values[k] for k in step.sources]
-        if len(sources) == 1:
-            values.append(reduce(sources[0], step.operands[0], step.output))
-        elif step.loop:
-            values.append(contract_in_loop(sources, step.operands, step.output, step.loop))
-        else:
-            values.append(contract(sources, step.operands, step.output))
+        values.append(run_step(step, [values[k] for k in step.sources]))
     return [values[r.value] for r in plan.results]
+
+
+def run_step(step: Step, sources: Sequence[Tensor]) -> Tensor:
+    """The value of a step."""
+    if len(sources) == 1:
+        return reduce(sources[0], step.operands[0], step.output)
+    if step.loop:
+        return contract_in_loop(sources, step.operands, step.output, step.loop)
+    return contract(sources, step.operands, step.output)
 
 
 def expand(core: Tensor, frame: Sequence[int], sizes: Sequence[int]) -> Tensor:

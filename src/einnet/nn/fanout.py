@@ -82,12 +82,16 @@ class CoreMap:
             found[frame] = _joined(each, _held(frame))
         return found
 
-    def mapped(self, joined: Parts, weights: Sequence[Tensor], bias: Tensor | None = None) -> Parts:
-        """Given a matrix for each term; the bias is added to what fills the output, which must be there."""
-        if bias is not None and self.whole not in self.groups:
-            raise AssertionError("a bias needs a result that fills the output")
-        columns = {f: torch.cat([weights[k] for k in members], 1) for f, members in self.groups.items()}
-        return {f: linear(x, columns[f], bias if f == self.whole else None, _held(f)) for f, x in joined.items()}
+    def mapped(self, joined: Parts, weights: Sequence[Tensor]) -> Parts:
+        """Given a matrix for each term."""
+        return {f: linear(x, self._columns(f, weights), None, _held(f)) for f, x in joined.items()}
+
+    def mapped_whole(self, x: Tensor, weights: Sequence[Tensor], bias: Tensor | None) -> Tensor:
+        """The map of the cores that fill the output, with a bias: all there are with `expand_first`."""
+        return linear(x, self._columns(self.whole, weights), bias, self.rank)
+
+    def _columns(self, frame: Frame, weights: Sequence[Tensor]) -> Tensor:
+        return torch.cat([weights[k] for k in self.groups[frame]], 1)
 
 
 def squares(joined: Parts) -> Parts:
@@ -139,8 +143,8 @@ class FanOut(nn.Module):
         joined = self.map.joined(cores, axes)
         if self.gain is None or joined.keys() != {self.map.whole}:
             return self.finished(*self._summands(joined, axes, slice(None)))
-        x = {self.map.whole: self.dropout(unit(joined[self.map.whole], self.map.rank))}
-        return added(self.map.mapped(x, self._weights(slice(None)), self.bias), (), axes)
+        x = self.dropout(unit(joined[self.map.whole], self.map.rank))
+        return self.map.mapped_whole(x, self._weights(slice(None)), self.bias)
 
     def parts(self, cores: Sequence[Tensor], axes: Sequence[int]) -> Parts:
         """The mapped results without norm and bias, not yet added."""

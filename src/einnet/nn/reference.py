@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.errors import EinNetError
 from einnet.nn.binding import check_features
 from einnet.nn.execute import from_front, to_front
-from einnet.nn.fanout import CoreMap, added, linear
+from einnet.nn.fanout import CoreMap, linear
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
@@ -67,7 +67,7 @@ class ReferenceBlock(nn.Module):
         axes = [sizes[c] for c in self.symmetry.axes]
         first, second = (m for m in self.mlp if isinstance(m, nn.Linear))
         joined = self.map.joined(self.pool.cores([soft], sizes, masks), axes)
-        y = added(self.map.mapped(joined, first.weight.split(self.heads, 1), first.bias), (), axes)
+        y = self.map.mapped_whole(joined[self.map.whole], first.weight.split(self.heads, 1), first.bias)
         y = linear(nn.functional.gelu(y), second.weight, second.bias, rank)
         return from_front(y if masks is None else masks.apply(y), rank)
 

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError
-from einnet.nn.execute import expand
+from einnet.nn.execute import expand, run_step
 from einnet.nn.loops import LoopedEinsum, narrow
-from einnet.nn.steps import contract, reduce
 from einnet.plan import Plan, Step
 from einnet.symmetry import Symmetry
 from einnet.tasks.graphs.data import MOST_NODES, Graph
@@ -80,13 +79,7 @@ def _run(plan: Plan, slots: Sequence[Tensor]) -> list[Tensor]:
     values = list(slots)
     for step in plan.steps:
         sources = [values[k] for k in step.sources]
-        if len(sources) == 1:
-            value = reduce(sources[0], step.operands[0], step.output)
-        elif step.loop:
-            value = _in_loop(sources, step)
-        else:
-            value = contract(sources, step.operands, step.output)
-        values.append(value % PRIME)
+        values.append(_in_loop(sources, step) if step.loop else run_step(step, sources) % PRIME)
     return [values[r.value] for r in plan.results]
 
 
