@@ -11,9 +11,10 @@ from typing import Any
 from cyclopts import App
 
 from einnet.files import write_whole
-from einnet.tasks.graphs.bench import Settings, measured, summary
+from einnet.tasks.graphs.bench import measured, summary
 from einnet.tasks.graphs.data import GraphPair, read_pairs
 from einnet.tasks.graphs.report import IN_REGULAR, PUBLISHED
+from einnet.tasks.graphs.settings import Settings
 
 UNTRAINED = {2: Settings("untrained", 2, 8, 4), 5: Settings("untrained", 5, 8, 4), 7: Settings("untrained", 7, 8, 2)}
 TRAINED = {5: Settings("trained", 5, 6, 4)}

@@ -14,10 +14,11 @@ from einnet.nn import EinNet
 from einnet.nn.execute import to_front
 from einnet.nn.fanout import linear
 from einnet.plan import Plan
-from einnet.tasks.graphs.bench import Settings, measured, summary
+from einnet.tasks.graphs.bench import measured, summary
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
 from einnet.tasks.graphs.modular import PRIME, ModularNet, _run
 from einnet.tasks.graphs.report import BREC, PUBLISHED, print_summary
+from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
 from einnet.terms import State, pooling_terms

@@ -2,5 +2,5 @@
 
 Read in this order: `data` (pairs of graphs and their files), `untrained` (networks with random weights,
 in double precision), `modular` (the same operations in exact arithmetic), `trained` (BREC's own protocol:
-a network for each pair), `bench` (all pairs), `report` (tables, beside published ones), `commands`.
+a network for each pair), `settings`, `bench` (all pairs), `report` (tables, beside published ones), `commands`.
 """

@@ -3,32 +3,22 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
-from typing import Any, Literal
+from typing import Any
 
 from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, relabelled
+from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.many import check_conditions, in_processes
 
-__all__ = ["Protocol", "Settings", "measured", "summary"]
+__all__ = ["measured", "summary"]
 
 REVISION = 1  # of how pairs are compared: what was found by another one is not used again
-Protocol = Literal["untrained", "trained"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most."""
-
-    protocol: Protocol
-    order: int
-    depth: int
-    seeds: int
 
 
 def measured(

@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from einnet.errors import EinNetError, did_you_mean
 from einnet.files import write_whole
 from einnet.tasks.common import Json, say
-from einnet.tasks.graphs.bench import Protocol, Settings, measured, summary
 from einnet.tasks.graphs.data import GraphPair, read_pairs
+from einnet.tasks.graphs.settings import Protocol, Settings
 
 __all__ = ["bench"]
 
@@ -66,6 +66,8 @@ def bench(
         if value is not None and value < 1:
             raise EinNetError(f"--{name} must be 1 or more, got {value}")
     pairs = _chosen(read_pairs(data), category)
+    from einnet.tasks.graphs.bench import measured, summary
+
     settings = Settings(protocol, order, depth or DEPTHS[protocol], seeds)
     folder = out or Path("runs") / f"brec-{data.stem}-{protocol}-{order}"
     found = summary(measured(pairs, settings, folder, processes), settings)
