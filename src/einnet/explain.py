@@ -1,6 +1,6 @@
 """What follows from a signature, as text: its group, linear maps, pooling operations, plan and cost."""
 
-from einnet.symmetry import Signature, Symmetry
+from einnet.symmetry import Signature, Symmetry, state_of
 from einnet.terms import Term, linear_terms, pooling_terms
 from einnet.terms.path import affordable, exponent
 
@@ -12,10 +12,9 @@ def explanation(
 ) -> str:
     """The text of `einnet explain`."""
     from einnet.nn import EinLayer, EinNet
-    from einnet.nn.typemap import state_of
 
     parsed = Signature(signature)
-    terms = pooling_terms(state_of(parsed, None), order)
+    terms = pooling_terms(state_of(parsed), order)
     kept, costly = affordable(terms, max_exponent)
     net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, depth, terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))

@@ -6,13 +6,14 @@ tensors. Both parse, print back the user's letters, and compare up to a renaming
 framework that has numpy's indexing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
-from einnet.errors import NotationError, ShapeError
+from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.group import GroupElement
 
 __all__ = ["GroupElement", "Signature", "Symmetry"]
@@ -264,6 +265,34 @@ class Signature:
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """A type, given as such or in its notation."""
     return symmetry if isinstance(symmetry, Symmetry) else Symmetry(symmetry)
+
+
+def state_of(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
+    """The smallest type in which every input fits, and the output's axes that some input has.
+
+    >>> state_of(Signature("aH, aaH -> H")), state_of(Signature("aH -> abH"))
+    (Symmetry('aaH'), Symmetry('aH'))
+    """
+    held = {c for t in signature.inputs for c in t.axes}
+    if given is not None:
+        chosen = as_symmetry(given)
+        if foreign := [c for c in chosen.classes if c not in held]:
+            raise EinNetError(f"the state '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has")
+        state = Symmetry.of(chosen.axes, signature.dependencies)
+        if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
+            raise EinNetError(f"the state '{chosen}' has other dependencies than the signature '{signature}'")
+        return state
+    need: Counter[str] = Counter()
+    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
+        need |= Counter(axes)
+    for symmetry in (*signature.inputs, signature.output):
+        if Counter(symmetry.axes) == need:
+            return symmetry
+    axes = [c for c in signature.classes if c in held for _ in range(need[c])]
+    try:
+        return Symmetry.of(axes, signature.dependencies)
+    except NotationError as error:
+        raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
 
 
 def as_types(text: str) -> tuple[Symmetry, ...]:

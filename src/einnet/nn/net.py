@@ -19,8 +19,8 @@ from einnet.nn.recurrent import RecurrentBody
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
-from einnet.nn.typemap import TypeMap, state_of
-from einnet.symmetry import Signature, Symmetry
+from einnet.nn.typemap import TypeMap
+from einnet.symmetry import Signature, Symmetry, state_of
 
 __all__ = ["EinNet"]
 

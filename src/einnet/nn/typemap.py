@@ -1,18 +1,16 @@
 """From tensors of some types to one type: inputs to the state, the state to the output."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from einnet.errors import EinNetError, NotationError
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import add
 from einnet.nn.linear import EinLinear
 from einnet.nn.masks import Masks
-from einnet.symmetry import Signature, Symmetry, as_symmetry
+from einnet.symmetry import Signature, Symmetry
 
-__all__ = ["TypeMap", "state_of"]
+__all__ = ["TypeMap"]
 
 
 class TypeMap(nn.Module):
@@ -56,31 +54,3 @@ def _masked(x: Tensor, symmetry: Symmetry, masks: Masks | None) -> Tensor:
         return x
     rank = len(symmetry.axes)
     return from_front(masks.restricted_to(symmetry).apply(to_front(x, rank)), rank)
-
-
-def state_of(signature: Signature, given: Symmetry | str | None) -> Symmetry:
-    """The smallest type in which every input fits, and the output's axes that some input has.
-
-    >>> state_of(Signature("aH, aaH -> H"), None), state_of(Signature("aH -> abH"), None)
-    (Symmetry('aaH'), Symmetry('aH'))
-    """
-    held = {c for t in signature.inputs for c in t.axes}
-    if given is not None:
-        chosen = as_symmetry(given)
-        if foreign := [c for c in chosen.classes if c not in held]:
-            raise EinNetError(f"the state '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has")
-        state = Symmetry.of(chosen.axes, signature.dependencies)
-        if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
-            raise EinNetError(f"the state '{chosen}' has other dependencies than the signature '{signature}'")
-        return state
-    need: Counter[str] = Counter()
-    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
-        need |= Counter(axes)
-    for symmetry in (*signature.inputs, signature.output):
-        if Counter(symmetry.axes) == need:
-            return symmetry
-    axes = [c for c in signature.classes if c in held for _ in range(need[c])]
-    try:
-        return Symmetry.of(axes, signature.dependencies)
-    except NotationError as error:
-        raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
