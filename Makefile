@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 # Train on the Alyawarra kinship graph and compare with the published results.
 demo: $(READY)
@@ -18,6 +18,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright --warnings
+
+# The pages of docs/ as a site in site/.
+docs: $(READY)
+	$(BIN)/python docs/build.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

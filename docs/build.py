@@ -1,0 +1,96 @@
+"""Builds the site from docs/ and the tables of benchmarks/ with zensical: `make docs`, or `python docs/build.py`.
+
+The pages are readable where they lie; for the site they are copied, the tables and pictures of benchmarks/
+beside them. A link to a table then leads to its page, and one to a file of the repository becomes its name.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+__all__ = ["build", "pages", "stage"]
+
+ROOT = Path(__file__).parents[1]
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+
+
+def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
+    """Builds the site of a working tree; a warning ends it with its text, unless it is a draft.
+
+    Raises:
+        RuntimeError: the page and what is wrong with it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        stage(work, root)
+        command = [sys.executable, "-m", "zensical", "build", *(() if draft else ("--strict",))]
+        paths = [str(work / "docs"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        said = COLOUR.sub("", done.stdout + done.stderr)
+        if done.returncode or ("Warning" in said and not draft):
+            raise RuntimeError(f"the site has not been built:\n{said}")
+        shutil.rmtree(site, ignore_errors=True)
+        shutil.copytree(work / "site", site, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+
+
+def stage(work: Path, root: Path = ROOT) -> None:
+    """Copies what the site is made from into an empty folder."""
+    shutil.copytree(root / "docs", work / "docs", ignore=shutil.ignore_patterns("__pycache__"))
+    (work / "docs" / "benchmarks").mkdir()
+    for file in [*(root / "benchmarks").glob("*.md"), *(root / "benchmarks").glob("*.svg")]:
+        shutil.copy(file, work / "docs" / "benchmarks")
+    shutil.copytree(root / "src", work / "src", ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    shutil.copy(root / "zensical.toml", work)
+    for page in (work / "docs").rglob("*.md"):
+        inside = page.relative_to(work / "docs")
+        original = root / inside if inside.parts[0] == "benchmarks" else root / "docs" / inside
+        page.write_text(_links(page.read_text(), original, page, work, root))
+
+
+def _links(text: str, original: Path, page: Path, work: Path, root: Path) -> str:
+    """The page with the links that leave docs/ turned to what the site has."""
+
+    def turned(link: re.Match) -> str:
+        target = Path(os.path.normpath(original.parent / link["path"]))
+        if target.is_relative_to(root / "docs") or not target.exists():
+            return link[0]  # a link to what is not there is left for the strict build to find
+        inside = target.relative_to(root)
+        if inside.parts[0] == "benchmarks" and (work / "docs" / inside).is_file():
+            path = os.path.relpath(work / "docs" / inside, page.parent)
+            return f"[{link['text']}]({path}{link['anchor'] or ''})"
+        return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
+
+    return LINK.sub(turned, text)
+
+
+def pages(nav: list | None = None) -> list[str]:
+    """The pages of the navigation, in its order."""
+    if nav is None:
+        nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    found = []
+    for entry in nav:
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            found += pages(value) if isinstance(value, list) else [value]
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Build the site.")
+    parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write (default: site/)")
+    parser.add_argument("--draft", action="store_true", help="build in spite of warnings")
+    options = parser.parse_args()
+    try:
+        build(options.site, draft=options.draft)
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -1,0 +1,42 @@
+"""A Markdown extension: doctests in docstrings are code, without the fences that pages have.
+
+>>> fenced(["What it does.", "", ">>> 1 + 1", "2", "", "```python", ">>> fenced", "```"])
+['What it does.', '', '```python', '>>> 1 + 1', '2', '```', '', '```python', '>>> fenced', '```']
+"""
+
+from collections.abc import Iterable
+
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
+
+__all__ = ["DoctestExtension", "fenced", "makeExtension"]
+
+
+def fenced(lines: Iterable[str]) -> list[str]:
+    """The lines with a fence around each doctest that has none; it ends at an empty line."""
+    result, inside, open_fence = [], False, False
+    for line in [*lines, ""]:
+        if line.lstrip().startswith("```"):
+            open_fence = not open_fence
+        if not open_fence and not inside and line.startswith(">>> "):
+            result.append("```python")
+            inside = True
+        elif inside and not line.strip():
+            result.append("```")
+            inside = False
+        result.append(line)
+    return result[:-1]
+
+
+class _Fences(Preprocessor):
+    def run(self, lines: list[str]) -> list[str]:
+        return fenced(lines)
+
+
+class DoctestExtension(Extension):
+    def extendMarkdown(self, md) -> None:  # noqa: N802 (the name that Markdown asks for)
+        md.preprocessors.register(_Fences(md), "doctests", 60)
+
+
+def makeExtension(**options) -> DoctestExtension:  # noqa: N802
+    return DoctestExtension(**options)
