@@ -55,11 +55,11 @@ def stage(work: Path, root: Path = ROOT) -> None:
     for page in (work / "docs").rglob("*.md"):
         inside = page.relative_to(work / "docs")
         original = root / inside if inside.parts[0] == "benchmarks" else root / "docs" / inside
-        page.write_text(_links(page.read_text(), original, page, work, root))
+        page.write_text(_adapted(page.read_text(), original, page, work, root))
 
 
-def _links(text: str, original: Path, page: Path, work: Path, root: Path) -> str:
-    """The page with the links that leave docs/ turned to what the site has."""
+def _adapted(text: str, original: Path, page: Path, work: Path, root: Path) -> str:
+    """The page with the links that leave docs/ turned to what the site has, and doctests marked as such."""
 
     def turned(link: re.Match) -> str:
         target = Path(os.path.normpath(original.parent / link["path"]))
@@ -71,7 +71,7 @@ def _links(text: str, original: Path, page: Path, work: Path, root: Path) -> str
             return f"[{link['text']}]({path}{link['anchor'] or ''})"
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
-    return LINK.sub(turned, text)
+    return LINK.sub(turned, text.replace("```python\n>>> ", "```pycon\n>>> "))
 
 
 def pages(nav: list | None = None) -> list[str]:

@@ -1,7 +1,7 @@
 """A Markdown extension: doctests in docstrings are code, without the fences that pages have.
 
 >>> fenced(["What it does.", "", ">>> 1 + 1", "2", "", "```python", ">>> fenced", "```"])
-['What it does.', '', '```python', '>>> 1 + 1', '2', '```', '', '```python', '>>> fenced', '```']
+['What it does.', '', '```pycon', '>>> 1 + 1', '2', '```', '', '```python', '>>> fenced', '```']
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def fenced(lines: Iterable[str]) -> list[str]:
         if line.lstrip().startswith("```"):
             open_fence = not open_fence
         if not open_fence and not inside and line.startswith(">>> "):
-            result.append("```python")
+            result.append("```pycon")
             inside = True
         elif inside and not line.strip():
             result.append("```")

@@ -3,7 +3,8 @@
 It turns what `pymdownx.arithmatex` (generic) leaves into MathML, and reads the part of TeX that pages like
 these use. Anything else is an error that names the formula, so that no page shows half of one.
 
->>> print(tostring(read(r"x_i^2 \\le \\frac{1}{n}"), encoding="unicode"))  # doctest: +ELLIPSIS
+>>> from xml.etree.ElementTree import tostring
+>>> print(tostring(read(r"x_i^2 \\le \\frac{1}{n}"), "unicode"))  # doctest: +ELLIPSIS
 <math><mrow><msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup><mo ...>≤</mo><mfrac>...</mfrac></mrow></math>
 >>> read(r"\\unheard{x}")
 Traceback (most recent call last):
@@ -12,7 +13,7 @@ ValueError: '\\unheard' is not among the TeX commands that docs/mathml.py reads,
 
 import re
 import unicodedata
-from xml.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement
 
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
