@@ -130,3 +130,8 @@ def test_infinite_outputs_are_not_equivariant():
 
     with pytest.raises(AssertionError, match="not equivariant"):
         assert_equivariant(infinite_at_the_first, "aH", {"a": 9})
+
+
+def test_a_network_gets_the_sizes_that_its_inputs_do_not_have():
+    net = EinNet("aH -> abH", 2, 3, hidden=8, heads=2, depth=1)
+    assert_equivariant(net, "aH -> abH", sizes={"a": 4, "b": 3})

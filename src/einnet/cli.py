@@ -1,9 +1,10 @@
-"""The command line: `einnet train | eval | predict | bench TASK`, `explain | series | pool TYPE`, `laurent`.
+"""The command line: `einnet train | eval | predict | bench TASK`, `explain | series | pool | explore TYPE`, `laurent`.
 
 Nothing here imports torch until a command runs.
 """
 
 import sys
+from contextlib import suppress
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -249,6 +250,55 @@ def _derivation(found: PoolingSet, term: str) -> str:
     if program is not None:
         return str(program)
     return f"{term}: not composed of these operations\n{found}"
+
+
+@app.command
+def explore(
+    signature: str = "aaH",
+    *,
+    order: int = 5,
+    term: str = "",
+    html: Path | None = None,
+    port: int = 8321,
+    browser: bool = True,
+) -> int:
+    """Open a page that shows all that follows from a symmetry type: type another one, and look.
+
+    einnet explore aaH --html report.html
+
+    Parameters
+    ----------
+    signature
+        A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
+    order
+        The largest number of operands, and the degree of the series.
+    term
+        An einsum whose composition is shown too.
+    html
+        Write the page to this file instead, whole in itself.
+    port
+        Where the page is served, on this machine only; 0 for any free port.
+    browser
+        Open the page in the browser.
+    """
+    from einnet.explore import Question, address, report, serve
+
+    asked = Question(signature, order, term)
+    if html is not None:
+        from einnet.pages import write_page
+
+        write_page(html, report(asked))
+        print(f"written to {html}", file=sys.stderr)
+        return 0
+    with serve(port) as server:
+        print(f"The explorer is at {address(server, asked)}\nCtrl-C ends it.", flush=True)
+        if browser:
+            import webbrowser
+
+            webbrowser.open(address(server, asked))
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
 
 
 @app.command

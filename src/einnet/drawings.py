@@ -18,8 +18,8 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2")
 INK, OUTPUT = "#444444", "#c0392b"
 
 
-def operations_picture(found: PoolingSet, picture: Path | str) -> None:
-    """Draws each operation of a set: a row of small graphs for each order.
+def operations_picture(found: PoolingSet, picture: Path | str, most: int | None = None) -> None:
+    """Draws each operation of a set, or the first `most` of each order: a row of small graphs for each order.
 
     A node is an index, coloured by its class. A line is an operand, its arrow from the first to the
     second index where both are of one class; a loop is an operand that holds an index twice, a square
@@ -28,9 +28,9 @@ def operations_picture(found: PoolingSet, picture: Path | str) -> None:
     """
     check_picture_name(picture)
     rows = [
-        (f"order {k}" if start == 0 else "", terms[start : start + COLUMNS])
+        (f"order {k}" if start == 0 else "", terms[:most][start : start + COLUMNS])
         for k, terms in found.by_order.items()
-        for start in range(0, len(terms), COLUMNS)
+        for start in range(0, len(terms[:most]), COLUMNS)
     ]
     plt = pyplot()
     columns = max([len(terms) for _, terms in rows], default=1)

@@ -4,7 +4,7 @@ from einnet.symmetry import Signature, Symmetry, state_of
 from einnet.terms import Term, linear_terms, pooling_terms
 from einnet.terms.path import affordable, exponent
 
-__all__ = ["explanation", "in_words"]
+__all__ = ["explanation", "group_in_words", "in_words"]
 
 
 def explanation(
@@ -18,7 +18,7 @@ def explanation(
     kept, costly = affordable(terms, max_exponent)
     net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, depth, terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *_group(net.signature), ""]
+    parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *group_in_words(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), in_words(t)) for t in layer.pool.plan.terms]), ""]
@@ -54,7 +54,8 @@ def in_words(term: Term) -> str:
     return ", ".join(phrases) or ("as it is" if term.operands[0] == term.output else "transposed")
 
 
-def _group(signature: Signature) -> list[str]:
+def group_in_words(signature: Signature) -> list[str]:
+    """A line for each factor of the group."""
     whole = Symmetry.of(signature.classes, signature.dependencies)
     lines = []
     for letter in whole.classes:

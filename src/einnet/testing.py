@@ -1,5 +1,6 @@
 """Equivariance checks for EinNet's modules and for users' own functions."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,8 @@ def equivariance_error(
 
     Args:
         function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A
-            module is checked in evaluation mode.
+            module is checked in evaluation mode; one that takes `sizes=` gets those of the output's axes that no
+            input has.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -68,7 +70,8 @@ def _worst_difference(function, signature, sizes, widths, batch, trials, seed, m
             for t, w in zip(signature.inputs, widths, strict=True)
         ]
         moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
-        extra, moved_extra = {}, {}
+        extra: dict[str, Any] = _free_sizes(function, signature, sizes)
+        moved_extra = dict(extra)
         if masks:
             extra["mask"] = _random_masks(signature, sizes, batch, generator)
             moved_extra["mask"] = {c: g.act(m, _type_of_class(signature, c)) for c, m in extra["mask"].items()}
@@ -139,6 +142,14 @@ def _dtype(function: Any) -> torch.dtype:
 def _type_of_class(signature: Signature, letter: str) -> Symmetry:
     whole = Symmetry.of(signature.classes, signature.dependencies, features=False)
     return Symmetry.of((*whole.ancestors(letter), letter), whole.dependencies, features=False)
+
+
+def _free_sizes(function: Callable[..., Tensor], signature: Signature, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """`sizes=` for a module that takes it, where the output has axes that no input has."""
+    held = {c for t in signature.inputs for c in t.axes}
+    free = {c: sizes[c] for c in signature.output.classes if c not in held}
+    takes = isinstance(function, torch.nn.Module) and "sizes" in inspect.signature(function.forward).parameters
+    return {"sizes": free} if free and takes else {}
 
 
 def _random_masks(signature, sizes, batch, generator) -> dict[str, Tensor]:

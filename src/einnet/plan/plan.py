@@ -111,13 +111,18 @@ class Plan:
     def __repr__(self) -> str:
         return self.table()
 
-    def table(self) -> str:
-        """The plan as text: each step, what it reads, and its cost per feature."""
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """A header and a row for each step: its number, the contraction, what it reads, its cost per feature."""
         rows = [("step", "contraction", "reads", "FLOPs", "size")]
         for k, step in enumerate(self.steps, start=self.slots):
             reads = ", ".join(map(str, step.sources))
             loop = f" for each {', '.join(step.loop)}" if step.loop else ""
             rows.append((str(k), step.equation + loop, reads, str(step.flops), str(step.size)))
+        return rows
+
+    def table(self) -> str:
+        """The plan as text."""
+        rows = self.rows()
         width = [max(len(r[k]) for r in rows) for k in range(5)]
         lines = [f"plan of {'  '.join(map(str, self.terms))}"]
         for a, b, c, d, e in rows:

@@ -1,0 +1,66 @@
+"""The ten lines of PyTorch that use a signature."""
+
+from einnet.explore.question import Question
+from einnet.symmetry import Symmetry
+
+__all__ = ["ten_lines"]
+
+WIDTHS = (3, 2)  # features in and out
+BATCH, SIZE = 8, 5
+
+
+def ten_lines(asked: Question) -> str:
+    """A program that makes the network, runs it, and checks that it is equivariant.
+
+    >>> print(ten_lines(Question("aH -> H", 2)))
+    import torch
+    from einnet import EinNet
+    from einnet.testing import assert_equivariant
+    <BLANKLINE>
+    net = EinNet("aH -> H", in_features=3, out_features=2, order=2)
+    x = torch.randn(8, 5, 3)  # a batch of 8; a = 5; features last
+    y = net(x)  # shape (8, 2)
+    y.square().mean().backward()  # any optimiser of torch trains it
+    assert_equivariant(net, "aH -> H", sizes={"a": 5})
+    """
+    signature = asked.signature
+    number = len(signature.inputs)
+    sizes = {c: SIZE + k for k, c in enumerate(signature.classes)}
+    names = ["x"] if number == 1 else [f"x{k}" for k in range(1, number + 1)]
+    known = {c for t in signature.inputs for c in t.axes}
+    free = {c: n for c, n in sizes.items() if c not in known}
+    called = ", ".join([*names, f"sizes={_literal(free)}"] if free else names)
+    features = WIDTHS[0] if number == 1 else (WIDTHS[0],) * number
+    about = "; ".join([f"a batch of {BATCH}", *(f"{c} = {n}" for c, n in sizes.items()), "features last"])
+    text = str(signature)
+    shapes = [_shape(t, sizes, WIDTHS[0]) for t in signature.inputs]
+    made = [f"{name} = torch.randn{shape}" for name, shape in zip(names, shapes, strict=True)]
+    made[0] += f"  # {about}"
+    return "\n".join(
+        [
+            "import torch",
+            "from einnet import EinNet",
+            "from einnet.testing import assert_equivariant",
+            "",
+            f'net = EinNet("{text}", in_features={features}, out_features={WIDTHS[1]}, order={asked.order})',
+            *made,
+            f"y = net({called})  # shape {_shape(signature.output, sizes, WIDTHS[1])}",
+            "y.square().mean().backward()  # any optimiser of torch trains it",
+            f'assert_equivariant(net, "{_with_features(asked)}", sizes={_literal(sizes)})',
+        ]
+    )
+
+
+def _shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
+    return f"({', '.join(map(str, [BATCH, *(sizes[c] for c in symmetry.axes), features]))})"
+
+
+def _literal(sizes: dict[str, int]) -> str:
+    return "{" + ", ".join(f'"{c}": {n}' for c, n in sizes.items()) + "}"
+
+
+def _with_features(asked: Question) -> str:
+    """The signature with H on every type, as networks have it."""
+    signature = asked.signature
+    types = [Symmetry.of(t.axes, t.dependencies) for t in (*signature.inputs, signature.output)]
+    return str(type(signature).of(types[:-1], types[-1]))

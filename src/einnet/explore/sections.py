@@ -1,0 +1,188 @@
+"""The sections of the explorer's page: each a function from a question to blocks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from einnet.drawings import operations_picture
+from einnet.errors import EinNetError
+from einnet.explain import group_in_words, in_words
+from einnet.explore.code import ten_lines
+from einnet.explore.question import Question
+from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
+from einnet.plan import Plan
+from einnet.plots import sharing_picture
+from einnet.taylor import TypeSeries, series
+from einnet.taylor.table import count, shortened
+from einnet.terms import generates, linear_terms, pooling
+from einnet.terms.path import exponent
+
+__all__ = ["SECTIONS", "answered", "asked_for"]
+
+SHOWN = 8  # of the recipe's operations, drawings for each order
+SIZES = (3, 2)  # of the axes in the picture of shared coefficients, tried one after the other
+EXAMPLE = 32  # size at which costs are stated
+
+
+def symmetry(asked: Question) -> list[Block]:
+    signature, state = asked.signature, asked.state
+    rows: list[tuple[str, str]] = [("signature", str(signature)), ("state", str(state))]
+    rows += [("group", line.strip()) for line in group_in_words(signature)]
+    for source in signature.inputs:
+        maps = linear_terms(source, signature.output)
+        name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
+        rows.append((name, f"{count(len(maps))}: {shortened(maps)}"))
+    return [Table(("", ""), rows)]
+
+
+def sharing(asked: Question) -> list[Block]:
+    """The picture of order 0, 1 and 2, or of fewer where that is too much to look at."""
+    said = EinNetError("")
+    for order in range(min(asked.order, 2), 0, -1):
+        for size in SIZES:
+            small = series(asked.signature, order, dict.fromkeys(asked.signature.classes, size))
+            try:
+                picture = drawn(
+                    lambda path, small=small: sharing_picture(small, path),
+                    f"{small.heading}: entries of one colour are one free parameter",
+                )
+            except EinNetError as error:
+                said = error
+                continue
+            return [
+                Text(
+                    "The function is written as y = a + B x + C(x, x) + ... Coefficients that a permutation moves onto "
+                    "each other are equal."
+                ),
+                picture,
+            ]
+    raise said
+
+
+def counts(asked: Question) -> list[Block]:
+    found = series(asked.signature, asked.order)
+    output = len(asked.signature.output.axes)
+    rows = []
+    for k, free in enumerate(found.dof):
+        most = max(sum(len(t.axes) for t in c.types) for c in found.coefficients(k)) + output
+        rows.append((k, count(free), _formula(asked, k, most), _entries(found, k, output)))
+    return [
+        Text(
+            "All axes have the length n, features count as one. [n ≥ 2] is 1 where n is 2 or more, else 0: with few "
+            "things not all of them can be different."
+        ),
+        Table(("order", "free parameters, n large", "at any n", "entries, if nothing were shared"), rows),
+    ]
+
+
+def _formula(asked: Question, k: int, most: int) -> str:
+    """How many free parameters order k has for axes of length n: how many each n adds, up to where it ends."""
+    classes = asked.signature.classes
+    if not classes:
+        return ""
+    counted = [0, *(_at(asked, k, dict.fromkeys(classes, n)) for n in range(1, max(most, 1) + 1))]
+    parts = []
+    for n, (before, now) in enumerate(pairwise(counted), start=1):
+        if now > before:
+            times = "" if now - before == 1 and n > 1 else count(now - before)
+            parts.append(times + (f"[n ≥ {n}]" if n > 1 else ""))
+    return " + ".join(parts) or "0"
+
+
+def _at(asked: Question, k: int, sizes: dict[str, int]) -> int:
+    return series(asked.signature, k, sizes).dof[k]
+
+
+def _entries(found: TypeSeries, k: int, output: int) -> str:
+    powers = sorted((sum(len(t.axes) for t in c.types) + output for c in found.coefficients(k)), reverse=True)
+    parts = []
+    for power in dict.fromkeys(powers):
+        times = powers.count(power)
+        base = "1" if power == 0 else "n" if power == 1 else f"n^{power}"
+        parts.append(base if times == 1 else f"{times} {base}" if power else str(times))
+    return " + ".join(parts)
+
+
+def minimal(asked: Question) -> list[Block]:
+    found = pooling(asked.state, asked.order)
+    rows = [(t.order, str(t), in_words(t), f"n^{exponent(t)}") for t in found]
+    orders = [str(k) for k, terms in found.by_order.items() if not terms]
+    none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
+    return [
+        Text(f"Compositions of these {len(found)} operations are all einsums up to order {asked.order}.{none}"),
+        drawn(lambda path: operations_picture(found, path), "indices are nodes, operands edges, the output is red"),
+        Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
+    ]
+
+
+def recipe(asked: Question) -> list[Block]:
+    found = pooling(asked.state, asked.order, "recipe")
+    steps = ("all terms", "dependencies", "no products", "no swaps", "no broadcasts")
+    rows = [(k, *map(count, found.stages[k])) for k in found.by_order]
+    return [
+        Text(f"The recipe of the source text, which knows compositions by products only, keeps {len(found):,}."),
+        drawn(lambda path: operations_picture(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
+        Table(("order", *steps), rows),
+    ]
+
+
+def term(asked: Question) -> list[Block]:
+    found = pooling(asked.state, asked.order)
+    program = generates(found, asked.term, found.state)
+    if program is None:
+        return [Text(f"{asked.term} is not composed of the operations up to order {asked.order}.")]
+    return [Text("x1, x2, ... are the operands."), Listing(str(program))]
+
+
+def plan(asked: Question) -> list[Block]:
+    found = Plan.make(pooling(asked.state, asked.order).terms, asked.state)
+    header, *rows = found.rows()
+    sizes = dict.fromkeys(asked.state.classes, EXAMPLE)
+    return [
+        Text("The operations of a layer as steps of two operands at most, equal ones done once; per feature."),
+        Table(header, rows, code=frozenset({1})),
+        Text(
+            f"FLOPs {found.flops}, largest intermediate {found.largest}. With axes of length {EXAMPLE}: "
+            f"{count(found.flops.at(sizes))} FLOPs."
+        ),
+    ]
+
+
+def code(asked: Question) -> list[Block]:
+    return [Listing(ten_lines(asked))]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of section, and how it is made."""
+
+    title: str
+    blocks: Callable[[Question], Sequence[Block]]
+    narrow: bool = False
+
+
+SECTIONS = {
+    "symmetry": Kind("The symmetry", symmetry),
+    "sharing": Kind("Which coefficients are equal", sharing),
+    "counts": Kind("Free parameters by order", counts),
+    "minimal": Kind("The operations that suffice", minimal, narrow=True),
+    "recipe": Kind("What the recipe leaves", recipe, narrow=True),
+    "term": Kind("The term, composed", term),
+    "plan": Kind("The plan and its cost", plan),
+    "code": Kind("Ten lines of PyTorch", code),
+}
+
+
+def asked_for(asked: Question) -> list[str]:
+    """The names of the sections that answer a question."""
+    return [name for name in SECTIONS if name != "term" or asked.term]
+
+
+def answered(asked: Question, name: str) -> Section:
+    """One section; where the question has no answer, the message that says why."""
+    kind = SECTIONS[name]
+    try:
+        blocks = list(kind.blocks(asked))
+    except EinNetError as error:
+        blocks = [Wrong(str(error))]
+    return Section(kind.title, blocks, kind.narrow)
