@@ -1,0 +1,158 @@
+"""Makes every picture of the site: `python docs/pictures.py`, or some of them by name.
+
+The same code gives the same file, so a test compares what lies in docs/ with what is made today.
+"""
+
+import argparse
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import einnet
+from einnet import Symmetry
+from einnet.drawings import operations_picture
+from einnet.plots import pooling_picture, pyplot, save_figure, sharing_picture
+
+__all__ = ["PICTURES", "SLOW", "main"]
+
+DOCS = Path(__file__).parent
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
+BRIDGE = "ab,ac,bc,bd,cd->ad"
+PUZZLE = ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6..."  # 17 givens
+
+
+def linear_maps(file: Path) -> None:
+    """The matrices of all linear maps of four types: cells of one colour share a parameter."""
+    plt = pyplot()
+    shown = [("a", {"a": 5}), ("ab", {"a": 3, "b": 3}), ("ab; a->b", {"a": 3, "b": 3}), ("aa", {"a": 4})]
+    figure, panels = plt.subplots(1, len(shown), figsize=(9, 2.8), layout="constrained")
+    for panel, (text, sizes) in zip(panels, shown, strict=True):
+        maps = einnet.series(text, order=1, sizes=sizes)
+        sharing = maps.sharing(1)
+        cells = prod(sharing.shape[: sharing.ndim // 2])
+        panel.imshow(sharing.reshape(cells, -1), cmap="tab20", vmin=0, vmax=19)
+        panel.set_xticks(np.arange(-0.5, cells), labels=[])
+        panel.set_yticks(np.arange(-0.5, cells), labels=[])
+        panel.grid(color="white", linewidth=0.6)
+        panel.tick_params(length=0)
+        panel.set_title(f"{text}\n{maps.dof[1]} free of {sharing.size}", family="monospace", fontsize=9)
+    _saved(figure, file)
+
+
+def sudoku(file: Path) -> None:
+    """How the solver of the package settles a board of 17 givens."""
+    from einnet.tasks.sudoku.boards import read_board
+    from einnet.tasks.sudoku.report import steps_picture
+    from einnet.tasks.sudoku.solve import answers, load_solver
+
+    puzzle = read_board(PUZZLE)
+    found = answers(load_solver(), puzzle[None])
+    steps_picture(found.boards[0], found.settled[0], puzzle, file)
+
+
+def arc(file: Path) -> None:
+    """A task of ARC-AGI with the answer and the symmetry that the program finds."""
+    from einnet.tasks.arc.grids import load
+    from einnet.tasks.arc.report import task_picture
+    from einnet.tasks.arc.solve import attempts
+
+    puzzle = load("training")["25ff71a9"]
+    task_picture(puzzle, attempts(puzzle, seconds=60), file)
+
+
+def kinship(file: Path) -> None:
+    """Three relations of the Alyawarra kinship data with the people as they come, and sorted by whom they resemble."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
+    from einnet.tasks.kg.data import load
+
+    graph = load("kinship")
+    facts = graph.tensor(graph.train, graph.valid, graph.test)
+    alike = np.concatenate([facts, facts.swapaxes(0, 1)], -1).reshape(len(graph.entities), -1)
+    orders = {"as they come": slice(None), "sorted": leaves_list(linkage(alike, "average"))}
+    frequent = np.argsort(-facts.sum((0, 1)), kind="stable")[:3]
+    plt = pyplot()
+    figure, panels = plt.subplots(len(orders), len(frequent), figsize=(7.2, 5.2), layout="constrained")
+    for line, (name, order) in zip(panels, orders.items(), strict=True):
+        for panel, relation in zip(line, frequent, strict=True):
+            panel.imshow(facts[order][:, order, relation], cmap="Blues", interpolation="nearest")
+            panel.set(xticks=[], yticks=[])
+            if line is panels[0]:
+                panel.set_title(graph.relations[relation], family="monospace", fontsize=9)
+        line[0].set_ylabel(f"heads, {name}", fontsize=9)
+    _saved(figure, file)
+
+
+def rook_and_shrikhande(file: Path) -> None:
+    """Two graphs that sums and products of matrices see alike, and what the bridge makes of them."""
+    squares = [(x, y) for x in range(4) for y in range(4)]
+    steps = {(0, 1), (0, 3), (1, 0), (3, 0), (1, 1), (3, 3)}
+    graphs = {
+        "4x4 rook": np.array([[(x == u) != (y == v) for u, v in squares] for x, y in squares]),
+        "Shrikhande": np.array([[((u - x) % 4, (v - y) % 4) in steps for u, v in squares] for x, y in squares]),
+    }
+    plt = pyplot()
+    figure, panels = plt.subplots(2, 4, figsize=(9, 5), layout="constrained")
+    for line, (name, relation) in zip(panels, graphs.items(), strict=True):
+        a = relation.astype(int)
+        bridge = np.einsum(BRIDGE, a, a, a, a, a, optimize=True)
+        shown = {"A": a, "ab,bc->ac": a @ a, BRIDGE: bridge, "A times that": a * bridge}
+        for panel, (title, values) in zip(line, shown.items(), strict=True):
+            panel.imshow(values, cmap="Blues", vmin=0, vmax=max(2, values.max() / 2), interpolation="nearest")
+            panel.set(xticks=[], yticks=[])
+            found = [
+                f"{number} x {value}" for value, number in zip(*np.unique(values, return_counts=True), strict=True)
+            ]
+            panel.set_xlabel("   ".join(found), fontsize=8)
+            if line is panels[0]:
+                panel.set_title(title, family="monospace", fontsize=8)
+        line[0].set_ylabel(name, fontsize=9)
+    _saved(figure, file)
+
+
+def _saved(figure: Any, file: Path) -> None:
+    save_figure(figure, file)
+    pyplot().close(figure)
+
+
+def _operations(state: str, order: int, targets: str | None = None) -> Callable[[Path], None]:
+    return lambda file: operations_picture(einnet.pooling(state, order, targets=targets), file)
+
+
+PICTURES: dict[str, Callable[[Path], None]] = {
+    "pooling.svg": lambda file: pooling_picture(Symmetry("aaH"), file),
+    "operations.svg": _operations("aaH", 5),
+    "sharing.svg": lambda file: sharing_picture(einnet.series("ab ->", 2, {"a": 2, "b": 3}), file),
+    "pictures/linear-maps.svg": linear_maps,
+    "pictures/ratings-operations.svg": lambda file: pooling_picture(Symmetry("abH"), file),
+    "pictures/ratings-sharing.svg": lambda file: sharing_picture(einnet.series("ab -> ab", 1, {"a": 3, "b": 4}), file),
+    "pictures/relation-sharing.svg": lambda file: sharing_picture(einnet.series("aa -> aa", 1, {"a": 3}), file),
+    "pictures/circle-sharing.svg": lambda file: sharing_picture(einnet.series_of([[1, 2, 3, 0]], 2), file),
+    "pictures/matrix-operations.svg": _operations("ab", 5),
+    "pictures/relation-operations.svg": _operations("aa", 5),
+    "pictures/state-operations.svg": _operations("ab, aa, bb", 2, "ab"),
+    "pictures/rook-and-shrikhande.svg": rook_and_shrikhande,
+    "pictures/sudoku.svg": sudoku,
+    "pictures/kinship.svg": kinship,
+    "pictures/arc.svg": arc,
+}
+SLOW = {"pictures/kinship.svg", "pictures/arc.svg"}  # they need the extras kg and arc, and more than a second
+
+
+def main(names: list[str]) -> None:
+    """Makes the pictures of these names, all without names."""
+    for name in names or PICTURES:
+        PICTURES[name](DOCS / name)
+        print(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Make the pictures of the site.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"without names, all of: {', '.join(PICTURES)}")
+    names = parser.parse_args().names
+    if unknown := set(names) - set(PICTURES):
+        parser.error(f"there is no picture {unknown.pop()!r}")
+    main(names)
