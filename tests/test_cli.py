@@ -29,7 +29,10 @@ def run_of(folder):
 
 def test_a_run_holds_config_log_checkpoints_metrics_and_picture(trained):
     names = sorted(p.name for p in run_of(trained).iterdir())
-    assert names == ["best.safetensors", "config.json", "curve.png", "last.safetensors", "log.csv", "metrics.json"]
+    assert names == [
+        "best.safetensors", "config.json", "curve.png", "index.html", "last.safetensors", "log.csv", "metrics.json",
+        "relations.png",
+    ]  # fmt: skip
     metrics = json.loads((run_of(trained) / "metrics.json").read_text())
     assert metrics["dataset"] == "families"
     assert metrics["test"]["train"]["pessimistic"]["mrr"] > 0.5  # chance is about 0.2

@@ -223,7 +223,7 @@ def test_the_commands(tmp_path, puzzles, capsys):
     assert main([*asked, "--processes", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["solved"] == 1
     assert json.loads((out / "results.json").read_text())["per_task"]["good"]["solved"] is True
-    page = (out / "gallery.html").read_text()
+    page = (out / "index.html").read_text()
     assert "good solved" in page and "wrong not solved" in page and "mirror images" in page
 
     assert main(["train", "arc", "--task", "nowhere", "--data", str(data)]) == 2

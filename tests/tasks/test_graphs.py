@@ -17,10 +17,11 @@ from einnet.plan import Plan
 from einnet.tasks.graphs.bench import measured, summary
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
 from einnet.tasks.graphs.modular import PRIME, ModularNet, _run
-from einnet.tasks.graphs.report import BREC, PUBLISHED, print_summary
+from einnet.tasks.graphs.report import BREC, PUBLISHED, results
 from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
+from einnet.tasks.report import show
 from einnet.terms import State, pooling_terms
 
 ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
@@ -113,10 +114,10 @@ def test_the_report(protocol, capsys):
         "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
         "largest ratio of relabelled copies": 2.0,
     }  # fmt: skip
-    print_summary(found, "pairs")
+    show(results(found, "pairs"))
     said = capsys.readouterr().out
     assert "PPGN" in said and "177" in said  # of the three regular categories
-    print_summary(found | {"categories": {"Basic": row}}, "pairs")
+    show(results(found | {"categories": {"Basic": row}}, "pairs"))
     assert "PPGN" not in capsys.readouterr().out
 
 

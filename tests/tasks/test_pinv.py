@@ -94,6 +94,7 @@ def test_a_run_holds_its_settings_log_pictures_and_weights(run):
         "best.safetensors",
         "config.json",
         "curve.png",
+        "index.html",
         "last.safetensors",
         "log.csv",
         "metrics.json",

@@ -27,8 +27,8 @@ def run(tmp_path_factory):
 
 def test_a_run_has_its_puzzles_weights_measures_and_pictures(run):
     assert sorted(p.name for p in run.iterdir()) == [
-        "best.safetensors", "config.json", "curve.png", "last.safetensors", "log.csv", "metrics.json",
-        "puzzles.txt.gz", "steps.png",
+        "best.safetensors", "config.json", "curve.png", "index.html", "last.safetensors", "log.csv",
+        "metrics.json", "puzzles.txt.gz", "steps.png",
     ]  # fmt: skip
     metrics = json.loads((run / "metrics.json").read_text())
     assert list(metrics["accuracy"]) == ["1", "2", "4", "8", "16"]

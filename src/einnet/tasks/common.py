@@ -64,12 +64,17 @@ def prepared(task: str, settings: Any, options: Options, resume: Path | None) ->
 def fitted(
     make_task: "Callable[[], Task]", metric: str, run: Run, options: Options, resume: Path | None, **how: Any
 ) -> bool:
-    """Trains and draws the learning curve of the metric; False if Ctrl-C ended it. `how`: see `einnet.train.fit`."""
+    """Trains, draws the learning curve of the metric, begins the report; False if Ctrl-C ended it.
+
+    `how`: see `einnet.train.fit`.
+    """
     from einnet.plots import learning_curve
+    from einnet.tasks.report import CURVE, write_report
     from einnet.train.loop import fit
 
     finished = fit(make_task, run, options, resume=resume is not None, **how)
-    learning_curve(run.folder / "log.csv", run.folder / "curve.png", metric)
+    learning_curve(run.folder / "log.csv", run.folder / CURVE, metric)
+    write_report(run)  # without results, should there be none
     return finished
 
 

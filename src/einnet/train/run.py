@@ -7,6 +7,7 @@ runs/kg/2026-11-23T19-28-21/
     last.safetensors       the state from which training can be resumed
     metrics.json           the evaluation
     curve.png              the learning curve
+    index.html             a report to look at, with the task's pictures
 """
 
 import csv

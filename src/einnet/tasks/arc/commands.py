@@ -60,6 +60,7 @@ def train(
     from einnet.tasks.arc.bench import solved, unanswered
     from einnet.tasks.arc.report import print_outcome, task_picture
     from einnet.tasks.arc.solve import attempts
+    from einnet.tasks.report import write_report
 
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = attempts(unanswered(puzzle), seconds, networks)
@@ -76,7 +77,9 @@ def train(
     else:
         print_outcome(puzzle, outcome, right)
     task_picture(puzzle, outcome, run.folder / "task.png")
-    say(f"Saved in {run.folder}: answers.json, task.png")
+    found = [f"Attempt {k}: {a.describe()}" for k, a in enumerate(outcome.attempts, start=1)]
+    write_report(run, found or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
+    say(f"Saved in {run.folder}: answers.json, task.png, index.html")
     return 0 if right or (right is None and outcome.attempts) else 1
 
 
@@ -130,7 +133,7 @@ def bench(
         print(json.dumps(result))
     else:
         print_summary(result, title)
-    say(f"Saved in {folder}: results.json, gallery.html, tasks/")
+    say(f"Saved in {folder}: results.json, index.html, tasks/")
     return 0
 
 

@@ -111,7 +111,7 @@ def written_summary(
     result = {"title": title} | summary(found)
     with write_whole(folder / "results.json") as temporary:
         temporary.write_text(json.dumps(result, indent=1))
-    gallery(puzzles, found, title, folder / "gallery.html")
+    gallery(puzzles, found, title, folder / "index.html")
     return result
 
 

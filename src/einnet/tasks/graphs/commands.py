@@ -73,13 +73,16 @@ def bench(
     found = summary(measured(pairs, settings, folder, processes), settings)
     with write_whole(folder / "results.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1))
+    from einnet.tasks.graphs.report import results
+    from einnet.tasks.report import report_of, show
+
+    shown = results(found, data.stem)
+    report_of(folder, f"einnet bench brec, {data.stem}", shown)
     if as_json:
         print(json.dumps(found))
     else:
-        from einnet.tasks.graphs.report import print_summary
-
-        print_summary(found, data.stem)
-    say(f"Saved in {folder}: results.json, pairs/")
+        show(shown)
+    say(f"Saved in {folder}: results.json, index.html, pairs/")
     return 0
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-__all__ = ["PUBLISHED", "print_summary"]
+__all__ = ["PUBLISHED", "results"]
 
 # Wang and Zhang, *An Empirical Study of Realized GNN Expressiveness*, 2024, table 2; its Regular has the
 # 4-vertex-condition and distance-regular pairs too.
@@ -20,7 +19,7 @@ BREC = {"Basic": 60, "Regular": 100, "Extension": 100, "CFI": 100, "4-Vertex_Con
 IN_REGULAR = ("Regular", "4-Vertex_Condition", "Distance_Regular")
 
 
-def print_summary(found: Mapping[str, Any], title: str) -> None:
+def results(found: Mapping[str, Any], title: str) -> list[Table | str]:
     """A row for each category; the published numbers below where the file is that of BREC."""
     exact = "exact" in found["total"]
     how = f"{found['protocol']} networks with operations of up to {found['order']} operands, {found['depth']} layers"
@@ -30,28 +29,26 @@ def print_summary(found: Mapping[str, Any], title: str) -> None:
         table.add_column(name, justify="left" if k == 0 else "right")
     for name, row in (*found["categories"].items(), ("all", found["total"])):
         table.add_row(name, *(str(row[k]) for k in ("pairs", "apart", *["exact"] * exact, "false positives")))
-    console = Console()
-    console.print(table)
+    shown: list[Table | str] = [table]
     if exact:
-        _print_clarity(console, found)
+        shown.append(_clarity(found))
     if {c: row["pairs"] for c, row in found["categories"].items()} == BREC:
-        _print_published(console, found)
-    console.print(f"{found['seconds']:,.0f} s of one core, at most {found['peak_mib']:,} MiB", highlight=False)
+        shown.append(_published(found))
+    return [*shown, f"{found['seconds']:,.0f} s of one core, at most {found['peak_mib']:,} MiB"]
 
 
-def _print_clarity(console: Console, found: Mapping[str, Any]) -> None:
+def _clarity(found: Mapping[str, Any]) -> str:
     names = ("smallest ratio of a pair told apart", "largest ratio of a pair not told apart")
     near, far = (found[n] for n in names)
     text = [f"{near:.1e} times where told apart" if near else "", f"{far:.1e} times where not" if far else ""]
     control = found["largest ratio of relabelled copies"]
-    console.print(
+    return (
         "Outputs for the two graphs differ, relative to those for relabelled copies of one graph, by at least "
-        f"{' and at most '.join(t for t in text if t)}; for a further copy by at most {control:.1f} times.",
-        highlight=False,
+        f"{' and at most '.join(t for t in text if t)}; for a further copy by at most {control:.1f} times."
     )
 
 
-def _print_published(console: Console, found: Mapping[str, Any]) -> None:
+def _published(found: Mapping[str, Any]) -> Table:
     title = "beside published results: the 3-WL test itself, the others trained for each pair"
     table = Table(title=title, title_justify="left")
     for k, name in enumerate(("", "Basic 60", "Regular 140", "Extension 100", "CFI 100", "all")):
@@ -62,4 +59,4 @@ def _print_published(console: Console, found: Mapping[str, Any]) -> None:
     for name, row in {f"EinNet, {found['protocol']}": ours, **PUBLISHED}.items():
         numbers = [row[c] for c in ("Basic", "Regular", "Extension", "CFI")]
         table.add_row(name, *map(str, (*numbers, sum(numbers))))
-    console.print(table)
+    return table

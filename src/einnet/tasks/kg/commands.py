@@ -25,6 +25,7 @@ STEPS, EVERY = 800, 25
 
 Source = Annotated[str, Parameter(name=("--dataset", "--data"))]
 Checkpoint = Annotated[Path | None, Parameter(name="--checkpoint")]
+Explain = Annotated[bool, Parameter(negative="")]
 
 
 def train(
@@ -44,8 +45,9 @@ def train(
     resume
         Folder of a run to go on with, with the run's own data, settings and options.
     """
-    from einnet.tasks.kg.report import print_results
+    from einnet.tasks.kg.report import relations_picture, results
     from einnet.tasks.kg.task import Completion
+    from einnet.tasks.report import concluded
 
     if resume is None:
         run, graph = _new_run(dataset, settings, options)
@@ -64,9 +66,9 @@ def train(
     if not fitted(task, Completion.metric, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "kg")
     metrics = _measure(run, graph)
-    run.write_json("metrics.json", metrics)
-    print_results(graph.name, metrics)
-    say(f"Saved in {run.folder}: best.safetensors, metrics.json, log.csv, curve.png")
+    relations_picture(_net(run), graph, run.folder / "relations.png")
+    shown = {"relations.png": "relations with most test facts, heads as rows and tails as columns"}
+    concluded(run, metrics, [results(graph.name, metrics)], shown)
     return 0
 
 
@@ -90,14 +92,15 @@ def evaluate(
     out
         Where to look for the newest run.
     """
-    from einnet.tasks.kg.report import print_results
+    from einnet.tasks.kg.report import results
+    from einnet.tasks.report import show
 
     run, graph = _opened(data, checkpoint, out)
     metrics = _measure(run, graph)
     if as_json:
         print(json.dumps(metrics))
     else:
-        print_results(graph.name, metrics)
+        show([results(graph.name, metrics)])
     return 0
 
 
@@ -107,12 +110,18 @@ def predict(
     head: str | None = None,
     tail: str | None = None,
     top: int = 10,
+    explain: Explain = False,
+    plot: Path | None = None,
     checkpoint: Checkpoint = None,
     data: Source | None = None,
     as_json: Json = False,
     out: Path = Path("runs"),
 ) -> int:
     """Answer (head, relation, ?) or (?, relation, tail) with facts that are not known yet.
+
+    einnet predict kg --head person1 --relation term4
+
+    einnet predict kg --head person1 --relation term4 --explain --plot why.svg
 
     Parameters
     ----------
@@ -121,9 +130,15 @@ def predict(
     head
         Name of the head; then tails are ranked.
     tail
-        Name of the tail; then heads are ranked.
+        Name of the tail; then heads are ranked. With --explain, --head and --tail may both be given.
     top
-        How many new answers; the known ones are listed before them.
+        How many new answers; the known ones are listed before them. With --explain, how many
+        supporting facts.
+    explain
+        Instead of the answers, show which known facts support the first new answer, or the fact with
+        this head and this tail.
+    plot
+        With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
     checkpoint
         Folder of a run; without it, the newest in --out.
     data
@@ -133,10 +148,16 @@ def predict(
     out
         Where to look for the newest run.
     """
-    if (head is None) == (tail is None):
-        raise EinNetError("give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two")
+    if (head is None and tail is None) or (head is not None and tail is not None and not explain):
+        raise EinNetError(
+            "give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two; with --explain also both"
+        )
     if top < 1:
         raise EinNetError(f"--top must be 1 or more, got {top}")
+    if plot is not None and not explain:
+        raise EinNetError("--plot draws the facts that support an answer: add --explain")
+    if explain:
+        return _explain(*_opened(data, checkpoint, out), relation, head, tail, top, plot, as_json)
     from einnet.tasks.kg.predict import answers
     from einnet.tasks.kg.report import print_answers
 
@@ -150,6 +171,33 @@ def predict(
         print(json.dumps({"query": query, **lists}))
     else:
         print_answers(query, known, new)
+    return 0
+
+
+def _explain(
+    run: Run,
+    graph: "KnowledgeGraph",
+    relation: str,
+    head: str | None,
+    tail: str | None,
+    top: int,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    from einnet.plots import check_picture_name
+    from einnet.tasks.kg.explain import explained
+    from einnet.tasks.kg.explained import explanation_picture, print_explanation
+
+    if plot is not None:
+        check_picture_name(plot)
+    found = explained(_net(run), graph, relation, head, tail, top)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        print_explanation(found)
+    if plot is not None:
+        explanation_picture(found, plot)
+        say(f"drawn to {plot}")
     return 0
 
 

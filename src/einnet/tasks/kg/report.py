@@ -1,6 +1,7 @@
 """What the kg task prints: its results beside the published ones, and answers to a query."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -8,10 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from einnet.nn import EinNet
+    from einnet.tasks.kg.data import KnowledgeGraph
     from einnet.tasks.kg.predict import Answer
 
-__all__ = ["PUBLISHED", "print_answers", "print_results"]
+__all__ = ["PUBLISHED", "print_answers", "relations_picture", "results"]
 
+RELATIONS, SIDE = 3, 150  # of the picture: how many, and how many entities
 NAMES = ("mrr", "hits@1", "hits@3", "hits@10")
 
 _CONVE = "ConvE (Dettmers et al. 2018): results in its repository"
@@ -31,7 +35,7 @@ PUBLISHED: dict[str, list[tuple]] = {
 }
 
 
-def print_results(dataset: str, metrics: dict) -> None:
+def results(dataset: str, metrics: dict) -> Table:
     """Ours under both message graphs and tie policies, then the published rows and where they come from."""
     published = PUBLISHED.get(dataset, [])
     sources = dict.fromkeys(source for *_, source in published)
@@ -48,7 +52,32 @@ def print_results(dataset: str, metrics: dict) -> None:
     for model, graph, *values, source in published:
         number = list(sources).index(source) + 1
         table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))
-    Console().print(table)
+    return table
+
+
+def relations_picture(net: "EinNet", graph: "KnowledgeGraph", picture: Path) -> None:
+    """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
+    import torch
+
+    from einnet.plots import pyplot, save_figure
+    from einnet.tasks.kg.evaluate import score_tables
+
+    shown = graph.tensor(graph.train, graph.valid)
+    asked = graph.tensor(graph.test)
+    chosen = asked.sum((0, 1)).argsort()[::-1][:RELATIONS]
+    tails = score_tables(net, shown)[0].exp().masked_fill(torch.as_tensor(shown) > 0, 0).cpu().numpy()
+    plt = pyplot()
+    figure, panels = plt.subplots(2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained")
+    for (above, below), r in zip(panels.T, chosen, strict=True):
+        above.imshow(shown[:SIDE, :SIDE, r] + 2 * asked[:SIDE, :SIDE, r], cmap="Blues", vmax=2, interpolation="nearest")
+        below.imshow(tails[:SIDE, :SIDE, r], cmap="Blues", interpolation="nearest")
+        above.set_title(graph.relations[r], fontsize=9)
+        for panel in (above, below):
+            panel.set(xticks=[], yticks=[])
+    panels[0][0].set_ylabel("facts: pale shown, dark asked")
+    panels[1][0].set_ylabel("probability of a new tail")
+    save_figure(figure, picture)
+    plt.close(figure)
 
 
 def print_answers(query: str, known: "Sequence[Answer]", new: "Sequence[Answer]") -> None:

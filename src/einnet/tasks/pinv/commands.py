@@ -33,8 +33,9 @@ def train(
     resume
         Folder of a run to go on with, with the run's own settings and options.
     """
-    from einnet.tasks.pinv.report import measured, print_results, product_picture
+    from einnet.tasks.pinv.report import measured, product_picture, results
     from einnet.tasks.pinv.task import Inverse
+    from einnet.tasks.report import concluded
 
     run, settings, options = prepared("pinv", settings, options, resume)
     say(f"{settings.matrices} matrices {settings.rows} x {settings.columns} to learn from\nrun in {run.folder}")
@@ -46,10 +47,8 @@ def train(
         return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)
-    run.write_json("metrics.json", metrics)
     product_picture(net, run.folder / "product.png", settings.rows, settings.columns)
-    print_results(metrics)
-    say(f"Saved in {run.folder}: best.safetensors, metrics.json, log.csv, curve.png, product.png")
+    concluded(run, metrics, [results(metrics)], {"product.png": "F(A) A^T for a test matrix, and the error by layer"})
     return 0
 
 
@@ -70,13 +69,14 @@ def evaluate(
     out
         Where to look for the newest run.
     """
-    from einnet.tasks.pinv.report import measured, print_results
+    from einnet.tasks.pinv.report import measured, results
+    from einnet.tasks.report import show
 
     metrics = measured(_net(run_to_use(checkpoint, out, "pinv")))
     if as_json:
         print(json.dumps(metrics))
     else:
-        print_results(metrics)
+        show([results(metrics)])
     return 0
 
 

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from einnet.nn import EinNet
 from einnet.plots import pyplot, save_figure
 from einnet.tasks.pinv.task import TEST, error, inverses, matrices, newton_schulz
 
-__all__ = ["PUBLISHED", "measured", "print_results", "product_picture"]
+__all__ = ["PUBLISHED", "measured", "product_picture", "results"]
 
 SIZES = ((6, 12), (8, 16), (12, 24), (16, 32))
 PUBLISHED = [  # at 8 x 16, from the text that first described these networks
@@ -41,7 +40,7 @@ def measured(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[st
     return rows
 
 
-def print_results(metrics: dict[str, Any]) -> None:
+def results(metrics: dict[str, Any]) -> Table:
     """A row for each way, a column for each size; the published rows below."""
     sizes = list(metrics["sizes"])
     table = Table(
@@ -58,7 +57,7 @@ def print_results(metrics: dict[str, Any]) -> None:
         table.add_row(name, *cells, style="bold" if way == "error" else "")
     for name, value in PUBLISHED:
         table.add_row(name, *(f"{value}" if size == "8x16" else "" for size in sizes))
-    Console().print(table)
+    return table
 
 
 @torch.no_grad()

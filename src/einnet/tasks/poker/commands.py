@@ -34,8 +34,9 @@ def train(
     resume
         Folder of a run to go on with, with the run's own settings and options.
     """
-    from einnet.tasks.poker.report import measured, print_measured
+    from einnet.tasks.poker.report import accuracy_picture, measured, results
     from einnet.tasks.poker.task import Winning
+    from einnet.tasks.report import concluded
 
     run, settings, options = prepared("poker", settings, options, resume)
     say(f"{settings.deals:,} deals of {settings.players} players with {settings.cards} cards\nrun in {run.folder}")
@@ -46,9 +47,8 @@ def train(
     if not fitted(task, Winning.metric, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "poker")
     metrics = measured(_net(run))
-    run.write_json("metrics.json", metrics)
-    print_measured(metrics)
-    say(f"Saved in {run.folder}: best.safetensors, metrics.json, log.csv, curve.png")
+    accuracy_picture(metrics, run.folder / "accuracy.png")
+    concluded(run, metrics, [results(metrics)], {"accuracy.png": "fresh deals whose set of winners is exactly right"})
     return 0
 
 
@@ -64,13 +64,14 @@ def evaluate(*, checkpoint: Path | None = None, as_json: Json = False, out: Path
     out
         Where to look for the newest run.
     """
-    from einnet.tasks.poker.report import measured, print_measured
+    from einnet.tasks.poker.report import measured, results
+    from einnet.tasks.report import show
 
     metrics = measured(_net(run_to_use(checkpoint, out, "poker")))
     if as_json:
         print(json.dumps(metrics))
     else:
-        print_measured(metrics)
+        show([results(metrics)])
     return 0
 
 

@@ -1,5 +1,6 @@
 """What the poker task shows: accuracy for several numbers of players and cards, and an answer with its hands."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from einnet.nn import EinNet
+from einnet.plots import pyplot, save_figure
 from einnet.tasks.poker.hands import card_name, deals, winners
 from einnet.tasks.poker.task import SEEDS, chosen, encoded
 
-__all__ = ["accuracy", "measured", "print_answer", "print_measured"]
+__all__ = ["accuracy", "accuracy_picture", "measured", "print_answer", "results"]
 
 TEST = 2000  # fresh deals of each kind
 KINDS = [(players, 5) for players in range(2, 10)] + [(players, 7) for players in range(2, 8)]
@@ -34,7 +36,8 @@ def measured(net: EinNet, number: int = TEST) -> dict[str, Any]:
     return {"deals": number, "parameters": sum(p.numel() for p in net.parameters()), "accuracy": found}
 
 
-def print_measured(metrics: dict[str, Any]) -> None:
+def results(metrics: dict[str, Any]) -> Table:
+    """The share of deals that are right, for each number of players and cards."""
     table = Table(
         title=f"the exact set of winners, {metrics['deals']:,} fresh deals each; {metrics['parameters']:,} parameters",
         title_justify="left",
@@ -43,7 +46,21 @@ def print_measured(metrics: dict[str, Any]) -> None:
     table.add_column("right", justify="right")
     for kind, share in metrics["accuracy"].items():
         table.add_row(kind, f"{share:.1%}")
-    Console().print(table)
+    return table
+
+
+def accuracy_picture(metrics: dict[str, Any], picture: Path) -> None:
+    """Draws the accuracy against the number of players, a line for each number of cards."""
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
+    for cards in dict.fromkeys(cards for _, cards in KINDS):
+        players = [p for p, c in KINDS if c == cards]
+        right = [100 * metrics["accuracy"][f"{p} players, {cards} cards"] for p in players]
+        panel.plot(players, right, marker=".", label=f"{cards} cards a player")
+    panel.set(xlabel="players", ylabel="deals right, percent", ylim=(0, 101))
+    panel.legend()
+    save_figure(figure, picture)
+    plt.close(figure)
 
 
 def print_answer(hands: np.ndarray, chances: np.ndarray, said: np.ndarray, right: np.ndarray) -> None:

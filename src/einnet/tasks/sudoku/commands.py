@@ -51,7 +51,8 @@ def train(
     run, settings, options = prepared("sudoku", settings, options, resume)
     say(f"run in {run.folder}")
     puzzles, solutions = known or learned_from(settings, run.folder, options.seed)
-    from einnet.tasks.sudoku.report import print_measured
+    from einnet.tasks.report import concluded
+    from einnet.tasks.sudoku.report import results
     from einnet.tasks.sudoku.task import Solving
 
     def task() -> Solving:
@@ -60,9 +61,7 @@ def train(
     if not fitted(task, Solving.metric, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
         return interrupted(run, "sudoku")
     metrics = _measured(run, puzzles.shape[1])
-    run.write_json("metrics.json", metrics)
-    print_measured(metrics)
-    say(f"Saved in {run.folder}: best.safetensors, metrics.json, log.csv, curve.png, steps.png")
+    concluded(run, metrics, [results(metrics)], {"steps.png": "a fresh puzzle: when each cell got its digit"})
     return 0
 
 

@@ -15,7 +15,7 @@ from einnet.tasks.sudoku.boards import SYMBOLS, Layout
 if TYPE_CHECKING:
     from einnet.tasks.sudoku.predict import Verdict
 
-__all__ = ["drawn", "print_measured", "print_verdict", "steps_drawn", "steps_picture"]
+__all__ = ["drawn", "print_verdict", "results", "steps_drawn", "steps_picture"]
 
 
 def drawn(board: np.ndarray, puzzle: np.ndarray) -> Text:
@@ -89,11 +89,11 @@ def print_verdict(verdict: "Verdict", steps: bool) -> None:
         console.print(steps_drawn(verdict.settled, verdict.puzzle))
 
 
-def print_measured(metrics: Mapping[str, Any]) -> None:
+def results(metrics: Mapping[str, Any]) -> Table:
     """The share of whole boards that are right, for each depth."""
     table = Table(title=metrics["title"], title_justify="left")
     table.add_column("steps", justify="right")
     table.add_column("whole boards right", justify="right")
     for depth, accuracy in metrics["accuracy"].items():
         table.add_row(str(depth), f"{accuracy:.1%}")
-    Console().print(table)
+    return table
