@@ -201,15 +201,6 @@ def test_the_custom_operators_pass_torchs_own_checks():
     torch.library.opcheck(torch.ops.einnet.looped.default, (operands, BRIDGE, "b"))
 
 
-@pytest.mark.parametrize("n", [0, 1])
-def test_sizes_zero_and_one(n):
-    x = numbers(n, n, 10).requires_grad_()
-    y = EinPool([BRIDGE], "aaH", scale="sum")(x)
-    y.sum().backward()
-    assert y.shape == (n, n, 2)
-    assert torch.allclose(y, bridge_of(x))
-
-
 # --- what torch can do with plain operations, it can do with these ------------------------------------------
 
 

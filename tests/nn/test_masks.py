@@ -152,33 +152,6 @@ def test_more_padding_around_ragged_lists_changes_nothing(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("text", ["aH", "aaH", "abH; a->b"])
-def test_an_empty_set_gives_zeros_and_finite_gradients(text, name):
-    module = randomised(MODULES[name](text))
-    signature = Signature(text)
-    masks = {c: torch.zeros_like(m) for c, m in masks_of(signature, SAMPLES).items()}
-    x = random(len(SAMPLES), *(PADDED[c] for c in signature.output.axes), F).requires_grad_()
-    y = module(x, mask=masks)
-    assert (y == 0).all()
-    y.square().sum().backward()
-    assert all(torch.isfinite(p.grad).all() for p in [x, *module.parameters()] if p.grad is not None)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_an_empty_sample_beside_a_full_one_leaves_gradients_finite(name):
-    module = randomised(MODULES[name]("aaH -> H"))
-    x = random(2, 4, 4, F).requires_grad_()
-    mask = torch.tensor([[False] * 4, [True] * 3 + [False]])
-    y = module(x, mask=mask)
-    assert torch.isfinite(y).all()
-    y.square().sum().backward()
-    assert all(torch.isfinite(p.grad).all() for p in [x, *module.parameters()] if p.grad is not None)
-    assert (x.grad[0] == 0).all()
-    assert (x.grad[1, 3] == 0).all()
-    assert (x.grad[1, :3, :3] != 0).any()
-
-
-@pytest.mark.parametrize("name", MODULES)
 def test_a_mask_without_batch_holds_for_all_samples(name):
     module = randomised(MODULES[name]("aaH"))
     x, mask = random(3, 4, 4, F), torch.tensor([True, False, True, True])

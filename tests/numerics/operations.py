@@ -1,0 +1,36 @@
+"""Every operation of the catalogue, and inputs for it."""
+
+import torch
+
+from einnet import EinPool, Symmetry
+from einnet.terms import State
+from einnet.terms.catalogue import ORDERS, stored
+from strategies import with_h
+
+__all__ = ["CATALOGUE", "TYPES", "axes_of", "ids", "inputs_of", "pool_of"]
+
+TYPES = list(ORDERS)
+CATALOGUE = [(t, str(term)) for t in TYPES for terms in stored(State.of(t)).values() for term in terms]
+UNEQUAL = (2, 3)  # the sizes of a type's classes, in turn; a single class has size 3
+
+
+def ids(cases: list[tuple[str, str]]) -> list[str]:
+    return [f"{text or 'scalar'} {term}" for text, term in cases]
+
+
+def pool_of(text: str, term: str, scale: str = "mean") -> EinPool:
+    return EinPool([term], with_h(text), scale=scale)
+
+
+def axes_of(text: str, **sizes: int) -> list[int]:
+    """The sizes of a type's axes: those of neighbouring classes differ, where `sizes` does not give them."""
+    symmetry = Symmetry(text)
+    classes = symmetry.classes
+    usual = {c: UNEQUAL[k % 2] if len(classes) > 1 else 3 for k, c in enumerate(classes)}
+    return [(usual | sizes)[c] for c in symmetry.axes]
+
+
+def inputs_of(pool: EinPool, *batch: int, dtype: torch.dtype = torch.float64, **sizes: int) -> torch.Tensor:
+    """Normal entries for a pool of one type, one feature for each operand; gradients are asked for."""
+    axes = axes_of(str(pool.symmetry), **sizes)
+    return torch.randn(*batch, *axes, pool.fan_in, dtype=dtype, requires_grad=True)

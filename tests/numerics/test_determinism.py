@@ -1,0 +1,71 @@
+"""The same seed gives the same bits: weights, outputs, gradients and whole training runs, in any process."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from einnet import EinNet
+from einnet.tasks.pinv.settings import Settings
+from einnet.tasks.pinv.task import Inverse
+from einnet.train import Options, Run, fit
+from networks import random_inputs
+
+BLOCKS = ["default", "polynomial", "recurrent", "reference"]
+SIGNATURES = ["aH", "abH", "aaH -> aH", "aaH -> H", "abcH; a->b, b->c", "aH, aaH -> aH"]
+
+
+def digest(signature: str, block: str) -> str:
+    """Of the weights, an output and all gradients of a network made from a seed."""
+    torch.manual_seed(7)
+    options = {"order": 5} if signature.startswith("aaH") and block == "default" else {}
+    net = EinNet(signature, (2,) * len(signature.split(" -> ")[0].split(", a")), 3, 2, 6, 2, block=block, **options)
+    y = net(*random_inputs(net, (3,), dtype=torch.float32))
+    y.square().sum().backward()
+    tensors = [*net.state_dict().values(), y.detach(), *(p.grad for p in net.parameters() if p.grad is not None)]
+    found = hashlib.sha256()
+    for x in tensors:
+        found.update(x.contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def digests() -> str:
+    return "\n".join(f"{s} {b} {digest(s, b)}" for s in SIGNATURES for b in BLOCKS)
+
+
+def test_networks_are_the_same_in_every_process():
+    """Also where Python orders its sets otherwise."""
+    code = "import torch; torch.set_num_threads(1); from numerics.test_determinism import digests; print(digests())"
+    found = []
+    for seed in ("1", "2"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        found.append(done.stdout.strip())
+    assert found[0] == found[1] == digests()
+
+
+def test_another_seed_gives_other_weights():
+    nets = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        nets.append(EinNet("aH", 2, 2, 2, 6, 1))
+    assert not torch.equal(nets[0].body.layers[0].fan_in.weight, nets[1].body.layers[0].fan_in.weight)
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_two_runs_of_a_task_end_with_the_same_bits(tmp_path, deterministic):
+    settings = Settings(matrices=20, rows=3, columns=4, heads=2, hidden=3, depth=2, batch=8)
+    found = []
+    for _ in range(2):
+        run = Run.create(tmp_path, "pinv", {})
+        options = Options(steps=20, seed=5, precision="32", deterministic=deterministic, out=tmp_path)
+        assert fit(lambda: Inverse(settings, 5), run, options, steps=20, every=10)
+        torch.rand(7)  # what happens between runs is of no matter
+        found.append([load_file(path) for path in (run.best, run.last)])
+    for one, other in zip(*found, strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[k], other[k]) for k in one)

@@ -1,0 +1,97 @@
+"""Axes of size 0 and 1, and batches without samples: right shapes, finite values and gradients."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from einnet import EinLayer, EinLinear, EinPool, Symmetry, Term
+from einnet.terms import linear_terms
+from networks import random_inputs, sizes_of, small
+from numerics.operations import CATALOGUE, TYPES, ids, inputs_of, pool_of
+from oracles.naive import naive_pool
+from strategies import SIZES, with_h
+
+SIGNATURES = [
+    "aH", "abH", "aaH", "aabH", "abH; a->b", "abcH; a->b, b->c", "aaH -> aH", "aaH -> H", "abH -> aH", "aH -> aaH",
+    "abcH -> aH; a->b", "aH, aaH -> aH", "aH, bH -> abH", "aH -> abH",
+]  # fmt: skip
+BLOCKS = ["default", "polynomial", "recurrent", "reference"]
+
+
+def small_sizes(letters: str) -> list[dict[str, int]]:
+    """Each class with size 0 and 1, the others as usual; then all with size 0 and 1."""
+    each = [{c: n} for n in (0, 1) for c in letters]
+    return each + [dict.fromkeys(letters, n) for n in (0, 1)] * (len(letters) > 1)
+
+
+@pytest.mark.parametrize(("text", "term"), CATALOGUE, ids=ids(CATALOGUE))
+def test_operations(text, term):
+    bare = Symmetry(text)
+    for sizes, scale in product(small_sizes("".join(bare.classes)), ("mean", "sum")):
+        pool = pool_of(text, term, scale)
+        x = inputs_of(pool, **sizes)
+        y = pool(x)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+        assert np.allclose(y.detach().numpy(), naive_pool([Term(term)], x.detach().numpy(), bare, scale))
+        assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("text", TYPES)
+def test_largest_values(text):
+    bare = Symmetry(text)
+    pool = EinPool(linear_terms(bare, bare), with_h(text), reduction="max")
+    for sizes in small_sizes("".join(bare.classes)):
+        x = inputs_of(pool, **sizes)
+        y = pool(x)
+        assert y.shape == (*x.shape[:-1], pool.fan_out)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+        assert torch.isfinite(y).all() and torch.isfinite(gradient).all()
+
+
+def check(module, inputs, sizes: dict[str, int], batch: tuple[int, ...]) -> None:
+    """Shape of the output; a finite output, and finite gradients of all inputs and parameters."""
+    signature = module.signature
+    for x in inputs:
+        x.requires_grad_()
+    y = module(*inputs, sizes={c: sizes[c] for c in signature.classes})
+    assert y.shape == (*batch, *(sizes[c] for c in signature.output.axes), 3)
+    assert torch.isfinite(y).all()
+    y.square().sum().backward()
+    every = [*inputs, *module.parameters()]
+    assert all(torch.isfinite(p.grad).all() for p in every if p.grad is not None)
+    assert all(x.grad is not None for x in inputs)
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (0,), (2, 0)], ids=str)
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_networks(signature, block, batch):
+    net = small(signature, block)
+    for sizes in [{}, *small_sizes("".join(sizes_of(signature)))]:
+        check(net, random_inputs(net, batch, **sizes), SIZES | sizes, batch)
+
+
+@pytest.mark.parametrize("scale", ["mean", "sum"])
+@pytest.mark.parametrize("batch", [(), (2,), (0,)], ids=str)
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_linear_maps(signature, batch, scale):
+    number = signature.partition("->")[0].count(",") + 1 if " -> " in signature else 1
+    layer = EinLinear(signature, [2] * number, 3, scale=scale).double()
+    for sizes in [{}, *small_sizes("".join(sizes_of(signature)))]:
+        check(layer, random_inputs(layer, batch, **sizes), SIZES | sizes, batch)
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+@pytest.mark.parametrize("batch", [(), (0,)], ids=str)
+@pytest.mark.parametrize("text", ["aH", "abH", "aaH", "abH; a->b", "abcH; a->b, b->c"])
+def test_layers(text, batch, chunks):
+    layer = EinLayer(text, features=3, heads=2, chunks=chunks).double()
+    bare = layer.symmetry
+    for sizes in [{}, *small_sizes("".join(bare.classes))]:
+        x = torch.randn(*batch, *((SIZES | sizes)[c] for c in bare.axes), 3, dtype=torch.float64, requires_grad=True)
+        y = layer(x)
+        assert y.shape == x.shape and torch.isfinite(y).all()
+        (gradient,) = torch.autograd.grad(y.square().sum(), x)
+        assert torch.isfinite(gradient).all()
