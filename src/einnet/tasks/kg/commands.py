@@ -150,7 +150,8 @@ def predict(
     """
     if (head is None and tail is None) or (head is not None and tail is not None and not explain):
         raise EinNetError(
-            "give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two; with --explain also both"
+            "give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two; "
+            "with --explain also both"
         )
     if top < 1:
         raise EinNetError(f"--top must be 1 or more, got {top}")

@@ -1,0 +1,217 @@
+"""Why a fact was predicted: the facts of the rule that made it, exact estimates, and what the command says."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import clip_grad_norm_
+
+from einnet.cli import main
+from einnet.errors import EinNetError
+from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.explain import _Question, explained
+from einnet.tasks.kg.explained import explanation_picture
+from einnet.tasks.kg.predict import answers
+from einnet.tasks.kg.settings import Settings
+from einnet.tasks.kg.task import completion_loss, make_net
+from einnet.train.options import Options
+from einnet.train.run import Run
+from families import family_graph, write_families
+
+GENERATION = Settings(
+    heads=8, hidden=16, depth=2, dropout=0, label_smoothing=0, mask_low=0.05, mask_high=0.3, relation_loss=0
+)
+
+
+def descent(people: int = 30):
+    """A tree of parents and the grandparents that follow; all that follow from a quarter of the middles are test facts.
+
+    Also the middle of each grandparent fact.
+    """
+    rng = np.random.default_rng(2)
+    parent = {f"p{k}": f"p{rng.integers(max(0, (k - 1) // 3), max(1, (k + 1) // 2))}" for k in range(1, people)}
+    middle = {(parent[m], c): m for c, m in parent.items() if m in parent}
+    middles = sorted(set(middle.values()))
+    hidden = set(rng.choice(middles, len(middles) // 4, replace=False).tolist())
+    follow = {m: [(a, "grandparent", c) for (a, c), its in middle.items() if its == m] for m in middles}
+    known = [fact for m in middles if m not in hidden for fact in follow[m]]
+    facts = {
+        "train": [(p, "parent", c) for c, p in parent.items()] + known[1:],
+        "valid": known[:1],
+        "test": [fact for m in sorted(hidden) for fact in follow[m]],
+    }
+    return KnowledgeGraph.of(facts, "descent"), middle
+
+
+@pytest.fixture(scope="module")
+def rule():
+    """The graph, its middles, and a network that was trained for two seconds."""
+    graph, middle = descent()
+    torch.manual_seed(0)
+    net, facts, steps = make_net(len(graph.relations), GENERATION), torch.as_tensor(graph.tensor(graph.train)), 200
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0.1, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, steps, pct_start=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        completion_loss(net, facts, GENERATION).backward()
+        clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    return graph, middle, net.eval()
+
+
+def small_net(graph, dtype=torch.float32):
+    torch.manual_seed(0)
+    return make_net(len(graph.relations), Settings(heads=2, hidden=8, depth=1)).to(dtype).eval()
+
+
+@pytest.mark.parametrize("asked", ["tail", "head"])
+def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
+    graph, middle, net = rule
+    assert len(graph.test) == 5
+    for h, _, t in graph.test:
+        a, c = graph.entities[h], graph.entities[t]
+        m = middle[a, c]
+        found = explained(net, graph, "grandparent", a if asked == "tail" else None, c, top=2)
+        assert found.fact == (a, "grandparent", c) and found.asked == asked
+        assert {d.facts[0] for d in found.support} == {(a, "parent", m), (m, "parent", c)}
+        assert all(d.change > 1 and d.gradient > 0 for d in found.support)
+        assert found.together.facts == tuple(d.facts[0] for d in found.support)
+        assert found.together.change > 1
+        if asked == "head":  # there is one right answer, so that nothing else loses its rank with it
+            assert found.rank == 1 and found.together.rank > 1
+
+
+@pytest.mark.parametrize("asked", ["tail", "head"])
+def test_the_derivative_is_that_of_finite_differences(asked):
+    graph = family_graph()
+    question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), asked)
+    facts = question.shown.nonzero()
+    gradient = question.gradient(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
+    for cell in map(tuple, facts[::7].tolist()):
+        scores = []
+        for step in (1e-5, -1e-5):
+            x = question.shown.clone()
+            x[cell] += step
+            scores.append(question.score(x)[0].item())
+        assert gradient[cell].item() == pytest.approx((scores[0] - scores[1]) / 2e-5, abs=1e-7)
+    assert gradient[facts[:, 0], facts[:, 1], facts[:, 2]].abs().min() > 0
+    assert (gradient[question.shown == 0] == 0).all()
+
+
+def test_with_one_fact_in_a_group_the_estimate_is_the_change():
+    """The change is the integral of the derivative."""
+    graph = family_graph()
+    question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), "tail")
+    facts = question.shown.nonzero()
+    gradient = question.gradient(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
+    score = question.score(question.shown)[0].detach()
+    found = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
+    assert max(abs(d.change) for d in found) > 1e-3
+    for one in found:
+        assert one.gradient == pytest.approx(one.change, rel=1e-2, abs=1e-6)
+
+
+def test_probability_and_rank_are_those_of_predict(rule):
+    graph, _, net = rule
+    new = [a for a in answers(net, graph, "grandparent", "p0", None) if a.known is None]
+    first = explained(net, graph, "grandparent", "p0", None)
+    assert first.fact == ("p0", "grandparent", new[0].entity) and first.rank == 1 and first.known is None
+    fourth = explained(net, graph, "grandparent", "p0", new[3].entity)
+    assert fourth.rank == 4 and fourth.candidates == len(new)
+    assert (first.probability, fourth.probability) == pytest.approx((new[0].probability, new[3].probability), rel=1e-4)
+
+
+def test_a_known_fact_is_hidden_before_it_is_explained(rule):
+    graph, _, net = rule
+    h, r, t = graph.valid[0]
+    names = graph.entities[h], graph.relations[r], graph.entities[t]
+    found = explained(net, graph, names[1], names[0], names[2])
+    without = explained(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
+    assert found.known == "valid" and without.known is None
+    assert found.score == pytest.approx(without.score, abs=1e-5)
+    assert names not in {d.facts[0] for d in found.support}
+
+
+def test_the_network_is_left_in_the_mode_that_it_was_in():
+    graph = family_graph()
+    net = small_net(graph).train()
+    explained(net, graph, "spouse", "ann0", None, top=1)
+    assert net.training and all(p.grad is None for p in net.parameters())
+
+
+def test_where_nothing_is_left_to_compare_with_it_says_so():
+    facts = {"train": [(x, "r", y) for x in "ab" for y in "ab"], "valid": [], "test": []}
+    graph = KnowledgeGraph.of(facts, "full")
+    with pytest.raises(EinNetError, match="every entity is a known answer already: explain one of them with"):
+        explained(small_net(graph), graph, "r", "a", None)
+    with pytest.raises(EinNetError, match="all other entities are known answers: there is none to rank this one"):
+        explained(small_net(graph), graph, "r", "a", "b")
+
+
+def test_the_picture_has_every_name_and_relation(rule, tmp_path):
+    graph, _, net = rule
+    found = explained(net, graph, "grandparent", "p0", None, top=4)
+    explanation_picture(found, tmp_path / "why.svg")
+    drawn = (tmp_path / "why.svg").read_text()
+    for fact in (found.fact, *(d.facts[0] for d in found.support)):
+        assert all(f"<!-- {name} -->" in drawn for name in (fact[0], fact[2]))
+    assert "<!-- grandparent? -->" in drawn and "<!-- parent -->" in drawn
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run on the families, its weights random."""
+    folder = tmp_path_factory.mktemp("explain")
+    graph = family_graph()
+    config = {"data": str(write_families(folder / "families")), "relations": list(graph.relations)}
+    made = Run.create(folder, "kg", {**config, "settings": {}, "options": Options().as_json()})
+    small_net(graph).save(made.best)
+    return made
+
+
+def test_the_command_prints_a_table_or_json_and_draws(run, tmp_path, capsys):
+    query = ["predict", "kg", "--checkpoint", str(run.folder), "--relation", "parent", "--explain", "--top", "3"]
+    assert main([*query, "--head", "ann0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {
+        "fact", "asked", "known", "probability", "score", "rank", "candidates", "support", "together"
+    }  # fmt: skip
+    assert found["fact"]["head"] == "ann0" and found["asked"] == "tail" and found["rank"] == 1
+    assert [set(d) for d in found["support"]] == [{"facts", "gradient", "change", "rank"}] * 3
+    changes = [d["change"] for d in found["support"]]
+    assert changes == sorted(changes, reverse=True) and changes[-1] > 0
+    picture = tmp_path / "why.png"
+    assert main([*query, "--head", "ann0", "--tail", found["fact"]["tail"], "--plot", str(picture)]) == 0
+    shown = capsys.readouterr()
+    assert f"ann0 parent {found['fact']['tail']}: the tail has rank 1 of {found['candidates']}" in shown.out
+    for one in found["support"]:
+        assert " ".join(one["facts"][0].values()) in shown.out and f"{one['change']:.3f}" in shown.out
+    assert "all of these" in shown.out and f"drawn to {picture}" in shown.err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_known_fact_is_said_to_have_been_hidden(run, capsys):
+    graph = family_graph()
+    h, r, t = graph.train[0]
+    query = ["--head", graph.entities[h], "--relation", graph.relations[r], "--tail", graph.entities[t]]
+    assert main(["predict", "kg", "--checkpoint", str(run.folder), *query, "--explain"]) == 0
+    assert "The fact is in train. It was hidden from the network." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--head", "ann0", "--tail", "bob0"], "one of the two; with --explain also both"),
+        (["--explain"], "give --head for (head, relation, ?) or --tail"),
+        (["--head", "ann0", "--plot", "why.svg"], "--plot draws the facts that support an answer: add --explain"),
+        (["--head", "ann0", "--explain", "--plot", "why.doc"], "a picture is saved as .svg, .png, .pdf, got"),
+        (["--head", "ann00", "--explain"], "unknown entity 'ann00'. Did you mean 'ann0'"),
+        (["--head", "ann0", "--tail", "bob00", "--explain"], "unknown entity 'bob00'. Did you mean 'bob0'"),
+    ],
+)
+def test_wrong_requests_get_a_message(run, capsys, arguments, message):
+    assert main(["predict", "kg", "--checkpoint", str(run.folder), "--relation", "spouse", *arguments]) == 2
+    assert message in capsys.readouterr().err
