@@ -8,8 +8,8 @@ into a few groups at random, the cells of a group go from 0 to 1 together, and a
 the way give an estimate for all its facts at once: their *gradient*. (The derivative at 1 alone says
 little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The facts
 with the largest estimates are deleted one at a time, and the network runs again: this gives the
-changes. Facts that can stand in for one another have small changes, so all supporting facts are deleted
-at once, too.
+changes. What all supporting facts are worth together is measured too. Facts that stand in for one another
+have small changes, each alone, and can be missed.
 """
 
 from collections.abc import Sequence
