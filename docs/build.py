@@ -18,7 +18,8 @@ __all__ = ["build", "pages", "stage"]
 
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+ABORTED = re.compile(r"Traceback (?:(?!Traceback).)*Aborted because --strict flag is set\n", re.DOTALL)
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
 def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
@@ -32,12 +33,9 @@ def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
         stage(work, root)
         command = [sys.executable, "-m", "zensical", "build", *(() if draft else ("--strict",))]
         paths = [str(work / "docs"), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-        }
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-        said = COLOUR.sub("", done.stdout + done.stderr)
+        said = ABORTED.sub("", COLOUR.sub("", done.stdout + done.stderr))
         if done.returncode or ("Warning" in said and not draft):
             raise RuntimeError(f"the site has not been built:\n{said}")
         shutil.rmtree(site, ignore_errors=True)
@@ -68,7 +66,7 @@ def _adapted(text: str, original: Path, page: Path, work: Path, root: Path) -> s
         inside = target.relative_to(root)
         if inside.parts[0] == "benchmarks" and (work / "docs" / inside).is_file():
             path = os.path.relpath(work / "docs" / inside, page.parent)
-            return f"[{link['text']}]({path}{link['anchor'] or ''})"
+            return f"{link['image']}[{link['text']}]({path}{link['anchor'] or ''})"
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
     return LINK.sub(turned, text.replace("```python\n>>> ", "```pycon\n>>> "))

@@ -16,7 +16,7 @@ from einnet import Symmetry
 from einnet.drawings import operations_picture
 from einnet.plots import pooling_picture, pyplot, save_figure, sharing_picture
 
-__all__ = ["PICTURES", "SLOW", "main"]
+__all__ = ["PICTURES", "main"]
 
 DOCS = Path(__file__).parent
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
@@ -139,7 +139,6 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "pictures/kinship.svg": kinship,
     "pictures/arc.svg": arc,
 }
-SLOW = {"pictures/kinship.svg", "pictures/arc.svg"}  # they need the extras kg and arc, and more than a second
 
 
 def main(names: list[str]) -> None:

@@ -1,24 +1,43 @@
-"""The commands that the documentation shows print what it shows."""
+"""What the pages show holds: commands print it, links lead somewhere, pictures and tables are what the code makes."""
 
+import base64
+import io
 import re
 import shlex
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import einnet
+from einnet import EinNet, Signature
 from einnet.cli import main
+from einnet.symmetry import state_of
+from einnet.terms import pooling_terms
+from einnet.testing import assert_equivariant
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+QUICK = ("series", "laurent", "pool", "explain")
+
+sys.path.insert(0, str(DOCS))
+from pictures import PICTURES  # noqa: E402
+
+sys.path.remove(str(DOCS))
 
 
-def shown(page: str) -> list[tuple[str, str]]:
+def shown(text: str) -> list[tuple[str, str]]:
     """Each command of the console blocks of a page, with the output below it."""
-    blocks = re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     parts = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
     return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
 
 
-COMMANDS = [c for page in ("series", "pooling") for c in shown((ROOT / "docs" / f"{page}.md").read_text())]
+COMMANDS = [command for page in PAGES for command in shown(page.read_text())]
 
 
 def test_there_are_commands_to_check():
@@ -28,16 +47,68 @@ def test_there_are_commands_to_check():
 
 @pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[c for c, _ in COMMANDS])
 def test_a_shown_command_prints_what_is_shown(command, output, capsys):
-    program, *arguments = shlex.split(command)
-    assert program == "einnet"
-    assert main(arguments) == 0
+    program, name, *arguments = shlex.split(command)
+    assert program == "einnet" and name in QUICK, "only quick commands stand in console blocks, with their output"
+    assert main([name, *arguments]) == 0
     assert capsys.readouterr().out == output
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/series.md", "docs/low-rank.md", "docs/pooling.md"])
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_to_files(page):
-    path = ROOT / page
-    links = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
-    assert links
-    for link in links:
-        assert (path.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def split(svg: str) -> tuple[str, list[np.ndarray]]:
+    """A picture's text without the images inside it, and these as arrays."""
+    images = [Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"base64,([^\"]*)\"", svg)]
+    text = re.sub(r"base64,[^\"]*\"", "", svg)
+    return re.sub(r'id="[^"]*"|url\(#[^)]*\)|href="#[^"]*"', "", text), [np.asarray(i).astype(int) for i in images]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_what_the_code_makes_today(name, tmp_path):
+    made = tmp_path / "made.svg"
+    PICTURES[name](made)
+    text, images = split(made.read_text())
+    stored_text, stored = split((DOCS / name).read_text())
+    assert text == stored_text, f"python docs/pictures.py {name}"
+    assert [i.shape for i in images] == [i.shape for i in stored]
+    assert all(np.abs(a - b).max() <= 2 for a, b in zip(images, stored, strict=True))  # of 255, for other processors
+
+
+def test_every_picture_of_the_pages_is_made_by_the_code():
+    in_docs = {str(file.relative_to(DOCS)) for file in DOCS.rglob("*") if file.suffix in (".svg", ".png")}
+    assert in_docs == set(PICTURES)
+
+
+def rows_of_types() -> list[tuple[str, int, str]]:
+    """Signature, maps and operations of the tables of docs/types.md."""
+    cells = [line.strip("| ").split(" | ") for line in (DOCS / "types.md").read_text().split("\n") if line[:1] == "|"]
+    return [(row[1].strip("`"), int(row[3]), row[4]) for row in cells if len(row) == 5 and row[1][0] == "`"]
+
+
+def test_the_tables_of_types_are_read():
+    rows = rows_of_types()
+    assert len(rows) > 30
+    assert ("aaH -> aH", 5, "6: `ab,bc->ac`") in rows
+
+
+@pytest.mark.parametrize(("signature", "maps", "operations"), dict.fromkeys(rows_of_types()))
+def test_a_row_of_the_tables_of_types(signature, maps, operations):
+    assert einnet.series(signature, order=1).dof[1] == maps
+    terms = pooling_terms(state_of(Signature(signature)))
+    number, _, named = operations.partition(": ")
+    assert int(number) == len(terms)
+    beyond = [str(t) for t in terms if t.order > 1 and len({*t.operands, t.output}) > 1]
+    if named or len(beyond) < 3:
+        assert re.findall(r"`([^`]*)`", named) == beyond
+
+
+@pytest.mark.parametrize("signature", dict.fromkeys(signature for signature, _, _ in rows_of_types()))
+def test_a_network_of_each_type_of_the_tables(signature):
+    torch.manual_seed(0)
+    parsed = Signature(signature)
+    classes = {c for t in (*parsed.inputs, parsed.output) for c in t.axes}
+    net = EinNet(parsed, [2] * len(parsed.inputs), 2, heads=2, hidden=4, depth=1)
+    assert_equivariant(net, parsed, dict.fromkeys(classes, 2), trials=1)

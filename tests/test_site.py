@@ -1,0 +1,185 @@
+"""The site is built without a warning, and is whole: pages, links, anchors, pictures, formulas, the API."""
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import einnet
+import einnet.nn
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
+
+sys.path.insert(0, str(DOCS))
+from build import build, pages  # noqa: E402
+
+sys.path.remove(str(DOCS))
+
+
+class Page(HTMLParser):
+    """The anchors of a page, where it links to, and what it loads."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.silent: list[str] = []  # pictures without a text
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = {name: value or "" for name, value in attrs}
+        self.ids |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        if tag in LOADED and LOADED[tag] in found:
+            self.loaded.append(found[LOADED[tag]])
+        if tag == "img" and not found.get("alt"):
+            self.silent.append(found.get("src", ""))
+
+
+def faults(site: Path) -> list[str]:
+    """Links to nowhere, what comes from elsewhere, and pictures without a text."""
+    read = {file: Page(file.read_text()) for file in site.rglob("*.html")}
+    found = []
+    for file, page in read.items():
+        where = file.relative_to(site)
+        found += [f"{where} loads {url}" for url in page.loaded if _is_elsewhere(url)]
+        found += [f"{where} shows {url} without a text" for url in page.silent]
+        for url in (*page.links, *page.loaded):
+            if _is_elsewhere(url) or file.name == "404.html":  # its paths begin at the root of a server
+                continue
+            parts = urlsplit(url)
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file.resolve()
+            if not target.is_file():
+                found.append(f"{where} leads to {url}, which is not there")
+            elif parts.fragment and target in read and unquote(parts.fragment) not in read[target].ids:
+                found.append(f"{where} leads to {url}: the page has no such anchor")
+    for file in site.rglob("*.css"):
+        imported = re.findall(r"(?:@import\s+|url\()[\"']?((?:https?:)?//[^\"')]*)", file.read_text())
+        found += [f"{file.relative_to(site)} loads {url}" for url in imported]
+    return found
+
+
+def _is_elsewhere(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.netloc) or parts.scheme not in ("", "data", "mailto")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site").resolve() / "site"
+    build(folder)
+    return folder
+
+
+def test_the_site_is_whole_and_loads_nothing_from_elsewhere(site):
+    assert len(list(site.rglob("*.html"))) > 30
+    assert faults(site) == []
+
+
+def test_every_page_is_in_the_navigation():
+    every = [f.relative_to(DOCS) for f in DOCS.rglob("*.md")]
+    tables = [f.relative_to(ROOT) for f in (ROOT / "benchmarks").glob("*.md")]
+    assert sorted(pages()) == sorted(map(str, every + tables))
+
+
+def test_every_public_name_is_in_the_reference(site):
+    anchors = set().union(*(Page(file.read_text()).ids for file in (site / "api").glob("*.html")))
+    wanted = {f"einnet.{name}" for name in einnet.__all__} | {f"einnet.nn.{name}" for name in einnet.nn.__all__}
+    assert {name for name in wanted if name not in anchors} == set()
+
+
+def test_formulas_are_mathml_and_doctests_are_code(site):
+    text = (site / "tasks" / "pinv.html").read_text()
+    assert "<math>" in text
+    for file in site.rglob("*.html"):
+        page = file.read_text()
+        spans = re.findall(r'class="arithmatex">(.{6})', page, re.DOTALL)
+        assert all(s.startswith("<math") for s in spans), file
+        assert not re.search(r"<p>(?:<[^>]*>)?(?:>>>|&gt;&gt;&gt;)", page), f"a doctest that is no code in {file}"
+
+
+def test_the_search_knows_the_pages(site):
+    index = (site / "search.json").read_text()
+    assert all(word in index for word in ("tasks/sudoku.html", "Newton-Schulz", "assert_equivariant"))
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A site of one page."""
+    for folder in ("docs", "benchmarks", "src"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+    for file in (*DOCS.glob("*.py"), DOCS / "site.css"):
+        shutil.copy(file, tmp_path / "docs")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[there](nowhere.md)", "page does not exist"),
+        ("[there](#no-such-heading)", "anchor does not exist"),
+        (r"A formula, $\unheard{x}$.", r"'\unheard' is not among the TeX commands"),
+        ("::: einnet.no_such_name", "no_such_name"),
+    ],
+)
+def test_what_is_wrong_ends_the_build(small, text, said):
+    (small / "docs" / "index.md").write_text(f"# One page\n\n{text}\n")
+    with pytest.raises(RuntimeError, match="the site has not been built") as caught:
+        build(small / "site", small)
+    assert said in str(caught.value)
+    assert not (small / "site").exists()
+
+
+def test_a_site_replaces_the_one_before(small):
+    (small / "docs" / "index.md").write_text("# One page\n\nIt has $x_i$ and [itself](index.md).\n")
+    (small / "site").mkdir()
+    (small / "site" / "old.html").write_text("old")
+    build(small / "site", small)
+    assert "<math>" in (small / "site" / "index.html").read_text()
+    assert not (small / "site" / "old.html").exists()
+
+
+def test_links_out_of_the_pages_become_names(small):
+    (small / "src" / "code.py").write_text("")
+    (small / "benchmarks" / "table.md").write_text("# A table\n")
+    links = "[table](../benchmarks/table.md), [src/code.py](../src/code.py), [`code`](../src/code.py)"
+    (small / "docs" / "index.md").write_text(f"# One page\n\n{links}\n")
+    build(small / "site", small)
+    page = (small / "site" / "index.html").read_text()
+    assert '<a href="benchmarks/table.html">table</a>' in page
+    assert "<code>src/code.py</code>, <code>code</code>" in page
+
+
+def test_the_checker_finds_faults(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<p id="here"><a href="b.html#there">b</a><a href="#here">a</a><a href="c.html">c</a>'
+        '<a href="https://example.org/">far</a><img src="x.png"><script src="https://example.org/x.js"></script>'
+    )
+    (tmp_path / "b.html").write_text("<p>nothing</p>")
+    (tmp_path / "x.css").write_text("@import url(https://example.org/font.css);")
+    assert faults(tmp_path) == [
+        "a.html loads https://example.org/x.js",
+        "a.html shows x.png without a text",
+        "a.html leads to b.html#there: the page has no such anchor",
+        "a.html leads to c.html, which is not there",
+        "a.html leads to x.png, which is not there",
+        "x.css loads https://example.org/font.css",
+    ]
+
+
+def test_the_command_says_what_is_wrong(small):
+    (small / "docs" / "index.md").write_text("# One page\n\n[there](nowhere.md)\n")
+    done = subprocess.run([sys.executable, "docs/build.py"], cwd=small, capture_output=True, text=True)
+    assert done.returncode == 1 and "page does not exist" in done.stderr and "Traceback" not in done.stderr
+    assert subprocess.run([sys.executable, "docs/build.py", "--draft"], cwd=small).returncode == 0
+    assert (small / "site" / "index.html").is_file()
