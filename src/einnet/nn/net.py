@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -218,6 +219,46 @@ class EinNet(nn.Module):
         except (KeyError, TypeError, RuntimeError, StopIteration, EinNetError) as error:
             raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
         return net.eval()
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Writes a folder as the Hugging Face Hub has it: weights, config and a card that says what the network is."""
+        from einnet.nn.hub import OnHub
+
+        on_hub = OnHub(self)
+        on_hub.save_pretrained(folder, **on_hub.described())
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Uploads the network to a repository of the hub, such as "name/sets"; returns the address of the commit.
+
+        The options are those of huggingface_hub's mixin: commit_message, private, token, branch, create_pr, ...
+        """
+        from einnet.nn.hub import OnHub
+
+        on_hub = OnHub(self)
+        return on_hub.push_to_hub(repository, **(on_hub.described() | options))
+
+    @classmethod
+    def from_pretrained(cls, name: Path | str, **options: Any) -> "EinNet":
+        """The network in a folder that `save_pretrained` wrote, or in a repository of the hub, in evaluation mode.
+
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> EinNet("aH", 1, 1, hidden=8, depth=1).save_pretrained(folder)
+        >>> EinNet.from_pretrained(folder).signature
+        Signature('aH -> aH')
+
+        The options are those of huggingface_hub: revision, token, cache_dir, local_files_only, force_download.
+        No pickled code is run. Raises `CheckpointError` where there is no such network.
+        """
+        from einnet.nn.hub import fetched
+
+        return fetched(name, options)
+
+    def export(self, path: Path | str, *inputs: Tensor, sizes: Mapping[str, int] | None = None) -> None:
+        """Writes the network as a file that runs without this package, see `einnet.nn.export`."""
+        from einnet.nn.export import exported
+
+        exported(self, path, inputs, sizes)
 
     def extra_repr(self) -> str:
         return f"{self.signature}, state {self.state}"

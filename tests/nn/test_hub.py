@@ -1,0 +1,77 @@
+"""Networks in the hub's layout, offline: a folder instead of the hub, and what would be uploaded."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from einnet import EinNet
+from einnet.errors import CheckpointError
+
+hub = pytest.importorskip("huggingface_hub")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def a_net():
+    torch.manual_seed(0)
+    return EinNet("abcH -> aH; a->b", 2, 3, heads=2, hidden=8, depth=1, terms=["abc->abc", "abc,abc->abc"]).eval()
+
+
+def same(one, two):
+    x = torch.randn(2, 3, 4, 5, 2)
+    return torch.equal(one(x), two(x)) and one.settings == two.settings and not two.training
+
+
+def test_a_folder_holds_weights_config_and_a_card_and_comes_back(tmp_path):
+    net = a_net()
+    net.save_pretrained(tmp_path / "net")
+    assert sorted(p.name for p in (tmp_path / "net").iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert same(net, EinNet.from_pretrained(tmp_path / "net"))
+    assert same(net, EinNet.load(tmp_path / "net" / "model.safetensors"))  # one format
+    config = json.loads((tmp_path / "net" / "config.json").read_text())
+    assert config["signature"] == "abcH -> aH; a->b" and config["heads"] == 2
+    card = (tmp_path / "net" / "README.md").read_text()
+    assert "library_name: einnet" in card and "`abcH -> aH; a->b`" in card
+
+
+def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
+    seen = {}
+
+    def upload(self, *, folder_path, **options):
+        seen.update(options)
+        shutil.copytree(folder_path, tmp_path / "remote")
+        return "commit"
+
+    monkeypatch.setattr(
+        hub.HfApi, "create_repo", lambda self, repo_id, **_: hub.RepoUrl(f"https://huggingface.co/{repo_id}")
+    )
+    monkeypatch.setattr(hub.HfApi, "upload_folder", upload)
+    net = a_net()
+    assert net.push_to_hub("someone/lists", commit_message="first") == "commit"
+    assert seen["repo_id"] == "someone/lists" and seen["commit_message"] == "first"
+    assert same(net, EinNet.from_pretrained(tmp_path / "remote"))
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="'someone/nothing' is no folder with model.safetensors"):
+        EinNet.from_pretrained("someone/nothing")
+    with pytest.raises(CheckpointError, match="model.safetensors"):
+        EinNet.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match="is no folder with"):
+        EinNet.from_pretrained(tmp_path)
+
+
+def test_a_file_of_another_program_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="of another program"):
+        EinNet.from_pretrained(tmp_path)
