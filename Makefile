@@ -19,7 +19,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/pyright --warnings
 
-# The pages of docs/ as a site in site/.
+# The pages of docs/ as a site in site/; `python -m http.server -d site` shows it, search included.
 docs: $(READY)
 	$(BIN)/python docs/build.py
 

@@ -52,6 +52,7 @@ TEXT = {"text", "textrm", "mathrm", "operatorname", "textit", "mathit", "textbf"
 ALPHABETS = {"mathbf": "BOLD", "boldsymbol": "BOLD ITALIC", "mathcal": "SCRIPT", "mathbb": "DOUBLE-STRUCK"}
 FENCES = {"pmatrix": "()", "bmatrix": "[]", "vmatrix": "||", "Bmatrix": "{}"}
 TABLES = {"cases": ("{", ""), "matrix": ("", ""), "aligned": ("", ""), "array": ("", ""), "align*": ("", "")} | FENCES
+JOINER = "\u2060"  # no line ends between a formula and the comma behind it
 SIZED = re.compile(r"(?:left|right|middle|[bB]igg?[lrm]?)$")
 
 
@@ -237,6 +238,8 @@ class _Formulas(Treeprocessor):
                 tex, display = element.text[2:-2], element.text.startswith("\\[")
                 element.text = None
                 element.append(read(tex, display=display))
+                if element.tail and element.tail[0] in ",.;:!?)":
+                    element.tail = JOINER + element.tail
 
 
 class MathExtension(Extension):
