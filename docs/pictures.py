@@ -76,11 +76,11 @@ def kinship(file: Path) -> None:
     frequent = np.argsort(-facts.sum((0, 1)), kind="stable")[:3]
     plt = pyplot()
     figure, panels = plt.subplots(len(orders), len(frequent), figsize=(7.2, 5.2), layout="constrained")
-    for line, (name, order) in zip(panels, orders.items(), strict=True):
+    for row, (line, (name, order)) in enumerate(zip(panels, orders.items(), strict=True)):
         for panel, relation in zip(line, frequent, strict=True):
             panel.imshow(facts[order][:, order, relation], cmap="Blues", interpolation="nearest")
             panel.set(xticks=[], yticks=[])
-            if line is panels[0]:
+            if row == 0:
                 panel.set_title(graph.relations[relation], family="monospace", fontsize=9)
         line[0].set_ylabel(f"heads, {name}", fontsize=9)
     _saved(figure, file)
@@ -96,7 +96,7 @@ def rook_and_shrikhande(file: Path) -> None:
     }
     plt = pyplot()
     figure, panels = plt.subplots(2, 4, figsize=(9, 5), layout="constrained")
-    for line, (name, relation) in zip(panels, graphs.items(), strict=True):
+    for row, (line, (name, relation)) in enumerate(zip(panels, graphs.items(), strict=True)):
         a = relation.astype(int)
         bridge = np.einsum(BRIDGE, a, a, a, a, a, optimize=True)
         shown = {"A": a, "ab,bc->ac": a @ a, BRIDGE: bridge, "A times that": a * bridge}
@@ -107,7 +107,7 @@ def rook_and_shrikhande(file: Path) -> None:
                 f"{number} x {value}" for value, number in zip(*np.unique(values, return_counts=True), strict=True)
             ]
             panel.set_xlabel("   ".join(found), fontsize=8)
-            if line is panels[0]:
+            if row == 0:
                 panel.set_title(title, family="monospace", fontsize=8)
         line[0].set_ylabel(name, fontsize=9)
     _saved(figure, file)
