@@ -7,6 +7,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree.ElementTree import tostring
 
 import pytest
 
@@ -19,6 +20,7 @@ LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "sourc
 
 sys.path.insert(0, str(DOCS))
 from build import build, pages  # noqa: E402
+from mathml import read  # noqa: E402
 
 sys.path.remove(str(DOCS))
 
@@ -105,6 +107,51 @@ def test_formulas_are_mathml_and_doctests_are_code(site):
         spans = re.findall(r'class="arithmatex">(.{6})', page, re.DOTALL)
         assert all(s.startswith("<math") for s in spans), file
         assert not re.search(r"<p>(?:<[^>]*>)?(?:>>>|&gt;&gt;&gt;)", page), f"a doctest that is no code in {file}"
+
+
+@pytest.mark.parametrize(
+    ("tex", "mathml"),
+    [
+        ("a - 12", "<mi>a</mi><mo>−</mo><mn>12</mn>"),
+        (r"x_{ij}", "<msub><mi>x</mi><mrow><mi>i</mi><mi>j</mi></mrow></msub>"),
+        (r"A^\top", "<msup><mi>A</mi><mi>⊤</mi></msup>"),
+        ("x''_i", "<msubsup><mi>x</mi><mi>i</mi><mrow><mo>′</mo><mo>′</mo></mrow></msubsup>"),
+        (r"\sum_i^n i", "<munderover><mo>∑</mo><mi>i</mi><mi>n</mi></munderover><mi>i</mi>"),
+        (r"\max_i", "<munder><mo>max</mo><mi>i</mi></munder>"),
+        (r"\log n", '<mrow><mi>log</mi><mspace width="0.1em"></mspace></mrow><mi>n</mi>'),
+        (
+            r"\sqrt{n}\,\text{of all }",
+            '<msqrt><mi>n</mi></msqrt><mspace width="0.17em"></mspace><mtext>of all </mtext>',
+        ),
+        (r"\left\{\frac1n\right\}", "<mo>{</mo><mfrac><mn>1</mn><mi>n</mi></mfrac><mo>}</mo>"),
+        (
+            r"\begin{pmatrix}a & b\\c & d\end{pmatrix}",
+            '<mrow><mo>(</mo><mtable class="pmatrix"><mtr><mtd><mrow><mi>a</mi></mrow></mtd><mtd><mrow><mi>b</mi></mrow></mtd>'
+            "</mtr><mtr><mtd><mrow><mi>c</mi></mrow></mtd><mtd><mrow><mi>d</mi></mrow></mtd></mtr></mtable><mo>)</mo></mrow>",
+        ),
+    ],
+)
+def test_a_formula_as_mathml(tex, mathml):
+    made = tostring(read(tex), "unicode", short_empty_elements=False)
+    assert re.sub(r' (?:stretchy|movablelimits)="\w+"', "", made) == f"<math><mrow>{mathml}</mrow></math>"
+    assert read(tex, display=True).get("display") == "block"
+
+
+@pytest.mark.parametrize(
+    ("tex", "said"),
+    [
+        ("x_", "ends too early: x_"),
+        ("{x", "'}' is missing in: {x"),
+        ("x}", "'}' is out of place in: x}"),
+        (r"\text x", "a text in braces is missing"),
+        (r"\text{x", "a text in braces is missing"),
+        (r"\begin{array}x\end{array}", r"'\begin' is not among the TeX commands"),
+        (r"\begin{cases}x", r"'\end' is missing"),
+    ],
+)
+def test_a_formula_that_is_not_read(tex, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read(tex)
 
 
 def test_the_search_knows_the_pages(site):
