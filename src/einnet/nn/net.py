@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -214,8 +215,12 @@ class EinNet(nn.Module):
         try:
             if settings["depth"] > len(tensors):
                 raise CheckpointError(f"{path} names {settings['depth']} layers and holds {len(tensors)} tensors")
-            net = cls(**settings).to(next(iter(tensors.values())).dtype)
-            net.load_state_dict(tensors)
+            with torch.device("meta"):  # no memory for weights that the file does not hold
+                net = cls(**settings)
+            dtype = next(iter(tensors.values())).dtype
+            if not dtype.is_floating_point or dtype.itemsize < 2:
+                raise CheckpointError(f"{path} holds weights of {dtype}: expected 16 bits or more, floating point")
+            net.load_state_dict({name: t.to(dtype, copy=True) for name, t in tensors.items()}, assign=True)
         except (KeyError, TypeError, RuntimeError, StopIteration, EinNetError) as error:
             raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
         return net.eval()

@@ -39,7 +39,7 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} can't be read: {error}") from None
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is not JSON: {error}") from None
 
 

@@ -31,8 +31,6 @@ def count_terms(types: Types | State, order: int) -> int:
     keeps (Burnside's lemma); those are the patterns of `einnet.patterns`. Raises `EinNetError` for an
     order below 1, or above 24.
     """
-    if check_term_order(order) > HIGHEST_COUNTED:
-        raise EinNetError(f"terms are counted up to order {HIGHEST_COUNTED}, got {order}")
     return sum(_count(output, operands) for output, operands in _choices_of_types(State.of(types), order))
 
 
@@ -57,6 +55,8 @@ def all_terms(types: Types | State, order: int) -> Iterator[Term]:
 def check_term_order(order: int) -> int:
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
         raise EinNetError(f"order is the largest number of operands, 1 or more; got {order!r}")
+    if order > HIGHEST_COUNTED:
+        raise EinNetError(f"order is the largest number of operands, up to {HIGHEST_COUNTED}; got {order}")
     return int(order)
 
 

@@ -2,8 +2,9 @@
 
 from string import ascii_letters
 
+from einnet.errors import check_number
 from einnet.patterns import Slots
-from einnet.symmetry import Symmetry, as_symmetry
+from einnet.symmetry import Signature, Symmetry, as_symmetry
 from einnet.terms.term import Term
 
 __all__ = ["linear_terms"]
@@ -25,12 +26,15 @@ def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, 
     4
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3; with dependencies,
-    the orbits of a wreath product.
+    the orbits of a wreath product. Raises `EinNetError` where there are more than 10,000.
     """
     source, target = as_symmetry(source), as_symmetry(target)
     rank = len(source.axes)
     terms = []
-    for pattern in Slots.of((source, target)).patterns().tolist():
+    slots = Slots.of((source, target))
+    what = f"'{Signature.of([source.bare], target.bare)}' has {{}} linear maps"
+    check_number(slots.count(), what, "use types of fewer axes, or pool with chosen terms (EinPool)")
+    for pattern in slots.patterns().tolist():
         letters = [ascii_letters[block] for block in pattern]
         terms.append(Term.of([letters[:rank]], letters[rank:]))
     return tuple(sorted(terms, key=str))

@@ -10,17 +10,19 @@ those whose edges can take no further index.
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise, product
+from math import comb, factorial, prod
 
-from einnet.errors import EinNetError
+from einnet.errors import check_number
+from einnet.patterns import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import smallest_term, spelled
 from einnet.terms.state import State, Types
 from einnet.terms.structures import Structure
 from einnet.terms.term import Term
 
-__all__ = ["generators", "indecomposable"]
+__all__ = ["expected", "generators", "indecomposable"]
 
-MOST = 30_000  # structures of one size that are grown further
+MOST = 500_000  # structures; the slowest take a minute or two
 
 
 def indecomposable(types: Types | State, order: int) -> list[Term]:
@@ -34,6 +36,9 @@ def indecomposable(types: Types | State, order: int) -> list[Term]:
     Source: docs/pooling.md, theorems 1 and 3.
     """
     state = State.of(types)
+    number = expected(state, order + 1)
+    what = f"order {order} of '{state}' has {{}} structures of operands and output"
+    check_number(number, what, "lower the order, or use a type of fewer axes", MOST)
     found = [s for s in _grown(state, order + 1) if order < 3 or not s.splits(state)]
     kept = found if _always_full(state) else [s for s in found if not _can_grow(s, state)]
     kept.sort(key=lambda s: (s.edges, s.classes, [-1 if p is None else p for p in s.parents]))
@@ -83,13 +88,47 @@ def _grown(state: State, edges: int) -> set[Structure]:
                 once = Counter(longer.classes[v] for v, n in uses.items() if n == 1)
                 if all(n <= left * most[c] for c, n in once.items()):
                     grown.add(longer.canonical())
-            if len(grown) > MOST:
-                raise EinNetError(
-                    f"'{state}' has more than {MOST:,} structures of {number} of {edges} edges to go through: "
-                    "choose a lower order, or a smaller type"
-                )
         level = grown
     return level
+
+
+def expected(state: State, edges: int) -> int:
+    """How many structures are gone through, estimated from above, before one is made; it stops above MOST.
+
+    Edges are added in some order, each of known and new indices. Each class is counted by itself, and with several
+    shapes as if the classes of an edge were drawn independently of each other.
+    """
+    shapes = _edge_shapes(state)
+    roots = [c for c in state.classes if state.parent_of(c) is None]
+    each = [_one_class(state, root, shapes, edges) for root in roots]
+    total = 0
+    for number, ways in enumerate(zip(*each, strict=True), start=1):
+        total += prod(ways) // (len(shapes) ** (number * max(len(roots) - 1, 0)) * factorial(number - 1))
+        if total > MOST:
+            break
+    return total
+
+
+def _one_class(state: State, root: str, shapes: list[Counter], edges: int) -> Iterator[int]:
+    """The ways to add 1, 2, ... edges as far as the indices of a class, and of those that depend on it, go."""
+    below = [c for c in state.classes if any(root in t.ancestors(c) for t in state.types)]
+    if below:  # all patterns of the widest shapes
+        widest = max(state.types, key=lambda t: sum(t.axes.count(c) for c in (root, *below)))
+        part = Symmetry.of([c for c in widest.axes if c in (root, *below)], widest.dependencies, features=False)
+        yield from (len(shapes) ** n * Slots.of([part] * n).count() for n in range(1, edges + 1))
+        return
+    most = max(s[root] for s in shapes)
+    ways = Counter({(0, 0): 1})  # by the number of known indices, and of those in one edge only
+    for number in range(1, edges + 1):
+        longer: Counter = Counter()
+        for (known, once), times in ways.items():
+            for old, ones in product(range(most + 1), range(most + 1)):
+                for shape in shapes:
+                    if (new := shape[root] - old - ones) >= 0:
+                        chosen = comb(once, ones) * comb(known - once, old)
+                        longer[known + new, once - ones + new] += times * chosen
+        yield longer.total()
+        ways = Counter({k: n for k, n in longer.items() if n and k[1] <= (edges - number) * most})
 
 
 def _with_an_edge(structure: Structure, state: State, shapes: list[Counter]) -> Iterator[Structure]:

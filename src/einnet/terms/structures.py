@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from math import factorial, prod
 
-from einnet.errors import EinNetError
+from einnet.terms.smallest import FEW_ORDERS, cells_of, ranks, smallest_order
 from einnet.terms.state import State
-from einnet.terms.term import ranks
 
 __all__ = ["OUTPUT", "Structure", "parts"]
 
-MOST_ORDERS = 1_000_000
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
 
 
@@ -38,24 +36,31 @@ class Structure:
 
         A refinement by the edges that an index is in, and those of its parent, leaves few orders.
         """
-        colours = self._colours()
-        cells = [[v for v, c in colours.items() if c == colour] for colour in sorted(set(colours.values()))]
-        twins = [self._twins(cell) for cell in cells]
-        if (number := prod(map(_arrangements, twins))) > MOST_ORDERS:
-            raise EinNetError(
-                f"a term with {len(self.edges)} operands and output is too symmetric: {number:,} orders of its "
-                f"{len(self.classes)} indices are to be compared, {MOST_ORDERS:,} at most"
-            )
-        best: tuple = ()
-        for chosen in product(*map(_orders, twins)):
-            order = [v for cell in chosen for v in cell]
-            place = {v: k for k, v in enumerate(order)}
-            edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
-            if not best or edges < best[0]:
-                best = edges, order, place
-        edges, order, place = best
-        parents = tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
-        return Structure(tuple(self.classes[v] for v in order), parents, edges)
+        within = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
+        colours = self._refined(ranks({v: (c, len(within[v])) for v, c in enumerate(self.classes)}), within)
+        twins = [self._twins(cell) for cell in cells_of(colours)]
+        if prod(map(_arrangements, twins)) <= FEW_ORDERS:
+            orders = ([v for cell in chosen for v in cell] for chosen in product(*map(_orders, twins)))
+            return self._in_order(min(orders, key=self._edges_in_order))
+
+        def form(order: Sequence[int]) -> tuple:
+            return self._edges_in_order(order), [-1 if p is None else p for p in self._parents_in_order(order)]
+
+        what = f"a term with {len(self.edges)} operands and output"
+        return self._in_order(smallest_order(colours, lambda c: self._refined(c, within), form, what))
+
+    def _edges_in_order(self, order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        place = {v: k for k, v in enumerate(order)}
+        return tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
+
+    def _parents_in_order(self, order: Sequence[int]) -> tuple[int | None, ...]:
+        place = {v: k for k, v in enumerate(order)}
+        return tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
+
+    def _in_order(self, order: Sequence[int]) -> "Structure":
+        """The same structure with its indices in this order."""
+        classes = tuple(self.classes[v] for v in order)
+        return Structure(classes, self._parents_in_order(order), self._edges_in_order(order))
 
     def _twins(self, cell: list[int]) -> list[list[int]]:
         """The cell in groups of indices that may change places while all edges stay the same."""
@@ -75,10 +80,8 @@ class Structure:
                 groups.append([v])
         return groups
 
-    def _colours(self) -> dict[int, int]:
-        """A number for each index, the same in every naming."""
-        within = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
-        colours = ranks({v: (c, len(within[v])) for v, c in enumerate(self.classes)})
+    def _refined(self, colours: dict[int, int], within: list[list[int]]) -> dict[int, int]:
+        """A number for each index, the same in every naming; `within` has the edges that each is in."""
         while True:
             of_edge = [sorted(colours[v] for v in e) for e in self.edges]
             above = [-1 if p is None else colours[p] for p in self.parents]

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from itertools import permutations
+from math import factorial, prod
 from string import ascii_letters
 from typing import Any
 
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
+from einnet.terms.smallest import FEW_ORDERS, cells_of, ranks, smallest_order
 
-__all__ = ["Term", "as_terms", "cell_orders", "ranks"]
+__all__ = ["Term", "as_terms", "cell_orders"]
 
 Tuple = tuple[str, ...]
 
@@ -117,7 +119,12 @@ class Term:
         >>> Term("bc,ab->ac").canonical()
         Term('ab,bc->ac')
         """
-        return min(map(self._renamed, self._index_orders()), key=lambda t: (t.operands, t.output))
+        colours = self._refined(ranks({i: i[0] * (len(i) > 1) for i in self.indices}))
+        cells = cells_of(colours)
+        if prod(factorial(len(c)) for c in cells) <= FEW_ORDERS:
+            return min(map(self._renamed, cell_orders(cells)), key=_key)
+        what = f"a term with {self.order} operands"
+        return self._renamed(smallest_order(colours, self._refined, lambda o: _key(self._renamed(o)), what))
 
     def spans(self) -> Iterator[tuple[Tuple, int]]:
         """Each tuple and where it starts in the text."""
@@ -160,28 +167,19 @@ class Term:
                         f"class '{letter}' occurs, it occurs with the same index of class '{parent}'.",
                     )
 
-    def _index_orders(self) -> Iterator[list[str]]:
-        """The orders of the indices that the refinement leaves open: canonical() compares them."""
-        colour = self._refined_colours()
-        cells = [[i for i in self.indices if colour[i] == c] for c in sorted(set(colour.values()))]
-        yield from cell_orders(cells)
-
-    def _refined_colours(self) -> dict[str, int]:
-        """A number for each index, the same in every renaming, from the places it occurs in."""
-        colour = ranks({i: i[0] * (len(i) > 1) for i in self.indices})
-        for _ in self.indices:
-            operands = [(tuple(colour[i] for i in t), t) for t in self.operands]
-            colour = ranks(
-                {
-                    index: (
-                        colour[index],
-                        sorted((c, _places(index, t)) for c, t in operands if index in t),
-                        _places(index, self.output),
-                    )
-                    for index in self.indices
-                }
-            )
-        return colour
+    def _refined(self, colours: dict[str, int]) -> dict[str, int]:
+        """A number for each index, the same in every renaming, from the places it occurs in; finer than the colours."""
+        output = {i: _places(i, self.output) for i in colours}
+        while True:
+            around: dict[str, list] = {i: [] for i in colours}
+            for t in self.operands:
+                colour = tuple(colours[i] for i in t)
+                for i in set(t):
+                    around[i].append((colour, _places(i, t)))
+            finer = ranks({i: (c, sorted(around[i]), output[i]) for i, c in colours.items()})
+            if len(set(finer.values())) == len(set(colours.values())):
+                return finer
+            colours = finer
 
     def _renamed(self, order: Sequence[str]) -> "Term":
         names: dict[str, str] = {}
@@ -225,10 +223,8 @@ def _places(index: str, tup: Tuple) -> tuple[int, ...]:
     return tuple(k for k, i in enumerate(tup) if i == index)
 
 
-def ranks(keys: dict[Any, Any]) -> dict[Any, int]:
-    """The place of each key among the sorted ones; equal keys share the first place."""
-    ordered = sorted(keys.values())
-    return {i: ordered.index(key) for i, key in keys.items()}
+def _key(term: Term) -> tuple:
+    return term.operands, term.output
 
 
 def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
@@ -240,9 +236,9 @@ def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
     pattern, hint = r"[a-zA-Z]", "An index is one letter, such as in 'ab,bc->ac'."
     if any(c.isdigit() for c in text):
         pattern, hint = r"[a-z][0-9]+", "An index is a class and a number, such as 'a0'."
-    parts, start = [], 0
+    parts, start, commas = [], 0, left.count(",")
     for k, part in enumerate([*left.split(","), right]):
-        start += k == left.count(",") + 1
+        start += k == commas + 1
         body = part.rstrip()
         indices = re.match(rf"\s*((?:{pattern})*)", body)
         assert indices  # the pattern matches the empty string
