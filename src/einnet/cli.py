@@ -282,8 +282,10 @@ def explore(
         Open the page in the browser.
     """
     from einnet.explore import Question, address, report, serve
+    from einnet.plots import pyplot
 
     asked = Question(signature, order, term)
+    pyplot()  # what is missing is said before there is a page
     if html is not None:
         from einnet.pages import write_page
 

@@ -118,3 +118,12 @@ def test_a_port_that_is_taken_is_named(server):
 
     with pytest.raises(EinNetError, match=f"port {server.server_port} cannot be used"):
         serve(server.server_port)
+
+
+def test_a_page_that_is_left_early_ends_quietly(server, capfd):
+    import socket
+
+    with socket.create_connection(("127.0.0.1", server.server_port)) as left:
+        left.sendall(b"GET /section/recipe?type=ab&order=4 HTTP/1.0\r\n\r\n")
+    assert read(f"http://127.0.0.1:{server.server_port}/section/plan?type=ab&order=4")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err

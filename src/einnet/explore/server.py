@@ -4,6 +4,7 @@ The page is a form and empty sections, each of which the browser then asks for. 
 address of its page, so that it can be kept and passed on.
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -48,12 +49,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, html: str) -> None:
         content = html.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Security-Policy", "default-src 'self' data: 'unsafe-inline'")
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # the page was left before the answer came
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Security-Policy", "default-src 'self' data: 'unsafe-inline'")
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are not logged."""
