@@ -19,6 +19,7 @@ __all__ = ["build", "pages", "stage"]
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 ABORTED = re.compile(r"Traceback (?:(?!Traceback).)*Aborted because --strict flag is set\n", re.DOTALL)
+DOCTEST = re.compile(r"```python\n( *>>> )")
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -69,7 +70,7 @@ def _adapted(text: str, original: Path, page: Path, work: Path, root: Path) -> s
             return f"{link['image']}[{link['text']}]({path}{link['anchor'] or ''})"
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
-    return LINK.sub(turned, text.replace("```python\n>>> ", "```pycon\n>>> "))
+    return LINK.sub(turned, DOCTEST.sub(r"```pycon\n\1", text))
 
 
 def pages(nav: list | None = None) -> list[str]:
