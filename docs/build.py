@@ -11,10 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
-__all__ = ["build", "pages", "stage"]
+__all__ = ["build"]
 
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -31,19 +30,19 @@ def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        stage(work, root)
+        _stage(work, root)
         command = [sys.executable, "-m", "zensical", "build", *(() if draft else ("--strict",))]
         paths = [str(work / "docs"), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
         said = ABORTED.sub("", COLOUR.sub("", done.stdout + done.stderr))
-        if done.returncode or ("Warning" in said and not draft):
+        if done.returncode:
             raise RuntimeError(f"the site has not been built:\n{said}")
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(work / "site", site, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
 
 
-def stage(work: Path, root: Path = ROOT) -> None:
+def _stage(work: Path, root: Path = ROOT) -> None:
     """Copies what the site is made from into an empty folder."""
     shutil.copytree(root / "docs", work / "docs", ignore=shutil.ignore_patterns("__pycache__"))
     (work / "docs" / "benchmarks").mkdir()
@@ -71,17 +70,6 @@ def _adapted(text: str, original: Path, page: Path, work: Path, root: Path) -> s
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
     return LINK.sub(turned, DOCTEST.sub(r"```pycon\n\1", text))
-
-
-def pages(nav: list | None = None) -> list[str]:
-    """The pages of the navigation, in its order."""
-    if nav is None:
-        nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    found = []
-    for entry in nav:
-        for value in entry.values() if isinstance(entry, dict) else [entry]:
-            found += pages(value) if isinstance(value, list) else [value]
-    return found
 
 
 if __name__ == "__main__":

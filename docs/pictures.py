@@ -19,7 +19,6 @@ from einnet.plots import pooling_picture, pyplot, save_figure, sharing_picture
 __all__ = ["PICTURES", "main"]
 
 DOCS = Path(__file__).parent
-COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2")
 BRIDGE = "ab,ac,bc,bd,cd->ad"
 PUZZLE = ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6..."  # 17 givens
 
