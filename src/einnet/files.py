@@ -3,10 +3,12 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["cannot_write", "remove_leftovers", "write_whole"]
+
+MARK = ".part-"  # in the names of temporary files
 
 
 @contextmanager
@@ -19,20 +21,47 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     ...     _ = temporary.write_text("1 2 3")
     >>> target.read_text(), len(list(target.parent.iterdir()))
     ('1 2 3', 1)
+
+    Whatever happens, `path` holds what it held before or all of what is new. A process that is killed leaves the
+    temporary file behind: see `remove_leftovers`. Raises `OSError` where the file cannot be written; the message
+    names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}{MARK}", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         with temporary.open("rb") as f:
             os.fsync(f.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and error.filename not in (None, str(temporary)):
+            raise  # the block's own, about another file
+        raise cannot_write(path, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path | str) -> None:
+    """Removes temporary files of processes that were killed; for a folder in which nobody else writes."""
+    for path in Path(folder).glob(f".*{MARK}*"):
+        path.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OSError:
+    """The error with a message that names the file or folder that the user asked for."""
+    no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+    reason = "a part of its path is not a folder" if no_folder else error.strerror or str(error)
+    unchanged = "; what was there before is unchanged" if os.path.isfile(path) else ""
+    found = type(error)(f"{path} cannot be written: {reason}{unchanged}. Make room, or choose another place")
+    found.errno = error.errno
+    return found
 
 
 def _umask() -> int:

@@ -1,13 +1,11 @@
 """Saved networks: one safetensors file with the signature and the arguments in its metadata."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from einnet.errors import CheckpointError
@@ -21,17 +19,9 @@ FORMAT = "2"  # raised when stored weights come to mean another function
 def write_tensors(path: Path | str, tensors: dict[str, Tensor], kind: str, content: Any) -> None:
     """Writes tensors and a JSON value; `kind` says what the file is."""
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    with write_whole(path) as temporary, _as_os_error(path):
-        save_file(plain, temporary, metadata={"einnet": kind, "version": FORMAT, "content": json.dumps(content)})
-
-
-@contextmanager
-def _as_os_error(path: Path | str) -> Iterator[None]:
-    """safetensors' own error for a full disk, as the OSError that it is."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {error}; what was there before is unchanged") from None
+    whole = save(plain, metadata={"einnet": kind, "version": FORMAT, "content": json.dumps(content)})
+    with write_whole(path) as temporary:  # not safetensors' own file: a killed process would leave that behind
+        temporary.write_bytes(whole)
 
 
 def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any]:

@@ -30,6 +30,7 @@ class Clock(Callback):
         self.before = 0.0  # seconds spent before this run was resumed
         self.started = time.monotonic()
         self.interrupted = False
+        self.training = False  # whether all that a resumed run starts from has been read
         self.previous: dict[int, Any] = {}
 
     @property
@@ -47,6 +48,9 @@ class Clock(Callback):
             self.previous = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         except ValueError:  # not in the main thread: signals are somebody else's
             self.previous = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self.training = True
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         step = trainer.global_step

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
 from einnet.errors import CheckpointError, EinNetError
+from einnet.files import remove_leftovers
 from einnet.train.callbacks import Clock, Keep, ProgressBar, bf16_is_fast
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -47,8 +48,10 @@ def fit(
     keep = Keep(run, options, clock, every)
     torch.manual_seed(options.seed)
     task = make_task()
-    if resume and not run.last.is_file():
-        raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
+    if resume:
+        if not run.last.is_file():
+            raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
+        remove_leftovers(run.folder)
     processes = options.devices * options.nodes
     if options.nodes > 1 and "RANK" not in os.environ:
         raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/scale.md")
@@ -77,6 +80,14 @@ def fit(
             trainer.fit(task, one_epoch, once, ckpt_path=run.last if resume else None)
         except SystemExit:  # Lightning's answer to a second Ctrl-C
             raise KeyboardInterrupt from None
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, EinNetError) or clock.training or not resume:
+                raise
+            reason = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"{run.last} is not a state of this run: its data or settings may have changed since it was saved, or "
+                f"the file is damaged ({reason})"
+            ) from error
     if not trainer.is_global_zero:
         raise SystemExit(0)  # the first process alone measures and reports
     return not clock.interrupted

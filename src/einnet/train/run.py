@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from einnet.errors import CheckpointError
-from einnet.files import write_whole
+from einnet.files import cannot_write, write_whole
 
 __all__ = ["Run"]
 
@@ -55,6 +55,8 @@ class Run:
                 folder.mkdir(parents=True, exist_ok=False)
             except FileExistsError:
                 continue
+            except OSError as error:
+                raise cannot_write(folder, error) from None
             break
         else:
             raise CheckpointError(f"cannot make a new folder in {out / task}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, distributed
 from torch.nn.functional import cross_entropy
 
+from einnet.errors import CheckpointError
 from einnet.nn import EinNet
 from einnet.tasks.sudoku.boards import Layout
 from einnet.tasks.sudoku.settings import Settings
@@ -125,6 +126,13 @@ class Solving(Task):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint.get("batch", {})
         if saved and self.global_rank < len(saved["boards"]):
+            puzzles: Tensor = self.puzzles  # type: ignore[assignment]
+            if saved["state"].shape[2:-1] != encoded(puzzles[:1]).shape[1:-1] or saved["boards"].max() >= len(puzzles):
+                side = puzzles.shape[-1]
+                raise CheckpointError(
+                    f"the run cannot go on with these {len(puzzles)} boards of {side}x{side}: it learned from others. "
+                    "Put the data file back that it began with, or train anew"
+                )
             self.boards, self.age = (saved[name][self.global_rank].cpu() for name in ("boards", "age"))
             self.state = saved["state"][self.global_rank]
 

@@ -1,0 +1,42 @@
+"""A task that is trained in a moment."""
+
+import csv
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from einnet import EinNet
+from einnet.train import Run, Task
+
+__all__ = ["Mean", "same_tensors", "steps_in_log"]
+
+
+class Mean(Task):
+    """Learns the mean of a set."""
+
+    metric, higher_is_better = "error", False
+
+    def __init__(self):
+        super().__init__(EinNet("aH -> H", 1, 1, heads=2, hidden=4, depth=1), lr=1e-2, weight_decay=0.0)
+
+    def loss(self, step: int) -> Tensor:
+        x = torch.randn(8, 5, 1)
+        return (self.net(x) - x.mean(-2)).square().mean()
+
+    @torch.no_grad()
+    def validate(self, net: EinNet) -> dict[str, float]:
+        x = torch.randn(64, 5, 1, generator=torch.Generator().manual_seed(0))
+        return {"error": float((net(x) - x.mean(-2)).square().mean())}
+
+
+def steps_in_log(run: Run) -> list[int]:
+    with (run.folder / "log.csv").open(newline="") as f:
+        return [int(row["step"]) for row in csv.DictReader(f)]
+
+
+def same_tensors(left: Path, right: Path) -> bool:
+    """Bit by bit; the order of what stands in the header of a safetensors file may differ."""
+    one, other = load_file(left), load_file(right)
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

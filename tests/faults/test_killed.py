@@ -1,0 +1,100 @@
+"""A process is killed in the midst of saving, or of training, at any moment: what was saved last is whole."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from einnet import EinNet
+from einnet.files import remove_leftovers
+from einnet.train import Options, Run, fit
+from faults.tasks import Mean, same_tensors, steps_in_log
+
+KILLS = 40
+STEPS, EVERY = 120, 2
+
+
+def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+    """Does the work in a process of its own and kills it after a time; whether it was still at work."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        work()
+        os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def saving(path: Path, nets: list[EinNet]) -> None:
+    while True:
+        for net in nets:
+            net.save(path)
+
+
+def kill_while_saving(folder: Path) -> None:
+    """After each kill the file is one of the two networks, whole."""
+    torch.set_num_threads(1)
+    moments, path = random.Random(0), folder / "net.safetensors"
+    nets = [EinNet("aH", 2, 2, hidden=128) for _ in range(2)]
+    nets[0].save(path)
+    seen, left = set(), 0
+    for _ in range(KILLS):
+        assert killed_after(moments.uniform(0.001, 0.05), lambda: saving(path, nets))
+        found = EinNet.load(path).state_dict()
+        seen.add(
+            next(k for k, net in enumerate(nets) if all(torch.equal(found[n], x) for n, x in net.state_dict().items()))
+        )
+        left += len(list(folder.iterdir())) > 1
+        if left % 2:
+            remove_leftovers(folder)
+            assert list(folder.iterdir()) == [path]
+    print(f"{KILLS} kills, {left} with a temporary file left behind, {len(seen)} networks seen")
+    assert left and len(seen) == 2, "no kill came in the midst of saving"
+
+
+def kill_while_training(folder: Path) -> None:
+    """Killed and resumed again and again, a run ends as the one that was left alone."""
+    torch.set_num_threads(1)
+    moments = random.Random(0)
+    options = Options(steps=STEPS, precision="32", deterministic=True, out=folder)
+    whole, run = Run.create(folder, "mean", {}), Run.create(folder, "mean", {})
+
+    def train(into: Run) -> None:
+        fit(Mean, into, options, steps=STEPS, every=EVERY, resume=into.last.is_file())
+
+    train(whole)
+    kills = 0
+    while killed_after(moments.uniform(0.2, 0.9), lambda: train(run)):
+        kills += 1
+        if run.best.is_file():
+            EinNet.load(run.best)
+    print(f"{kills} kills")
+    assert kills
+    assert steps_in_log(run) == steps_in_log(whole) == list(range(EVERY, STEPS + 1, EVERY))
+    assert same_tensors(run.last, whole.last) and same_tensors(run.best, whole.best)
+    assert not list(run.folder.glob(".*"))
+
+
+def in_a_process(work: str, folder: Path) -> str:
+    """In a fresh interpreter, which has one thread when it forks."""
+    code = f"import sys; from pathlib import Path; from faults.test_killed import *; {work}(Path(sys.argv[1]))"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_saving_again_and_again(tmp_path):
+    assert in_a_process("kill_while_saving", tmp_path).startswith(f"{KILLS} kills")
+
+
+def test_training_again_and_again(tmp_path):
+    assert " kills" in in_a_process("kill_while_training", tmp_path)
