@@ -1,0 +1,181 @@
+"""What is read runs no code, nothing asks the network, and the licences of dependencies are known."""
+
+import ast
+import pickle
+import socket
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import torch
+
+from einnet import EinNet
+from einnet.cli import main
+from einnet.train import Options, Run, fit
+from faults.tasks import Mean
+from networks import random_inputs
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+# --- no code in files ------------------------------------------------------------------------------------
+
+MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess", "runpy"}
+NAMES = {"eval", "exec", "compile", "__import__", "execfile"}
+CALLS = {"torch.load", "torch.jit.load", "torch.export.load", "torch.hub.load", "np.load", "numpy.load", "os.system",
+         "os.popen", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "pd.read_pickle", "pandas.read_pickle"}  # fmt: skip
+
+
+def findings(source: str) -> list[str]:
+    """What in a source text could run code that a file brings."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module] if node.module.partition(".")[0] in MODULES else []
+            found += [name for a in node.names if (name := f"{node.module}.{a.name}") in CALLS]
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            found += [name] if name in NAMES | CALLS or name.startswith("builtins.") else []
+            found += ["allow_pickle" for k in node.keywords if k.arg == "allow_pickle"]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_source_file_can_run_what_a_file_brings(path):
+    assert findings(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle", "from pickle import loads", "import joblib as j", "import cloudpickle.cloudpickle",
+        "import torch\nx = torch.load('x', weights_only=True)", "from torch import load", "np.load(f)",
+        "import numpy\nnumpy.lib.format.read_array(f, allow_pickle=True)", "def f(x):\n    return eval(x)",
+        "exec(text)", "yaml.load(f, Loader=yaml.Loader)", "from yaml import unsafe_load", "__import__(name)",
+        "import subprocess", "os.system(x)", "builtins.eval(x)",
+    ],
+)  # fmt: skip
+def test_the_search_finds_what_it_is_for(source):
+    assert len(findings(source)) == 1
+
+
+def test_the_search_finds_nothing_else():
+    assert findings("net.eval()\nre.compile(x)\njson.load(f)\nyaml.safe_load(f)\nEinNet.load(p)") == []
+
+
+class UnpicklingError(AssertionError):
+    """Something was unpickled."""
+
+
+@pytest.fixture
+def no_pickle(monkeypatch):
+    """From now on everything that unpickles raises."""
+
+    def refuse(*_, **__):
+        raise UnpicklingError
+
+    for name in ("load", "loads", "Unpickler", "_Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    for module, name in ((torch, "load"), (torch.serialization, "load"), (torch.jit, "load")):
+        monkeypatch.setattr(module, name, refuse)
+    yield
+    with pytest.raises(UnpicklingError):
+        pickle.loads(b"")
+
+
+def test_networks_and_training_states_are_read_without_pickle(tmp_path, no_pickle):
+    run, options = Run.create(tmp_path, "mean", {}), Options(steps=8, precision="32", out=tmp_path)
+    assert fit(Mean, run, options, steps=4, every=2)
+    assert fit(Mean, run, options, steps=8, every=2, resume=True)
+    net = EinNet.load(run.best)
+    assert torch.isfinite(net(*random_inputs(net, dtype=torch.float32))).all()
+    assert Run.latest(tmp_path, "mean").config()["task"] == "mean"
+    for file in run.folder.iterdir():
+        assert file.suffix in (".json", ".csv", ".safetensors")
+
+
+def test_the_solver_that_comes_along_is_read_without_pickle(no_pickle, capsys):
+    assert main(["predict", "sudoku", ".......24...3..1", "--json"]) == 0
+
+
+# --- no network ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """From now on no connection can be opened and no name looked up."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the network is used")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("getaddrinfo", "create_connection", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+    yield
+    with pytest.raises(AssertionError, match="the network is used"):
+        socket.create_connection(("127.0.0.1", 1))
+
+
+QUICK = ["--steps", "1", "--hidden", "4", "--heads", "1", "--depth", "1", "--precision", "32"]
+COMMANDS = {
+    "series": ["series", "ab ->"],
+    "explain": ["explain", "aaH"],
+    "pool": ["pool", "aaH"],
+    "explore": ["explore", "aH", "--html", "OUT/page.html"],
+    "predict sudoku": ["predict", "sudoku", ".......24...3..1"],
+    "train pinv": ["train", "pinv", "--out", "OUT", "--matrices", "4", *QUICK],
+    "train kg": ["train", "kg", "--dataset", "nations", "--out", "OUT", *QUICK],
+    "train arc": ["train", "arc", "--task", "25ff71a9"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_use_no_network(command, tmp_path, no_network, capsys):
+    assert main([word.replace("OUT", str(tmp_path)) for word in COMMANDS[command]]) == 0
+
+
+# --- licences --------------------------------------------------------------------------------------------
+
+
+def _licences():
+    spec = spec_from_file_location("licences", ROOT / "docs" / "licences.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+licences = _licences()
+
+
+def installed(name: str) -> bool:
+    try:
+        return bool(distribution(name))
+    except PackageNotFoundError:
+        return False
+
+
+def test_every_installed_pin_has_its_line_in_the_page():
+    lines = (ROOT / "docs" / "licences.md").read_text().splitlines()
+    rows = {tuple(cell.strip() for cell in line.split(" | "))[:3] for line in lines if line.startswith("| ")}
+    wanted = {(f"| {n}", v, licences.licence(distribution(n))) for n, v in licences.pins().items() if installed(n)}
+    assert len(wanted) > 100
+    assert wanted - rows == set()
+
+
+def test_nothing_at_run_time_has_a_strong_copyleft():
+    uses = licences.needed_by()
+    at_run_time = [name for name in uses if set(uses[name]) & set(licences.RUN_TIME) and installed(name)]
+    assert {"torch", "lightning", "pykeen", "matplotlib"} <= set(at_run_time)
+    strong = {n for n in at_run_time if licences.copyleft(licences.licence(distribution(n))) in ("GPL", "AGPL")}
+    assert strong == set()
+
+
+def test_every_extra_is_for_run_time_or_for_development():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {*licences.RUN_TIME, *licences.DEVELOPMENT} == {"einnet", *project["optional-dependencies"]}
