@@ -104,7 +104,7 @@ def _():
         _near = _graph.subgraph(_graph[0])
         _parts = [list(nx.dfs_preorder_nodes(_near, min(part))) for part in nx.connected_components(_near)]
         assert sorted(map(len, _parts)) == ([3, 3] if _graph is rook else [6])
-        _around = sum(_parts, [])
+        _around = [i for part in _parts for i in part]
         _at = nx.shell_layout(_graph, [[0], _around, sorted(set(_graph) - {0} - set(_around))])
         nx.draw_networkx_edges(_graph, _at, edge_color="#cccccc", width=0.7, ax=_panel)
         nx.draw_networkx_edges(_near, _at, edge_color="#c0392b", width=2, ax=_panel)
@@ -137,8 +137,8 @@ def _():
 def _():
     mo.md(r"""
     It goes from $a$ to $d$ by two ways, $b$ and $c$, with a *bridge* between $b$ and $c$. Give it the graph in all five
-    places. On an edge $ad$ it then counts the ways in which $a, b, c, d$ are all joined, as the four squares of a row of the
-    rook's board are. The Shrikhande graph has no such four.
+    places. On an edge $ad$ it then counts the ways in which $a, b, c, d$ are all joined, as the four squares of a row
+    of the rook's board are. The Shrikhande graph has no such four.
     """)
 
 
