@@ -38,7 +38,8 @@ def indecomposable(types: Types | State, order: int) -> list[Term]:
     state = State.of(types)
     number = expected(state, order + 1)
     what = f"order {order} of '{state}' has {{}} structures of operands and output"
-    check_number(number, what, "lower the order, or use a type of fewer axes", MOST)
+    most = MOST * len(_edge_shapes(state))  # of several shapes the estimate is further above what is made
+    check_number(number, what, "lower the order, or use a type of fewer axes", most)
     found = [s for s in _grown(state, order + 1) if order < 3 or not s.splits(state)]
     kept = found if _always_full(state) else [s for s in found if not _can_grow(s, state)]
     kept.sort(key=lambda s: (s.edges, s.classes, [-1 if p is None else p for p in s.parents]))
@@ -93,7 +94,7 @@ def _grown(state: State, edges: int) -> set[Structure]:
 
 
 def expected(state: State, edges: int) -> int:
-    """How many structures are gone through, estimated from above, before one is made; it stops above MOST.
+    """How many structures are gone through, estimated from above, before one is made; it stops above the limit.
 
     Edges are added in some order, each of known and new indices. Each class is counted by itself, and with several
     shapes as if the classes of an edge were drawn independently of each other.
@@ -104,7 +105,7 @@ def expected(state: State, edges: int) -> int:
     total = 0
     for number, ways in enumerate(zip(*each, strict=True), start=1):
         total += prod(ways) // (len(shapes) ** (number * max(len(roots) - 1, 0)) * factorial(number - 1))
-        if total > MOST:
+        if total > MOST * len(shapes):
             break
     return total
 
