@@ -347,3 +347,22 @@ def test_inputs_that_do_not_fit(signature, shapes, message):
 
 def test_its_description():
     assert repr(EinNet("aH, aaH -> aH", (1, 1), 1)).startswith("EinNet(\n  aH, aaH -> aH, state aaH")
+
+
+def test_a_mask_that_is_not_passed_by_name_is_spoken_of():
+    net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
+    with pytest.raises(ShapeError, match=r"has 1 inputs, got 2 tensors; a mask is passed by name, mask=\.\.\."):
+        net(torch.randn(3, 4, 2), torch.ones(3, 4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_an_input_of_another_dtype_is_refused_with_what_to_do(dtype):
+    net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
+    with pytest.raises(
+        ShapeError, match=rf"the input is {dtype}, the weights are torch.float32: pass x.to\(torch.float32\)"
+    ):
+        net(torch.ones(3, 4, 2, dtype=dtype))
+
+
+def test_one_term_need_not_stand_in_a_list():
+    assert EinNet("aaH", 2, 1, hidden=8, depth=1, terms="ab,bc->ac").settings.terms == ("ab,bc->ac",)

@@ -8,7 +8,7 @@ from torch import Tensor
 from einnet.errors import EinNetError, ShapeError
 from einnet.symmetry import Signature, Symmetry, as_signature
 
-__all__ = ["batch_of", "bind_sizes", "check_features", "every_class", "per_input", "with_features"]
+__all__ = ["batch_of", "bind_sizes", "check_dtype", "check_features", "every_class", "per_input", "with_features"]
 
 
 def with_features(signature: Signature | str) -> Signature:
@@ -39,7 +39,8 @@ def bind_sizes(
 ) -> dict[str, int]:
     """The size of each class, from the inputs' shapes and from what the user gave."""
     if len(inputs) != len(signature.inputs):
-        raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors")
+        hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
+        raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
     sizes: dict[str, int] = {}
     for k, (x, symmetry, width) in enumerate(zip(inputs, signature.inputs, features, strict=True)):
         name = "the input" if len(inputs) == 1 else f"input {k + 1}"
@@ -72,6 +73,14 @@ def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, 
     except RuntimeError:
         names = ", ".join(map(str, types))
         raise ShapeError(f"the batch axes of the inputs of types {names} do not fit: {batches}") from None
+
+
+def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype) -> None:
+    """Raises `ShapeError` for an input of another dtype than the weights, unless autocast takes care of it."""
+    for k, x in enumerate(inputs, start=1):
+        if x.dtype != weights and not torch.is_autocast_enabled(x.device.type):
+            name = "the input is" if len(inputs) == 1 else f"input {k} is"
+            raise ShapeError(f"{name} {x.dtype}, the weights are {weights}: pass x.to({weights})")
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import CheckpointError, EinNetError, ShapeError
-from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input, with_features
+from einnet.nn.binding import batch_of, bind_sizes, check_dtype, every_class, per_input, with_features
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import RMSNorm
 from einnet.nn.files import read_tensors, write_tensors
@@ -23,6 +23,7 @@ from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
 from einnet.symmetry import Signature, Symmetry, state_of
+from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
 
@@ -108,7 +109,7 @@ class EinNet(nn.Module):
             hidden=hidden,
             depth=depth,
             order=order,
-            terms=None if terms is None else tuple(map(str, terms)),
+            terms=None if terms is None else tuple(map(str, as_terms(terms))),
             block=block,
             dropout=dropout,
             scale=scale or ("sum" if block in ("reference", "recurrent") else "mean"),
@@ -199,6 +200,7 @@ class EinNet(nn.Module):
     ) -> tuple[Masks | None, dict[str, int]]:
         """The masks and the size of each class, checked."""
         bound = bind_sizes(self.signature, self.in_features, inputs, sizes)
+        check_dtype(inputs, next(self.parameters()).dtype)
         return Masks.make(mask, every_class(self.signature), bound, batch_of(self.signature.inputs, inputs)), bound
 
     def save(self, path: Path | str) -> None:
