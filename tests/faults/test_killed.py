@@ -33,6 +33,10 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
 def saving(path: Path, nets: list[EinNet]) -> None:
     while True:
         for net in nets:
@@ -46,18 +50,17 @@ def kill_while_saving(folder: Path) -> None:
     nets = [EinNet("aH", 2, 2, hidden=128) for _ in range(2)]
     nets[0].save(path)
     seen, left = set(), 0
-    for _ in range(KILLS):
-        assert killed_after(moments.uniform(0.001, 0.05), lambda: saving(path, nets))
+    for k in range(KILLS):
+        before = len(list(folder.iterdir()))
+        assert killed_after(moments.uniform(0.001, 0.1), lambda: saving(path, nets))
+        left += len(list(folder.iterdir())) > before
         found = EinNet.load(path).state_dict()
-        seen.add(
-            next(k for k, net in enumerate(nets) if all(torch.equal(found[n], x) for n, x in net.state_dict().items()))
-        )
-        left += len(list(folder.iterdir())) > 1
-        if left % 2:
+        seen.add(next(number for number, net in enumerate(nets) if same_weights(net.state_dict(), found)))
+        if k % 2:  # every other time the next process meets what this one left behind
             remove_leftovers(folder)
             assert list(folder.iterdir()) == [path]
-    print(f"{KILLS} kills, {left} with a temporary file left behind, {len(seen)} networks seen")
-    assert left and len(seen) == 2, "no kill came in the midst of saving"
+    print(f"{KILLS} kills, {left} with a temporary file left behind")
+    assert left and seen == {0, 1}, "no kill came in the midst of saving"
 
 
 def kill_while_training(folder: Path) -> None:
@@ -72,7 +75,7 @@ def kill_while_training(folder: Path) -> None:
 
     train(whole)
     kills = 0
-    while killed_after(moments.uniform(0.2, 0.9), lambda: train(run)):
+    while killed_after(moments.uniform(0.2, 0.9) + 0.1 * kills, lambda: train(run)):  # a slow machine ends too
         kills += 1
         if run.best.is_file():
             EinNet.load(run.best)

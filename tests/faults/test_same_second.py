@@ -9,7 +9,7 @@ from pathlib import Path
 
 from einnet.train import Run
 
-PROCESSES = 8
+PROCESSES = 4
 RUN = ["train", "pinv", "--steps", "1", "--matrices", "4", "--hidden", "2", "--heads", "1", "--depth", "1"]
 
 
