@@ -130,8 +130,8 @@ BAD = {  # notation: first line of the message, marked part, a part of the hint
     "ab; A->b": ("a dependency is written parent->child", "A->b", "For example 'abH; a->b'"),
 }  # fmt: skip
 BAD_TYPE = BAD | {
-    "ab -> a": ("expected one symmetry type, got a signature", "ab -> a", "Use Signature"),
-    "a,b": ("expected one symmetry type, got a signature", "a,b", "Use Signature"),
+    "ab -> a": ("expected one symmetry type, got a signature", "ab -> a", "there is Signature"),
+    "a,b": ("expected one symmetry type, got a signature", "a,b", "there is Signature"),
 }
 BAD_SIGNATURE = BAD | {
     "aB -> a": ("unknown letter 'B' in a symmetry type", "B", "Write one lowercase letter"),
@@ -317,3 +317,8 @@ def test_the_seed_decides_the_element():
     one, two, three = (Symmetry("a").random_element({"a": 20}, seed).maps["a"] for seed in (1, 1, 2))
     assert (one == two).all()
     assert (one != three).any()
+
+
+def test_sizes_are_a_dict():
+    with pytest.raises(ShapeError, match=r"sizes is a dict with the size of each class, such as \{'a': 5\}; got 5"):
+        Symmetry("aH").random_element(5)

@@ -37,6 +37,8 @@ class GroupElement:
 
     @classmethod
     def random(cls, classes, dependencies, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
+        if not isinstance(sizes, Mapping):
+            raise ShapeError(f"sizes is a dict with the size of each class, such as {{'a': 5}}; got {sizes!r}")
         rng = np.random.default_rng(rng)
         parents = {c: p for p, c in dependencies}
         if missing := [c for c in classes if c not in sizes]:

@@ -58,7 +58,7 @@ class Symmetry:
                 text,
                 0,
                 len(head.rstrip()),
-                "Use Signature(...) for inputs and an output.",
+                "Give the type alone, such as 'aH'; for inputs and an output there is Signature(...).",
             )
         axes, features, batch = parse_axes(text, 0, len(head))
         check_letters(text, dependencies, set(axes))
