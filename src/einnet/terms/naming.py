@@ -1,12 +1,12 @@
 """Naming the indices of a term: letters for one type, classes with numbers for several."""
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations, product
+from itertools import product
 from string import ascii_letters
 
 from einnet.symmetry import Symmetry
 from einnet.terms.state import State
-from einnet.terms.structures import Structure
+from einnet.terms.structures import Structure, orders_of_groups
 from einnet.terms.term import Term
 
 __all__ = ["numbered", "smallest_term", "spelled"]
@@ -79,6 +79,15 @@ def _name(number: int, letter: str, same: int, state: State) -> str:
     return f"{letter}{same}" if state.several else ascii_letters[number]
 
 
+def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
+    """The indices in groups whose members are in the same edges: their order makes no difference."""
+    groups: dict[tuple, list[int]] = {}
+    for v in indices:
+        places = (v,) if v in structure.parents else tuple(k for k, e in enumerate(structure.edges) if v in e)
+        groups.setdefault((v in structure.parents, places), []).append(v)
+    return list(groups.values())
+
+
 def _spellings(
     structure: Structure, k: int, symmetry: Symmetry, names: dict[int, str], state: State
 ) -> Iterator[tuple[tuple[str, ...], dict[int, str]]]:
@@ -89,7 +98,7 @@ def _spellings(
     for place, letter in enumerate(symmetry.axes):  # an axis of no use has an index of its own
         if len(have[letter]) < symmetry.multiplicity(letter):
             have[letter].append(indices + k * rank + place)
-    new = [permutations([v for v in have[c] if v not in names]) for c in symmetry.classes]
+    new = [orders_of_groups(_twins(structure, [v for v in have[c] if v not in names])) for c in symmetry.classes]
     for chosen in product(*new):
         longer = dict(names)
         queue = {c: list(vs) for c, vs in zip(symmetry.classes, chosen, strict=True)}

@@ -30,9 +30,9 @@ def _hashable(key: Any) -> Any:
     return tuple(map(_hashable, key)) if isinstance(key, list | tuple) else key
 
 
-def cells_of(colours: Colours) -> list[list[Index]]:
+def cells_of(colours: Mapping[Any, int]) -> list[list]:
     """The indices of each colour, by colour."""
-    cells: dict[int, list[Index]] = {}
+    cells: dict[int, list] = {}
     for index, colour in colours.items():
         cells.setdefault(colour, []).append(index)
     return [cells[c] for c in sorted(cells)]

@@ -15,7 +15,7 @@ from math import factorial, prod
 from einnet.terms.smallest import FEW_ORDERS, cells_of, ranks, smallest_order
 from einnet.terms.state import State
 
-__all__ = ["OUTPUT", "Structure", "parts"]
+__all__ = ["OUTPUT", "Structure", "orders_of_groups", "parts"]
 
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
 
@@ -40,7 +40,7 @@ class Structure:
         colours = self._refined(ranks({v: (c, len(within[v])) for v, c in enumerate(self.classes)}), within)
         twins = [self._twins(cell) for cell in cells_of(colours)]
         if prod(map(_arrangements, twins)) <= FEW_ORDERS:
-            orders = ([v for cell in chosen for v in cell] for chosen in product(*map(_orders, twins)))
+            orders = ([v for cell in chosen for v in cell] for chosen in product(*map(orders_of_groups, twins)))
             return self._in_order(min(orders, key=self._edges_in_order))
 
         def form(order: Sequence[int]) -> tuple:
@@ -126,11 +126,11 @@ def _arrangements(groups: list[list[int]]) -> int:
     return factorial(sum(map(len, groups))) // prod(factorial(len(g)) for g in groups)
 
 
-def _orders(groups: list[list[int]]) -> Iterator[tuple[int, ...]]:
+def orders_of_groups(groups: list[list[int]]) -> Iterator[tuple[int, ...]]:
     """All orders of the members in which those of one group stay in order."""
     if not any(groups):
         yield ()
     for k, group in enumerate(groups):
         if group:
-            for rest in _orders([*groups[:k], group[1:], *groups[k + 1 :]]):
+            for rest in orders_of_groups([*groups[:k], group[1:], *groups[k + 1 :]]):
                 yield (group[0], *rest)

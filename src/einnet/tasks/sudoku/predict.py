@@ -17,7 +17,7 @@ from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
 
 __all__ = ["Verdict", "read_puzzles", "verdicts"]
 
-GUESSES = 2000  # of the exact search that counts solutions
+GUESSES = 2000  # of the exact search that counts solutions, on a board of 9x9; fewer where each takes longer
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _improper(puzzle: np.ndarray) -> str:
     if found := clash(puzzle):
         return f"the givens clash: {found}"
     try:
-        number = len(solutions(puzzle, most=2, guesses=GUESSES))
+        number = len(solutions(puzzle, most=2, guesses=GUESSES * 81 // puzzle.size))
     except SearchError:
         return ""
     return ("the puzzle has no solution", "", "the puzzle has more than one solution")[number]
