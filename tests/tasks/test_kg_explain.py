@@ -161,6 +161,15 @@ def test_the_picture_has_every_name_and_relation(rule, tmp_path):
     assert "<!-- grandparent? -->" in drawn and "<!-- parent -->" in drawn
 
 
+def test_the_picture_shows_names_as_they_are_and_facts_about_one_entity(rule, tmp_path):
+    graph, _, net = rule
+    found = explained(net, graph, "grandparent", "p0", None, top=1)
+    odd = replace(found.support[0], facts=(("$x$", "likes", "$x$"),))
+    explanation_picture(replace(found, support=(odd,)), tmp_path / "why.svg")
+    drawn = (tmp_path / "why.svg").read_text()
+    assert "<!-- $x$ -->" in drawn and "<!-- likes -->" in drawn
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run on the families, its weights random."""

@@ -1,6 +1,7 @@
 """How an explanation is shown: a table, and a picture of the supporting facts as a small graph."""
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explanation_picture", "print_explanation"]
 
+LETTERS = 18  # of a line of a name
 INK, ANSWER = "#444444", "#c0392b"
 LEGEND = (
     "change: what the log odds of the answer lose when the fact is deleted and the network runs again; gradient: "
@@ -74,11 +76,12 @@ def explanation_picture(found: "Explanation", picture: Path | str) -> None:
     names = {}
     for name, (x, y) in at.items():
         look = {"boxstyle": "round", "facecolor": "white", "edgecolor": ANSWER if name in (head, tail) else INK}
-        names[name] = panel.text(x, y, name, ha="center", va="center", fontsize=9, bbox=look, zorder=1)
+        names[name] = _write(panel, x, y, fill(name, LETTERS), fontsize=9, bbox=look, zorder=1)
     largest = max((change for facts in arrows.values() for _, change in facts), default=1.0)
     for (start, end), facts in arrows.items():
         width = 0.6 + 2.4 * max(change for _, change in facts) / largest
-        _draw_arrow(panel, names[start], names[end], "\n".join(r for r, _ in facts), width, INK, bend=0.12)
+        label = "\n".join(fill(relation, LETTERS) for relation, _ in facts)
+        _draw_arrow(panel, names[start], names[end], label, width, INK, bend=0.12)
     _draw_arrow(
         panel, names[head], names[tail], f"{relation}?", 1.5, ANSWER, bend=-0.3 if (head, tail) in arrows else 0
     )
@@ -91,22 +94,33 @@ def _positions(found: "Explanation", pairs: list[tuple[str, str]]) -> dict[str, 
     head, _, tail = found.fact
     graph = nx.Graph([*pairs, (head, tail)])
     at = nx.kamada_kawai_layout(graph)
-    if len(at) > 2 and head != tail:
+    if head != tail:
         x, y = at[tail] - at[head]
         turn = np.array([[x, y], [-y, x]]) / np.hypot(x, y)
         at = {name: turn @ place for name, place in at.items()}
     places = np.stack(list(at.values()))
-    low, high = places.min(0), places.max(0)
-    return {name: 2 * (place - low) / np.maximum(high - low, 1e-9) - 1 for name, place in at.items()}
+    middle, half = (places.max(0) + places.min(0)) / 2, (places.max(0) - places.min(0)) / 2
+    return {name: (place - middle) / np.where(half < 1e-6, 1, half) for name, place in at.items()}
 
 
 def _draw_arrow(panel: Any, start: Any, end: Any, label: str, width: float, colour: str, bend: float) -> None:
     """An arrow between two texts, drawn after them: where their boxes end is known then."""
-    look = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "connectionstyle": f"arc3,rad={bend}"}
-    look |= {"linestyle": "dashed" if colour == ANSWER else "solid", "mutation_scale": 14}
-    look |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 1}
+    look = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "mutation_scale": 14}
+    look |= {"linestyle": "dashed" if colour == ANSWER else "solid"}
     (x0, y0), (x1, y1) = start.get_position(), end.get_position()
-    panel.annotate("", xy=(x1, y1), xytext=(x0, y0), arrowprops=look, zorder=2)
-    x, y = 0.6 * x0 + 0.4 * x1 + 0.48 * bend * (y1 - y0), 0.6 * y0 + 0.4 * y1 - 0.48 * bend * (x1 - x0)
+    if start is end:
+        look |= {"connectionstyle": "arc3,rad=-1.5", "mutation_scale": 8}
+        panel.annotate("", xy=(x0 + 0.06, y0 + 0.07), xytext=(x0 - 0.06, y0 + 0.07), arrowprops=look, zorder=2)
+        x, y = x0, y0 + 0.26
+    else:
+        look |= {"connectionstyle": f"arc3,rad={bend}", "shrinkA": 1, "shrinkB": 1}
+        look |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+        panel.annotate("", xy=(x1, y1), xytext=(x0, y0), arrowprops=look, zorder=2)
+        x, y = 0.6 * x0 + 0.4 * x1 + 0.48 * bend * (y1 - y0), 0.6 * y0 + 0.4 * y1 - 0.48 * bend * (x1 - x0)
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    panel.text(x, y, label, ha="center", va="center", fontsize=8, color=colour, bbox=paper, zorder=3)
+    _write(panel, x, y, label, fontsize=8, color=colour, bbox=paper, zorder=3)
+
+
+def _write(panel: Any, x: float, y: float, words: str, **look: Any) -> Any:
+    """Words as they are: a $ in a name begins no formula."""
+    return panel.text(x, y, words, ha="center", va="center", parse_math=False, **look)
