@@ -70,7 +70,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
             panel = panels[row][column]
             if value is not None:
                 limit = float(value.abs().max()) or 1.0
-                panel.imshow(value.reshape(shape[0], -1), cmap="RdBu", vmin=-limit, vmax=limit)
+                panel.imshow(value.reshape(shape[0], -1).numpy(), cmap="RdBu", vmin=-limit, vmax=limit)
             if row == 0:
                 panel.set_title(str(term), family="monospace", fontsize=9)
     panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)

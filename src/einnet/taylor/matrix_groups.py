@@ -46,9 +46,10 @@ def linear_maps(
     Args:
         generators: matrices of group elements, or permutations in one-line notation.
         lie_algebra: matrices A, for the one-parameter groups exp(tA).
-        source, target: the tensor power of the space on which these act (0: invariant numbers), or
-            two `Representation`s of one group; then the first two arguments are left out. Generators
-            belong together by their order; whether both are of one group cannot be checked.
+        source: the tensor power of the space on which these act (0: invariant numbers), or a
+            `Representation`; then the first two arguments are left out.
+        target: likewise; of the same group. Generators belong together by their order; whether both
+            are of one group cannot be checked.
         method: "exact", "dense" or "iterative" (see `nullspace`); "auto" takes orbits for
             permutations, else the first that the size and the entries allow.
 
