@@ -109,7 +109,7 @@ def _():
     ## Learning
 
     The network is not told the rule. At each step some of the known facts are hidden, and it has to find them from the
-    others: who is the tail of (Ada, grandparent, ?), who is the head of (?, grandparent, Emil)? A few seconds are enough.
+    others: who is the tail of (Ada, grandparent, ?), who is the head of (?, grandparent, Emil)? Seconds are enough.
     """)
 
 
