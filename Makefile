@@ -25,7 +25,7 @@ docs: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,viz,kg,poker,arc,hub,sklearn,examples,test,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,viz,kg,poker,arc,hub,onnx,sklearn,examples,test,docs,dev]'
 	touch $(READY)
 
 clean:

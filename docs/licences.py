@@ -17,15 +17,14 @@ from packaging.utils import canonicalize_name
 __all__ = ["RUN_TIME", "copyleft", "licence", "needed_by", "page", "pins"]
 
 ROOT = Path(__file__).parents[1]
-RUN_TIME = ("einnet", "train", "viz", "kg", "arc", "poker", "hub", "sklearn")  # the package itself, and its extras
+RUN_TIME = ("einnet", "train", "viz", "kg", "arc", "poker", "hub", "onnx", "sklearn")  # the package and its extras
 DEVELOPMENT = ("examples", "test", "docs", "dev", "fuzz", "audit", "peers")
 
 TEXT = """# Licences
 
 EinNet has the MIT licence. This page lists the packages of constraints.txt with the licences that they state \
-themselves, and what needs them: `einnet` is `pip install einnet`, the other names are extras, such as \
-`pip install 'einnet[train]'`. Extras in *italics* are for the development of EinNet alone: nothing that is trained \
-or asked with EinNet needs them.
+themselves, and what needs them: `einnet` is the package itself, the other names are its extras (`.[train]`). \
+Extras in *italics* are for the development of EinNet alone: nothing that is trained or asked with it needs them.
 
 Needed at run time, with the GPL or the AGPL: {strong}. With a weak copyleft, which asks for the source of changes \
 to the package's own files alone: {weak}.

@@ -377,7 +377,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         print(
-            f"einnet: {error}: install what it belongs to with pip install 'einnet[train,viz,kg,poker,arc]'",
+            f"einnet: {error}: install the extra that it belongs to (in a checkout: pip install -c constraints.txt -e '.[train,viz,kg,poker,arc]')",
             file=sys.stderr,
         )
         return 2

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from einnet import EinNet
-from einnet.errors import CheckpointError
+from einnet.errors import CheckpointError, EinNetError
 
 hub = pytest.importorskip("huggingface_hub")
 
@@ -38,7 +38,7 @@ def test_a_folder_holds_weights_config_and_a_card_and_comes_back(tmp_path):
     config = json.loads((tmp_path / "net" / "config.json").read_text())
     assert config["signature"] == "abcH -> aH; a->b" and config["heads"] == 2
     card = (tmp_path / "net" / "README.md").read_text()
-    assert "library_name: einnet" in card and "`abcH -> aH; a->b`" in card
+    assert "library_name: einnet" in card and "`abcH -> aH; a->b`" in card and "| `heads` | 2 |" in card
 
 
 def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
@@ -57,6 +57,7 @@ def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
     assert net.push_to_hub("someone/lists", commit_message="first") == "commit"
     assert seen["repo_id"] == "someone/lists" and seen["commit_message"] == "first"
     assert same(net, EinNet.from_pretrained(tmp_path / "remote"))
+    assert 'EinNet.from_pretrained("someone/lists")' in (tmp_path / "remote" / "README.md").read_text()
 
 
 def test_what_is_not_there_is_named(tmp_path):
@@ -75,3 +76,8 @@ def test_a_file_of_another_program_is_refused(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointError, match="of another program"):
         EinNet.from_pretrained(tmp_path)
+
+
+def test_a_mistyped_option_is_no_other_version(tmp_path):
+    with pytest.raises(EinNetError, match="got 'revison'. Did you mean 'revision'"):
+        EinNet.from_pretrained(tmp_path, revison="v2")

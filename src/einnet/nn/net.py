@@ -232,7 +232,7 @@ class EinNet(nn.Module):
         from einnet.nn.hub import OnHub
 
         on_hub = OnHub(self)
-        on_hub.save_pretrained(folder, **on_hub.described())
+        on_hub.save_pretrained(folder, **on_hub.described(str(folder)))
 
     def push_to_hub(self, repository: str, **options: Any) -> str:
         """Uploads the network to a repository of the hub, such as "name/sets"; returns the address of the commit.
@@ -242,7 +242,7 @@ class EinNet(nn.Module):
         from einnet.nn.hub import OnHub
 
         on_hub = OnHub(self)
-        return on_hub.push_to_hub(repository, **(on_hub.described() | options))
+        return on_hub.push_to_hub(repository, **(on_hub.described(repository) | options))
 
     @classmethod
     def from_pretrained(cls, name: Path | str, **options: Any) -> "EinNet":

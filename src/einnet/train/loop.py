@@ -54,7 +54,7 @@ def fit(
         remove_leftovers(run.folder)
     processes = options.devices * options.nodes
     if options.nodes > 1 and "RANK" not in os.environ:
-        raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/scale.md")
+        raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")
     trainer = Trainer(
         max_steps=total,
         accelerator="auto",

@@ -35,7 +35,7 @@ class Options:
     devices: int = 1
     "Processes or GPUs of a machine; more than one trains with DDP."
     nodes: int = 1
-    "Machines; more than one are started with torchrun, see docs/scale.md."
+    "Machines; more than one are started with torchrun, see docs/how-to/many-gpus.md."
     precision: str = "auto"
     "auto (bf16 where the hardware has it), bf16 or 32."
     deterministic: bool = False

