@@ -67,7 +67,7 @@ def test_too_high_an_order_is_refused_at_once():
     with pytest.raises(EinNetError, match="each has 362,880 reorderings"):
         pooling("a", 9, method="recipe")
     assert count_terms("a", 24) > count_terms("a", 8)
-    with pytest.raises(EinNetError, match="terms are counted up to order 24, got 25"):
+    with pytest.raises(EinNetError, match="order is the largest number of operands, up to 24; got 25"):
         count_terms("a", 25)
 
 

@@ -9,9 +9,10 @@ always included; so only the sketches of terms matter.
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
+from einnet.errors import check_number
 from einnet.terms.derivation import Derivation
 from einnet.terms.member import Member
-from einnet.terms.sketch import Indices, Sketch
+from einnet.terms.sketch import Indices, Sketch, Work
 from einnet.terms.state import State, Types
 from einnet.terms.structures import Structure
 from einnet.terms.term import Term, as_terms
@@ -21,6 +22,7 @@ __all__ = ["Closure", "generates"]
 
 Tuple = tuple[str, ...]
 Payloads = tuple[Leaf | Node, ...]
+MOST_OPERANDS = 64  # of a term that is derived
 MOST_FITS = 200  # ways in which a member gives a term that are compared for a short program
 
 
@@ -62,40 +64,50 @@ class Closure:
         self._decided: dict[Structure, bool] = {}
 
     def __contains__(self, term: Term | str) -> bool:
-        (term,) = as_terms([term])
-        indices = Indices.of(term, self.state)
-        return self._has(Sketch.of(term, indices), indices)
+        term, indices = self._read(term)
+        return self._has(Sketch.of(term, indices), indices, Work(str(term)))
 
     def derivation(self, term: Term | str) -> Derivation | None:
         """A program that computes the term, or None."""
-        (term,) = as_terms([term])
-        indices = Indices.of(term, self.state)
+        term, indices = self._read(term)
         sketch = Sketch.of(term, indices)
-        if not self._has(sketch, indices):
+        work = Work(str(term))
+        if not self._has(sketch, indices, work):
             return None
         types, _ = self.state.types_of(term)
         leaves = tuple(Leaf(k, tup, t) for k, (tup, t) in enumerate(zip(term.operands, types, strict=True)))
-        return flattened(term, self._tree(sketch, leaves, indices, count(), term.output), self.state)
+        return flattened(term, self._tree(sketch, leaves, indices, count(), work, term.output), self.state)
 
-    def _has(self, sketch: Sketch, indices: Indices) -> bool:
+    def _read(self, term: Term | str) -> tuple[Term, Indices]:
+        (term,) = as_terms([term])
+        check_number(term.order, "a term has {} operands", "give one of fewer operands", MOST_OPERANDS)
+        return term, Indices.of(term, self.state)
+
+    def _has(self, sketch: Sketch, indices: Indices, work: Work) -> bool:
         if sketch.order == 1:
             return True
         key = sketch.structure(indices)
         if key not in self._decided:
-            self._decided[key] = self._composed(sketch, indices)
+            self._decided[key] = self._composed(sketch, indices, work)
         return self._decided[key]
 
-    def _composed(self, sketch: Sketch, indices: Indices) -> bool:
-        if any(True for member in self._members(sketch) for _ in member.fits(sketch, indices)):
+    def _composed(self, sketch: Sketch, indices: Indices, work: Work) -> bool:
+        if any(True for member in self._members(sketch) for _ in member.fits(sketch, indices, work)):
             return True
-        parts = sketch.fitting_splits(indices, self.state)
-        return any(self._has(inner, indices) and self._has(outer, indices) for _, inner, outer in parts)
+        parts = sketch.fitting_splits(indices, self.state, work)
+        return any(self._has(inner, indices, work) and self._has(outer, indices, work) for _, inner, outer in parts)
 
     def _members(self, sketch: Sketch) -> Iterator[Member]:
         return (m for m in self.members if m.term.order == sketch.order)
 
     def _tree(
-        self, sketch: Sketch, payloads: Payloads, indices: Indices, fresh: Iterator[int], wanted: Tuple | None = None
+        self,
+        sketch: Sketch,
+        payloads: Payloads,
+        indices: Indices,
+        fresh: Iterator[int],
+        work: Work,
+        wanted: Tuple | None = None,
     ) -> Leaf | Node:
         """The composition that computes a sketch in the closure from what its operands stand for.
 
@@ -104,12 +116,12 @@ class Closure:
         """
         if sketch.order == 1:
             return payloads[0]
-        nodes = (m.node(fit, payloads, fresh) for m in self._members(sketch) for fit in m.fits(sketch, indices))
+        nodes = (m.node(fit, payloads, fresh) for m in self._members(sketch) for fit in m.fits(sketch, indices, work))
         if found := list(islice(nodes, MOST_FITS)):
             return min(found, key=lambda node: node.conversions(wanted))
-        for chosen, inner, outer in sketch.fitting_splits(indices, self.state):
-            if self._has(inner, indices) and self._has(outer, indices):
-                part = self._tree(inner, tuple(payloads[k] for k in chosen), indices, fresh)
+        for chosen, inner, outer in sketch.fitting_splits(indices, self.state, work):
+            if self._has(inner, indices, work) and self._has(outer, indices, work):
+                part = self._tree(inner, tuple(payloads[k] for k in chosen), indices, fresh, work)
                 rest = tuple(p for k, p in enumerate(payloads) if k not in chosen)
-                return self._tree(outer, (*rest, part), indices, fresh, wanted)
+                return self._tree(outer, (*rest, part), indices, fresh, work, wanted)
         raise AssertionError("a sketch that was decided to be in the closure is a member or splits")

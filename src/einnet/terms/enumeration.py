@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, permutations, product
-from math import factorial, prod
+from math import comb, factorial, prod
 
 import numpy as np
 
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, check_number
 from einnet.patterns import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import spelled
@@ -19,6 +19,8 @@ __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 CHUNK = 50_000  # rows that are grown at once
 HIGHEST = 7  # order of which the terms are listed
 HIGHEST_COUNTED = 24  # it has 1,575 kinds of reorderings
+MOST_SLOTS = 24  # index positions of terms that are listed
+MOST_SLOTS_COUNTED = 34  # of one class, of terms that are counted
 
 
 def count_terms(types: Types | State, order: int) -> int:
@@ -31,7 +33,13 @@ def count_terms(types: Types | State, order: int) -> int:
     keeps (Burnside's lemma); those are the patterns of `einnet.patterns`. Raises `EinNetError` for an
     order below 1, or above 24.
     """
-    return sum(_count(output, operands) for output, operands in _choices_of_types(State.of(types), order))
+    state, order = State.of(types), check_term_order(order)
+    slots = (order + 1) * max((t.multiplicity(c) for t in state.types for c in t.classes), default=0)
+    what = f"a term of '{state}' of order {order} has {{}} index positions of one class"
+    check_number(slots, what, "lower the order", MOST_SLOTS_COUNTED)
+    choices = len(state.types) * comb(len(state.types) + order - 1, order)
+    check_number(choices, f"order {order} of '{state}' has {{}} choices of types", "lower the order", 1000)
+    return sum(_count(output, operands) for output, operands in _choices_of_types(state, order))
 
 
 def all_terms(types: Types | State, order: int) -> Iterator[Term]:
@@ -88,6 +96,9 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
             f"reorderings: choose {HIGHEST} or less; count_terms counts up to order {HIGHEST_COUNTED}"
         )
     types = (output, *operands)
+    slots = sum(len(t.axes) for t in types)
+    what = f"terms of order {len(operands)} have {{}} index positions"
+    check_number(slots, what, "lower the order, or use a type of fewer axes", MOST_SLOTS)
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
     names = [str(t) for t in operands]
     moves = [p for p in permutations(range(len(operands))) if [names[k] for k in p] == names]

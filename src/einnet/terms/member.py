@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from einnet.errors import check_number
 from einnet.symmetry import Symmetry
-from einnet.terms.sketch import Indices, Sketch
+from einnet.terms.sketch import Indices, Sketch, Work
 from einnet.terms.state import State
 from einnet.terms.term import Term
 from einnet.terms.tree import Leaf, Node
@@ -43,10 +44,13 @@ class Member:
     def quotients(self) -> list[tuple[dict[str, str], Sketch]]:
         """Every way to put indices of one operand, or of the output, on a diagonal, and what remains then."""
         start = {v: v for v in self.term.indices}
-        found = [start]
+        found, known = [start], {tuple(start.values())}
         for together in found:  # which grows
-            for edge in self.sketch.edges:
-                found += [longer for longer in self._merged(together, edge) if longer not in found]
+            for longer in (longer for edge in self.sketch.edges for longer in self._merged(together, edge)):
+                if (key := tuple(longer.values())) not in known:
+                    known.add(key)
+                    found.append(longer)
+            check_number(len(found), f"'{self.term}' has {{}} diagonals", "use an operation of fewer indices")
         return [(m, self._quotient(m)) for m in found]
 
     def _merged(self, together: dict[str, str], edge: frozenset[str]) -> Iterator[dict[str, str]]:
@@ -61,7 +65,7 @@ class Member:
         output, *operands = (frozenset(together[v] for v in e) for e in self.sketch.edges)
         return Sketch(output, tuple(operands))
 
-    def fits(self, sketch: Sketch, indices: Indices) -> Iterator[Fit]:
+    def fits(self, sketch: Sketch, indices: Indices, work: Work) -> Iterator[Fit]:
         """The ways in which order-1 operations on operands and output make the sketch of this operation."""
         wanted = indices.counts(frozenset().union(*sketch.edges))
         order = sorted(range(sketch.order), key=lambda k: -len(sketch.operands[k]))
@@ -69,7 +73,7 @@ class Member:
         todo = [sorted(e, key=lambda v: (indices.depth(v), v)) for e in edges]
         for together, quotient in self.quotients:
             if wanted <= self.indices.counts(frozenset().union(*quotient.edges)):
-                for at, used in self._places(todo, quotient, indices, together, {}, ()):
+                for at, used in self._places(todo, quotient, indices, together, {}, (), work):
                     slots = dict(zip(order, used[1:], strict=True))
                     yield Fit(together, at, tuple(slots[k] - 1 for k in range(sketch.order)))
 
@@ -81,8 +85,10 @@ class Member:
         together: Mapping[str, str],
         at: dict[str, str],
         used: tuple[int, ...],
+        work: Work,
     ) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
         """Different indices of the quotient for those of the edges to do, the output first, and a slot for each."""
+        work.add()
         if len(used) == len(todo):
             yield at, used
             return
@@ -90,7 +96,7 @@ class Member:
         for slot in range(1, len(quotient.edges)) if used else (0,):
             if slot not in used:
                 for longer in self._within(edge, quotient.edges[slot], indices, together, at):
-                    yield from self._places(todo, quotient, indices, together, longer, (*used, slot))
+                    yield from self._places(todo, quotient, indices, together, longer, (*used, slot), work)
 
     def _within(
         self,

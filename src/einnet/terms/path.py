@@ -4,18 +4,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from math import comb
 from numbers import Integral
 
 import opt_einsum
 
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, check_number
 from einnet.terms.term import Term
 
 __all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operands", "loop_of", "pairs"]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
-MOST_OPERANDS = 9
+MOST_OPERANDS = 9  # of which the best path is looked for at length
+MOST_STEPS = 20_000  # of paths that are compared to find a loop
 
 
 @lru_cache(maxsize=1024)
@@ -29,7 +31,7 @@ def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[i
     *inputs, result = ["".join(symbols[i] for i in t) for t in (*operands, live)]
     equation = ",".join(inputs) + "->" + result
     shapes = [(REPRESENTATIVE_SIZE,) * len(t) for t in operands]
-    optimize = "optimal" if len(operands) <= 7 else "auto-hq"
+    optimize = "optimal" if len(operands) <= 7 else "auto-hq" if len(operands) <= MOST_OPERANDS else "auto"
     path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=optimize)
     return list(path)
 
@@ -114,8 +116,12 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
     ('b',)
     """
     indices = sorted({i for t in operands for i in t})
+    compared = 0
     for number in range(max(len(indices), 1)):
         found = []
+        compared += comb(len(indices), number) * len(operands)
+        what = f"a term of {len(operands)} operands and {len(indices)} indices has paths of {{}} steps"
+        check_number(compared, what, "give a term of fewer operands", MOST_STEPS)
         for loop in combinations(indices, number):
             steps = pairs(operands, output, loop)
             if all(len(step.kept) <= rank for step in steps[:-1]):

@@ -4,13 +4,33 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from einnet.errors import EinNetError
 from einnet.terms.state import State
 from einnet.terms.structures import Structure, parts
 from einnet.terms.term import Term
 
-__all__ = ["Indices", "Sketch"]
+__all__ = ["Indices", "Sketch", "Work"]
+
+MOST_WAYS = 20_000  # half a second
 
 Edge = frozenset[str]
+
+
+@dataclass
+class Work:
+    """How many ways a search has gone through: splits of operands, places for indices."""
+
+    what: str
+    ways: int = 0
+
+    def add(self) -> None:
+        """One more; raises `EinNetError` where there were too many."""
+        self.ways += 1
+        if self.ways > MOST_WAYS:
+            raise EinNetError(
+                f"{self.what}: more than {MOST_WAYS:,} ways to split its operands, or to place them in operations, are "
+                "to be gone through: give a term of fewer operands, or fewer operations"
+            )
 
 
 @dataclass(frozen=True)
@@ -88,13 +108,16 @@ class Sketch:
         edges = tuple(tuple(place[v] for v in e) for e in self.edges)
         return Structure(tuple(indices.classes[v] for v in names), parents, edges).with_output(0).canonical()
 
-    def fitting_splits(self, indices: Indices, state: State) -> Iterator[tuple[tuple[int, ...], "Sketch", "Sketch"]]:
+    def fitting_splits(
+        self, indices: Indices, state: State, work: Work
+    ) -> Iterator[tuple[tuple[int, ...], "Sketch", "Sketch"]]:
         """Operands that can be computed alone: their numbers, what they compute, what remains with it as last operand.
 
         Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in
         indices which fit into one tuple.
         """
         for chosen, meeting in parts(self.edges, range(2, self.order), fixed=1):
+            work.add()
             if state.fits(indices.counts(meeting)):
                 inner = Sketch(frozenset(meeting), tuple(self.edges[k] for k in chosen))
                 left = [e for k, e in enumerate(self.edges) if k not in chosen][1:]

@@ -8,13 +8,14 @@ from math import factorial, prod
 from string import ascii_letters
 from typing import Any
 
-from einnet.errors import EinNetError, NotationError
+from einnet.errors import EinNetError, NotationError, check_number
 from einnet.symmetry import Symmetry
 from einnet.terms.smallest import FEW_ORDERS, cells_of, ranks, smallest_order
 
 __all__ = ["Term", "as_terms", "cell_orders"]
 
 Tuple = tuple[str, ...]
+MOST_OPERANDS = 300
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,7 @@ def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
     if any(c.isdigit() for c in text):
         pattern, hint = r"[a-z][0-9]+", "An index is a class and a number, such as 'a0'."
     parts, start, commas = [], 0, left.count(",")
+    check_number(commas + 1, "a term has {} operands", "write it as several terms", MOST_OPERANDS)
     for k, part in enumerate([*left.split(","), right]):
         start += k == commas + 1
         body = part.rstrip()
