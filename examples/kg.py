@@ -18,7 +18,7 @@ with app.setup:
     from einnet.tasks.kg.data import KnowledgeGraph
     from einnet.tasks.kg.evaluate import evaluate, score_tables
     from einnet.tasks.kg.explain import explained
-    from einnet.tasks.kg.explained import explanation_picture, print_explanation
+    from einnet.tasks.kg.explain_report import explanation_picture, print_explanation
     from einnet.tasks.kg.predict import answers
     from einnet.tasks.kg.settings import Settings
     from einnet.tasks.kg.task import completion_loss, make_net

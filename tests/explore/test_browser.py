@@ -84,7 +84,7 @@ def test_a_wrong_type_shows_the_message_with_its_caret(server, browser, tmp_path
     browser.get(address(server, Question("aH", 2)))
     ask(browser, type="aab; b->")
     message = browser.find_element("css selector", "[role=alert]")
-    assert "  aab; b->\n       ^^^" in message.text.replace("\r", "") or "aab; b->\n       ^^^" in message.text
+    assert "  aab; b->\n       ^^^" in message.text
     assert message.value_of_css_property("font-family").endswith("monospace")  # the caret stands below its letter
     assert browser.find_element("name", "type").get_property("value") == "aab; b->"  # to be corrected
     browser.save_screenshot(str(tmp_path / "caret.png"))
@@ -110,7 +110,7 @@ def test_addresses_that_are_none_and_orders_that_are_none(server):
 
 def test_markup_in_a_field_stays_text(server):
     _, html = read(f"http://127.0.0.1:{server.server_port}/?type=%3Cscript%3E&order=2&term=%22%3E%3Cb%3E")
-    assert "<script>alert" not in html and "<b>" not in html and "&lt;script&gt;" in html
+    assert "<b>" not in html and 'value="<script>' not in html and 'value="&lt;script&gt;"' in html
 
 
 def test_a_port_that_is_taken_is_named(server):

@@ -12,7 +12,7 @@ from einnet.cli import main
 from einnet.errors import EinNetError
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.explain import _Question, explained
-from einnet.tasks.kg.explained import explanation_picture
+from einnet.tasks.kg.explain_report import explanation_picture
 from einnet.tasks.kg.predict import answers
 from einnet.tasks.kg.settings import Settings
 from einnet.tasks.kg.task import completion_loss, make_net
@@ -77,7 +77,7 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
         found = explained(net, graph, "grandparent", a if asked == "tail" else None, c, top=2)
         assert found.fact == (a, "grandparent", c) and found.asked == asked
         assert {d.facts[0] for d in found.support} == {(a, "parent", m), (m, "parent", c)}
-        assert all(d.change > 1 and d.gradient > 0 for d in found.support)
+        assert all(d.change > 1 and d.estimate > 0 for d in found.support)
         assert found.together.facts == tuple(d.facts[0] for d in found.support)
         assert found.together.change > 1
         if asked == "head":  # there is one right answer, so that nothing else loses its rank with it
@@ -89,7 +89,7 @@ def test_the_derivative_is_that_of_finite_differences(asked):
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), asked)
     facts = question.shown.nonzero()
-    gradient = question.gradient(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
+    gradient = question.estimates(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
     for cell in map(tuple, facts[::7].tolist()):
         scores = []
         for step in (1e-5, -1e-5):
@@ -106,12 +106,12 @@ def test_with_one_fact_in_a_group_the_estimate_is_the_change():
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), "tail")
     facts = question.shown.nonzero()
-    gradient = question.gradient(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
+    gradient = question.estimates(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
     score = question.score(question.shown)[0].detach()
     found = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
     assert max(abs(d.change) for d in found) > 1e-3
     for one in found:
-        assert one.gradient == pytest.approx(one.change, rel=1e-2, abs=1e-6)
+        assert one.estimate == pytest.approx(one.change, rel=1e-2, abs=1e-6)
 
 
 def test_probability_and_rank_are_those_of_predict(rule):
@@ -189,7 +189,7 @@ def test_the_command_prints_a_table_or_json_and_draws(run, tmp_path, capsys):
         "fact", "asked", "known", "probability", "score", "rank", "candidates", "support", "together"
     }  # fmt: skip
     assert found["fact"]["head"] == "ann0" and found["asked"] == "tail" and found["rank"] == 1
-    assert [set(d) for d in found["support"]] == [{"facts", "gradient", "change", "rank"}] * 3
+    assert [set(d) for d in found["support"]] == [{"facts", "estimate", "change", "rank"}] * 3
     changes = [d["change"] for d in found["support"]]
     assert changes == sorted(changes, reverse=True) and changes[-1] > 0
     picture = tmp_path / "why.png"

@@ -2,6 +2,8 @@
 
 from einnet.explore.question import Question
 from einnet.symmetry import Symmetry
+from einnet.terms import pooling_terms
+from einnet.terms.path import exponent
 
 __all__ = ["ten_lines"]
 
@@ -17,7 +19,7 @@ def ten_lines(asked: Question) -> str:
     from einnet import EinNet
     from einnet.testing import assert_equivariant
     <BLANKLINE>
-    net = EinNet("aH -> H", in_features=3, out_features=2, order=2)
+    net = EinNet("aH -> H", in_features=3, out_features=2)
     x = torch.randn(8, 5, 3)  # a batch of 8; a = 5; features last
     y = net(x)  # shape (8, 2)
     y.square().mean().backward()  # any optimiser of torch trains it
@@ -32,7 +34,7 @@ def ten_lines(asked: Question) -> str:
     called = ", ".join([*names, f"sizes={_literal(free)}"] if free else names)
     features = WIDTHS[0] if number == 1 else (WIDTHS[0],) * number
     about = "; ".join([f"a batch of {BATCH}", *(f"{c} = {n}" for c, n in sizes.items()), "features last"])
-    text = str(signature)
+    order = _order(asked)
     shapes = [_shape(t, sizes, WIDTHS[0]) for t in signature.inputs]
     made = [f"{name} = torch.randn{shape}" for name, shape in zip(names, shapes, strict=True)]
     made[0] += f"  # {about}"
@@ -42,13 +44,22 @@ def ten_lines(asked: Question) -> str:
             "from einnet import EinNet",
             "from einnet.testing import assert_equivariant",
             "",
-            f'net = EinNet("{text}", in_features={features}, out_features={WIDTHS[1]}, order={asked.order})',
+            f'net = EinNet("{signature}", in_features={features}, out_features={WIDTHS[1]}{order}',
             *made,
             f"y = net({called})  # shape {_shape(signature.output, sizes, WIDTHS[1])}",
             "y.square().mean().backward()  # any optimiser of torch trains it",
             f'assert_equivariant(net, "{_with_features(asked)}", sizes={_literal(sizes)})',
         ]
     )
+
+
+def _order(asked: Question) -> str:
+    """The end of the call: with the order where its operations are others than the usual ones, and their cost."""
+    terms = pooling_terms(asked.state, asked.order)
+    if set(terms) == set(pooling_terms(asked.state)):
+        return ")"
+    most = max(map(exponent, terms))
+    return f", order={asked.order})" + f"  # with operations that take n^{most}" * (most > len(asked.state.axes) + 1)
 
 
 def _shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:

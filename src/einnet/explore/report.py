@@ -4,12 +4,10 @@ from rich.console import Console
 from rich.progress import track
 
 from einnet.explore.question import Question
-from einnet.explore.sections import answered, asked_for
+from einnet.explore.sections import LEAD, answered, asked_for
 from einnet.pages import page
 
-__all__ = ["LEAD", "report"]
-
-LEAD = "What follows from the symmetry of the data: shared coefficients, pooling operations, their cost, a network."
+__all__ = ["report"]
 
 
 def report(asked: Question) -> str:

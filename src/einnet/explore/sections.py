@@ -1,6 +1,6 @@
 """The sections of the explorer's page: each a function from a question to blocks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,17 +17,22 @@ from einnet.taylor.table import count, shortened
 from einnet.terms import generates, linear_terms, pooling
 from einnet.terms.path import exponent
 
-__all__ = ["SECTIONS", "answered", "asked_for"]
+__all__ = ["LEAD", "SECTIONS", "answered", "asked_for"]
 
-SHOWN = 8  # of the recipe's operations, drawings for each order
-SIZES = (3, 2)  # of the axes in the picture of shared coefficients, tried one after the other
+LEAD = "What follows from the symmetry of the data: shared coefficients, pooling operations, their cost, a network."
+
+SHOWN = 4  # of the recipe's operations, drawings for each order
+COLOURS, CELLS = 60, 10_000  # free parameters of an order, and entries, in the picture of shared coefficients
 EXAMPLE = 32  # size at which costs are stated
 
 
 def symmetry(asked: Question) -> list[Block]:
     signature, state = asked.signature, asked.state
-    rows: list[tuple[str, str]] = [("signature", str(signature)), ("state", str(state))]
-    rows += [("group", line.strip()) for line in group_in_words(signature)]
+    rows: list[tuple[str, str]] = [
+        ("signature", f"{signature}"),
+        ("group", " × ".join(line.strip() for line in group_in_words(signature))),
+        ("state: the type of the tensors inside a network", f"{state}"),
+    ]
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
@@ -36,27 +41,29 @@ def symmetry(asked: Question) -> list[Block]:
 
 
 def sharing(asked: Question) -> list[Block]:
-    """The picture of order 0, 1 and 2, or of fewer where that is too much to look at."""
-    said = EinNetError("")
-    for order in range(min(asked.order, 2), 0, -1):
-        for size in SIZES:
-            small = series(asked.signature, order, dict.fromkeys(asked.signature.classes, size))
-            try:
-                picture = drawn(
-                    lambda path, small=small: sharing_picture(small, path),
-                    f"{small.heading}: entries of one colour are one free parameter",
-                )
-            except EinNetError as error:
-                said = error
-                continue
-            return [
-                Text(
-                    "The function is written as y = a + B x + C(x, x) + ... Coefficients that a permutation moves onto "
-                    "each other are equal."
-                ),
-                picture,
-            ]
-    raise said
+    """The picture of order 0, 1 and 2, as far as colours can be told apart."""
+    shown = next((s for s in _small_series(asked) if _can_be_drawn(s)), None)
+    if shown is None:
+        return [Text("There are too many coefficients to look at.")]
+    text = (
+        "The function is written as y = a + B x + C(x, x) + ... Coefficients that a permutation moves onto each other "
+        "are equal."
+    )
+    caption = f"{shown.heading}: entries of one colour are one free parameter"
+    return [Text(text), drawn(lambda path: sharing_picture(shown, path), caption)]
+
+
+def _small_series(asked: Question) -> Iterator[TypeSeries]:
+    """Series of low order at small sizes, the largest first."""
+    for order in range(min(asked.order, 2), -1, -1):
+        for size in (3, 2):
+            yield series(asked.signature, order, dict.fromkeys(asked.signature.classes, size))
+
+
+def _can_be_drawn(found: TypeSeries) -> bool:
+    sizes = found.sizes or {}
+    entries = max(c.entries(sizes) for k in range(found.order + 1) for c in found.coefficients(k))
+    return max(found.dof) <= COLOURS and entries <= CELLS
 
 
 def counts(asked: Question) -> list[Block]:
@@ -98,14 +105,17 @@ def _entries(found: TypeSeries, k: int, output: int) -> str:
     parts = []
     for power in dict.fromkeys(powers):
         times = powers.count(power)
-        base = "1" if power == 0 else "n" if power == 1 else f"n^{power}"
-        parts.append(base if times == 1 else f"{times} {base}" if power else str(times))
+        parts.append(_power(power) if times == 1 else f"{times} {_power(power)}" if power else str(times))
     return " + ".join(parts)
+
+
+def _power(exponent: int) -> str:
+    return {0: "1", 1: "n"}.get(exponent, f"n^{exponent}")
 
 
 def minimal(asked: Question) -> list[Block]:
     found = pooling(asked.state, asked.order)
-    rows = [(t.order, str(t), in_words(t), f"n^{exponent(t)}") for t in found]
+    rows = [(t.order, str(t), in_words(t), _power(exponent(t))) for t in found]
     orders = [str(k) for k, terms in found.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [
@@ -117,10 +127,10 @@ def minimal(asked: Question) -> list[Block]:
 
 def recipe(asked: Question) -> list[Block]:
     found = pooling(asked.state, asked.order, "recipe")
-    steps = ("all terms", "dependencies", "no products", "no swaps", "no broadcasts")
+    steps = ("all terms", "that fit the dependencies", "but products", "up to swaps", "but broadcasts")
     rows = [(k, *map(count, found.stages[k])) for k in found.by_order]
     return [
-        Text(f"The recipe of the source text, which knows compositions by products only, keeps {len(found):,}."),
+        Text(f"An earlier recipe, which knows of compositions only pointwise products, keeps {len(found):,}."),
         drawn(lambda path: operations_picture(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
         Table(("order", *steps), rows),
     ]

@@ -11,8 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from einnet.errors import EinNetError
 from einnet.explore.question import HIGHEST, Question
-from einnet.explore.report import LEAD
-from einnet.explore.sections import SECTIONS, answered, asked_for
+from einnet.explore.sections import LEAD, SECTIONS, answered, asked_for
 from einnet.pages import Section, Wrong, fragment, page
 
 __all__ = ["address", "serve"]
@@ -69,8 +68,9 @@ def _page(given: dict[str, str]) -> str:
         later = [(name, SECTIONS[name]) for name in asked_for(asked)]
     except EinNetError as error:
         wrong = [_wrong(error)]
+    shown = {"given": fields, "later": later, "highest": HIGHEST}
     examples = [(text, _query(text, 3, "")) for text in EXAMPLES]
-    return page("EinNet explorer", wrong, LEAD, fields | {"highest": HIGHEST, "later": later, "examples": examples})
+    return page("EinNet explorer", wrong, LEAD, "explore/explorer.html", examples=examples, **shown)
 
 
 @lru_cache(maxsize=128)

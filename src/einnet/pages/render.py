@@ -1,6 +1,6 @@
-"""From sections to HTML, by Jinja's templates beside this file."""
+"""From sections to HTML, by Jinja's templates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,23 @@ from einnet.pages.blocks import Section
 __all__ = ["fragment", "page", "write_page"]
 
 
-def page(title: str, sections: Sequence[Section], lead: str = "", form: Mapping[str, Any] | None = None) -> str:
+def page(
+    title: str, sections: Sequence[Section], lead: str = "", template: str = "pages/page.html", **more: Any
+) -> str:
     """A whole page. It loads nothing, neither from other files nor from the network.
-
-    With `form` it is the explorer's, which asks for the sections named there in `later` once it is shown: `form`
-    also holds the values of its fields and links to examples.
 
     >>> html = page("Squares", [Section("Two", [])])
     >>> html.splitlines()[0], "<h2>Two</h2>" in html
     ('<!doctype html>', True)
+
+    Another template of the package may extend the page's; `more` is for what it adds.
     """
-    return _templates().get_template("page.html").render(title=title, sections=sections, lead=lead, form=form)
+    return _templates().get_template(template).render(title=title, sections=sections, lead=lead, **more)
 
 
 def fragment(section: Section) -> str:
     """One section alone."""
-    return _templates().get_template("section.html").render(section=section)
+    return _templates().get_template("pages/section.html").render(section=section)
 
 
 def write_page(path: Path | str, html: str) -> None:
@@ -40,7 +41,7 @@ def _templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("einnet.pages", "."),
+        loader=PackageLoader("einnet", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -187,7 +187,7 @@ def _explain(
 ) -> int:
     from einnet.plots import check_picture_name
     from einnet.tasks.kg.explain import explained
-    from einnet.tasks.kg.explained import explanation_picture, print_explanation
+    from einnet.tasks.kg.explain_report import explanation_picture, print_explanation
 
     if plot is not None:
         check_picture_name(plot)

@@ -5,11 +5,14 @@ cell of the network's input with the value 1; to delete the fact is to set the c
 score loses by that is the fact's *change*. It is the integral of the score's derivative with respect
 to the cell, over its values from 0 to 1. A pass for each fact would take long, so the facts are cut
 into a few groups at random, the cells of a group go from 0 to 1 together, and a few derivatives on
-the way give an estimate for all its facts at once: their *gradient*. (The derivative at 1 alone says
-little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The facts
-with the largest estimates are deleted one at a time, and the network runs again: this gives the
+the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1 alone
+says little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The
+facts with the largest estimates are deleted one at a time, and the network runs again: this gives the
 changes. What all supporting facts are worth together is measured too. Facts that stand in for one another
 have small changes, each alone, and can be missed.
+
+Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3;
+by groups of facts as above.
 """
 
 from collections.abc import Sequence
@@ -38,17 +41,17 @@ class Deletion:
     """What the deletion of facts does to an answer.
 
     `change` is the score with the facts minus the score without them, positive if they support the
-    answer; `rank` is that without them; `gradient` is the estimate of the change, the sum over the facts.
+    answer; `rank` is that without them; `estimate` is what the change was expected to be, the sum over the facts.
     """
 
     facts: tuple[Triple, ...]
-    gradient: float
+    estimate: float
     change: float
     rank: int
 
     def as_json(self) -> dict[str, Any]:
         facts = [dict(zip(("head", "relation", "tail"), fact, strict=True)) for fact in self.facts]
-        return {"facts": facts, "gradient": self.gradient, "change": self.change, "rank": self.rank}
+        return {"facts": facts, "estimate": self.estimate, "change": self.change, "rank": self.rank}
 
 
 @dataclass(frozen=True)
@@ -126,20 +129,20 @@ class _Question:
             raise EinNetError("all other entities are known answers: there is none to rank this one against")
 
     def explanation(self, top: int) -> Explanation:
-        gradient = self.gradient()
-        largest = gradient.abs().flatten().topk(min(max(TRIED, 4 * top), int(self.shown.sum()))).indices
-        cells = [tuple(k) for k in torch.stack(torch.unravel_index(largest, gradient.shape), 1).tolist()]
+        estimates = self.estimates()
+        largest = estimates.abs().flatten().topk(min(max(TRIED, 4 * top), int(self.shown.sum()))).indices
+        cells = [tuple(k) for k in torch.stack(torch.unravel_index(largest, estimates.shape), 1).tolist()]
         with torch.no_grad():
             score, rank = self.score(self.shown)
-        tried = [(k, self.deletion([k], gradient, score)) for k in cells if self.shown[k]]
+        tried = [(k, self.deletion([k], estimates, score)) for k in cells if self.shown[k]]
         support = sorted((pair for pair in tried if pair[1].change > 0), key=lambda pair: -pair[1].change)[:top]
-        together = self.deletion([k for k, _ in support], gradient, score) if support else None
+        together = self.deletion([k for k, _ in support], estimates, score) if support else None
         return Explanation(
             self.named(self.cell), self.asked, self.known, float(score), rank, 1 + int(self.others.sum()),
             tuple(d for _, d in support), together,
         )  # fmt: skip
 
-    def gradient(self, groups: int = GROUPS, values: Sequence[float] = VALUES) -> Tensor:
+    def estimates(self, groups: int = GROUPS, values: Sequence[float] = VALUES) -> Tensor:
         """The estimate for each fact: the mean derivative of the score while the cells of its group go from 0 to 1."""
         facts = self.shown.nonzero()
         group = torch.zeros_like(self.shown).long()
@@ -154,12 +157,12 @@ class _Question:
         return total
 
     @torch.no_grad()
-    def deletion(self, cells: Sequence[Cell], gradient: Tensor, score: Tensor) -> Deletion:
+    def deletion(self, cells: Sequence[Cell], estimates: Tensor, score: Tensor) -> Deletion:
         """What it does to the answer to delete the facts of these cells."""
         x = self.shown.clone()
         x[tuple(zip(*cells, strict=True))] = 0
         less, rank = self.score(x)
-        estimate = sum(float(gradient[k]) for k in cells)
+        estimate = sum(float(estimates[k]) for k in cells)
         return Deletion(tuple(map(self.named, cells)), estimate, float(score - less), rank)
 
     def score(self, x: Tensor) -> tuple[Tensor, int]:

@@ -20,8 +20,8 @@ __all__ = ["explanation_picture", "print_explanation"]
 LETTERS = 18  # of a line of a name
 INK, ANSWER = "#444444", "#c0392b"
 LEGEND = (
-    "change: what the log odds of the answer lose when the fact is deleted and the network runs again; gradient: "
-    "the estimate of the change by which the fact was found; rank: that of the answer without the fact"
+    "change: what the log odds of the answer lose when the fact is deleted and the network runs again; estimate: "
+    "of the change, by gradients, by which the fact was found; rank: that of the answer without the fact"
 )
 
 
@@ -37,7 +37,7 @@ def print_explanation(found: "Explanation") -> None:
     console.print(f"{title}, probability {found.probability:.4f}", highlight=False)
     table = Table()
     table.add_column("supporting fact")
-    for name in ("gradient", "change", "rank"):
+    for name in ("estimate", "change", "rank"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in found.support:
         table.add_row(_sentence(one.facts[0]), *_numbers(one))
@@ -54,7 +54,7 @@ def _sentence(fact: "Triple") -> str:
 
 
 def _numbers(one: "Deletion") -> tuple[str, str, str]:
-    return f"{one.gradient:.3f}", f"{one.change:.3f}", str(one.rank)
+    return f"{one.estimate:.3f}", f"{one.change:.3f}", str(one.rank)
 
 
 def explanation_picture(found: "Explanation", picture: Path | str) -> None:
