@@ -377,7 +377,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except ModuleNotFoundError as error:
         print(
-            f"einnet: {error}: install the extra that it belongs to (in a checkout: pip install -c constraints.txt -e '.[train,viz,kg,poker,arc]')",
+            f"einnet: {error}: install the extra that it belongs to, in a checkout with pip install -c "
+            "constraints.txt -e '.[train,viz,kg,poker,arc]'",
             file=sys.stderr,
         )
         return 2

@@ -76,8 +76,8 @@ MUTANTS = (
     Mutant(
         "both parts of a split must be composed",
         "terms/closure.py",
-        "any(self._has(inner, indices) and self._has(outer, indices) for",
-        "any(self._has(inner, indices) for",
+        "any(self._has(inner, indices, work) and self._has(outer, indices, work) for",
+        "any(self._has(inner, indices, work) for",
         "terms/test_closure.py",
     ),
     Mutant(
