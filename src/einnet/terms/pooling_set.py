@@ -171,7 +171,8 @@ def _by_recipe(
 
 def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
     known = stored(state)
-    return {k: known[k] if k in known else computed(state, k) for k in range(1, order + 1)}
+    found = {k: known[k] if k in known else computed(state, k) for k in range(order, 0, -1)}  # too high: refused first
+    return dict(reversed(found.items()))
 
 
 def _wanted(targets: Types | State, state: State) -> State:

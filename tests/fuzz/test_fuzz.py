@@ -1,0 +1,72 @@
+"""A few hostile inputs for each target; `python tests/fuzz` takes minutes for each."""
+
+import io
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from einnet import EinNetError
+from fuzz import engine, watch
+from fuzz.targets import TARGETS
+from fuzz.watch import Target, Watch
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hostile_inputs_are_refused(name):
+    target = TARGETS[name]
+    target.call(target.valid)  # what is imported late is there
+
+    @settings(max_examples=20)
+    @given(target.inputs)
+    def holds(value):
+        target.check(value)
+
+    holds()
+
+
+def refuse(value):
+    raise EinNetError(f"no {value}")
+
+
+def fail(value):
+    raise KeyError(value)
+
+
+def hang(value):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [(refuse, None), (fail, "KeyError"), (hang, "Hang"), (lambda value: b"x" * (600 << 20), "LargeError")],
+)
+def test_what_breaks_the_property_is_found(call, place, monkeypatch):
+    monkeypatch.setattr(watch, "PATIENCE", 0.1)
+    watching = Watch(Target("any", call, st.integers(), 0), io.StringIO())
+    watching(7)
+    found = [(place.split()[0], value) for place, (value, _) in watching.findings.items()]
+    assert (watching.executions, found) == (1, [(place, "7")] if place else [])
+
+
+def test_of_the_inputs_that_fail_in_one_place_the_shortest_is_kept():
+    watching = Watch(Target("any", fail, st.integers(), 0), io.StringIO())
+    for value in (1000, 7, 100):
+        watching(value)
+    assert [value for value, _ in watching.findings.values()] == ["7"]
+
+
+def test_a_slow_call_is_found(monkeypatch):
+    monkeypatch.setattr(watch, "SECONDS", 0.0)
+    watching = Watch(Target("any", lambda value: sum(range(10**6)), st.integers(), 0), io.StringIO())
+    watching(7)
+    assert list(watching.findings) == ["SlowError at the end"] and watching.slowest > 0
+
+
+def test_hypothesis_makes_inputs_until_the_time_is_over():
+    seen = []
+    watching = Watch(Target("any", seen.append, st.integers(), 0), io.StringIO())
+    engine.under_hypothesis(watching, time.monotonic() + 0.5, seed=0)
+    assert watching.executions == len(seen) > 20 and len(set(seen)) > 10
