@@ -79,3 +79,12 @@ def test_a_new_file_has_the_usual_permissions(tmp_path):
     with write_whole(whole) as temporary:
         temporary.write_text("x")
     assert stat.S_IMODE(os.stat(whole).st_mode) == stat.S_IMODE(os.stat(plain).st_mode)
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path):
+        with pytest.raises(OSError, match="cannot be written: it is a folder or a device"), write_whole(target):
+            pass
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]

@@ -132,6 +132,27 @@ def test_infinite_outputs_are_not_equivariant():
         assert_equivariant(infinite_at_the_first, "aH", {"a": 9})
 
 
-def test_a_network_gets_the_sizes_that_its_inputs_do_not_have():
-    net = EinNet("aH -> abH", 2, 3, hidden=8, heads=2, depth=1)
-    assert_equivariant(net, "aH -> abH", sizes={"a": 4, "b": 3})
+def with_free_axis():
+    return EinNet("aH -> abH", 2, 3, hidden=8, heads=2, depth=1)
+
+
+@pytest.mark.parametrize("wrapped", [lambda net: net, lambda net: net.forward, lambda net: lambda x, **k: net(x, **k)])
+def test_what_takes_sizes_gets_those_that_the_inputs_do_not_have(wrapped):
+    function = wrapped(with_free_axis().double())
+    assert_equivariant(function, "aH -> abH", sizes={"a": 4, "b": 3}, features=2)
+
+
+def test_a_compiled_network_gets_them_too():
+    compiled = torch.compile(with_free_axis(), backend="eager")
+    assert_equivariant(compiled, "aH -> abH", sizes={"a": 4, "b": 3}, features=2)
+
+
+def test_each_part_stays_in_its_mode():
+    net = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout().eval())
+    assert_equivariant(net, "aH", sizes={"a": 4}, features=1, dtype=torch.float64)
+    assert net.training and net[0].training and not net[1].training
+
+
+def test_a_kind_of_numbers_without_a_tolerance_is_refused():
+    with pytest.raises(EinNetError, match="equivariance is measured in torch.float64, .* got torch.int64"):
+        assert_equivariant(lambda x: x, "aH", {"a": 3}, dtype=torch.int64)

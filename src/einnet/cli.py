@@ -289,6 +289,9 @@ def explore(
     if html is not None:
         from einnet.pages import write_page
 
+        if html.suffix not in (".html", ".htm"):
+            raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
+
         write_page(html, report(asked))
         print(f"written to {html}", file=sys.stderr)
         return 0

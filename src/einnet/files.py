@@ -27,6 +27,8 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     names `path`.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a folder; or a device, which renaming would replace
+        raise OSError(f"{path} cannot be written: it is a folder or a device. Give the name of a file")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

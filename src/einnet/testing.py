@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError
+from einnet.nn.modes import evaluating
 from einnet.symmetry import Signature, Symmetry, as_signature
 
 __all__ = ["assert_equivariant", "equivariance_error"]
@@ -37,8 +38,8 @@ def equivariance_error(
 
     Args:
         function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A
-            module is checked in evaluation mode; one that takes `sizes=` gets those of the output's axes that no
-            input has.
+            module is checked in evaluation mode. What takes `sizes=` gets those of the output's axes that no input
+            has.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -51,13 +52,11 @@ def equivariance_error(
     signature = as_signature(signature)
     widths = _features(function, signature, features)
     dtype = dtype or _dtype(function)
+    if dtype not in TOLERANCE:
+        raise EinNetError(f"equivariance is measured in {', '.join(map(str, TOLERANCE))}; got {dtype}")
     module = function if isinstance(function, torch.nn.Module) else torch.nn.Module()
-    training = module.training
-    module.eval()  # with dropout no function is equivariant
-    try:
+    with evaluating(module):  # with dropout no function is equivariant
         return _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype)
-    finally:
-        module.train(training)
 
 
 def _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype) -> float:
@@ -113,8 +112,8 @@ def assert_equivariant(
     float32.
     """
     dtype = options.get("dtype") or _dtype(function)
-    limit = TOLERANCE[dtype] if tolerance is None else tolerance
     error = equivariance_error(function, signature, sizes, **options)
+    limit = TOLERANCE[dtype] if tolerance is None else tolerance
     if not error <= limit:
         parsed = as_signature(signature)
         raise AssertionError(
@@ -145,11 +144,19 @@ def _type_of_class(signature: Signature, letter: str) -> Symmetry:
 
 
 def _free_sizes(function: Callable[..., Tensor], signature: Signature, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """`sizes=` for a module that takes it, where the output has axes that no input has."""
+    """`sizes=` for a function that takes it, where the output has axes that no input has."""
     held = {c for t in signature.inputs for c in t.axes}
     free = {c: sizes[c] for c in signature.output.classes if c not in held}
-    takes = isinstance(function, torch.nn.Module) and "sizes" in inspect.signature(function.forward).parameters
-    return {"sizes": free} if free and takes else {}
+    return {"sizes": free} if free and _takes_sizes(function) else {}
+
+
+def _takes_sizes(function: Any) -> bool:
+    called = getattr(function, "_orig_mod", function)  # what torch.compile wraps
+    try:
+        found = inspect.signature(called.forward if isinstance(called, torch.nn.Module) else called).parameters
+    except (TypeError, ValueError):  # built in
+        return False
+    return "sizes" in found or any(p.kind is p.VAR_KEYWORD for p in found.values())
 
 
 def _random_masks(signature, sizes, batch, generator) -> dict[str, Tensor]:

@@ -104,8 +104,15 @@ def test_addresses_that_are_none_and_orders_that_are_none(server):
     assert read(f"{root}/section/nothing?type=a&order=2")[0] == 404
     status, html = read(f"{root}/?type=aa&order=many")
     assert status == 200 and "from 1 to 9" in html
-    status, html = read(f"{root}/section/plan")
-    assert status == 200 and "This cannot be read" in html
+    status, html = read(f"{root}/section/plan?type=&order=2")
+    assert status == 200 and "This cannot be read" not in read(f"{root}/section/plan")[1]
+
+
+def test_the_bare_address_asks_what_its_form_shows(server):
+    root = f"http://127.0.0.1:{server.server_port}"
+    assert 'value="aaH"' in read(root + "/")[1]
+    assert read(root + "/section/code")[1] == read(root + "/section/code?type=aaH&order=5&term=")[1]
+    assert 'value=""' in read(root + "/?type=&order=5")[1]  # an empty type is a type: nothing is permuted
 
 
 def test_markup_in_a_field_stays_text(server):

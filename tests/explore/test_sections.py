@@ -106,5 +106,22 @@ def test_a_wrong_order_is_refused(order, capsys):
     assert "from 1 to 9" in capsys.readouterr().err
 
 
+def test_a_page_is_saved_under_the_name_of_one(capsys):
+    assert main(["explore", "aH", "--order", "2", "--html", "report.txt"]) == 2
+    assert "a page is saved as .html" in capsys.readouterr().err
+
+
+def test_a_type_of_many_axes_has_a_small_example_and_a_picture_of_what_can_be_seen():
+    asked = Question("ixjycH; i->x, j->y", 2)
+    assert "torch.randn(8, 2, 3, 4, 5, 6, 3)" in ten_lines(asked)
+    (text,) = answered(Question("aaaaaaaa ->", 3), "sharing").blocks[:1]
+    assert isinstance(text, Text)
+
+
+def test_the_order_is_written_where_it_matters_with_its_cost():
+    assert "order=" not in ten_lines(Question("aaH", 2))
+    assert "order=5)  # with operations that take n^4" in ten_lines(Question("aaH", 5))
+
+
 def test_the_question_knows_the_state():
     assert Question("aH, aaH -> H").state == Symmetry("aaH")

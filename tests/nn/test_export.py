@@ -90,4 +90,10 @@ def test_wrong_names_and_examples_are_refused_and_nothing_is_left(tmp_path):
             net.export(tmp_path / "net.pt2", wrong)
     with pytest.raises(ShapeError):
         net.export(tmp_path / "net.pt2", torch.randn(2, 4, 5, 2))
+    with pytest.raises(ShapeError, match="got list"):
+        net.export(tmp_path / "net.pt2", [1])
+    with pytest.raises(ShapeError, match="'a' stays free"):
+        net.export(tmp_path / "net.pt2", torch.randn(2, 4, 4, 2), sizes={"a": 4})
+    with pytest.raises(EinNetError, match="in double precision"):
+        net.double().export(tmp_path / "net.onnx", torch.randn(2, 4, 4, 2, dtype=torch.float64))
     assert list(tmp_path.iterdir()) == []

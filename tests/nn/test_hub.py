@@ -61,13 +61,37 @@ def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="'someone/nothing' is no folder with model.safetensors"):
+    with pytest.raises(CheckpointError, match="'someone/nothing' is no folder, and nothing of this name"):
         EinNet.from_pretrained("someone/nothing")
-    with pytest.raises(CheckpointError, match="model.safetensors"):
+    with pytest.raises(CheckpointError, match="no file at .*model.safetensors"):
         EinNet.from_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match="is no folder with"):
-        EinNet.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("config", ["{", "null", "[1]"])
+def test_weights_are_read_whatever_else_the_folder_has(tmp_path, config):
+    net = a_net()
+    net.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(config)
+    assert same(net, EinNet.from_pretrained(tmp_path))
+
+
+def test_the_card_is_that_of_the_network_but_one_that_somebody_wrote_is_kept(tmp_path):
+    EinNet("aH, aH -> H", (1, 1), 1, hidden=8, depth=1).save_pretrained(tmp_path)
+    a_net().save_pretrained(tmp_path)
+    card = tmp_path / "README.md"
+    assert "`abcH -> aH; a->b`" in card.read_text() and "aH, aH" not in card.read_text()
+    card.write_text("mine")
+    a_net().save_pretrained(tmp_path)
+    assert card.read_text() == "mine"
+
+
+def test_what_cannot_be_pushed_or_saved_is_said(tmp_path):
+    for name in ("no such/name/at all", None):
+        with pytest.raises(EinNetError, match=f"the network cannot be pushed to {name!r}"):
+            a_net().push_to_hub(name)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file cannot be written: a part of its path is not a folder"):
+        a_net().save_pretrained(tmp_path / "file")
 
 
 def test_a_file_of_another_program_is_refused(tmp_path):

@@ -364,5 +364,14 @@ def test_an_input_of_another_dtype_is_refused_with_what_to_do(dtype):
         net(torch.ones(3, 4, 2, dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_autocast_takes_only_what_it_casts(dtype):
+    net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net(torch.ones(3, 4, 2, dtype=torch.bfloat16)).isfinite().all()
+        with pytest.raises(ShapeError, match=f"the input is {dtype}, the weights are torch.float32"):
+            net(torch.ones(3, 4, 2, dtype=dtype))
+
+
 def test_one_term_need_not_stand_in_a_list():
     assert EinNet("aaH", 2, 1, hidden=8, depth=1, terms="ab,bc->ac").settings.terms == ("ab,bc->ac",)

@@ -42,7 +42,12 @@ def test_the_kind_of_numbers_stays():
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        ([], "there is no sample to pad"),
+        ([], "samples to pad are a list of one tensor or more"),
+        (torch.ones(2, 3, 1), "samples to pad are a list"),
+        (
+            [torch.ones(2, 3), torch.ones(2, 3, dtype=torch.int64)],
+            "sample 1 is torch.int64 on cpu, the first one torch.float32",
+        ),
         ([torch.ones(2, 3, 1)], r"sample 0 of type 'aH' has 1 axes, features, and no batch axes; got \(2, 3, 1\)"),
         (
             [torch.ones(2, 3), torch.ones(2, 4)],
@@ -57,5 +62,5 @@ def test_samples_that_do_not_fit_are_named(samples, message):
 
 
 def test_joint_axes_are_of_one_size():
-    with pytest.raises(ShapeError, match="sample 1 of type 'aaH'"):
+    with pytest.raises(ShapeError, match="sample 1 of type 'aaH' has"):
         pad([torch.ones(2, 2, 1), torch.ones(2, 3, 1)], "aaH")

@@ -4,10 +4,11 @@ The page is a form and empty sections, each of which the browser then asks for. 
 address of its page, so that it can be kept and passed on.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from einnet.errors import EinNetError
 from einnet.explore.question import HIGHEST, Question
@@ -16,13 +17,15 @@ from einnet.pages import Section, Wrong, fragment, page
 
 __all__ = ["address", "serve"]
 
+FIELDS = {"type": "aaH", "order": "5", "term": ""}  # of the form, as it is at first
+WORKERS = ThreadPoolExecutor(2)
 EXAMPLES = ("aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "ixjycH; i->x, j->y")
 
 
 def serve(port: int) -> ThreadingHTTPServer:
     """A server that listens on the loopback address only; port 0 takes any free one. Runs with `serve_forever`."""
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        return Server(("127.0.0.1", port), Handler)
     except (OSError, OverflowError) as error:
         raise EinNetError(f"port {port} cannot be used ({error}): give another --port, or 0 for any free one") from None
 
@@ -32,17 +35,26 @@ def address(server: ThreadingHTTPServer, asked: Question) -> str:
     return f"http://127.0.0.1:{server.server_port}/?{_query(asked.text, asked.order, asked.term)}"
 
 
+class Server(ThreadingHTTPServer):
+    """Takes a page's requests at once."""
+
+    request_queue_size = 64
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers `/` with the page, `/section/NAME` with a section."""
 
+    timeout = 60  # seconds without a word from the browser
+
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        given = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        name = url.path.removeprefix("/section/")
-        if url.path == "/":
-            self._send(200, _page(given))
-        elif url.path != name and name in SECTIONS:
-            self._send(200, _section(given.get("type", ""), given.get("order", ""), given.get("term", ""), name))
+        path, _, query = self.path.partition("?")
+        found = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        fields = {name: found.get(name, usual) for name, usual in FIELDS.items()}
+        name = path.removeprefix("/section/")
+        if path == "/":
+            self._send(200, _page(fields))
+        elif path != name and name in SECTIONS:
+            self._send(200, _section(name, **fields).result())
         else:
             self._send(404, page("Nothing here", [], "The explorer's page is at /."))
 
@@ -60,12 +72,10 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are not logged."""
 
 
-def _page(given: dict[str, str]) -> str:
-    fields = {"type": "aaH", "order": "5", "term": ""} | given
+def _page(fields: dict[str, str]) -> str:
     later, wrong = [], []
     try:
-        asked = _question(fields["type"], fields["order"], fields["term"])
-        later = [(name, SECTIONS[name]) for name in asked_for(asked)]
+        later = [(name, SECTIONS[name]) for name in asked_for(_question(**fields))]
     except EinNetError as error:
         wrong = [_wrong(error)]
     shown = {"given": fields, "later": later, "highest": HIGHEST}
@@ -74,24 +84,28 @@ def _page(given: dict[str, str]) -> str:
 
 
 @lru_cache(maxsize=128)
-def _section(text: str, order: str, term: str, name: str) -> str:
+def _section(name: str, **fields: str) -> Future[str]:
+    """A section that is being worked out, or was; two at once, so that a slow one does not hold up the others."""
+    return WORKERS.submit(_worked_out, name, fields)
+
+
+def _worked_out(name: str, fields: dict[str, str]) -> str:
     try:
-        asked = _question(text, order, term)
+        return fragment(answered(_question(**fields), name))
     except EinNetError as error:
         return fragment(_wrong(error))
-    return fragment(answered(asked, name))
 
 
 def _wrong(error: EinNetError) -> Section:
     return Section("This cannot be read", [Wrong(str(error))])
 
 
-def _question(text: str, order: str, term: str) -> Question:
+def _question(type: str, order: str, term: str) -> Question:
     try:
         number = int(order)
     except ValueError:
         raise EinNetError(f"the order must be a whole number from 1 to {HIGHEST}, got {order!r}") from None
-    return Question(text, number, term.strip())
+    return Question(type, number, term.strip())
 
 
 def _query(text: str, order: int, term: str) -> str:

@@ -11,6 +11,9 @@ from einnet.symmetry import Signature, Symmetry, as_signature
 __all__ = ["batch_of", "bind_sizes", "check_dtype", "check_features", "every_class", "per_input", "with_features"]
 
 
+AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast takes for one another
+
+
 def with_features(signature: Signature | str) -> Signature:
     """The signature with H on every type: modules always have a feature axis."""
     parsed = as_signature(signature)
@@ -78,7 +81,8 @@ def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, 
 def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype) -> None:
     """Raises `ShapeError` for an input of another dtype than the weights, unless autocast takes care of it."""
     for k, x in enumerate(inputs, start=1):
-        if x.dtype != weights and not torch.is_autocast_enabled(x.device.type):
+        cast = torch.is_autocast_enabled(x.device.type) and {x.dtype, weights} <= AUTOCAST
+        if x.dtype != weights and not cast:
             name = "the input is" if len(inputs) == 1 else f"input {k} is"
             raise ShapeError(f"{name} {x.dtype}, the weights are {weights}: pass x.to({weights})")
 

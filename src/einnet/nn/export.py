@@ -1,4 +1,7 @@
-"""Networks as files for other programs: ONNX, or a program of torch.export; the batch and all axes stay free."""
+"""Networks as files for other programs: ONNX, or a program of torch.export.
+
+The batch and all axes stay free, from 1 on.
+"""
 
 import logging
 import warnings
@@ -13,6 +16,7 @@ from torch.export import Dim, ExportedProgram
 from einnet.errors import EinNetError, ShapeError
 from einnet.files import write_whole
 from einnet.nn.loops import LoopedEinsum
+from einnet.nn.modes import evaluating
 from einnet.symmetry import Signature
 
 __all__ = ["exported"]
@@ -38,29 +42,33 @@ def exported(net: nn.Module, path: Path | str, inputs: Sequence[Tensor], sizes: 
     no part of the file. Operations that loop (the bridge) are written as plain products of two tensors, which
     need more memory. Raises `EinNetError` for another kind of file, `ShapeError` for examples that do not do.
     """
-    if Path(path).suffix not in SUFFIXES:
-        raise EinNetError(f"a network is exported as {' or '.join(SUFFIXES)}, got the file name '{path}'")
     signature: Signature = net.signature  # type: ignore[assignment]
+    _check(Path(path), signature, inputs, sizes or {})
+    with evaluating(net), write_whole(path) as temporary, _quiet():
+        program = _program(_Fixed(net, sizes), signature, tuple(inputs))
+        if temporary.suffix == ".onnx":
+            written = torch.onnx.export(program, dynamo=True, verbose=False)
+            written.save(temporary)  # type: ignore[union-attr]
+        else:
+            torch.export.save(program, temporary)
+
+
+def _check(path: Path, signature: Signature, inputs: Sequence[Tensor], sizes: Mapping[str, int]) -> None:
+    if path.suffix not in SUFFIXES:
+        raise EinNetError(f"a network is exported as {' or '.join(SUFFIXES)}, got the file name '{path}'")
     if len(inputs) != len(signature.inputs):
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} examples")
     for x, symmetry in zip(inputs, signature.inputs, strict=True):
-        if x.dim() != len(symmetry.axes) + 2 or min(x.shape[:-1]) < 2:
+        if not isinstance(x, Tensor) or x.dim() != len(symmetry.axes) + 2 or min(x.shape[:-1]) < 2:
+            found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ShapeError(
                 f"an example of type '{symmetry}' has a batch axis, {len(symmetry.axes)} axes and features, each but "
-                f"the features of length 2 or more; got {tuple(x.shape)}"
+                f"the features of length 2 or more; got {found}"
             )
-    training = net.training
-    net.eval()
-    try:
-        with write_whole(path) as temporary, _quiet():
-            program = _program(_Fixed(net, sizes), signature, tuple(inputs))
-            if temporary.suffix == ".onnx":
-                written = torch.onnx.export(program, dynamo=True, verbose=False)
-                written.save(temporary)  # type: ignore[union-attr]
-            else:
-                torch.export.save(program, temporary)
-    finally:
-        net.train(training)
+        if path.suffix == ".onnx" and x.dtype == torch.float64:
+            raise EinNetError("ONNX runtimes have not all operations in double precision: export net.float()")
+    if known := sizes.keys() & {c for t in signature.inputs for c in t.axes}:
+        raise ShapeError(f"sizes are of axes that no input has, which the file keeps; '{min(known)}' stays free")
 
 
 class _Fixed(nn.Module):

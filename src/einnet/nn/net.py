@@ -229,20 +229,18 @@ class EinNet(nn.Module):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes a folder as the Hugging Face Hub has it: weights, config and a card that says what the network is."""
-        from einnet.nn.hub import OnHub
+        from einnet.nn.hub import saved
 
-        on_hub = OnHub(self)
-        on_hub.save_pretrained(folder, **on_hub.described(str(folder)))
+        saved(self, Path(folder))
 
     def push_to_hub(self, repository: str, **options: Any) -> str:
         """Uploads the network to a repository of the hub, such as "name/sets"; returns the address of the commit.
 
         The options are those of huggingface_hub's mixin: commit_message, private, token, branch, create_pr, ...
         """
-        from einnet.nn.hub import OnHub
+        from einnet.nn.hub import pushed
 
-        on_hub = OnHub(self)
-        return on_hub.push_to_hub(repository, **(on_hub.described(repository) | options))
+        return pushed(self, repository, options)
 
     @classmethod
     def from_pretrained(cls, name: Path | str, **options: Any) -> "EinNet":

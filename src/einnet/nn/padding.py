@@ -36,21 +36,28 @@ def pad(samples: Sequence[Tensor], symmetry: Symmetry | str) -> tuple[Tensor, di
     Raises `ShapeError` for samples that do not fit the type or each other.
     """
     symmetry = as_symmetry(symmetry)
-    if not samples:
-        raise ShapeError("there is no sample to pad: give one or more")
-    sizes = []
-    for k, x in enumerate(samples):
-        name = f"sample {k} of type '{symmetry}'"
-        check_features(x, symmetry.axes, samples[0].shape[-1] if k else None, name)
-        if x.dim() != len(symmetry.axes) + 1:
-            raise ShapeError(f"{name} has {len(symmetry.axes)} axes, features, and no batch axes; got {tuple(x.shape)}")
-        sizes.append(Symmetry.of(symmetry.axes, symmetry.dependencies).sizes_of(x.shape, name))
+    symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)  # with features
+    if not isinstance(samples, Sequence) or not samples:
+        raise ShapeError("samples to pad are a list of one tensor or more")
+    sizes = [_checked(x, k, samples[0], symmetry) for k, x in enumerate(samples)]
     most = {c: max(s[c] for s in sizes) for c in symmetry.classes}
     batch = samples[0].new_zeros(len(samples), *(most[c] for c in symmetry.axes), samples[0].shape[-1])
     for k, x in enumerate(samples):
         batch[(k, *(slice(n) for n in x.shape))] = x
     there = {c: _there(most[c], [s[c] for s in sizes], batch.device) for c in symmetry.classes}
     return batch, {c: _below_parents(c, there, symmetry) for c in symmetry.classes}
+
+
+def _checked(x: Tensor, number: int, first: Tensor, symmetry: Symmetry) -> dict[str, int]:
+    """The size of each class of a sample that fits the type, and the first sample."""
+    name = f"sample {number}"
+    check_features(x, symmetry.axes, first.shape[-1] if number else None, f"{name} of type '{symmetry}'")
+    if x.dim() != len(symmetry.axes) + 1:
+        wanted = f"{len(symmetry.axes)} axes, features, and no batch axes"
+        raise ShapeError(f"{name} of type '{symmetry}' has {wanted}; got {tuple(x.shape)}")
+    if (x.dtype, x.device) != (first.dtype, first.device):
+        raise ShapeError(f"{name} is {x.dtype} on {x.device}, the first one {first.dtype} on {first.device}")
+    return symmetry.sizes_of(x.shape, name)
 
 
 def _there(most: int, sizes: Sequence[int], device: torch.device) -> Tensor:
