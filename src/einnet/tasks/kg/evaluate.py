@@ -14,6 +14,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
+from einnet.nn.modes import evaluating
 from einnet.tasks.kg.data import KnowledgeGraph
 
 __all__ = ["Ranks", "evaluate", "rank", "score_tables"]
@@ -45,11 +46,8 @@ def score_tables(net: EinNet, shown: np.ndarray | Tensor) -> tuple[Tensor, Tenso
     answers (h, r, ?), that of the other over heads (?, r, t).
     """
     x = torch.as_tensor(shown, dtype=next(net.parameters()).dtype, device=next(net.parameters()).device)
-    was_training = net.training
-    net.eval()
-    with torch.no_grad():
+    with evaluating(net), torch.no_grad():
         tails, heads = net(x).float().chunk(2, dim=-1)
-    net.train(was_training)
     return tails.log_softmax(1), heads.log_softmax(0)
 
 

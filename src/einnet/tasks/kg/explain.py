@@ -25,6 +25,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
+from einnet.nn.modes import evaluating
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
 
@@ -106,12 +107,8 @@ def explained(
             raise EinNetError("every entity is a known answer already: explain one of them with --head and --tail")
         head, tail = head or new[0], tail or new[0]
     question = _Question(net, graph, (graph.entity(head), graph.entity(tail), graph.relation(relation)), asked)
-    was_training = net.training
-    net.eval()
-    try:
+    with evaluating(net):
         return question.explanation(top)
-    finally:
-        net.train(was_training)
 
 
 class _Question:
