@@ -1,12 +1,17 @@
 """A type or an order that would explode is refused before time or memory is spent, with the number and what to do."""
 
+import gzip
 import time
 
 import pytest
 
 import einnet
 from einnet import EinNetError, Symmetry, Term
+from einnet.errors import DataError
 from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
+from einnet.tasks.graphs.data import read_pairs
+from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.sudoku.boards import read_file
 from einnet.terms import all_terms, count_terms, linear_terms
 from einnet.terms.minimal import _grown, expected, indecomposable
 from einnet.terms.state import State
@@ -46,6 +51,30 @@ def test_what_would_explode_is_refused_at_once(call, message):
     with pytest.raises(EinNetError, match=message):
         call()
     assert time.process_time() - started < 0.5
+
+
+def test_a_small_file_that_expands_is_refused(tmp_path):
+    file = tmp_path / "puzzles.txt.gz"
+    file.write_bytes(gzip.compress(b"." * 2**27))
+    with pytest.raises(DataError, match="puzzles.txt.gz expands to more than 100 times its size"):
+        read_file(file)
+
+
+def test_a_graph_that_memory_does_not_hold_is_refused():
+    facts = [(f"person{k}", f"knows{k}", "ann") for k in range(2000)]
+    graph = KnowledgeGraph.of({"train": facts, "valid": [], "test": []}, "crowd")
+    with pytest.raises(
+        DataError, match="crowd has 2,001 entities and 2,000 relations, a tensor of 8,008,002,000 cells"
+    ):
+        graph.tensor(graph.train)
+
+
+def test_a_long_line_of_graph6_is_refused(tmp_path):
+    (tmp_path / "large.g6").write_text("~" + "?" * 10**6 + "\nC~\n")
+    with pytest.raises(
+        DataError, match="graph 1: 1,000,001 characters, graphs of up to 1,000 nodes have 83,300 at most"
+    ):
+        read_pairs(tmp_path / "large.g6")
 
 
 @pytest.mark.parametrize(

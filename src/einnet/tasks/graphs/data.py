@@ -16,6 +16,7 @@ __all__ = ["MOST_NODES", "Graph", "GraphPair", "read_family", "read_pairs", "rel
 Graph = np.ndarray  # (n, n) in double precision, 1 where there is an edge
 MOST_PAIRS = 10_000
 MOST_NODES = 512  # for exact arithmetic
+LONGEST = 83_300  # characters of a graph of 1,000 nodes
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _pair(number: int, content: Any, place: str) -> GraphPair:
 def _graph(text: str, place: str) -> Graph:
     import networkx as nx
 
+    if len(text) > LONGEST:
+        raise DataError(f"{place}: {len(text):,} characters, graphs of up to 1,000 nodes have {LONGEST:,} at most")
     try:
         graph = nx.to_numpy_array(nx.from_graph6_bytes(text.encode("ascii"))).astype(np.float64)
     except (nx.NetworkXError, ValueError, IndexError) as error:

@@ -12,6 +12,7 @@ __all__ = ["BUNDLED", "KnowledgeGraph", "load"]
 
 BUNDLED = {"kinship": "Kinships", "umls": "UMLS", "nations": "Nations"}  # our name: PyKEEN's class
 SPLITS = ("train", "valid", "test")
+MOST_CELLS = 2**32  # 16 GiB
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,13 @@ class KnowledgeGraph:
 
     def tensor(self, *facts: np.ndarray) -> np.ndarray:
         """Ones at [head, tail, relation] of these facts, zeros elsewhere, float32."""
-        n = len(self.entities)
-        x = np.zeros((n, n, len(self.relations)), dtype=np.float32)
+        n, r = len(self.entities), len(self.relations)
+        if (cells := n * n * r) > MOST_CELLS:
+            raise DataError(
+                f"{self.name} has {n:,} entities and {r:,} relations, a tensor of {cells:,} cells, more than the "
+                f"{MOST_CELLS:,} that are held in memory: use a part of the graph"
+            )
+        x = np.zeros((n, n, r), dtype=np.float32)
         for rows in facts:
             x[rows[:, 0], rows[:, 2], rows[:, 1]] = 1
         return x

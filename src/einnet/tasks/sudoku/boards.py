@@ -30,6 +30,7 @@ __all__ = [
 
 SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANKS = ".0"
+EXPANDS = 100  # times the size of a zipped file that are read
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,14 @@ def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
     """The lines of a file, gz or plain text, that say something, with their numbers."""
     path = Path(path)
     try:
+        most = EXPANDS * path.stat().st_size + 2**20
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
-            text = f.read().decode("utf-8-sig")
+            content = f.read(most + 1)
+        if len(content) > most:
+            raise DataError(f"{path} expands to more than {EXPANDS} times its size: that is no file of puzzles")
+        text = content.decode("utf-8-sig")
+    except DataError:
+        raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     yield from numbered(text)
