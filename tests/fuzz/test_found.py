@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from einnet.errors import DataError
+from einnet.tasks.many import check_conditions
 from fuzz.targets import ARC, BOARDS, CONFIG, PAIRS, TARGETS, _saved, _with_content
 
 BRIDGES = ",".join(["ab,ac,bc,bd"] * 9)
@@ -50,6 +52,13 @@ FOUND = {
         ("checkpoint", settings(signature="aaaaaaaaH -> aaaaaaaaH", state=None)),
     ],
 }
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000])
+def test_a_damaged_result_of_a_benchmark_is_named(tmp_path, content):
+    (tmp_path / "conditions.json").write_text(content)
+    with pytest.raises(DataError, match="conditions.json (is not JSON|must hold a JSON object)"):
+        check_conditions(tmp_path, {"seconds": 1})
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from einnet.errors import CheckpointError
+from einnet.errors import CheckpointError, DataError
 from einnet.files import write_whole
+from einnet.tasks.common import read_json
 
-__all__ = ["check_conditions", "in_processes"]
+__all__ = ["check_conditions", "in_processes", "kept"]
 
 T = TypeVar("T")
 
@@ -39,10 +40,19 @@ def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
     if not file.exists():
         with write_whole(file) as temporary:
             temporary.write_text(json.dumps(conditions))
-    found = json.loads(file.read_text())
+    found = kept(file) or {}
     if other := [k for k in {**conditions, **found} if found.get(k) != conditions.get(k)]:
         began, now = (", ".join(f"{k} {d.get(k)}" for k in other) for d in (found, conditions))
         raise CheckpointError(f"{folder} was begun with {began}, not with {now}: give another folder")
+
+
+def kept(file: Path) -> dict[str, Any] | None:
+    """What a job left in its file; None where there is none."""
+    if not file.is_file():
+        return None
+    if not isinstance(found := read_json(file), dict):
+        raise DataError(f"{file} must hold a JSON object: delete it, and what it is about is done again")
+    return found
 
 
 def _one_thread() -> None:

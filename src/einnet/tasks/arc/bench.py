@@ -14,7 +14,7 @@ import numpy as np
 from einnet.files import write_whole
 from einnet.tasks.arc.grids import Pair, Puzzle
 from einnet.tasks.arc.solve import REVISION, Outcome, attempts
-from einnet.tasks.many import check_conditions, in_processes
+from einnet.tasks.many import check_conditions, in_processes, kept
 
 __all__ = ["measured", "solved", "summary", "unanswered"]
 
@@ -48,11 +48,8 @@ def measured(
 
 def _done(folder: Path, puzzle: Puzzle) -> dict[str, Any] | None:
     """What is in the folder of this very task."""
-    file = _file(folder, puzzle.name)
-    if not file.is_file():
-        return None
-    found = json.loads(file.read_text())
-    return found if found["task"] == _fingerprint(puzzle) else None
+    found = kept(_file(folder, puzzle.name))
+    return found if found and found.get("task") == _fingerprint(puzzle) else None
 
 
 def _fingerprint(puzzle: Puzzle) -> str:

@@ -14,7 +14,7 @@ from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, relabelled
 from einnet.tasks.graphs.settings import Settings
-from einnet.tasks.many import check_conditions, in_processes
+from einnet.tasks.many import check_conditions, in_processes, kept
 
 __all__ = ["measured", "summary"]
 
@@ -116,11 +116,8 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _done(folder: Path, pair: GraphPair) -> dict[str, Any] | None:
     """What is in the folder of these very graphs."""
-    file = _file(folder, pair)
-    if not file.is_file():
-        return None
-    found = json.loads(file.read_text())
-    return found if found["graphs"] == _fingerprint(pair) else None
+    found = kept(_file(folder, pair))
+    return found if found and found.get("graphs") == _fingerprint(pair) else None
 
 
 def _fingerprint(pair: GraphPair) -> str:
