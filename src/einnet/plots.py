@@ -21,22 +21,27 @@ DISTINCT = 20  # colours that are told apart without numbers
 MAX_CELLS = 250_000
 
 
-def learning_curve(log: Path, picture: Path, metric: str) -> None:
-    """Draws the loss and the validation metric of a run's log.csv over the steps."""
+def learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
+    """Draws the loss and the validation metric of a run's log.csv over the steps, the best value marked.
+
+    The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
+    """
     plt = pyplot()
     with log.open(newline="") as f:
         rows = list(csv.DictReader(f))
     steps = [int(r["step"]) for r in rows]
+    losses, values = ([float(r[name]) for r in rows] for name in ("loss", metric))
     figure, left = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    left.plot(steps, [float(r["loss"]) for r in rows], color="tab:gray", label="training loss")
-    left.set(xlabel="step", ylabel="training loss")
+    left.plot(steps, losses, color="tab:gray", linestyle="dashed")
+    left.set(xlabel="step", ylabel="training loss (dashed)", yscale="log" if min(losses) > 0 else "linear")
     right = left.twinx()
-    values = [float(r[metric]) for r in rows]
-    right.plot(steps, values, color="tab:blue", marker=".", label=f"valid {metric}")
+    right.plot(steps, values, color="tab:blue", marker=".")
+    if not higher_is_better and min(values) > 0:
+        right.set_yscale("log")
     right.set_ylabel(f"valid {metric}", color="tab:blue")
-    best = max(range(len(values)), key=values.__getitem__)
-    at = (steps[best], values[best])
-    right.annotate(f"{values[best]:.4f}", at, textcoords="offset points", xytext=(0, -6), ha="center", va="top")
+    best = (max if higher_is_better else min)(range(len(values)), key=values.__getitem__)
+    right.plot(steps[best], values[best], "o", color="tab:blue")
+    right.set_title(f"best valid {metric}: {values[best]:.4g}, step {steps[best]}", fontsize=9, color="tab:blue")
     save_figure(figure, picture)
     plt.close(figure)
 

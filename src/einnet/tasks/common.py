@@ -62,18 +62,18 @@ def prepared(task: str, settings: Any, options: Options, resume: Path | None) ->
 
 
 def fitted(
-    make_task: "Callable[[], Task]", metric: str, run: Run, options: Options, resume: Path | None, **how: Any
+    make_task: "Callable[[], Task]", kind: "type[Task]", run: Run, options: Options, resume: Path | None, **how: Any
 ) -> bool:
-    """Trains, draws the learning curve of the metric, begins the report; False if Ctrl-C ended it.
+    """Trains, draws the learning curve, begins the report; False if Ctrl-C ended it.
 
-    `how`: see `einnet.train.fit`.
+    `kind` is the task's class, which names the metric; `how`: see `einnet.train.fit`.
     """
     from einnet.plots import learning_curve
     from einnet.tasks.report import CURVE, write_report
     from einnet.train.loop import fit
 
     finished = fit(make_task, run, options, resume=resume is not None, **how)
-    learning_curve(run.folder / "log.csv", run.folder / CURVE, metric)
+    learning_curve(run.folder / "log.csv", run.folder / CURVE, kind.metric, kind.higher_is_better)
     write_report(run)  # without results, should there be none
     return finished
 

@@ -63,7 +63,7 @@ def train(
     def task() -> Completion:
         return Completion(graph, settings, options.seed)
 
-    if not fitted(task, Completion.metric, run, options, resume, steps=STEPS, every=EVERY):
+    if not fitted(task, Completion, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "kg")
     metrics = _measure(run, graph)
     relations_picture(_net(run), graph, run.folder / "relations.png")

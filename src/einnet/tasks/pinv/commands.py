@@ -43,7 +43,7 @@ def train(
     def task() -> Inverse:
         return Inverse(settings, options.seed)
 
-    if not fitted(task, Inverse.metric, run, options, resume, steps=STEPS, every=EVERY, clip=0.5):
+    if not fitted(task, Inverse, run, options, resume, steps=STEPS, every=EVERY, clip=0.5):
         return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)

@@ -44,7 +44,7 @@ def train(
     def task() -> Winning:
         return Winning(settings, options.seed)
 
-    if not fitted(task, Winning.metric, run, options, resume, steps=STEPS, every=EVERY):
+    if not fitted(task, Winning, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "poker")
     metrics = measured(_net(run))
     accuracy_picture(metrics, run.folder / "accuracy.png")

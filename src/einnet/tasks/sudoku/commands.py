@@ -58,7 +58,7 @@ def train(
     def task() -> Solving:
         return Solving(settings, puzzles, solutions, options.seed)
 
-    if not fitted(task, Solving.metric, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
+    if not fitted(task, Solving, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
         return interrupted(run, "sudoku")
     metrics = _measured(run, puzzles.shape[1])
     concluded(run, metrics, [results(metrics)], {"steps.png": "a fresh puzzle: when each cell got its digit"})
