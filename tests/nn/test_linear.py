@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from einnet import EinLinear, EinNetError, linear_terms
+from einnet import EinLinear, EinNetError, Signature, linear_terms
 from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
 from oracles.naive import naive_term, summed_values
@@ -27,7 +27,7 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def layer_and_inputs(signature: str, scale: str = "mean"):
-    layer = EinLinear(signature, [2] * (signature.partition("->")[0].count(",") + 1 if " -> " in signature else 1), 3,
+    layer = EinLinear(signature, [2] * len(Signature(signature).inputs), 3,
                       scale=scale)  # fmt: skip
     randomised(layer)
     inputs = [torch.randn(*(TYPE_SIZES[c] for c in t.axes), 2, dtype=torch.float64) for t in layer.signature.inputs]
@@ -107,7 +107,7 @@ def test_a_new_axis_takes_its_size_from_sizes():
     ],
 )  # fmt: skip
 def test_inputs_that_do_not_fit(signature, shapes, sizes, message):
-    layer = EinLinear(signature, [2] * (signature.count(",") + 1), 3)
+    layer = EinLinear(signature, [2] * len(Signature(signature).inputs), 3)
     with pytest.raises(ShapeError) as error:
         layer(*(torch.randn(s) for s in shapes), sizes=sizes)
     assert str(error.value) == message

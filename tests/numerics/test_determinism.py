@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from einnet import EinNet
+from einnet import EinNet, Signature
 from einnet.tasks.pinv.settings import Settings
 from einnet.tasks.pinv.task import Inverse
 from einnet.train import Options, Run, fit
@@ -23,7 +23,7 @@ def digest(signature: str, block: str) -> str:
     """Of the weights, an output and all gradients of a network made from a seed."""
     torch.manual_seed(7)
     options = {"order": 5} if signature.startswith("aaH") and block == "default" else {}
-    net = EinNet(signature, (2,) * len(signature.split(" -> ")[0].split(", a")), 3, 2, 6, 2, block=block, **options)
+    net = EinNet(signature, (2,) * len(Signature(signature).inputs), 3, 2, 6, 2, block=block, **options)
     y = net(*random_inputs(net, (3,), dtype=torch.float32))
     y.square().sum().backward()
     tensors = [*net.state_dict().values(), y.detach(), *(p.grad for p in net.parameters() if p.grad is not None)]

@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
-from einnet import EinLayer, EinLinear, EinPool, Symmetry
+from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
 from einnet.nn import ReferenceBlock
 from einnet.terms import linear_terms
 from networks import random_inputs, small
@@ -53,7 +53,7 @@ def checks(module: torch.nn.Module, inputs: list[torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("signature", LINEAR)
 def test_linear_maps(signature):
-    number = signature.partition("->")[0].count(",") + 1 if " -> " in signature else 1
+    number = len(Signature(signature).inputs)
     layer = EinLinear(signature, [2] * number, 2).double()
     assert checks(layer, random_inputs(layer, a=3, b=2))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from einnet import EinLayer, EinLinear, EinPool, Symmetry, Term
+from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry, Term
 from einnet.terms import linear_terms
 from networks import random_inputs, sizes_of, small
 from numerics.operations import CATALOGUE, TYPES, ids, inputs_of, pool_of
@@ -77,7 +77,7 @@ def test_networks(signature, block, batch):
 @pytest.mark.parametrize("batch", [(), (2,), (0,)], ids=str)
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_linear_maps(signature, batch, scale):
-    number = signature.partition("->")[0].count(",") + 1 if " -> " in signature else 1
+    number = len(Signature(signature).inputs)
     layer = EinLinear(signature, [2] * number, 3, scale=scale).double()
     for sizes in [{}, *small_sizes("".join(sizes_of(signature)))]:
         check(layer, random_inputs(layer, batch, **sizes), SIZES | sizes, batch)
