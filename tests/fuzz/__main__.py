@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10, help="for each target and engine")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for what is found")
+    parser.add_argument("--findings", type=Path, default=Path("runs/fuzz"), help="folder for what is found")
     parser.add_argument("--replay", type=Path, help="instead, call a target with the input of this file")
     given = parser.parse_args()
     if given.replay:
@@ -74,11 +74,8 @@ def main() -> int:
         for engine in [given.engine] if given.engine else ENGINES:
             figures = run(engine, name, given)
             every.append(figures)
-            print(
-                "{target}, {engine}: {executions:,} executions in {minutes} minutes, slowest {slowest} s".format(
-                    **figures
-                )
-            )
+            said = "{target}, {engine}: {executions:,} executions in {minutes} minutes, slowest call {slowest} s"
+            print(said.format(**figures), flush=True)
             for place, file in zip(figures["findings"], saved(figures, given.findings), strict=True):
                 print(f"  {place}: python tests/fuzz --replay {file}", flush=True)
             if given.json:

@@ -222,7 +222,7 @@ CONFIG = {
 def _saved(block: str) -> tuple[dict[str, Any], bytes]:
     """The header and the rest of a network's file."""
     file = _folder() / "saved.safetensors"
-    EinNet("aaH -> aH", 1, 2, heads=1, hidden=2, depth=1, block=block).save(file)
+    EinNet("aaH -> aaH", 1, 2, heads=1, hidden=2, depth=1, block=block).save(file)
     data = file.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), data[end:]

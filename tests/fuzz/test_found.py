@@ -46,6 +46,8 @@ FOUND = {
         ("terms", (",".join("abcdefghijklm") + "->", ("a", ""))),
         ("terms", (PAIRED + "->a0b0", ("ab",))),
     ],
+    "a traceback: a number that is true": [("checkpoint", settings(heads=True))],
+    "without end: a network that runs as often as its file says": [("checkpoint", settings(iterations=10**9))],
     "gigabytes: weights that settings ask for and the file does not hold": [
         ("checkpoint", settings(hidden=10**6)),
         ("checkpoint", settings(heads=10**9)),

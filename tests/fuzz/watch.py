@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from hypothesis.strategies import SearchStrategy
 
+import einnet
 from einnet import EinNetError
 
 __all__ = ["Target", "Watch"]
@@ -108,7 +109,7 @@ class Watch:
 
 def _place(error: BaseException) -> str:
     """What kind of error it is, and the innermost line of einnet that it came through."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/einnet/" in f.filename]
-    return f"{type(error).__name__} at " + (
-        f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "the end"
-    )
+    ours = str(Path(einnet.__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(ours)]
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "the end"
+    return f"{type(error).__name__} at {where}"

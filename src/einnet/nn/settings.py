@@ -7,6 +7,9 @@ from einnet.errors import EinNetError
 __all__ = ["Settings"]
 
 
+MOST_ITERATIONS = 10_000
+
+
 @dataclass(frozen=True)
 class Settings:
     """The arguments of an `EinNet`, as they are saved with it."""
@@ -31,8 +34,13 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("out_features", "heads", "hidden", "depth", "iterations", "chunks"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
+        if self.iterations > MOST_ITERATIONS:
+            raise EinNetError(
+                f"iterations must be {MOST_ITERATIONS:,} at most, got {self.iterations:,}: more can be asked for at a "
+                "call, net(x, iterations=...)"
+            )
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise EinNetError(f"dropout must be a number from 0 to below 1, got {self.dropout!r}")
         if self.exchange is not None and self.block != "recurrent":
