@@ -33,6 +33,7 @@ FOUND = {
         ("types", "a" * 200),
         ("types", "abcdefghijklmnopqrstuvwxyz"),
     ],
+    "more than a second: the table of thousands of choices of operands": [("types", "aH, aaH " + "," * 70 + "-> aH")],
     "seconds: ways to split operands": [
         ("terms", (f"{BRIDGES},cd->ad", ("aa",))),
         ("terms", (f"{BRIDGES},{BRIDGES},{BRIDGES},cd->ad", ("aa",))),

@@ -21,7 +21,7 @@ from einnet.terms import Term
 
 __all__ = ["TypeSeries", "series"]
 
-MAX_CHOICES = 10_000
+MAX_CHOICES = 2_000  # of operands, of each a coefficient is made
 BASES = ("contraction", "orbit")
 
 
