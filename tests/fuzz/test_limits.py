@@ -50,7 +50,7 @@ def test_what_would_explode_is_refused_at_once(call, message):
     started = time.process_time()
     with pytest.raises(EinNetError, match=message):
         call()
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 1
 
 
 def test_a_small_file_that_expands_is_refused(tmp_path):
