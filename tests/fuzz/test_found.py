@@ -27,7 +27,7 @@ FOUND = {
         ("graphs", (".json", json.dumps(PAIRS).replace('"C~"', LONG_NUMBER).encode())),
     ],
     "more than a second: a large board, nearly empty": [("sudoku", BOARDS[-1])],
-    "minutes: as many patterns as set partitions": [
+    "minutes, or more: as many patterns as set partitions": [
         ("types", "aaaaaaaaaaaaaaaaabH"),
         ("types", " zzzzzzzzH"),
         ("types", "a" * 200),
@@ -42,7 +42,7 @@ FOUND = {
     ],
     "a traceback: recursion as deep as a term is long": [("terms", (",".join(["ab"] * 300) + "->ab", ("aa",)))],
     "seconds: the path of a term of many operands": [("terms", (f"{CLIQUE}->af", ("aa",)))],
-    "hours: the canonical form of a symmetric term": [
+    "more than 20 seconds: the canonical form of a symmetric term": [
         ("terms", ("ab,cd,ef,gh,ij,kl->mn", ("aa",))),
         ("terms", (",".join("abcdefghijklm") + "->", ("a", ""))),
         ("terms", (PAIRED + "->a0b0", ("ab",))),
