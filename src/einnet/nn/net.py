@@ -99,7 +99,7 @@ class EinNet(nn.Module):
         self.in_features = per_input(self.signature, in_features)
         self.out_features = out_features
         self.state = state_of(self.signature, state)
-        if block not in BODIES:
+        if not isinstance(block, str) or block not in BODIES:
             raise EinNetError(f"block must be one of {', '.join(map(repr, BODIES))}, got {block!r}")
         self.settings = Settings(
             signature=str(self.signature),
