@@ -1,7 +1,10 @@
 """A few hostile inputs for each target; `python tests/fuzz` takes minutes for each."""
 
 import io
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -41,7 +44,7 @@ def hang(value):
 
 @pytest.mark.parametrize(
     ("call", "place"),
-    [(refuse, None), (fail, "KeyError"), (hang, "Hang"), (lambda value: b"x" * (600 << 20), "LargeError")],
+    [(refuse, None), (fail, "KeyError"), (hang, "Hang")],
 )
 def test_what_breaks_the_property_is_found(call, place, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
@@ -49,6 +52,20 @@ def test_what_breaks_the_property_is_found(call, place, monkeypatch):
     watching(7)
     found = [(place.split()[0], value) for place, (value, _) in watching.findings.items()]
     assert (watching.executions, found) == (1, [(place, "7")] if place else [])
+
+
+def test_a_call_that_takes_much_memory_is_found():
+    program = """
+import io
+from hypothesis import strategies as st
+from fuzz.watch import Target, Watch
+watching = Watch(Target("any", lambda value: b"x" * (600 << 20), st.integers(), 0), io.StringIO())
+watching(7)
+print(*watching.findings)
+"""  # in a process of its own: this one may have used more before
+    folder = Path(__file__).parents[1]
+    ran = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert ran.stdout.strip() == "LargeError at the end", ran.stderr
 
 
 def test_of_the_inputs_that_fail_in_one_place_the_shortest_is_kept():
