@@ -291,7 +291,6 @@ def explore(
 
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
-
         write_page(html, report(asked))
         print(f"written to {html}", file=sys.stderr)
         return 0

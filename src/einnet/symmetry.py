@@ -324,3 +324,10 @@ def as_signature(signature: Signature | str) -> Signature:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Signature:
     return Signature(text)
+
+
+def with_features(signature: Signature | str) -> Signature:
+    """The signature with H on every type: networks always have a feature axis."""
+    parsed = as_signature(signature)
+    types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
+    return Signature.of(types[:-1], types[-1])

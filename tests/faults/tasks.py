@@ -10,7 +10,7 @@ from torch import Tensor
 from einnet import EinNet
 from einnet.train import Run, Task
 
-__all__ = ["Mean", "same_tensors", "steps_in_log"]
+__all__ = ["Mean", "same_tensors", "same_weights", "steps_in_log"]
 
 
 class Mean(Task):
@@ -38,5 +38,8 @@ def steps_in_log(run: Run) -> list[int]:
 
 def same_tensors(left: Path, right: Path) -> bool:
     """Bit by bit; the order of what stands in the header of a safetensors file may differ."""
-    one, other = load_file(left), load_file(right)
-    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+    return same_weights(load_file(left), load_file(right))
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -14,7 +14,7 @@ import torch
 from einnet import EinNet
 from einnet.files import remove_leftovers
 from einnet.train import Options, Run, fit
-from faults.tasks import Mean, same_tensors, steps_in_log
+from faults.tasks import Mean, same_tensors, same_weights, steps_in_log
 
 KILLS = 40
 STEPS, EVERY = 120, 2
@@ -31,10 +31,6 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
-
-
-def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def saving(path: Path, nets: list[EinNet]) -> None:

@@ -1,7 +1,7 @@
 """The ten lines of PyTorch that use a signature."""
 
 from einnet.explore.question import Question
-from einnet.symmetry import Symmetry
+from einnet.symmetry import Symmetry, with_features
 from einnet.terms import pooling_terms
 from einnet.terms.path import exponent
 
@@ -50,14 +50,14 @@ def ten_lines(asked: Question) -> str:
             *made,
             f"y = net({called})  # shape {_shape(signature.output, sizes, WIDTHS[1])}",
             "y.square().mean().backward()  # any optimiser of torch trains it",
-            f'assert_equivariant(net, "{_with_features(asked)}", sizes={_literal(sizes)})',
+            f'assert_equivariant(net, "{with_features(signature)}", sizes={_literal(sizes)})',
         ]
     )
 
 
 def _order(asked: Question) -> str:
     """The end of the call: with the order where its operations are others than the usual ones, and their cost."""
-    terms = pooling_terms(asked.state, asked.order)
+    terms = asked.operations.terms
     if set(terms) == set(pooling_terms(asked.state)):
         return ")"
     most = max(map(exponent, terms))
@@ -70,10 +70,3 @@ def _shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
 
 def _literal(sizes: dict[str, int]) -> str:
     return "{" + ", ".join(f'"{c}": {n}' for c, n in sizes.items()) + "}"
-
-
-def _with_features(asked: Question) -> str:
-    """The signature with H on every type, as networks have it."""
-    signature = asked.signature
-    types = [Symmetry.of(t.axes, t.dependencies) for t in (*signature.inputs, signature.output)]
-    return str(type(signature).of(types[:-1], types[-1]))

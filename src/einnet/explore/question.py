@@ -5,6 +5,7 @@ from functools import cached_property
 
 from einnet.errors import EinNetError
 from einnet.symmetry import Signature, Symmetry, state_of
+from einnet.terms import PoolingSet, pooling
 
 __all__ = ["HIGHEST", "Question"]
 
@@ -43,6 +44,11 @@ class Question:
     def state(self) -> Symmetry:
         """The type of the tensors inside a network."""
         return state_of(self.signature)
+
+    @cached_property
+    def operations(self) -> PoolingSet:
+        """The smallest set of operations that suffices up to the order."""
+        return pooling(self.state, self.order)
 
     @property
     def title(self) -> str:

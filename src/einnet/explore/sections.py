@@ -114,7 +114,7 @@ def _power(exponent: int) -> str:
 
 
 def minimal(asked: Question) -> list[Block]:
-    found = pooling(asked.state, asked.order)
+    found = asked.operations
     rows = [(t.order, str(t), in_words(t), _power(exponent(t))) for t in found]
     orders = [str(k) for k, terms in found.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
@@ -137,7 +137,7 @@ def recipe(asked: Question) -> list[Block]:
 
 
 def term(asked: Question) -> list[Block]:
-    found = pooling(asked.state, asked.order)
+    found = asked.operations
     program = generates(found, asked.term, found.state)
     if program is None:
         return [Text(f"{asked.term} is not composed of the operations up to order {asked.order}.")]
@@ -145,7 +145,7 @@ def term(asked: Question) -> list[Block]:
 
 
 def plan(asked: Question) -> list[Block]:
-    found = Plan.make(pooling(asked.state, asked.order).terms, asked.state)
+    found = Plan.make(asked.operations.terms, asked.state)
     header, *rows = found.rows()
     sizes = dict.fromkeys(asked.state.classes, EXAMPLE)
     return [

@@ -100,6 +100,7 @@ def _wrong(error: EinNetError) -> Section:
     return Section("This cannot be read", [Wrong(str(error))])
 
 
+@lru_cache(maxsize=32)
 def _question(type: str, order: str, term: str) -> Question:
     try:
         number = int(order)

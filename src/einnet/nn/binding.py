@@ -6,19 +6,12 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.symmetry import Signature, Symmetry, as_signature
+from einnet.symmetry import Signature, Symmetry
 
-__all__ = ["batch_of", "bind_sizes", "check_dtype", "check_features", "every_class", "per_input", "with_features"]
+__all__ = ["batch_of", "bind_sizes", "check_dtype", "check_features", "every_class", "per_input"]
 
 
 AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast takes for one another
-
-
-def with_features(signature: Signature | str) -> Signature:
-    """The signature with H on every type: modules always have a feature axis."""
-    parsed = as_signature(signature)
-    types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
-    return Signature.of(types[:-1], types[-1])
 
 
 def per_input(signature: Signature, features: int | Sequence[int]) -> tuple[int, ...]:
@@ -81,10 +74,10 @@ def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, 
 def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype) -> None:
     """Raises `ShapeError` for an input of another dtype than the weights, unless autocast takes care of it."""
     for k, x in enumerate(inputs, start=1):
-        cast = torch.is_autocast_enabled(x.device.type) and {x.dtype, weights} <= AUTOCAST
-        if x.dtype != weights and not cast:
-            name = "the input is" if len(inputs) == 1 else f"input {k} is"
-            raise ShapeError(f"{name} {x.dtype}, the weights are {weights}: pass x.to({weights})")
+        if x.dtype == weights or ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)):
+            continue
+        name = "the input is" if len(inputs) == 1 else f"input {k} is"
+        raise ShapeError(f"{name} {x.dtype}, the weights are {weights}: pass x.to({weights})")
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input, with_features
+from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import FanOut, Frame, Parts, add, added, nested
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import check_scale, pool_cores
 from einnet.plan import Plan
-from einnet.symmetry import Signature, Symmetry
+from einnet.symmetry import Signature, Symmetry, with_features
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]

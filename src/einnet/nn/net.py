@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import CheckpointError, EinNetError, ShapeError
-from einnet.nn.binding import batch_of, bind_sizes, check_dtype, every_class, per_input, with_features
+from einnet.nn.binding import batch_of, bind_sizes, check_dtype, every_class, per_input
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import RMSNorm
 from einnet.nn.files import read_tensors, write_tensors
@@ -22,7 +22,7 @@ from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
-from einnet.symmetry import Signature, Symmetry, state_of
+from einnet.symmetry import Signature, Symmetry, state_of, with_features
 from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]

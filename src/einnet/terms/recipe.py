@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from einnet.errors import EinNetError
+from einnet.errors import check_number
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import HIGHEST, count_terms, unique_rows
 from einnet.terms.naming import spelled
@@ -35,11 +35,9 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
     index that no operand has.
     """
     rank = len(symmetry.axes)
-    if order <= HIGHEST and (number := count_terms(symmetry, order)) > MOST:
-        raise EinNetError(
-            f"'{symmetry}' has {number:,} terms of order {order}, more than the {MOST:,} that are gone through: "
-            "lower the order, or use method='minimal'"
-        )
+    if order <= HIGHEST:
+        what = f"'{symmetry}' has {{}} terms of order {order}"
+        check_number(count_terms(symmetry, order), what, "lower the order, or use method='minimal'", MOST)
     rows = np.concatenate(list(unique_rows(symmetry, [symmetry] * order))).tolist()
     stages = [count_terms(Symmetry.of(symmetry.axes, features=False), order), len(rows)]
     terms = [[tuple(row[rank * k : rank * (k + 1)]) for k in range(order + 1)] for row in sorted(rows)]

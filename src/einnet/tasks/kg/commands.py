@@ -65,8 +65,9 @@ def train(
 
     if not fitted(task, Completion, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "kg")
-    metrics = _measure(run, graph)
-    relations_picture(_net(run), graph, run.folder / "relations.png")
+    net = _net(run)
+    metrics = _measure(net, graph)
+    relations_picture(net, graph, run.folder / "relations.png")
     shown = {"relations.png": "relations with most test facts, heads as rows and tails as columns"}
     concluded(run, metrics, [results(graph.name, metrics)], shown)
     return 0
@@ -96,7 +97,7 @@ def evaluate(
     from einnet.tasks.report import show
 
     run, graph = _opened(data, checkpoint, out)
-    metrics = _measure(run, graph)
+    metrics = _measure(_net(run), graph)
     if as_json:
         print(json.dumps(metrics))
     else:
@@ -246,7 +247,7 @@ def _net(run: Run) -> "EinNet":
     return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
 
-def _measure(run: Run, graph: "KnowledgeGraph") -> dict[str, Any]:
+def _measure(net: "EinNet", graph: "KnowledgeGraph") -> dict[str, Any]:
     from einnet.tasks.kg.evaluate import evaluate
 
-    return {"dataset": graph.name, **evaluate(_net(run), graph)}
+    return {"dataset": graph.name, **evaluate(net, graph)}
