@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -151,12 +150,13 @@ def test_a_mistyped_command_is_exit_code_2(arguments, capsys):
 
 
 def test_help_is_quick_and_imports_no_torch():
-    code = "import sys; from einnet.cli import main; main(['--help']); print('torch' in sys.modules, file=sys.stderr)"
+    code = "import sys, time; from einnet.cli import main; main(['--help']);"
+    code += "print('torch' in sys.modules, time.process_time(), file=sys.stderr)"
     seconds = []
     for _ in range(3):
-        started = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - started)
+        torch, used = done.stderr.split()
+        seconds.append(float(used))
         assert "Train a network on a task" in done.stdout
-        assert done.stderr.strip() == "False"
-    assert min(seconds) < 1.0
+        assert torch == "False"
+    assert min(seconds) < 1.0  # of processor time, from the start of the interpreter

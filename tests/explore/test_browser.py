@@ -10,9 +10,13 @@ import pytest
 from einnet.explore import Question, address, serve
 
 selenium = pytest.importorskip("selenium.webdriver")
+Wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+Unloaded = pytest.importorskip("selenium.common").JavascriptException
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver on the PATH")
-PATIENCE = 120  # seconds; the recipe at order 5 takes twelve where nothing else runs
+ANSWERED = """return !window.asked && document.readyState == 'complete'
+    && !document.querySelector("section[aria-busy]") && [...document.images].every(image => image.complete)"""
+PATIENCE = 300  # seconds; the recipe at order 5 takes twelve where nothing else runs
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,7 @@ def browser(tmp_path_factory):
     for argument in (
         "--headless=new",
         "--no-sandbox",
+        "--disable-dev-shm-usage",
         "--disable-gpu",
         "--window-size=1300,2400",
         f"--user-data-dir={profile}",
@@ -43,18 +48,14 @@ def browser(tmp_path_factory):
 
 
 def ask(browser, **fields):
-    """Types into the form and sends it."""
+    """Types into the form, sends it, and waits for the answer with every section and picture."""
     for name, text in fields.items():
         field = browser.find_element("name", name)
         field.clear()
         field.send_keys(text)
+    browser.execute_script("window.asked = true")  # until the page is another one
     browser.find_element("css selector", "form button").click()
-
-
-def wait_until_worked_out(browser):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, PATIENCE).until(lambda b: not b.find_elements("css selector", "section[aria-busy]"))
+    Wait(browser, PATIENCE, ignored_exceptions=[Unloaded]).until(lambda b: b.execute_script(ANSWERED))
 
 
 def section(browser, title):
@@ -65,7 +66,6 @@ def section(browser, title):
 def test_a_relation_at_order_5_shows_the_bridge(server, browser, tmp_path):
     browser.get(address(server, Question("aH", 2)))
     ask(browser, type="aaH", order="5", term="ab,bc,cd->ad")
-    wait_until_worked_out(browser)
     suffice = section(browser, "The operations that suffice")
     assert "ab,ac,bc,bd,cd->ad" in suffice.text and "Nothing is needed at order 3, 4" in suffice.text
     assert "52,505" in section(browser, "What the recipe leaves").text

@@ -1,7 +1,8 @@
 """A few hostile inputs for each target; `python tests/fuzz` takes minutes for each."""
 
 import io
-import time
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,9 @@ def test_what_breaks_the_property_is_found(call, place, monkeypatch):
     assert (watching.executions, found) == (1, [(place, "7")] if place else [])
 
 
-def test_a_call_that_takes_much_memory_is_found():
+def test_a_call_that_takes_much_memory_is_found(monkeypatch):
+    monkeypatch.setattr(watch, "SECONDS", 60.0)  # so much memory takes a while to fill
+    monkeypatch.setattr(watch, "PATIENCE", 60.0)
     most = watch._megabytes() + watch.MEGABYTES + 100  # whatever this process has used before
     watching = Watch(Target("any", lambda value: b"x" * (most << 20), st.integers(), 0), io.StringIO())
     watching(7)
@@ -72,8 +75,9 @@ def test_a_slow_call_is_found(monkeypatch):
     assert list(watching.findings) == ["SlowError at the end"] and watching.slowest > 0
 
 
-def test_hypothesis_makes_inputs_until_the_time_is_over():
-    seen = []
+def test_hypothesis_makes_inputs_until_the_time_is_over(monkeypatch):
+    seconds, seen = count(), []
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     watching = Watch(Target("any", seen.append, st.integers(), 0), io.StringIO())
-    engine.under_hypothesis(watching, time.monotonic() + 0.5, seed=0)
-    assert watching.executions == len(seen) > 20 and len(set(seen)) > 10
+    engine.under_hypothesis(watching, until=500, seed=0)  # longer than a round
+    assert 300 < watching.executions == len(seen) < 500 <= next(seconds) and len(set(seen)) > 100

@@ -92,11 +92,11 @@ def test_lorentz_tensors_of_rank_4(rank):
 )
 def test_what_is_too_large_is_refused_before_time_and_memory_are_spent(ask, message):
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(EinNetError, match=message):
             ask()
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
         assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
         tracemalloc.stop()

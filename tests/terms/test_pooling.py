@@ -89,13 +89,13 @@ def test_features_and_letters_do_not_matter():
 
 @pytest.mark.parametrize(("text", "order", "seconds"), [("ab", 5, 1), ("aa", 4, 1), ("aa", 5, 20), ("ab", 7, 60)])
 def test_it_is_quick_without_the_catalogue_too(text, order, seconds):
-    start = time.perf_counter()
+    start = time.process_time()
     for k in range(1, order + 1):
         computed(State.of(text), k)
-    assert time.perf_counter() - start < seconds
-    start = time.perf_counter()
+    assert time.process_time() - start < seconds
+    start = time.process_time()
     pooling(text, order)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 # --- states of several types -----------------------------------------------------------------------
