@@ -1,0 +1,10 @@
+"""Beside other tests a call may be slower than `python tests/fuzz` allows."""
+
+import pytest
+
+from fuzz import watch
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    monkeypatch.setattr(watch, "SECONDS", 3 * watch.SECONDS)
