@@ -1,13 +1,15 @@
 """What is read runs no code, nothing asks the network, and the licences of dependencies are known."""
 
 import ast
+import json
 import pickle
 import socket
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import advisories
+import licences
 import pytest
 import torch
 
@@ -139,18 +141,18 @@ def test_commands_use_no_network(command, tmp_path, no_network, capsys):
     assert main([word.replace("OUT", str(tmp_path)) for word in COMMANDS[command]]) == 0
 
 
-# --- licences --------------------------------------------------------------------------------------------
+# --- advisories and licences --------------------------------------------------------------------------------------------
 
 
-def _licences():
-    spec = spec_from_file_location("licences", ROOT / "docs" / "licences.py")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-licences = _licences()
+@pytest.mark.parametrize(("ranges", "code"), [(["<0.1", ">=1.0,<1.0.1"], 0), (["<0.1", "<1000"], 1)])
+def test_a_pinned_version_that_is_affected_is_named(ranges, code, tmp_path, capsys):
+    database = {"$meta": {"timestamp": 1_700_000_000}, "Torch": ranges, "unheard-of": ["<2"]}
+    (tmp_path / "insecure.json").write_text(json.dumps(database))
+    assert advisories.main(str(tmp_path / "insecure.json")) == code
+    shown = capsys.readouterr().out
+    assert "Safety DB of 14 November 2023: 3 advisories for 2 packages" in shown
+    assert "pinned packages, 1 of them occur there" in shown
+    assert (f"torch {licences.pins()['torch']} is affected: <1000\n" in shown) == bool(code)
 
 
 def installed(name: str) -> bool:
