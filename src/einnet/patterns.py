@@ -114,7 +114,7 @@ class Slots:
     def _stages(self, sizes: Sizes) -> tuple["_Stage", ...]:
         most = Counter(self.classes)
         fitting = None if sizes is None else tuple((c, min(sizes[c], most[c])) for c in sorted(most))
-        return _stages(self, fitting) if len(self) <= 8 else _stages.__wrapped__(self, fitting)
+        return _stages(self, fitting) if len(self) <= 9 else _stages.__wrapped__(self, fitting)
 
     def blocks(self, pattern: Sequence[int]) -> "Slots":
         """The slots of a tensor that has one index for each block of the pattern."""
@@ -136,7 +136,7 @@ class _Stage:
     patterns: np.ndarray
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_Stage, ...]:
     """The stages for the slots in turn, outermost class first; the last has the patterns in order."""
     order = slots.outermost_first

@@ -34,6 +34,10 @@ FOUND = {
         ("types", "abcdefghijklmnopqrstuvwxyz"),
     ],
     "more than a second: the table of thousands of choices of operands": [("types", "aH, aaH " + "," * 70 + "-> aH")],
+    "more than a second: a table of many coefficients": [
+        ("types", "aH" + ", aaaaaaH" * 100 + " -> aH"),
+        ("types", "abcd" + ", abcd" * 43 + " -> a"),
+    ],
     "seconds: ways to split operands": [
         ("terms", (f"{BRIDGES},cd->ad", ("aa",))),
         ("terms", (f"{BRIDGES},{BRIDGES},{BRIDGES},cd->ad", ("aa",))),

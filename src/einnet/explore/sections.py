@@ -36,7 +36,7 @@ def symmetry(asked: Question) -> list[Block]:
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
-        rows.append((name, f"{count(len(maps))}: {shortened(maps)}"))
+        rows.append((name, f"{count(len(maps))}: {shortened(maps, len(maps))}"))
     return [Table(("", ""), rows)]
 
 

@@ -22,7 +22,7 @@ from einnet.terms import Term
 __all__ = ["Coefficient"]
 
 MAX_PATTERNS = 200_000
-LISTED = 10_000  # contractions that are made for a table
+LISTED = 10_000  # patterns that are made for a table
 MAX_LABELS = 2**24
 MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
 MAX_SLOTS_COMMUTATIVE = 45
@@ -168,7 +168,11 @@ class Coefficient:
     @cached_property
     def contractions(self) -> tuple[Term, ...]:
         """The einsum of each pattern, or of one pattern of each set."""
-        return tuple(map(self._term, self.patterns[self.representatives[0]].tolist()))
+        return tuple(self.each_contraction())
+
+    def each_contraction(self) -> Iterator[Term]:
+        """The same one by one, for those who need the first ones only."""
+        return map(self._term, self.patterns[self.representatives[0]].tolist())
 
     def _term(self, pattern: Sequence[int]) -> Term:
         letters = "".join(LETTERS[i] for i in pattern)

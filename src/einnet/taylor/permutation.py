@@ -155,7 +155,8 @@ class GroupSeries(Series):
     def _examples(self, k: int) -> str:
         if prod(self.shape(k)) > LISTED:
             return "too many to list"
-        return shortened(self._names(k))
+        names = self._names(k)
+        return shortened(names, len(names))
 
     def _names(self, k: int) -> list[str]:
         """The first entry of each parameter."""

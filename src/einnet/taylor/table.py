@@ -1,6 +1,6 @@
 """Series as text: a table with a row for each order, or each choice of operands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 __all__ = ["count", "cycles", "shortened", "table"]
@@ -30,18 +30,18 @@ def count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else f"{Decimal(n):.2e}"
 
 
-def shortened(items: Sequence[object]) -> str:
-    """The first items, as many as fit on a line.
+def shortened(items: Iterable[object], number: int) -> str:
+    """The first items of so many, as many as fit on a line; no others are made.
 
-    >>> shortened(["i->i", "j->i"]), shortened(range(1000))[-12:]
+    >>> shortened(["i->i", "j->i"], 2), shortened(iter(range(1000)), 1000)[-12:]
     ('i->i  j->i', '... 978 more')
     """
     shown: list[str] = []
-    for item in map(str, items[:WIDTH]):
+    for item in map(str, items):
         if shown and sum(map(len, shown)) + 2 * len(shown) + len(item) > WIDTH:
             break
         shown.append(item)
-    left = len(items) - len(shown)
+    left = number - len(shown)
     return "  ".join([*shown, f"... {left:,} more"] if left else shown)
 
 

@@ -141,7 +141,7 @@ class TypeSeries(Series):
         if word not in words:
             raise EinNetError(
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
-                f"give inputs, one of {shortened(words)}; got {inputs}"
+                f"give inputs, one of {shortened(words, len(words))}; got {inputs}"
             )
         return self._coefficient(word)
 
@@ -200,7 +200,7 @@ class TypeSeries(Series):
 
     def _rows(self, k: int) -> Iterator[tuple[object, ...]]:
         for c in self.coefficients(k):
-            listed = shortened(c.contractions) if c.listable else "too many to list"
+            listed = shortened(c.each_contraction(), len(c.representatives[0])) if c.listable else "too many to list"
             size = [] if self.sizes is None else [count(c.entries(self.sizes))]
             yield (self._where(c), *size, count(c.dof), listed)
 
