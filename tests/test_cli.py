@@ -144,6 +144,11 @@ def test_explain_prints_group_maps_operations_plan_and_parameters(capsys):
         assert part in shown
 
 
+def test_a_network_that_memory_does_not_hold_is_exit_code_2(tmp_path, capsys):
+    assert main(["train", "pinv", "--hidden", "1000000000", "--steps", "1", "--out", str(tmp_path)]) == 2
+    assert "not enough memory for this: make the network or the batch smaller\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["trian"], ["train", "kgg"], ["train", "kg", "--step", "3"], ["explain"]])
 def test_a_mistyped_command_is_exit_code_2(arguments, capsys):
     assert main(arguments) == 2

@@ -377,6 +377,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (EinNetError, OSError, MemoryError) as error:
         print(f"einnet: {error or type(error).__name__}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("can't allocate memory", "out of memory")):  # as torch says it
+            raise
+        print("einnet: there is not enough memory for this: make the network or the batch smaller", file=sys.stderr)
+        return 2
     except ModuleNotFoundError as error:
         print(
             f"einnet: {error}: install the extra that it belongs to, in a checkout with pip install -c "
