@@ -156,3 +156,8 @@ def test_each_part_stays_in_its_mode():
 def test_a_kind_of_numbers_without_a_tolerance_is_refused():
     with pytest.raises(EinNetError, match="equivariance is measured in torch.float64, .* got torch.int64"):
         assert_equivariant(lambda x: x, "aH", {"a": 3}, dtype=torch.int64)
+
+
+def test_a_function_that_returns_no_tensor_is_told_so():
+    with pytest.raises(EinNetError, match="the function must return one tensor, got list"):
+        assert_equivariant(lambda x: [x], "aH", {"a": 3})

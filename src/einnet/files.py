@@ -59,7 +59,8 @@ def remove_leftovers(folder: Path | str) -> None:
 def cannot_write(path: Path, error: OSError) -> OSError:
     """The error with a message that names the file or folder that the user asked for."""
     no_folder = isinstance(error, FileExistsError | NotADirectoryError)
-    reason = "a part of its path is not a folder" if no_folder else error.strerror or str(error)
+    said = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    reason = "a part of its path is not a folder" if no_folder else said
     unchanged = "; what was there before is unchanged" if os.path.isfile(path) else ""
     found = type(error)(f"{path} cannot be written: {reason}{unchanged}. Make room, or choose another place")
     found.errno = error.errno

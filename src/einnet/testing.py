@@ -75,8 +75,10 @@ def _worst_difference(function, signature, sizes, widths, batch, trials, seed, m
             extra["mask"] = _random_masks(signature, sizes, batch, generator)
             moved_extra["mask"] = {c: g.act(m, _type_of_class(signature, c)) for c, m in extra["mask"].items()}
         with torch.no_grad():
-            expected = g.act(function(*inputs, **extra), signature.output)
-            got = function(*moved, **moved_extra)
+            found, got = function(*inputs, **extra), function(*moved, **moved_extra)
+        if not isinstance(found, Tensor) or not isinstance(got, Tensor):
+            raise EinNetError(f"the function must return one tensor, got {type(found).__name__}")
+        expected = g.act(found, signature.output)
         if got.shape != expected.shape:
             raise EinNetError(
                 f"the function returned shape {tuple(got.shape)} and {tuple(expected.shape)} for inputs "

@@ -92,6 +92,11 @@ def test_wrong_names_and_examples_are_refused_and_nothing_is_left(tmp_path):
         net.export(tmp_path / "net.pt2", torch.randn(2, 4, 5, 2))
     with pytest.raises(ShapeError, match="got list"):
         net.export(tmp_path / "net.pt2", [1])
+    two = EinNet("abH, aH -> abH", (1, 2), 1, heads=2, hidden=4, depth=1)
+    for shape, problem in {(2, 5, 2): "size 5 on axis 'a', an earlier input has 3", (4, 3, 2): r"\[\(2,\), \(4,\)\]",
+                           (2, 3, 5): r"\(batch..., a, 2\), got \(2, 3, 5\)"}.items():  # fmt: skip
+        with pytest.raises(ShapeError, match=problem):
+            two.export(tmp_path / "net.onnx", torch.randn(2, 3, 4, 1), torch.randn(shape))
     with pytest.raises(ShapeError, match="'a' stays free"):
         net.export(tmp_path / "net.pt2", torch.randn(2, 4, 4, 2), sizes={"a": 4})
     with pytest.raises(EinNetError, match="in double precision"):

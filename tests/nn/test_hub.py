@@ -1,6 +1,8 @@
 """Networks in the hub's layout, offline: a folder instead of the hub, and what would be uploaded."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
@@ -65,6 +67,26 @@ def test_what_is_not_there_is_named(tmp_path):
         EinNet.from_pretrained("someone/nothing")
     with pytest.raises(CheckpointError, match="no file at .*model.safetensors"):
         EinNet.from_pretrained(tmp_path)
+    (tmp_path / "net.safetensors").touch()
+    with pytest.raises(CheckpointError, match="is a file, not a folder: EinNet.load reads"):
+        EinNet.from_pretrained(tmp_path / "net.safetensors")
+    for name in (None, ""):
+        with pytest.raises(EinNetError, match=f"a folder or the name of a repository, got {name!r}"):
+            EinNet.from_pretrained(name)
+
+
+def test_a_folder_that_cannot_take_another_network_keeps_its_own(tmp_path, monkeypatch):
+    a_net().save_pretrained(tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="cannot be written: No space left on device. Make room") as found:
+        EinNet("aH, aH -> H", (1, 1), 1, hidden=8, depth=1).save_pretrained(tmp_path)
+    assert found.value.errno == errno.ENOSPC and str(found.value).startswith(f"{tmp_path} cannot")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("config", ["{", "null", "[1]"])

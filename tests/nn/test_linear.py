@@ -96,6 +96,8 @@ def test_a_new_axis_takes_its_size_from_sizes():
          "sizes gives 'a' = 5, but the inputs of 'aH -> aH' have a = 4"),
         ("aH -> aH", [(4, 2)], {"x": 5},
          "sizes gives 'x' = 5, but the inputs of 'aH -> aH' have a = 4"),
+        ("aH -> abH", [(4, 2)], {"b": None}, "sizes gives 'b' = None: a size is a whole number, 0 or more"),
+        ("aH -> abH", [(4, 2)], [3], "sizes is a dict from axes to numbers, such as {'a': 3}, got [3]"),
         ("aH, aaH -> aH", [(4, 2), (5, 5, 2)], None,
          "input 2 has size 5 on axis 'a', an earlier input has 4"),
         ("aH, aaH -> aH", [(4, 2)], None,

@@ -185,6 +185,7 @@ T = torch.ones
          "the mask of 'a' says which indices are there|must be boolean with shape (batch..., 4)|got torch.bool with shape (2, 5)"),
         ("abH; a->b", {"b": T(3).bool()},
          "the mask of 'b' says which indices are there|must be boolean with shape (batch..., 4, 3)|got torch.bool with shape (3,)"),
+        ("H", T(4).bool(), "the type 'H' has no permuted axes: there is nothing to mask"),
         ("abH", T(4).bool(), "the type 'abH' has the classes a, b: pass a dict that gives each class its mask"),
         ("aH", {"a": T(9, 4).bool()}, "the batch axes as in the input|got torch.bool with shape (9, 4)"),
         ("aH", {"a": T(4, 4, 4, 4).bool()}, "the batch axes as in the input|got torch.bool with shape (4, 4, 4, 4)"),
@@ -193,7 +194,7 @@ T = torch.ones
         ("abH", {"a": T(4, 3).bool()},
          "the mask of 'a' says which indices are there|must be boolean with shape (batch..., 4)|got torch.bool with shape (4, 3)"),
     ],
-    ids=["class", "dtype", "size", "dependent", "one for two", "other batch", "too many axes", "list", "list alone", "cells"],
+    ids=["class", "dtype", "size", "dependent", "no class", "one for two", "other batch", "too many axes", "list", "list alone", "cells"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["pool", *MODULES])
 def test_masks_that_do_not_fit(text, mask, message, name):

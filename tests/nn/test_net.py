@@ -251,6 +251,10 @@ def test_scales_differ_and_sum_is_plain():
     ("arguments", "options", "message"),
     [
         (("aaH", 1, 1), {"block": "refrence"}, "block must be one of 'default', 'polynomial', 'recurrent', 'reference', got 'refrence'"),
+        (("aaH", None, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got None"),
+        (("aaH", 3.0, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got 3.0"),
+        (("aaH", True, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got True"),
+        (("aaH", 1, 1), {"recompute": "no"}, "recompute must be True or False, got 'no'"),
         (("aaH", 1, 0), {}, "out_features must be a positive whole number, got 0"),
         (("aaH", 1, 1, -1), {}, "heads must be a positive whole number, got -1"),
         (("aaH", 1, 1, 1, 2.5), {}, "hidden must be a positive whole number, got 2.5"),

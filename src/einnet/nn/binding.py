@@ -1,6 +1,7 @@
 """What modules check of the tensors they get: features, shapes, and the size of each class."""
 
 from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast takes
 
 def per_input(signature: Signature, features: int | Sequence[int]) -> tuple[int, ...]:
     """The features of each input, from a number (one input) or a sequence."""
-    found = (features,) if isinstance(features, int) else tuple(features)
-    if len(found) != len(signature.inputs) or any(not isinstance(f, int) or f < 1 for f in found):
+    found = tuple(features) if isinstance(features, Sequence) else (features,)
+    fine = all(isinstance(f, int) and not isinstance(f, bool) and f >= 1 for f in found)
+    if len(found) != len(signature.inputs) or not fine:
         raise EinNetError(
             f"'{signature}' has {len(signature.inputs)} inputs: in_features must be that many positive "
             f"whole numbers, got {features!r}"
@@ -44,13 +46,15 @@ def bind_sizes(
         for letter, size in symmetry.sizes_of(x.shape, name).items():
             if sizes.setdefault(letter, size) != size:
                 raise ShapeError(f"{name} has size {size} on axis '{letter}', an earlier input has {sizes[letter]}")
+    if not isinstance(given, Mapping | None):
+        raise ShapeError(f"sizes is a dict from axes to numbers, such as {{'a': 3}}, got {given!r}")
     for letter, size in (given or {}).items():
         if letter not in signature.classes or sizes.get(letter, size) != size:
             raise ShapeError(
                 f"sizes gives '{letter}' = {size}, but the inputs of '{signature}' have "
                 f"{', '.join(f'{k} = {v}' for k, v in sizes.items()) or 'no axes'}"
             )
-        if isinstance(size, float | str | bool) or size < 0:
+        if not isinstance(size, SupportsIndex) or isinstance(size, bool) or size < 0:
             raise ShapeError(f"sizes gives '{letter}' = {size!r}: a size is a whole number, 0 or more")
         sizes[letter] = size
     if missing := [c for c in signature.output.classes if c not in sizes]:

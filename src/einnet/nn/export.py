@@ -1,6 +1,6 @@
 """Networks as files for other programs: ONNX, or a program of torch.export.
 
-The batch and all axes stay free, from 1 on.
+The batch and all axes stay free, from length 1 on.
 """
 
 import logging
@@ -15,8 +15,10 @@ from torch.export import Dim, ExportedProgram
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.files import write_whole
+from einnet.nn.binding import batch_of, bind_sizes
 from einnet.nn.loops import LoopedEinsum
 from einnet.nn.modes import evaluating
+from einnet.nn.net import EinNet
 from einnet.symmetry import Signature
 
 __all__ = ["exported"]
@@ -25,11 +27,10 @@ SUFFIXES = (".onnx", ".pt2")
 REMARKS = ("torch.onnx", "torch.onnx._internal.exporter._registration", "onnxscript")  # loggers
 
 
-def exported(net: nn.Module, path: Path | str, inputs: Sequence[Tensor], sizes: Mapping[str, int] | None) -> None:
+def exported(net: EinNet, path: Path | str, inputs: Sequence[Tensor], sizes: Mapping[str, int] | None) -> None:
     """Writes `net` to a .onnx file, for ONNX's runtimes, or a .pt2 file, for `torch.export.load`.
 
     >>> import tempfile
-    >>> from einnet import EinNet
     >>> net = EinNet("aaH -> aH", 3, 2, hidden=8, heads=2, depth=1).eval()
     >>> path = Path(tempfile.mkdtemp()) / "net.pt2"
     >>> net.export(path, torch.randn(4, 6, 6, 3))                # an example: a batch of 4 relations over 6 things
@@ -42,10 +43,11 @@ def exported(net: nn.Module, path: Path | str, inputs: Sequence[Tensor], sizes: 
     no part of the file. Operations that loop (the bridge) are written as plain products of two tensors, which
     need more memory. Raises `EinNetError` for another kind of file, `ShapeError` for examples that do not do.
     """
-    signature: Signature = net.signature  # type: ignore[assignment]
-    _check(Path(path), signature, inputs, sizes or {})
+    _check(Path(path), net.signature, inputs, sizes or {})
+    bind_sizes(net.signature, net.settings.in_features, inputs, sizes)  # in numbers, not in the symbols of torch
+    batch_of(net.signature.inputs, inputs)
     with evaluating(net), write_whole(path) as temporary, _quiet():
-        program = _program(_Fixed(net, sizes), signature, tuple(inputs))
+        program = _program(_Fixed(net, sizes), net.signature, tuple(inputs))
         if temporary.suffix == ".onnx":
             written = torch.onnx.export(program, dynamo=True, verbose=False)
             written.save(temporary)  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from einnet.errors import CheckpointError, EinNetError, did_you_mean
@@ -53,9 +54,6 @@ class OnHub(ModelHubMixin, library_name="einnet", tags=["einnet", "equivariance"
 
     def _save_pretrained(self, save_directory: Path) -> None:
         self.net.save(save_directory / WEIGHTS)
-        card = save_directory / "README.md"
-        if card.is_file() and MARK in card.read_text(errors="replace"):
-            card.unlink()  # ours, perhaps of another network; one that somebody wrote is kept
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, revision: str | None, **how: Any) -> "OnHub":  # type: ignore[override]
@@ -76,8 +74,12 @@ def fetched(name: str | Path, options: dict[str, Any]) -> EinNet:
             f"from_pretrained has the options {', '.join(sorted(OPTIONS))}, got {unknown[0]!r}."
             + did_you_mean(unknown[0], OPTIONS)
         )
+    if not isinstance(name, str | Path) or not str(name):
+        raise EinNetError(f"from_pretrained takes a folder or the name of a repository, got {name!r}")
     if Path(name).is_dir():
         return EinNet.load(Path(name) / WEIGHTS)
+    if Path(name).is_file():
+        raise CheckpointError(f"'{name}' is a file, not a folder: EinNet.load reads the file of one network")
     try:
         return OnHub.from_pretrained(name, **options).net
     except EinNetError:
@@ -89,12 +91,18 @@ def fetched(name: str | Path, options: dict[str, Any]) -> EinNet:
 
 
 def saved(net: EinNet, folder: Path) -> None:
-    """Writes the files of the hub's layout to a folder."""
-    on_hub = OnHub(net)
+    """Writes the files of the hub's layout to a folder; where one cannot be written, none is changed."""
+    on_hub, card = OnHub(net), folder / "README.md"
     try:
-        on_hub.save_pretrained(folder, **on_hub.described(str(folder)))
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".part-") as temporary:
+            on_hub.save_pretrained(temporary, **on_hub.described(folder.name))
+            theirs = card.is_file() and MARK not in card.read_text(errors="replace")
+            for file in Path(temporary).iterdir():
+                if not (theirs and file.name == card.name):  # a card that somebody wrote is kept
+                    file.replace(folder / file.name)
     except OSError as error:
-        raise error if str(folder) in str(error) and error.filename is None else cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
 
 
 def pushed(net: EinNet, repository: str, options: dict[str, Any]) -> str:

@@ -54,6 +54,8 @@ class Masks:
         if mask is None or isinstance(mask, Masks):
             return mask
         if isinstance(mask, Tensor):
+            if not symmetry.classes:
+                raise ShapeError(f"the type '{symmetry}' has no permuted axes: there is nothing to mask")
             if len(symmetry.classes) != 1:
                 raise ShapeError(
                     f"the type '{symmetry}' has the classes {', '.join(symmetry.classes)}: pass a dict "

@@ -41,6 +41,8 @@ class Settings:
                 f"iterations must be {MOST_ITERATIONS:,} at most, got {self.iterations:,}: more can be asked for at a "
                 "call, net(x, iterations=...)"
             )
+        if not isinstance(self.recompute, bool):
+            raise EinNetError(f"recompute must be True or False, got {self.recompute!r}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise EinNetError(f"dropout must be a number from 0 to below 1, got {self.dropout!r}")
         if self.exchange is not None and self.block != "recurrent":
