@@ -17,6 +17,7 @@ from einnet.tasks.arc.grids import Pair, Puzzle
 from einnet.tasks.arc.net import Boards, guesses
 from einnet.tasks.arc.problem import Problem
 from einnet.tasks.arc.refinement import refined
+from einnet.tasks.arc.report import print_summary
 from einnet.tasks.arc.solve import _best, _trained, attempts
 from einnet.tasks.arc.views import NUMBERS, fitting_views
 
@@ -230,6 +231,16 @@ def test_the_commands(tmp_path, puzzles, capsys):
     assert "there is no nowhere.json in" in capsys.readouterr().err
     assert main(["train", "arc", "--task", "wrong", "--data", str(data), "--no-networks", "--out", str(out)]) == 1
     assert "No attempt is right" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["5$ to 9_$", "[bold]x"])
+def test_the_name_of_a_task_stands_as_it_is(name, tmp_path, puzzles, capsys):
+    file = written(replace(puzzles["none"], name=name), tmp_path)
+    assert main(["train", "arc", "--task", file, "--no-networks", "--out", str(tmp_path / "runs")]) == 1
+    shown = capsys.readouterr()
+    assert f"{name}: no answer" in shown.out and "task.png, index.html" in shown.err
+    print_summary({"solved": 0, "tasks": 1, "answers not known": 0, "attempted": 0, "seconds": 1, "failures": {}}, name)
+    assert f"{name}: 0 of 1 tasks solved" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("wrong", [["--seconds", "0"], ["--seconds", "nan"], ["--limit", "0"], ["--processes", "-1"]])

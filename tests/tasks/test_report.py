@@ -1,20 +1,24 @@
 """The page of a run: it holds results, pictures and settings, and nothing else is needed to look at it."""
 
+import json
 import re
 
+import pytest
 from rich.table import Table
 
+from einnet.cli import main
+from einnet.tasks.graphs.report import results as graph_results
 from einnet.tasks.kg.report import PUBLISHED, results
-from einnet.tasks.report import concluded, report_of, write_report
+from einnet.tasks.report import concluded, report_of, show, write_report
 from einnet.train.run import Run
+from families import write_families
 
 
 def a_run(tmp_path):
     run = Run.create(
         tmp_path, "kg", {"settings": {"depth": 3, "<b>": "<i>"}, "options": {"seed": 7}, "relations": list("abc")}
     )
-    for name in ("curve.png", "relations.png"):
-        (run.folder / name).write_bytes(b"PNG " + name.encode())
+    (run.folder / "curve.png").write_bytes(b"PNG curve")
     return run
 
 
@@ -25,7 +29,8 @@ def metrics():
 
 def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, capsys):
     run = a_run(tmp_path)
-    concluded(run, metrics(), [results("kinship", metrics())], {"relations.png": "what is predicted"})
+    drawn = {"relations.png": ("what is predicted", lambda path: path.write_bytes(b"PNG relations"))}
+    concluded(run, metrics(), [results("kinship", metrics(), bundled=True)], drawn)
     html = (run.folder / "index.html").read_text()
     assert "0.9612" in html and all(model in html for model, *_ in PUBLISHED["kinship"])
     assert "Dettmers" in html  # where a published figure comes from
@@ -43,6 +48,49 @@ def test_a_run_that_was_ended_early_has_a_report_without_results(tmp_path):
     assert "ended early" in html and html.count("data:image/png;base64,") == 1
 
 
+def test_results_are_saved_and_shown_before_pictures_which_may_fail(tmp_path, capsys):
+    run = a_run(tmp_path)
+
+    def fails(path):
+        assert path == run.folder / "relations.png"
+        assert (
+            json.loads((run.folder / "metrics.json").read_text()) == metrics() and "0.9612" in capsys.readouterr().out
+        )
+        raise RuntimeError("no ink")
+
+    concluded(run, metrics(), [results("kinship", metrics(), bundled=True)], {"relations.png": ("predicted", fails)})
+    said = capsys.readouterr().err
+    assert "relations.png is not drawn: RuntimeError: no ink" in said
+    assert "metrics.json, curve.png, index.html" in said  # of the files that are there
+    html = (run.folder / "index.html").read_text()
+    assert "0.9612" in html and html.count("data:image/png;base64,") == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments"),
+    [
+        ("kg", ["--hidden", "8", "--heads", "2", "--depth", "1"]),
+        ("pinv", ["--matrices", "8", "--hidden", "8", "--heads", "2", "--depth", "1"]),
+        ("poker", ["--deals", "100", "--batch", "8", "--hidden", "8", "--heads", "2", "--depth", "1"]),
+        ("sudoku", ["--puzzles", "4", "--batch", "2", "--side", "4", "--hidden", "8", "--heads", "2"]),
+    ],
+)
+def test_a_training_has_its_metrics_where_no_picture_can_be_drawn(task, arguments, tmp_path, capsys, monkeypatch):
+    def fails(*_, **__):
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fails)
+    if task == "kg":
+        arguments = [*arguments, "--data", str(write_families(tmp_path / "families"))]
+    assert main(["train", task, "--steps", "1", "--out", str(tmp_path / "runs"), *arguments]) == 0
+    (folder,) = (tmp_path / "runs" / task).iterdir()
+    assert json.loads((folder / "metrics.json").read_text()) and (folder / "index.html").is_file()
+    assert not list(folder.glob("*.png"))
+    shown = capsys.readouterr()
+    assert shown.out and shown.err.count(".png is not drawn: ValueError: no ink") == 2
+    assert "best.safetensors, metrics.json, log.csv, index.html" in shown.err
+
+
 def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
     table = Table("category", "pairs", title="pairs told apart")
     table.add_row("Basic", "60", style="bold")
@@ -50,3 +98,13 @@ def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
     html = (tmp_path / "index.html").read_text()
     assert '<tr class="strong"><td>Basic</td><td>60</td></tr>' in html
     assert "pairs told apart" in html and "9 s of one core" in html
+
+
+def test_names_in_the_table_of_a_benchmark_stand_as_they_are(tmp_path, capsys):
+    row = {"pairs": 1, "apart": 1, "false positives": 0}
+    how = {"protocol": "trained", "order": 2, "depth": 6, "seconds": 1, "peak_mib": 1}
+    shown = graph_results({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
+    report_of(tmp_path, "a benchmark", shown)
+    show(shown)
+    for text in ((tmp_path / "index.html").read_text(), capsys.readouterr().out):
+        assert re.search(r"\[/b\]:cat:\\[^\\]", text) and "[bold]x\\: trained" in text

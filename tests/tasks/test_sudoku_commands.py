@@ -181,6 +181,8 @@ def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so
         (["predict", "sudoku", EASY, "--depth", "0"], "--depth must be 1 or more"),
         (["predict", "sudoku", EASY, "--tries", "-1"], "--tries must be 0 or more"),
         (["predict", "sudoku", "."], "cannot be read"),
+        (["predict", "sudoku", ""], "expected a puzzle or a file, got an empty text"),
+        (["predict", "sudoku", " "], "expected a puzzle or a file, got an empty text"),
         (["predict", "sudoku", EASY, "--plot", "steps.doc"], "steps.doc"),
         (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit must be 1 or more"),

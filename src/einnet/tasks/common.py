@@ -69,11 +69,12 @@ def fitted(
     `kind` is the task's class, which names the metric; `how`: see `einnet.train.fit`.
     """
     from einnet.plots import learning_curve
-    from einnet.tasks.report import CURVE, write_report
+    from einnet.tasks.report import CURVE, draw, write_report
     from einnet.train.loop import fit
 
     finished = fit(make_task, run, options, resume=resume is not None, **how)
-    learning_curve(run.folder / "log.csv", run.folder / CURVE, kind.metric, kind.higher_is_better)
+    log = run.folder / "log.csv"
+    draw(run.folder / CURVE, lambda picture: learning_curve(log, picture, kind.metric, kind.higher_is_better))
     write_report(run)  # without results, should there be none
     return finished
 

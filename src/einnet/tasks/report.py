@@ -1,6 +1,6 @@
 """What is left of a run to look at: tables on the screen, and the same in the run's `index.html`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,21 @@ from einnet import pages
 from einnet.tasks.common import say
 from einnet.train.run import Run
 
-__all__ = ["CURVE", "Shown", "concluded", "report_of", "show", "write_report"]
+__all__ = [
+    "CURVE",
+    "Picture",
+    "Shown",
+    "concluded",
+    "draw",
+    "report_of",
+    "show",
+    "tell_files",
+    "titled",
+    "write_report",
+]
 
 Shown = Sequence[Table | str]  # tables, and sentences between them
+Picture = tuple[str, Callable[[Path], Any]]  # what it shows, and what draws it to a file
 CURVE = "curve.png"
 
 
@@ -25,16 +37,38 @@ def show(shown: Shown) -> None:
         console.print(part, highlight=False)
 
 
-def concluded(run: Run, metrics: Mapping[str, Any], shown: Shown, pictures: Mapping[str, str] | None = None) -> None:
-    """The end of a training: saves the metrics and the report, prints the results, names the files.
+def titled(title: str) -> Table:
+    """A table below a title that stands as it is: no letter in it is markup."""
+    return Table(title=Text(title, style="table.title"), title_justify="left")
 
-    `pictures` says of each picture in the folder, by its file's name, what it shows.
+
+def concluded(
+    run: Run, metrics: Mapping[str, Any], shown: Shown, pictures: Mapping[str, Picture] | None = None
+) -> None:
+    """The end of a training: saves the metrics, prints the results, draws, writes the report, names the files.
+
+    `pictures` has each picture by its file's name.
     """
     run.write_json("metrics.json", metrics)
-    write_report(run, shown, pictures)
     show(shown)
-    files = ["best.safetensors", "metrics.json", "log.csv", CURVE, *(pictures or ()), "index.html"]
-    say(f"Saved in {run.folder}: {', '.join(files)}")
+    pictures = pictures or {}
+    for name, (_, how) in pictures.items():
+        draw(run.folder / name, how)
+    write_report(run, shown, {name: text for name, (text, _) in pictures.items()})
+    tell_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *pictures, "index.html")
+
+
+def draw(picture: Path, how: Callable[[Path], Any]) -> None:
+    """Draws a picture of a run. One that cannot be drawn is named, and the run goes on: its results do not need it."""
+    try:
+        how(picture)
+    except Exception as error:
+        say(f"{picture} is not drawn: {type(error).__name__}: {error}")
+
+
+def tell_files(run: Run, *names: str) -> None:
+    """Says which of these files the run's folder has."""
+    say(f"Saved in {run.folder}: {', '.join(name for name in names if (run.folder / name).is_file())}")
 
 
 def write_report(run: Run, shown: Shown = (), pictures: Mapping[str, str] | None = None) -> None:

@@ -60,7 +60,7 @@ def train(
     from einnet.tasks.arc.bench import solved, unanswered
     from einnet.tasks.arc.report import print_outcome, task_picture
     from einnet.tasks.arc.solve import attempts
-    from einnet.tasks.report import write_report
+    from einnet.tasks.report import draw, tell_files, write_report
 
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = attempts(unanswered(puzzle), seconds, networks)
@@ -76,10 +76,10 @@ def train(
         print(json.dumps(result))
     else:
         print_outcome(puzzle, outcome, right)
-    task_picture(puzzle, outcome, run.folder / "task.png")
+    draw(run.folder / "task.png", lambda picture: task_picture(puzzle, outcome, picture))
     found = [f"Attempt {k}: {a.describe()}" for k, a in enumerate(outcome.attempts, start=1)]
     write_report(run, found or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
-    say(f"Saved in {run.folder}: answers.json, task.png, index.html")
+    tell_files(run, "answers.json", "task.png", "index.html")
     return 0 if right or (right is None and outcome.attempts) else 1
 
 

@@ -40,7 +40,7 @@ def print_outcome(puzzle: Puzzle, outcome: "Outcome", right: bool | None) -> Non
     console = Console()
     if not outcome.attempts:
         fits = f"{outcome.views} views and {outcome.consistent} symmetries" if outcome.views else "no view"
-        console.print(f"{puzzle.name}: no answer. Of what is tried, {fits} fit the demonstrations.")
+        console.print(f"{puzzle.name}: no answer. Of what is tried, {fits} fit the demonstrations.", markup=False)
         return
     for number, attempt in enumerate(outcome.attempts, start=1):
         console.print(f"attempt {number}: {attempt.describe()}", highlight=False)
@@ -71,7 +71,8 @@ def task_picture(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
             what = "input" if r == 0 else "output" if c < number else f"attempt {r}"
             panels[r][c].set_title(what if c < number or r else "test", fontsize=8)
     found = outcome.attempts[0].describe() if outcome.attempts else "No symmetry that fits gives an answer."
-    figure.suptitle(f"{puzzle.name}\n{found}", fontsize=8, wrap=True)
+    name = puzzle.name.replace("$", r"\$")  # begins no formula; parse_math=False is not heeded where lines are wrapped
+    figure.suptitle(f"{name}\n{found}", fontsize=8, wrap=True)
     save_figure(figure, picture)
     plt.close(figure)
 
@@ -98,6 +99,7 @@ def print_summary(found: Mapping[str, Any], title: str) -> None:
     console.print(
         f"{title}: {_of_known(found)} solved, {found['attempted']} of {found['tasks']} attempted, "
         f"{found['seconds']:,.0f} s of one core in all",
+        markup=False,
         highlight=False,
     )
     for kind, number in found["failures"].items():

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
+
+from einnet.tasks.report import titled
 
 __all__ = ["PUBLISHED", "results"]
 
@@ -23,12 +26,12 @@ def results(found: Mapping[str, Any], title: str) -> list[Table | str]:
     """A row for each category; the published numbers below where the file is that of BREC."""
     exact = "exact" in found["total"]
     how = f"{found['protocol']} networks with operations of up to {found['order']} operands, {found['depth']} layers"
-    table = Table(title=f"{title}: {how}", title_justify="left")
+    table = titled(f"{title}: {how}")
     columns = ["category", "pairs", "told apart", *["in exact arithmetic"] * exact, "false positives"]
     for k, name in enumerate(columns):
         table.add_column(name, justify="left" if k == 0 else "right")
     for name, row in (*found["categories"].items(), ("all", found["total"])):
-        table.add_row(name, *(str(row[k]) for k in ("pairs", "apart", *["exact"] * exact, "false positives")))
+        table.add_row(Text(name), *(str(row[k]) for k in ("pairs", "apart", *["exact"] * exact, "false positives")))
     shown: list[Table | str] = [table]
     if exact:
         shown.append(_clarity(found))

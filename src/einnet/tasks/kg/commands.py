@@ -67,9 +67,9 @@ def train(
         return interrupted(run, "kg")
     net = _net(run)
     metrics = _measure(net, graph)
-    relations_picture(net, graph, run.folder / "relations.png")
-    shown = {"relations.png": "relations with most test facts, heads as rows and tails as columns"}
-    concluded(run, metrics, [results(graph.name, metrics)], shown)
+    text = "relations with most test facts, heads as rows and tails as columns"
+    pictures = {"relations.png": (text, lambda picture: relations_picture(net, graph, picture))}
+    concluded(run, metrics, [results(graph.name, metrics, graph.bundled)], pictures)
     return 0
 
 
@@ -101,7 +101,7 @@ def evaluate(
     if as_json:
         print(json.dumps(metrics))
     else:
-        show([results(graph.name, metrics)])
+        show([results(graph.name, metrics, graph.bundled)])
     return 0
 
 

@@ -1,7 +1,7 @@
 """Triples: reading them, naming them, and the dense tensor that the network sees."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ class KnowledgeGraph:
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    bundled: bool = False  # the dataset of this name itself, not a user's own
 
     @classmethod
     def of(
@@ -78,20 +79,21 @@ class KnowledgeGraph:
 
 
 def load(source: str | Path, relations: Iterable[str] | None = None) -> KnowledgeGraph:
-    """A bundled dataset by name, or a folder with train, valid and test triples.
+    """A bundled dataset by name, or a folder with train, valid and test triples; a `Path` is always a folder.
 
     The files of a folder are called train, valid, test, with the ending .txt or .tsv or without,
     one `head<TAB>relation<TAB>tail` a line.
     """
-    if str(source) in BUNDLED:
-        return KnowledgeGraph.of(_bundled(BUNDLED[str(source)]), str(source), relations)
+    if isinstance(source, str) and source in BUNDLED:
+        return replace(KnowledgeGraph.of(_bundled(BUNDLED[source]), source, relations), bundled=True)
     folder = Path(source)
     if not folder.is_dir():
         raise DataError(
             f"no dataset or folder {str(source)!r}: expected {', '.join(BUNDLED)}, or a folder with the "
             "files train.txt, valid.txt and test.txt"
         )
-    return KnowledgeGraph.of({split: read_triples(_file(folder, split)) for split in SPLITS}, folder.name, relations)
+    triples = {split: read_triples(_file(folder, split)) for split in SPLITS}
+    return KnowledgeGraph.of(triples, folder.resolve().name, relations)
 
 
 def read_triples(path: Path) -> list[tuple[str, str, str]]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from einnet.plots import check_picture_name, pyplot, save_figure
 
@@ -30,11 +30,11 @@ def print_explanation(found: "Explanation") -> None:
     console = Console()
     if found.known is not None:
         console.print(f"The fact is in {found.known}. It was hidden from the network.", highlight=False)
-    title = f"{_sentence(found.fact)}: the {found.asked} has rank {found.rank} of {found.candidates}"
+    title = _sentence(found.fact).append(f": the {found.asked} has rank {found.rank} of {found.candidates}")
     if not found.support:
-        console.print(f"{title}. No fact that was deleted supports it.", highlight=False)
+        console.print(title.append(". No fact that was deleted supports it."))
         return
-    console.print(f"{title}, probability {found.probability:.4f}", highlight=False)
+    console.print(title.append(f", probability {found.probability:.4f}"))
     table = Table()
     table.add_column("supporting fact")
     for name in ("estimate", "change", "rank"):
@@ -48,9 +48,10 @@ def print_explanation(found: "Explanation") -> None:
     console.print(LEGEND, style="dim", highlight=False)
 
 
-def _sentence(fact: "Triple") -> str:
-    head, relation, tail = map(escape, fact)
-    return f"{head} [bold]{relation}[/] {tail}"
+def _sentence(fact: "Triple") -> Text:
+    """The fact with the names as they are, no letter of them markup."""
+    head, relation, tail = fact
+    return Text.assemble(head, " ", (relation, "bold"), " ", tail)
 
 
 def _numbers(one: "Deletion") -> tuple[str, str, str]:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from einnet.tasks.report import titled
 
 if TYPE_CHECKING:
     from einnet.nn import EinNet
@@ -35,13 +37,11 @@ PUBLISHED: dict[str, list[tuple]] = {
 }
 
 
-def results(dataset: str, metrics: dict) -> Table:
-    """Ours under both message graphs and tie policies, then the published rows and where they come from."""
-    published = PUBLISHED.get(dataset, [])
+def results(dataset: str, metrics: dict, bundled: bool) -> Table:
+    """Ours under both message graphs and tie policies; for a bundled dataset the published rows and their sources."""
+    published = PUBLISHED.get(dataset, []) if bundled else []
     sources = dict.fromkeys(source for *_, source in published)
-    table = Table(
-        title=f"{escape(dataset)}: test facts ranked among all entities, known ones filtered", title_justify="left"
-    )
+    table = titled(f"{dataset}: test facts ranked among all entities, known ones filtered")
     table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
     for name in ("model", "shown", "ties", "MRR", "Hits@1", "Hits@3", "Hits@10"):
         is_text = name in ("model", "shown", "ties")
@@ -71,7 +71,7 @@ def relations_picture(net: "EinNet", graph: "KnowledgeGraph", picture: Path) -> 
     for (above, below), r in zip(panels.T, chosen, strict=True):
         above.imshow(shown[:SIDE, :SIDE, r] + 2 * asked[:SIDE, :SIDE, r], cmap="Blues", vmax=2, interpolation="nearest")
         below.imshow(tails[:SIDE, :SIDE, r], cmap="Blues", interpolation="nearest")
-        above.set_title(graph.relations[r], fontsize=9)
+        above.set_title(graph.relations[r], fontsize=9, parse_math=False)
         for panel in (above, below):
             panel.set(xticks=[], yticks=[])
     panels[0][0].set_ylabel("facts: pale shown, dark asked")
@@ -82,14 +82,13 @@ def relations_picture(net: "EinNet", graph: "KnowledgeGraph", picture: Path) -> 
 
 def print_answers(query: str, known: "Sequence[Answer]", new: "Sequence[Answer]") -> None:
     """The known answers, marked, and the new ones with their probabilities."""
-    table = Table(
-        title=escape(query), title_justify="left", caption="shown to the network: the facts of train and valid"
-    )
+    table = titled(query)
+    table.caption = "shown to the network: the facts of train and valid"
     for name in ("rank", "entity", "probability", "known fact"):
         table.add_column(name, justify="right" if name in ("rank", "probability") else "left")
     for answer in known:
-        table.add_row("", escape(answer.entity), "", f"yes, in {answer.known}", style="dim")
+        table.add_row("", Text(answer.entity), "", f"yes, in {answer.known}", style="dim")
     table.add_section()
     for k, answer in enumerate(new, start=1):
-        table.add_row(str(k), escape(answer.entity), f"{answer.probability:.4f}", "")
+        table.add_row(str(k), Text(answer.entity), f"{answer.probability:.4f}", "")
     Console().print(table)

@@ -4,6 +4,7 @@ Torch is imported inside the functions: the command line must be quick to answer
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ def train(
         return interrupted(run, "pinv")
     net = _net(run)
     metrics = measured(net)
-    product_picture(net, run.folder / "product.png", settings.rows, settings.columns)
-    concluded(run, metrics, [results(metrics)], {"product.png": "F(A) A^T for a test matrix, and the error by layer"})
+    text = "F(A) A^T for a test matrix, and the error by layer"
+    draw = partial(product_picture, net, rows=settings.rows, columns=settings.columns)
+    concluded(run, metrics, [results(metrics)], {"product.png": (text, draw)})
     return 0
 
 

@@ -4,6 +4,7 @@ Torch is imported inside the functions: the command line must be quick to answer
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,8 @@ def train(
     if not fitted(task, Winning, run, options, resume, steps=STEPS, every=EVERY):
         return interrupted(run, "poker")
     metrics = measured(_net(run))
-    accuracy_picture(metrics, run.folder / "accuracy.png")
-    concluded(run, metrics, [results(metrics)], {"accuracy.png": "fresh deals whose set of winners is exactly right"})
+    text = "fresh deals whose set of winners is exactly right"
+    concluded(run, metrics, [results(metrics)], {"accuracy.png": (text, partial(accuracy_picture, metrics))})
     return 0
 
 

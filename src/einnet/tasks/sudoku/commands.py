@@ -5,6 +5,7 @@ Torch is imported inside the functions: the command line must be quick to answer
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,13 +61,14 @@ def train(
 
     if not fitted(task, Solving, run, options, resume, steps=STEPS, every=EVERY, warmup=50, clip=0.5):
         return interrupted(run, "sudoku")
-    metrics = _measured(run, puzzles.shape[1])
-    concluded(run, metrics, [results(metrics)], {"steps.png": "a fresh puzzle: when each cell got its digit"})
+    metrics, draw = _measured(run, puzzles.shape[1])
+    pictures = {"steps.png": ("a fresh puzzle: when each cell got its digit", draw)}
+    concluded(run, metrics, [results(metrics)], pictures)
     return 0
 
 
-def _measured(run: Run, side: int) -> dict[str, Any]:
-    """How many fresh puzzles are solved, for several depths; draws the steps of one."""
+def _measured(run: Run, side: int) -> tuple[dict[str, Any], Callable[[Path], None]]:
+    """How many fresh puzzles are solved, for several depths, and what draws the steps of one."""
     from einnet.tasks.sudoku.report import steps_picture
     from einnet.tasks.sudoku.solve import accuracy_by_depth, answers, load_solver
 
@@ -75,10 +77,14 @@ def _measured(run: Run, side: int) -> dict[str, Any]:
     puzzles, solutions = generated(Layout.of(side), number, TEST_SEED)
     depths = sorted({max(1, net.settings.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
     accuracy = accuracy_by_depth(net, puzzles, solutions, depths)
-    one = answers(net, puzzles[:1])
-    steps_picture(one.boards[0], one.settled[0], puzzles[0], run.folder / "steps.png")
     parameters = sum(p.numel() for p in net.parameters())
-    return {"title": f"{number} fresh {side}x{side} puzzles; {parameters:,} parameters", "accuracy": accuracy}
+    title = f"{number} fresh {side}x{side} puzzles; {parameters:,} parameters"
+
+    def draw(picture: Path) -> None:
+        one = answers(net, puzzles[:1])
+        steps_picture(one.boards[0], one.settled[0], puzzles[0], picture)
+
+    return {"title": title, "accuracy": accuracy}, draw
 
 
 def evaluate(

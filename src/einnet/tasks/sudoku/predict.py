@@ -57,6 +57,8 @@ def read_puzzles(text: str | None) -> np.ndarray:
     A file, or standard input, may also hold one board with a row on each line, where a row is not a
     board of its own.
     """
+    if text is not None and not text.strip():
+        raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
     if text is None:
         source, lines = "standard input", list(numbered(_standard_input()))
     elif _exists(text):
