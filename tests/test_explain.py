@@ -1,8 +1,11 @@
 """`einnet explain`: group, linear maps, pooling operations, plan, cost and parameters, as text."""
 
+import re
+
 import pytest
 
 from einnet import EinNet, EinNetError, Term
+from einnet.cli import main
 from einnet.errors import NotationError
 from einnet.explain import explanation, in_words
 
@@ -82,6 +85,36 @@ def test_what_a_bound_on_the_cost_leaves_out_is_named():
     assert "ab,ac,bc,bd,cd->ad for each b" in explanation("aa", **SMALL, order=5)
     with pytest.raises(EinNetError, match=r"a cost n\^e, a whole number of 1 or more; got 0"):
         explanation("aa", **SMALL, max_exponent=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "drawn", "left_out"),
+    [
+        (["aH, bH -> abH"], "ab-&gt;ab", "a-&gt;b"),
+        (["aH, aaH -> H"], "ab,bc-&gt;ac", "a-&gt;a"),
+        (["aaH", "--max-exponent", "2"], "ab,ab-&gt;ab", "ab,bc-&gt;ac"),
+    ],
+)
+def test_the_picture_has_the_operations_of_the_text(arguments, drawn, left_out, tmp_path):
+    assert main(["explain", *arguments, "--plot", str(tmp_path / "ops.svg")]) == 0
+    named = set(re.findall("<!-- (.+?) -->", (tmp_path / "ops.svg").read_text()))
+    assert drawn in named and left_out not in named
+
+
+@pytest.mark.parametrize(("signature", "file"), [("aaH", "ops.gif"), ("abcH", "ops.svg")])
+def test_a_picture_that_cannot_be_drawn_is_refused_before_the_text(signature, file, tmp_path, capsys):
+    assert main(["explain", signature, "--plot", str(tmp_path / file)]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_parameters_are_counted_without_making_them():
+    for depth in (1, 3):
+        net = EinNet("aH, aaH -> H", (1, 1), 1, **SMALL | {"depth": depth})
+        number = sum(p.numel() for p in net.parameters())
+        assert f"{number:,} parameters" in explanation("aH, aaH -> H", **SMALL | {"depth": depth})
+    assert "depth=1000000000," in explanation("aH", heads=10**6, hidden=10**6, depth=10**9)
+    with pytest.raises(EinNetError, match="depth must be a positive whole number, got 0"):
+        explanation("aH", **SMALL | {"depth": 0})
 
 
 def test_a_wrong_notation_is_marked():

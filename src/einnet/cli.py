@@ -78,14 +78,16 @@ def explain(
     plot
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
-    from einnet.explain import explanation
+    from einnet.explain import explanation, operations
 
-    sizes = {"heads": heads, "hidden": hidden, "depth": depth}
-    print(explanation(signature, **sizes, order=order, max_exponent=max_exponent))
     if plot is not None:
         from einnet.plots import pooling_picture
 
-        pooling_picture(Signature(signature).inputs[0], plot, order)
+        state, kept, _ = operations(Signature(signature), order, max_exponent)
+        pooling_picture(state, plot, kept)
+    sizes = {"heads": heads, "hidden": hidden, "depth": depth}
+    print(explanation(signature, **sizes, order=order, max_exponent=max_exponent))
+    if plot is not None:
         print(f"drawn to {plot}")
     return 0
 

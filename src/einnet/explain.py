@@ -4,19 +4,21 @@ from einnet.symmetry import Signature, Symmetry, state_of
 from einnet.terms import Term, linear_terms, pooling_terms
 from einnet.terms.path import affordable, exponent
 
-__all__ = ["explanation", "group_in_words", "in_words"]
+__all__ = ["explanation", "group_in_words", "in_words", "operations"]
 
 
 def explanation(
     signature: str, *, heads: int, hidden: int, depth: int, order: int | None = None, max_exponent: int | None = None
 ) -> str:
     """The text of `einnet explain`."""
+    import torch
+
     from einnet.nn import EinLayer, EinNet
 
     parsed = Signature(signature)
-    terms = pooling_terms(state_of(parsed), order)
-    kept, costly = affordable(terms, max_exponent)
-    net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, depth, terms=[str(t) for t in kept])
+    _, kept, costly = operations(parsed, order, max_exponent)
+    with torch.device("meta"):  # the weights are counted, not made
+        net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
     parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *group_in_words(net.signature), ""]
     for source in net.signature.inputs:
@@ -24,8 +26,16 @@ def explanation(
     parts += ["pooling operations of a layer", *_table([(str(t), in_words(t)) for t in layer.pool.plan.terms]), ""]
     if left_out := [(str(t), f"{in_words(t)}: costs n^{exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
-    parts += [str(layer.pool.plan), "", *_parameters(net, layer)]
+    parts += [str(layer.pool.plan), "", _parameters(net, layer, depth)]
     return "\n".join(parts)
+
+
+def operations(
+    signature: Signature, order: int | None = None, max_exponent: int | None = None
+) -> tuple[Symmetry, tuple[Term, ...], tuple[Term, ...]]:
+    """The type inside a network, its pooling operations, and those left out as they cost more than n^max_exponent."""
+    state = state_of(signature)
+    return state, *affordable(pooling_terms(state, order), max_exponent)
 
 
 def in_words(term: Term) -> str:
@@ -77,11 +87,12 @@ def _table(rows: list[tuple[str, str]]) -> list[str]:
     return [f"  {a:<{width}}  {b}" for a, b in rows]
 
 
-def _parameters(net, layer) -> list[str]:
-    total = sum(p.numel() for p in net.parameters())
+def _parameters(net, layer, depth: int) -> str:
+    """How many a network of so many layers has, from one of one layer."""
     each = sum(p.numel() for p in layer.parameters())
+    total = sum(p.numel() for p in net.parameters()) + (depth - 1) * each
     s = net.settings
-    return [
-        f"network with heads={s.heads}, hidden={s.hidden}, depth={s.depth}, one feature in and out: "
+    return (
+        f"network with heads={s.heads}, hidden={s.hidden}, depth={depth}, one feature in and out: "
         f"{total:,} parameters, {each:,} a layer"
-    ]
+    )

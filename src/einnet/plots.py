@@ -1,6 +1,7 @@
 """Pictures: learning curves, what the pooling operations do, which coefficients are shared."""
 
 import csv
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
-from einnet.terms import pooling_terms
+from einnet.terms import Term, pooling_terms
 
 __all__ = ["check_picture_name", "learning_curve", "pooling_picture", "pyplot", "save_figure", "sharing_picture"]
 
@@ -38,16 +39,17 @@ def learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool
     right.plot(steps, values, color="tab:blue", marker=".")
     if not higher_is_better and min(values) > 0:
         right.set_yscale("log")
-    right.set_ylabel(f"valid {metric}", color="tab:blue")
+    right.set_ylabel(f"valid {metric}", color="tab:blue", parse_math=False)
     best = (max if higher_is_better else min)(range(len(values)), key=values.__getitem__)
     right.plot(steps[best], values[best], "o", color="tab:blue")
-    right.set_title(f"best valid {metric}: {values[best]:.4g}, step {steps[best]}", fontsize=9, color="tab:blue")
+    best_one = f"best valid {metric}: {values[best]:.4g}, step {steps[best]}"
+    right.set_title(best_one, fontsize=9, color="tab:blue", parse_math=False)
     save_figure(figure, picture)
     plt.close(figure)
 
 
-def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None) -> None:
-    """Draws what each pooling operation of a type of one or two axes makes of random tensors.
+def pooling_picture(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
+    """Draws what each pooling operation of a type of one or two axes makes of random tensors; usually the default ones.
 
     Each column is one operation: its operands above, its result below.
     """
@@ -61,7 +63,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, order: int | None = None)
     plt = pyplot()
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
     shape = [sizes[c] for c in symmetry.axes]
-    terms = pooling_terms(symmetry, order)
+    terms = pooling_terms(symmetry) if terms is None else terms
     most = max(t.order for t in terms)
     generator = torch.Generator().manual_seed(1)
     grid = {"nrows": most + 1, "ncols": len(terms), "squeeze": False, "layout": "constrained"}

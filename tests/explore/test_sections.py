@@ -123,5 +123,15 @@ def test_the_order_is_written_where_it_matters_with_its_cost():
     assert "order=5)  # with operations that take n^4" in ten_lines(Question("aaH", 5))
 
 
+def test_an_order_below_the_usual_one_is_written_where_the_usual_one_is_too_much():
+    program = ten_lines(Question("abcdefghijklmnopqrstuvwxyzH", 1))
+    assert 'EinNet("abcdefghijklmnopqrstuvwxyzH -> ' in program and "order=1" in program
+
+
+def test_a_formula_that_nobody_could_read_is_not_written_out():
+    (table,) = (b for b in answered(Question("a" * 40 + "H", 3), "counts").blocks if isinstance(b, Table))
+    assert [row[2] for row in table.rows][2:] == ["too long to write out"] * 2
+
+
 def test_the_question_knows_the_state():
     assert Question("aH, aaH -> H").state == Symmetry("aaH")

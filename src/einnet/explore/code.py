@@ -1,5 +1,8 @@
 """The ten lines of PyTorch that use a signature."""
 
+from contextlib import suppress
+
+from einnet.errors import EinNetError
 from einnet.explore.question import Question
 from einnet.symmetry import Symmetry, with_features
 from einnet.terms import pooling_terms
@@ -58,8 +61,9 @@ def ten_lines(asked: Question) -> str:
 def _order(asked: Question) -> str:
     """The end of the call: with the order where its operations are others than the usual ones, and their cost."""
     terms = asked.operations.terms
-    if set(terms) == set(pooling_terms(asked.state)):
-        return ")"
+    with suppress(EinNetError):  # where the usual order is too high for the type
+        if set(terms) == set(pooling_terms(asked.state)):
+            return ")"
     most = max(map(exponent, terms))
     return f", order={asked.order})" + f"  # with operations that take n^{most}" * (most > len(asked.state.axes) + 1)
 

@@ -23,6 +23,7 @@ LEAD = "What follows from the symmetry of the data: shared coefficients, pooling
 
 SHOWN = 4  # of the recipe's operations, drawings for each order
 COLOURS, CELLS = 60, 10_000  # free parameters of an order, and entries, in the picture of shared coefficients
+LONGEST, MOST_COUNTS = 40, 20_000  # index positions of a formula in n, and counts that it is made from
 EXAMPLE = 32  # size at which costs are stated
 
 
@@ -71,8 +72,9 @@ def counts(asked: Question) -> list[Block]:
     output = len(asked.signature.output.axes)
     rows = []
     for k, free in enumerate(found.dof):
-        most = max(sum(len(t.axes) for t in c.types) for c in found.coefficients(k)) + output
-        rows.append((k, count(free), _formula(asked, k, most), _entries(found, k, output)))
+        coefficients = found.coefficients(k)
+        most = max(sum(len(t.axes) for t in c.types) for c in coefficients) + output
+        rows.append((k, count(free), _formula(asked, k, most, len(coefficients)), _entries(found, k, output)))
     return [
         Text(
             "All axes have the length n, features count as one. [n ≥ 2] is 1 where n is 2 or more, else 0: with few "
@@ -82,11 +84,13 @@ def counts(asked: Question) -> list[Block]:
     ]
 
 
-def _formula(asked: Question, k: int, most: int) -> str:
+def _formula(asked: Question, k: int, most: int, choices: int) -> str:
     """How many free parameters order k has for axes of length n: how many each n adds, up to where it ends."""
     classes = asked.signature.classes
     if not classes:
         return ""
+    if most > LONGEST or most * choices > MOST_COUNTS:
+        return "too long to write out"
     counted = [0, *(_at(asked, k, dict.fromkeys(classes, n)) for n in range(1, max(most, 1) + 1))]
     parts = []
     for n, (before, now) in enumerate(pairwise(counted), start=1):

@@ -4,10 +4,11 @@ The page is a form and empty sections, each of which the browser then asks for. 
 address of its page, so that it can be kept and passed on.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Semaphore, Thread
 from urllib.parse import parse_qs, urlencode
 
 from einnet.errors import EinNetError
@@ -18,7 +19,7 @@ from einnet.pages import Section, Wrong, fragment, page
 __all__ = ["address", "serve"]
 
 FIELDS = {"type": "aaH", "order": "5", "term": ""}  # of the form, as it is at first
-WORKERS = ThreadPoolExecutor(2)
+AT_WORK = Semaphore(2)  # sections at once, so that a slow one does not hold up the others
 EXAMPLES = ("aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "ixjycH; i->x, j->y")
 
 
@@ -85,15 +86,20 @@ def _page(fields: dict[str, str]) -> str:
 
 @lru_cache(maxsize=128)
 def _section(name: str, **fields: str) -> Future[str]:
-    """A section that is being worked out, or was; two at once, so that a slow one does not hold up the others."""
-    return WORKERS.submit(_worked_out, name, fields)
+    """A section that is being worked out, or was, by a thread that does not outlive the program."""
+    found: Future[str] = Future()
+    Thread(target=_work_out, args=(found, name, fields), daemon=True).start()
+    return found
 
 
-def _worked_out(name: str, fields: dict[str, str]) -> str:
-    try:
-        return fragment(answered(_question(**fields), name))
-    except EinNetError as error:
-        return fragment(_wrong(error))
+def _work_out(found: Future[str], name: str, fields: dict[str, str]) -> None:
+    with AT_WORK:
+        try:
+            found.set_result(fragment(answered(_question(**fields), name)))
+        except EinNetError as error:
+            found.set_result(fragment(_wrong(error)))
+        except BaseException as error:
+            found.set_exception(error)
 
 
 def _wrong(error: EinNetError) -> Section:

@@ -1,0 +1,46 @@
+"""The explorer's server as a program of its own."""
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from threading import Thread
+
+import pytest
+
+PROGRAM = """
+import sys, time
+from einnet.cli import main
+from einnet.explore import sections
+
+def endless(asked):
+    print("at work", flush=True)
+    time.sleep(3600)
+
+sections.SECTIONS["plan"] = sections.Kind("The plan", endless)
+sys.exit(main(["explore", "aH", "--no-browser", "--port", "0"]))
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_it_while_a_section_is_worked_out():
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert program.stdout is not None
+        (root,) = re.findall(r"http://127.0.0.1:\d+/", program.stdout.readline())
+        assert "Ctrl-C ends it" in program.stdout.readline()
+        Thread(target=asked, args=(f"{root}section/plan?type=aH&order=2",), daemon=True).start()
+        assert program.stdout.readline() == "at work\n"
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=300)
+    finally:
+        program.kill()
+    assert (program.returncode, errors) == (0, "")
+
+
+def asked(url):
+    with pytest.raises(OSError):  # the server ends before it answers
+        urllib.request.urlopen(url, timeout=600)
