@@ -107,6 +107,18 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_text(signature, fi
     assert capsys.readouterr().out == ""
 
 
+def test_a_text_that_is_refused_leaves_no_picture(tmp_path, capsys):
+    assert main(["explain", "aaH", "--heads", "0", "--plot", str(tmp_path / "ops.svg")]) == 2
+    assert "heads must be a positive whole number, got 0" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("width", [10**13, 10**20])
+def test_widths_of_which_there_is_no_tensor_are_refused(width, capsys):
+    assert main(["explain", "aaH", "--hidden", str(width)]) == 2
+    assert f"heads and hidden must be 100,000,000 at most, got {width:,}" in capsys.readouterr().err
+
+
 def test_parameters_are_counted_without_making_them():
     for depth in (1, 3):
         net = EinNet("aH, aaH -> H", (1, 1), 1, **SMALL | {"depth": depth})

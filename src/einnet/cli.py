@@ -79,16 +79,16 @@ def explain(
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     from einnet.explain import explanation, operations
+    from einnet.plots import check_picture_name, pooling_picture
 
     if plot is not None:
-        from einnet.plots import pooling_picture
-
+        check_picture_name(plot)
+    text = explanation(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
+    if plot is not None:
         state, kept, _ = operations(Signature(signature), order, max_exponent)
         pooling_picture(state, plot, kept)
-    sizes = {"heads": heads, "hidden": hidden, "depth": depth}
-    print(explanation(signature, **sizes, order=order, max_exponent=max_exponent))
-    if plot is not None:
-        print(f"drawn to {plot}")
+        text += f"\ndrawn to {plot}"
+    print(text)
     return 0
 
 
@@ -296,14 +296,13 @@ def explore(
         write_page(html, report(asked))
         print(f"written to {html}", file=sys.stderr)
         return 0
-    with serve(port) as server:
+    with serve(port) as server, suppress(KeyboardInterrupt):
         print(f"The explorer is at {address(server, asked)}\nCtrl-C ends it.", flush=True)
         if browser:
             import webbrowser
 
             webbrowser.open(address(server, asked))
-        with suppress(KeyboardInterrupt):
-            server.serve_forever()
+        server.serve_forever()
     return 0
 
 
@@ -371,7 +370,7 @@ def _as_json(found: Series) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C."""
+    """Runs the command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C (0 for `explore`)."""
     try:
         return app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
     except CycloptsError:

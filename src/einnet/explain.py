@@ -1,10 +1,13 @@
 """What follows from a signature, as text: its group, linear maps, pooling operations, plan and cost."""
 
+from einnet.errors import EinNetError
 from einnet.symmetry import Signature, Symmetry, state_of
 from einnet.terms import Term, linear_terms, pooling_terms
 from einnet.terms.path import affordable, exponent
 
 __all__ = ["explanation", "group_in_words", "in_words", "operations"]
+
+WIDEST = 10**8  # heads, or features of the state, of which torch can still tell the sizes of the weights
 
 
 def explanation(
@@ -16,6 +19,8 @@ def explanation(
     from einnet.nn import EinLayer, EinNet
 
     parsed = Signature(signature)
+    if (widest := max(heads, hidden)) > WIDEST:
+        raise EinNetError(f"heads and hidden must be {WIDEST:,} at most, got {widest:,}")
     _, kept, costly = operations(parsed, order, max_exponent)
     with torch.device("meta"):  # the weights are counted, not made
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])

@@ -118,6 +118,12 @@ def test_a_type_of_many_axes_has_a_small_example_and_a_picture_of_what_can_be_se
     assert isinstance(text, Text)
 
 
+def test_the_program_of_a_type_of_eight_axes_fits_in_memory():
+    program = ten_lines(Question("abcdefghH", 1))
+    assert "torch.randn(8, 2, 3, 2, 3, 2, 3, 2, 3, 3)" in program
+    exec(program, {})
+
+
 def test_the_order_is_written_where_it_matters_with_its_cost():
     assert "order=" not in ten_lines(Question("aaH", 2))
     assert "order=5)  # with operations that take n^4" in ten_lines(Question("aaH", 5))
@@ -129,8 +135,17 @@ def test_an_order_below_the_usual_one_is_written_where_the_usual_one_is_too_much
 
 
 def test_a_formula_that_nobody_could_read_is_not_written_out():
-    (table,) = (b for b in answered(Question("a" * 40 + "H", 3), "counts").blocks if isinstance(b, Table))
-    assert [row[2] for row in table.rows][2:] == ["too long to write out"] * 2
+    assert [row[2] for row in table("a" * 40 + "H", "counts", 3).rows][1:] == ["too long to write out"] * 3
+    assert table("abcdefghH", "counts", 9).rows[9][2].endswith("[n ≥ 10]")  # 80 positions, of each class 10
+
+
+@pytest.mark.parametrize("text", ["abcdefghH", "ab, bb -> a", "abbH; a->b", "aa ->", "a, ab, b -> ab"])
+def test_a_formula_ends_where_the_positions_of_one_class_can_all_be_different(text):
+    rows = table(text, "counts", 3).rows
+    asked = Question(text, 3)
+    for n in (5, 12, 40):
+        counted = series(text, 3, dict.fromkeys(asked.signature.classes, n)).dof
+        assert tuple(value_of(formula, n) for _, _, formula, _ in rows) == counted
 
 
 def test_the_question_knows_the_state():

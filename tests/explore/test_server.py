@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from threading import Thread
+from threading import Barrier, Lock, Thread
 
 import pytest
+
+from einnet.explore import server
+from einnet.pages import Section
 
 PROGRAM = """
 import sys, time
@@ -44,3 +47,23 @@ def test_ctrl_c_ends_it_while_a_section_is_worked_out():
 def asked(url):
     with pytest.raises(OSError):  # the server ends before it answers
         urllib.request.urlopen(url, timeout=600)
+
+
+def test_two_sections_are_worked_out_at_once(monkeypatch):
+    together, lock, at_work, most = Barrier(2, timeout=300), Lock(), [], []
+
+    def answered(asked, name):
+        with lock:
+            at_work.append(name)
+            most.append(len(at_work))
+        together.wait()  # for another one
+        with lock:
+            at_work.remove(name)
+        return Section(name, [])
+
+    monkeypatch.setattr(server, "answered", answered)
+    names = ["symmetry", "counts", "plan", "code", "minimal", "recipe"]
+    found = [server._section(name, type="abcabc", order="7", term="") for name in names]
+    assert all(name in future.result(timeout=300) for name, future in zip(names, found, strict=True))
+    server._section.cache_clear()
+    assert max(most) == 2

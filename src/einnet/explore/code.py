@@ -13,6 +13,7 @@ __all__ = ["ten_lines"]
 WIDTHS = (3, 2)  # features in and out
 BATCH = 8
 SIZES = {1: 5, 2: 5, 3: 4}  # of the first class, by the axes of the state; 2 for more
+DIFFERENT = 6  # classes that each have a size of their own
 
 
 def ten_lines(asked: Question) -> str:
@@ -32,7 +33,8 @@ def ten_lines(asked: Question) -> str:
     signature = asked.signature
     number = len(signature.inputs)
     first = SIZES.get(max(len(asked.state.axes), 1), 2)
-    sizes = {c: first + k for k, c in enumerate(signature.classes)}
+    few = len(signature.classes) <= DIFFERENT
+    sizes = {c: first + (k if few else k % 2) for k, c in enumerate(signature.classes)}
     names = ["x"] if number == 1 else [f"x{k}" for k in range(1, number + 1)]
     known = {c for t in signature.inputs for c in t.axes}
     free = {c: n for c, n in sizes.items() if c not in known}

@@ -1,5 +1,6 @@
 """The sections of the explorer's page: each a function from a question to blocks."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
 from einnet.plan import Plan
 from einnet.plots import sharing_picture
 from einnet.taylor import TypeSeries, series
+from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.table import count, shortened
 from einnet.terms import generates, linear_terms, pooling
 from einnet.terms.path import exponent
@@ -23,7 +25,7 @@ LEAD = "What follows from the symmetry of the data: shared coefficients, pooling
 
 SHOWN = 4  # of the recipe's operations, drawings for each order
 COLOURS, CELLS = 60, 10_000  # free parameters of an order, and entries, in the picture of shared coefficients
-LONGEST, MOST_COUNTS = 40, 20_000  # index positions of a formula in n, and counts that it is made from
+LONGEST, MOST_COUNTS = 50, 20_000  # lengths n that a formula depends on, and counts that it is made from
 EXAMPLE = 32  # size at which costs are stated
 
 
@@ -72,9 +74,7 @@ def counts(asked: Question) -> list[Block]:
     output = len(asked.signature.output.axes)
     rows = []
     for k, free in enumerate(found.dof):
-        coefficients = found.coefficients(k)
-        most = max(sum(len(t.axes) for t in c.types) for c in coefficients) + output
-        rows.append((k, count(free), _formula(asked, k, most, len(coefficients)), _entries(found, k, output)))
+        rows.append((k, count(free), _formula(asked, found.coefficients(k)), _entries(found, k, output)))
     return [
         Text(
             "All axes have the length n, features count as one. [n ≥ 2] is 1 where n is 2 or more, else 0: with few "
@@ -84,14 +84,20 @@ def counts(asked: Question) -> list[Block]:
     ]
 
 
-def _formula(asked: Question, k: int, most: int, choices: int) -> str:
-    """How many free parameters order k has for axes of length n: how many each n adds, up to where it ends."""
+def _formula(asked: Question, coefficients: Sequence[Coefficient]) -> str:
+    """How many free parameters an order has for axes of length n: how many each n adds, up to where it ends.
+
+    That is where the index positions of one class can all be different.
+    """
     classes = asked.signature.classes
     if not classes:
         return ""
-    if most > LONGEST or most * choices > MOST_COUNTS:
+    order = len(coefficients[0].types)
+    positions = [Counter(x for t in (c.output, *c.types) for x in t.axes) for c in coefficients]
+    longest = max([1, *(number for counted in positions for number in counted.values())])
+    if longest > LONGEST or longest * len(coefficients) > MOST_COUNTS:
         return "too long to write out"
-    counted = [0, *(_at(asked, k, dict.fromkeys(classes, n)) for n in range(1, max(most, 1) + 1))]
+    counted = [0, *(_at(asked, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
     parts = []
     for n, (before, now) in enumerate(pairwise(counted), start=1):
         if now > before:
