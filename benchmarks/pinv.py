@@ -18,7 +18,7 @@ from torch import Tensor
 
 from einnet import EinNet
 from einnet.files import write_whole
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.pinv.report import PUBLISHED, measured
 from einnet.tasks.pinv.settings import Settings
 from einnet.tasks.pinv.task import TEST, Inverse, error, matrices, norm_bound, residual

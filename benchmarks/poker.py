@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from einnet.files import write_whole
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.hands import deals, winners
 from einnet.tasks.poker.report import accuracy, measured
 from einnet.tasks.poker.settings import Settings

@@ -20,7 +20,7 @@ from runs import trained_once
 
 from einnet import EinNet
 from einnet.files import write_whole
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.sudoku.boards import Layout, read_file
 from einnet.tasks.sudoku.commands import EVERY
 from einnet.tasks.sudoku.data import generated, learned_from

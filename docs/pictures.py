@@ -13,8 +13,8 @@ import numpy as np
 
 import einnet
 from einnet import Symmetry
-from einnet.drawings import operations_picture
-from einnet.plots import pooling_picture, pyplot, save_figure, sharing_picture
+from einnet.plots.figures import pooling_picture, pyplot, save_figure, sharing_picture
+from einnet.plots.operations import operations_picture
 
 __all__ = ["PICTURES", "main"]
 

@@ -19,7 +19,7 @@ with app.setup:
 
     import einnet
     from einnet import EinNet
-    from einnet.plots import sharing_picture
+    from einnet.plots.figures import sharing_picture
     from einnet.testing import assert_equivariant, equivariance_error
 
 

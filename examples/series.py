@@ -16,7 +16,7 @@ with app.setup:
     from matplotlib.figure import Figure
 
     import einnet
-    from einnet.plots import sharing_picture
+    from einnet.plots.figures import sharing_picture
     from einnet.taylor import rotations
 
 

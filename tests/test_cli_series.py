@@ -9,7 +9,7 @@ import pytest
 
 from einnet import EinNetError, laurent, series, series_of
 from einnet.cli import main
-from einnet.plots import _as_matrix, _draw_panel, sharing_picture
+from einnet.plots.figures import _as_matrix, _draw_panel, sharing_picture
 
 
 def test_json_has_the_counts_and_the_contractions(capsys):

@@ -15,8 +15,8 @@ from PIL import Image
 import einnet
 from einnet import EinNet, Signature
 from einnet.cli import main
-from einnet.symmetry import state_of
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
+from einnet.signature import state_of
 from einnet.testing import assert_equivariant
 
 ROOT = Path(__file__).parents[1]

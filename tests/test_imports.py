@@ -19,7 +19,7 @@ def imported(code: str) -> set[str]:
     "code",
     [
         "import einnet",
-        "import einnet.symmetry, einnet.terms, einnet.plan, einnet.errors, einnet.files, einnet.terms.catalogue",
+        "import einnet.symmetry, einnet.terms, einnet.plan, einnet.errors, einnet.files, einnet.operations.catalogue",
         "import einnet; einnet.Plan.make(['ab,bc->ac'], einnet.Symmetry('aa')); dir(einnet)",
         "import einnet; einnet.Symmetry('ab').random_element({'a': 2, 'b': 2})",
         "from einnet.cli import main; main(['--help'])",

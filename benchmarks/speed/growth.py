@@ -8,7 +8,7 @@ import torch
 from measure import allocated, alternated, table
 
 from einnet import EinPool, Symmetry
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
 
 __all__ = ["results", "tables"]
 

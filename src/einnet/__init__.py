@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from einnet.errors import EinNetError
-from einnet.group import GroupElement
+from einnet.operations import Derivation, PoolingSet, generates, pooling
 from einnet.plan import Plan
-from einnet.symmetry import Signature, Symmetry
+from einnet.signature import Signature
+from einnet.symmetry import GroupElement, Symmetry
 from einnet.taylor import Series, laurent, linear_maps, series, series_of
-from einnet.terms import Derivation, PoolingSet, Term, generates, linear_terms, pooling
+from einnet.terms import Term, linear_terms
 
 if TYPE_CHECKING:
     from einnet import nn, testing

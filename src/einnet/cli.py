@@ -79,7 +79,7 @@ def explain(
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     from einnet.explain import explanation, operations
-    from einnet.plots import check_picture_name, pooling_picture
+    from einnet.plots.figures import check_picture_name, pooling_picture
 
     if plot is not None:
         check_picture_name(plot)
@@ -137,7 +137,7 @@ def series(
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
     if plot is not None:
-        from einnet.plots import check_picture_name
+        from einnet.plots.figures import check_picture_name
 
         check_picture_name(plot)
     if signature is None:
@@ -176,7 +176,7 @@ def _type_series(signature: str, out_generator: Repeated, order: int, size: Repe
 
 
 def _plot_sharing(found: Series, plot: Path) -> None:
-    from einnet.plots import sharing_picture
+    from einnet.plots.figures import sharing_picture
     from einnet.taylor import TypeSeries
     from einnet.taylor import series as type_series
 
@@ -227,10 +227,10 @@ def pool(
     """
     from rich.console import Console
 
-    from einnet.terms import pooling
+    from einnet.operations import pooling
 
     if draw is not None:
-        from einnet.plots import check_picture_name
+        from einnet.plots.figures import check_picture_name
 
         check_picture_name(draw)
     with Console(stderr=True).status("looking for the operations"):
@@ -238,7 +238,7 @@ def pool(
         shown = str(found) if derive is None else _derivation(found, derive)
     print(shown)
     if draw is not None:
-        from einnet.drawings import operations_picture
+        from einnet.plots.operations import operations_picture
 
         operations_picture(found, draw)
         print(f"drawn to {draw}", file=sys.stderr)
@@ -246,7 +246,7 @@ def pool(
 
 
 def _derivation(found: PoolingSet, term: str) -> str:
-    from einnet.terms import generates
+    from einnet.operations import generates
 
     program = generates(found, term, found.state)
     if program is not None:
@@ -284,7 +284,7 @@ def explore(
         Open the page in the browser.
     """
     from einnet.explore import Question, address, report, serve
-    from einnet.plots import pyplot
+    from einnet.plots.figures import pyplot
 
     asked = Question(signature, order, term)
     pyplot()  # what is missing is said before there is a page

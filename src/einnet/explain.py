@@ -1,9 +1,11 @@
 """What follows from a signature, as text: its group, linear maps, pooling operations, plan and cost."""
 
 from einnet.errors import EinNetError
-from einnet.symmetry import Signature, Symmetry, state_of
-from einnet.terms import Term, linear_terms, pooling_terms
-from einnet.terms.path import affordable, exponent
+from einnet.operations import pooling_terms
+from einnet.plan.path import affordable, exponent
+from einnet.signature import Signature, state_of
+from einnet.symmetry import Symmetry
+from einnet.terms import Term, linear_terms
 
 __all__ = ["explanation", "group_in_words", "in_words", "operations"]
 

@@ -1,22 +1,19 @@
-"""Symmetry types and signatures: the short strings from which everything else is derived.
+"""Symmetry types: the short strings from which everything else is derived, and the elements of their groups.
 
-`Symmetry("aaH")` is the type of one tensor, `Signature("aH, aaH -> aH")` of a function between
-tensors. Both parse, print back the user's letters, and compare up to a renaming of the letters.
-`random_element` draws from the group of a type, and a `GroupElement` acts on tensors of any
-framework that has numpy's indexing.
+`Symmetry("aaH")` is the type of one tensor. `random_element` draws from the group of a type, and a
+`GroupElement` acts on tensors of any framework that has numpy's indexing.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
-from einnet.errors import EinNetError, NotationError, ShapeError
-from einnet.group import GroupElement
+import numpy as np
 
-__all__ = ["GroupElement", "Signature", "Symmetry"]
+from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
+from einnet.errors import NotationError, ShapeError
+
+__all__ = ["GroupElement", "Symmetry", "as_symmetry"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,160 +171,86 @@ class Symmetry:
         return hash(self._key())
 
 
-@dataclass(frozen=True, eq=False)
-class Signature:
-    """The types of a function's inputs and output: `inputs -> output; dependencies`.
-
-    >>> Signature("aH, aaH -> aH").inputs
-    (Symmetry('aH'), Symmetry('aaH'))
-    >>> Signature("aaH")                        # a bare type: the same in and out
-    Signature('aaH -> aaH')
-    >>> Signature("abcH -> aH; a->b").dependencies
-    (('a', 'b'),)
-    """
-
-    text: InitVar[str]
-    inputs: tuple[Symmetry, ...] = field(init=False)
-    output: Symmetry = field(init=False)
-    dependencies: tuple[tuple[str, str], ...] = field(init=False)
-
-    def __post_init__(self, text: str) -> None:
-        head, dependencies = split_dependencies(text)
-        left, arrow, right = head.partition("->")
-        if "->" in right:
-            at = len(left) + 2 + right.index("->")
-            raise NotationError(
-                "a signature has one arrow", text, at, at + 2, "Dependencies such as 'a->b' come after a semicolon."
-            )
-        if "," in right:
-            raise NotationError("a signature has one output", text, len(left) + 2 + right.index(","))
-        spans = _parts(left)
-        output = (len(left) + 2, len(head)) if arrow else spans[-1]
-        if not arrow and len(spans) > 1:
-            raise NotationError(
-                "several inputs need an output",
-                text,
-                len(head.rstrip()) - 1,
-                hint="Add '-> ' and the type of the output.",
-            )
-        parsed = [parse_axes(text, *span)[0] for span in [*spans, output]]
-        check_letters(text, dependencies, {x for axes in parsed for x in axes})
-        set_ = object.__setattr__
-        set_(self, "inputs", tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans))
-        set_(self, "output", Symmetry._part(text, output[0], output[1], dependencies))
-        set_(self, "dependencies", tuple((d.parent, d.child) for d in dependencies))
-
-    @classmethod
-    def of(cls, inputs: Iterable[Symmetry], output: Symmetry) -> "Signature":
-        """The signature of these types, whose letters are taken as they are."""
-        types = [*inputs, output]
-        found = dict.fromkeys(d for t in types for d in t.dependencies)
-        heads = [str(t).partition(";")[0] for t in types]
-        tail = "; " + ", ".join(f"{p}->{c}" for p, c in found) if found else ""
-        return cls(", ".join(heads[:-1]) + " -> " + heads[-1] + tail)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The different letters of all types, in order of first occurrence."""
-        return tuple(dict.fromkeys(x for t in (*self.inputs, self.output) for x in t.axes))
-
-    def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
-        """A uniformly random element of the group that acts on all inputs and the output.
-
-        `rng` is a numpy generator, a seed, or None. `sizes` gives the size of each class; of a
-        dependent class, the (padded) size of one list.
-        """
-        return GroupElement.random(self.classes, self.dependencies, sizes, rng)
-
-    def __str__(self) -> str:
-        def head(t: Symmetry) -> str:
-            return str(t).partition(";")[0]
-
-        tail = ", ".join(f"{p}->{c}" for p, c in self.dependencies)
-        left = ", ".join(map(head, self.inputs))
-        return f"{left} -> {head(self.output)}".strip() + (f"; {tail}" if tail else "")
-
-    def __repr__(self) -> str:
-        return f"Signature({str(self)!r})"
-
-    def _key(self) -> tuple:
-        name = {letter: i for i, letter in enumerate(self.classes)}
-        types = [(tuple(name[x] for x in t.axes), t.features) for t in (*self.inputs, self.output)]
-        return tuple(types), frozenset((name[p], name[c]) for p, c in self.dependencies)
-
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Signature) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
     """A type, given as such or in its notation."""
     return symmetry if isinstance(symmetry, Symmetry) else Symmetry(symmetry)
 
 
-def state_of(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
-    """The smallest type in which every input fits, and the output's axes that some input has.
+@dataclass(frozen=True, eq=False)
+class GroupElement:
+    """One element of a type's group: where each index of each class is moved to.
 
-    >>> state_of(Signature("aH, aaH -> H")), state_of(Signature("aH -> abH"))
-    (Symmetry('aaH'), Symmetry('aH'))
+    `maps[c]` is an integer array of shape `(sizes of c's ancestors..., size of c)`: for a class
+    without parent a permutation, for `a->b` one permutation of the `b` for each `a`. The element
+    acts on a tensor by moving the entry at index i to the index g(i).
+
+    >>> import numpy as np
+    >>> from einnet import Symmetry
+    >>> g = GroupElement({"a": np.array([1, 2, 0])}, {})
+    >>> g.act(np.array([10, 20, 30]), Symmetry("a"))
+    array([30, 10, 20])
+    >>> (g @ g.inverse()).maps["a"]
+    array([0, 1, 2])
     """
-    held = {c for t in signature.inputs for c in t.axes}
-    if given is not None:
-        chosen = as_symmetry(given)
-        if foreign := [c for c in chosen.classes if c not in held]:
-            raise EinNetError(f"the state '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has")
-        state = Symmetry.of(chosen.axes, signature.dependencies)
-        if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
-            raise EinNetError(f"the state '{chosen}' has other dependencies than the signature '{signature}'")
-        return state
-    need: Counter[str] = Counter()
-    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
-        need |= Counter(axes)
-    for symmetry in (*signature.inputs, signature.output):
-        if Counter(symmetry.axes) == need:
-            return symmetry
-    axes = [c for c in signature.classes if c in held for _ in range(need[c])]
-    try:
-        return Symmetry.of(axes, signature.dependencies)
-    except NotationError as error:
-        raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
 
+    maps: Mapping[str, np.ndarray]
+    parents: Mapping[str, str]
 
-def as_types(text: str) -> tuple[Symmetry, ...]:
-    """Several types over the same classes: 'ab, aa', with dependencies after a semicolon as in a signature."""
-    head, dependencies = split_dependencies(text)
-    if "," not in head:
-        return (Symmetry(text),)
-    spans = _parts(head)
-    check_letters(text, dependencies, {x for span in spans for x in parse_axes(text, *span)[0]})
-    return tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans)
+    @classmethod
+    def random(cls, classes, dependencies, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
+        if not isinstance(sizes, Mapping):
+            raise ShapeError(f"sizes is a dict with the size of each class, such as {{'a': 5}}; got {sizes!r}")
+        rng = np.random.default_rng(rng)
+        parents = {c: p for p, c in dependencies}
+        if missing := [c for c in classes if c not in sizes]:
+            raise ShapeError(f"sizes are missing for {', '.join(map(repr, missing))}: got {dict(sizes)}")
+        maps = {}
+        for c in classes:
+            shape = tuple(sizes[x] for x in (*ancestors_of(c, parents), c))
+            maps[c] = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
+        return cls(maps, parents)
 
+    def act(self, x: Any, symmetry: Symmetry) -> Any:
+        """The tensor `x` of type `symmetry`, moved: result[g(i)] = x[i].
 
-def _parts(head: str) -> list[tuple[int, int]]:
-    """Where the parts between commas start and stop."""
-    spans, start = [], 0
-    for part in head.split(","):
-        spans.append((start, start + len(part)))
-        start += len(part) + 1
-    return spans
+        `x` may have leading batch axes; it may be an array of any framework that has numpy's
+        indexing with integer arrays (numpy, torch, jax).
+        """
+        for letter, size in symmetry.sizes_of(x.shape).items():
+            if (moved := self.maps[letter].shape[-1]) != size:
+                raise ShapeError(
+                    f"the tensor of type '{symmetry}' has size {size} on axis '{letter}', the element moves {moved}"
+                )
+        if not symmetry.axes:
+            return x
+        source, rank = self.inverse().maps, len(symmetry.axes)
+        index = []
+        for position, letter in enumerate(symmetry.axes):
+            where = [symmetry.axes.index(p) for p in ancestors_of(letter, self.parents)] + [position]
+            array = np.transpose(source[letter], np.argsort(where))
+            index.append(array.reshape([array.shape[sorted(where).index(k)] if k in where else 1 for k in range(rank)]))
+        return x[(..., *index, *([slice(None)] * symmetry.features))]
 
+    def inverse(self) -> "GroupElement":
+        inverted: dict[str, np.ndarray] = {}
+        for c in self._outermost_first():
+            per_list = np.argsort(self.maps[c], axis=-1)
+            inverted[c] = per_list[self._move(inverted, c)]
+        return GroupElement(inverted, self.parents)
 
-def as_signature(signature: Signature | str) -> Signature:
-    """A signature, given as such or in its notation."""
-    if isinstance(signature, Signature):
-        return signature
-    return _parsed(signature) if isinstance(signature, str) else Signature(signature)
+    def __matmul__(self, other: "GroupElement") -> "GroupElement":
+        """First `other`, then this one."""
+        composed = {}
+        for c in self._outermost_first():
+            mine = self.maps[c][other._move(other.maps, c)]
+            composed[c] = np.take_along_axis(mine, other.maps[c], axis=-1)
+        return GroupElement(composed, self.parents)
 
+    def _outermost_first(self) -> list[str]:
+        return sorted(self.maps, key=lambda c: len(ancestors_of(c, self.parents)))
 
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Signature:
-    return Signature(text)
-
-
-def with_features(signature: Signature | str) -> Signature:
-    """The signature with H on every type: networks always have a feature axis."""
-    parsed = as_signature(signature)
-    types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
-    return Signature.of(types[:-1], types[-1])
+    def _move(self, maps: Mapping[str, np.ndarray], letter: str) -> tuple:
+        """Index arrays that say to which list each list of class `letter` is moved by `maps`."""
+        chain = ancestors_of(letter, self.parents)
+        depth = len(chain)
+        return tuple(maps[p].reshape(maps[p].shape + (1,) * (depth - i - 1)) for i, p in enumerate(chain))

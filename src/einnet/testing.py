@@ -10,7 +10,8 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn.modes import evaluating
-from einnet.symmetry import Signature, Symmetry, as_signature
+from einnet.signature import Signature, as_signature
+from einnet.symmetry import Symmetry
 
 __all__ = ["assert_equivariant", "equivariance_error"]
 

@@ -7,7 +7,7 @@ import torch
 
 from einnet.cli import main
 from einnet.errors import CheckpointError
-from einnet.nn.files import read_tensors, write_tensors
+from einnet.io.tensors import read_tensors, write_tensors
 from einnet.tasks.sudoku.boards import Layout, written
 from einnet.tasks.sudoku.data import generated
 from einnet.train import Options, Run, fit

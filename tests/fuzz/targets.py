@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNet, EinNetError, EinPool, Signature, Symmetry, Term, generates, pooling, series
 from einnet.cli import main
-from einnet.symmetry import as_types
+from einnet.signature import as_types
 from einnet.tasks.arc import grids
 from einnet.tasks.arc.bench import unanswered
 from einnet.tasks.arc.solve import attempts

@@ -9,12 +9,12 @@ import einnet
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import DataError
 from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
+from einnet.operations.minimal import _grown, expected, indecomposable
 from einnet.tasks.graphs.data import read_pairs
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.sudoku.boards import read_file
 from einnet.terms import all_terms, count_terms, linear_terms
-from einnet.terms.minimal import _grown, expected, indecomposable
-from einnet.terms.state import State
+from einnet.terms.type_set import State
 
 STRUCTURES = "structures of operands and output, more than the 500,000 that are gone through: lower the order"
 EXPLODING = [

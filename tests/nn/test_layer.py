@@ -5,7 +5,7 @@ import torch
 
 from einnet import EinLayer, Symmetry
 from einnet.errors import EinNetError, NotationError, ShapeError
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
 from einnet.testing import assert_equivariant
 from strategies import SIZES, TYPES, with_h
 

@@ -5,7 +5,7 @@ import torch
 
 from einnet import EinLinear, EinNet, EinPool, Signature, Symmetry
 from einnet.errors import ShapeError
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
 
 SIGNATURES = [
     "aH", "aaH", "abH", "abH; a->b", "aabH", "abcH; a->b, b->c", "aaH -> aH", "aaH -> H", "abH -> aH", "aH -> aaH",

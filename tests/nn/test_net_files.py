@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from einnet import EinNet
 from einnet.errors import CheckpointError
-from einnet.nn.files import FORMAT
+from einnet.io.tensors import FORMAT
 from networks import SMALL, random_inputs, small
 
 

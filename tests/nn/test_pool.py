@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNetError, EinPool, Symmetry
 from einnet.errors import NotationError, ShapeError
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
 from oracles.naive import naive_pool
 from strategies import SIZES, TYPES, terms_of, with_h
 

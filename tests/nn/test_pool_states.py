@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from einnet import EinNetError, EinPool, Signature, Term
 from einnet.errors import ShapeError
-from einnet.terms import State, all_terms, pooling
+from einnet.operations import pooling
+from einnet.terms import State, all_terms
 from einnet.testing import assert_equivariant
 from oracles.naive import lettered, naive_term
 

@@ -3,8 +3,8 @@
 import torch
 
 from einnet import EinPool, Symmetry
+from einnet.operations.catalogue import ORDERS, stored
 from einnet.terms import State
-from einnet.terms.catalogue import ORDERS, stored
 from strategies import with_h
 
 __all__ = ["CATALOGUE", "TYPES", "axes_of", "ids", "inputs_of", "pool_of"]

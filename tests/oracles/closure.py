@@ -1,6 +1,6 @@
 """Theorem 3 literally: all terms of an order, those without a fitting split, the maximal classes of them.
 
-Rows hold the index of each position, output first; nothing is shared with `einnet.terms.structures`.
+Rows hold the index of each position, output first; nothing is shared with `einnet.operations.hypergraph`.
 """
 
 from collections import Counter

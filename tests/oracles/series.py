@@ -1,6 +1,6 @@
 """The series of a signature by brute force: orbits entry by entry, all group elements, null spaces, dense sums.
 
-Nothing is shared with `einnet.patterns` and `einnet.taylor`: from einnet come the parsed letters only.
+Nothing is shared with `einnet.partitions` and `einnet.taylor`: from einnet come the parsed letters only.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -13,6 +13,7 @@ from einnet.errors import CheckpointError, DataError, EinNetError
 from einnet.nn import EinNet
 from einnet.nn.execute import to_front
 from einnet.nn.fanout import linear
+from einnet.operations import pooling_terms
 from einnet.plan import Plan
 from einnet.tasks.graphs.bench import measured, summary
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
@@ -22,7 +23,7 @@ from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
 from einnet.tasks.report import show
-from einnet.terms import State, pooling_terms
+from einnet.terms import State
 
 ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
 STEPS = [(0, 1), (1, 0), (1, 1)]

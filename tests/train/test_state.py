@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from einnet.errors import CheckpointError
-from einnet.nn.files import write_tensors
+from einnet.io.tensors import write_tensors
 from einnet.train import Options, Run
 from einnet.train.state import SafetensorsIO
 

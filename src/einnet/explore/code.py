@@ -4,9 +4,10 @@ from contextlib import suppress
 
 from einnet.errors import EinNetError
 from einnet.explore.question import Question
-from einnet.symmetry import Symmetry, with_features
-from einnet.terms import pooling_terms
-from einnet.terms.path import exponent
+from einnet.operations import pooling_terms
+from einnet.plan.path import exponent
+from einnet.signature import with_features
+from einnet.symmetry import Symmetry
 
 __all__ = ["ten_lines"]
 

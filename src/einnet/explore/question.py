@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from einnet.errors import EinNetError
-from einnet.symmetry import Signature, Symmetry, state_of
-from einnet.terms import PoolingSet, pooling
+from einnet.operations import PoolingSet, pooling
+from einnet.signature import Signature, state_of
+from einnet.symmetry import Symmetry
 
 __all__ = ["HIGHEST", "Question"]
 

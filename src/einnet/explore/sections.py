@@ -5,19 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from einnet.drawings import operations_picture
 from einnet.errors import EinNetError
 from einnet.explain import group_in_words, in_words
 from einnet.explore.code import ten_lines
 from einnet.explore.question import Question
+from einnet.operations import generates, pooling
 from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
 from einnet.plan import Plan
-from einnet.plots import sharing_picture
+from einnet.plan.path import exponent
+from einnet.plots.figures import sharing_picture
+from einnet.plots.operations import operations_picture
 from einnet.taylor import TypeSeries, series
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.table import count, shortened
-from einnet.terms import generates, linear_terms, pooling
-from einnet.terms.path import exponent
+from einnet.terms import linear_terms
 
 __all__ = ["LEAD", "SECTIONS", "answered", "asked_for"]
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.symmetry import Signature, Symmetry
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
 
 __all__ = ["batch_of", "bind_sizes", "check_dtype", "check_features", "every_class", "per_input"]
 

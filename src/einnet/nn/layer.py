@@ -13,8 +13,9 @@ from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import FanOut, RMSNorm, linear, unit
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
+from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms import Term, pooling_terms
+from einnet.terms import Term
 
 __all__ = ["EinLayer"]
 

@@ -10,7 +10,8 @@ from einnet.nn.fanout import FanOut, Frame, Parts, add, added, nested
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import check_scale, pool_cores
 from einnet.plan import Plan
-from einnet.symmetry import Signature, Symmetry, with_features
+from einnet.signature import Signature, with_features
+from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from einnet.nn.steps import align, contract, reduce
-from einnet.terms.path import pairs
+from einnet.plan.path import pairs
 
-__all__ = ["LoopedEinsum", "contract_in_loop", "narrow"]
+__all__ = ["DECOMPOSITIONS", "LoopedEinsum", "contract_in_loop", "narrow"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
@@ -226,3 +226,11 @@ def _empty(operands: Sequence[Tensor], einsum: LoopedEinsum) -> Tensor:
 def _wide(dtype: torch.dtype) -> torch.dtype:
     """Parts are added up in single precision or better."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def _in_one_chunk(operands: list[Tensor], equation: str, loop: str) -> Tensor:
+    """What the operation that loops computes, by operations that other programs know."""
+    return LoopedEinsum.of(equation, loop).result(operands, {})
+
+
+DECOMPOSITIONS = {torch.ops.einnet.looped.default: _in_one_chunk}

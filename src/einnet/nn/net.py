@@ -10,19 +10,22 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import CheckpointError, EinNetError, ShapeError
+from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn.binding import batch_of, bind_sizes, check_dtype, every_class, per_input
 from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import RMSNorm
-from einnet.nn.files import read_tensors, write_tensors
 from einnet.nn.layer import EinLayer
+from einnet.nn.loops import DECOMPOSITIONS
 from einnet.nn.masks import MaskLike, Masks
+from einnet.nn.modes import evaluating
 from einnet.nn.polynomial import PolynomialBody
 from einnet.nn.recurrent import RecurrentBody
 from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
-from einnet.symmetry import Signature, Symmetry, state_of, with_features
+from einnet.signature import Signature, state_of, with_features
+from einnet.symmetry import Symmetry
 from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
@@ -229,7 +232,7 @@ class EinNet(nn.Module):
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes a folder as the Hugging Face Hub has it: weights, config and a card that says what the network is."""
-        from einnet.nn.hub import saved
+        from einnet.io.hub import saved
 
         saved(self, Path(folder))
 
@@ -238,7 +241,7 @@ class EinNet(nn.Module):
 
         The options are those of huggingface_hub's mixin: commit_message, private, token, branch, create_pr, ...
         """
-        from einnet.nn.hub import pushed
+        from einnet.io.hub import pushed
 
         return pushed(self, repository, options)
 
@@ -255,15 +258,19 @@ class EinNet(nn.Module):
         The options are those of huggingface_hub: revision, token, cache_dir, local_files_only, force_download.
         No pickled code is run. Raises `CheckpointError` where there is no such network.
         """
-        from einnet.nn.hub import fetched
+        from einnet.io.hub import fetched
 
-        return fetched(name, options)
+        return fetched(name, options, cls.load)
 
     def export(self, path: Path | str, *inputs: Tensor, sizes: Mapping[str, int] | None = None) -> None:
-        """Writes the network as a file that runs without this package, see `einnet.nn.export`."""
-        from einnet.nn.export import exported
+        """Writes the network as a file that runs without this package, see `einnet.io.export`."""
+        from einnet.io.export import check_examples, export_network
 
-        exported(self, path, inputs, sizes)
+        check_examples(Path(path), self.signature, inputs, sizes or {})
+        bind_sizes(self.signature, self.in_features, inputs, sizes)  # in numbers, not in the symbols of torch
+        batch_of(self.signature.inputs, inputs)
+        with evaluating(self):
+            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
     def extra_repr(self) -> str:
         return f"{self.signature}, state {self.state}"

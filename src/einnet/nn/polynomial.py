@@ -20,8 +20,9 @@ from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
-from einnet.symmetry import Signature, Symmetry
-from einnet.terms import pooling_terms
+from einnet.operations import pooling_terms
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
 
 __all__ = ["PolynomialBody", "PolynomialLayer"]
 

@@ -14,10 +14,11 @@ from einnet.nn.execute import expand, from_front, run_plan, to_front
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.steps import largest
 from einnet.plan import Plan
-from einnet.symmetry import Signature, Symmetry
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
 from einnet.terms import State, Term
-from einnet.terms.state import Types
 from einnet.terms.term import as_terms
+from einnet.terms.type_set import Types
 
 __all__ = ["EinPool", "pool_cores"]
 

@@ -22,10 +22,11 @@ from einnet.nn.pool import pool_cores
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
+from einnet.operations import pooling_terms
 from einnet.plan import Plan
-from einnet.symmetry import Signature, Symmetry
-from einnet.terms import pooling_terms
-from einnet.terms.exchange import shared_weights
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
+from einnet.terms.automorphism import shared_weights
 from einnet.terms.term import as_terms
 
 __all__ = ["RecurrentBody", "RecurrentLayer"]

@@ -18,9 +18,10 @@ from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
 from einnet.nn.settings import Settings
 from einnet.nn.typemap import TypeMap
-from einnet.symmetry import Signature, Symmetry, as_symmetry
+from einnet.operations.default_terms import reference_terms
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms import Term
-from einnet.terms.usual import reference_terms
 
 __all__ = ["ReferenceBlock"]
 

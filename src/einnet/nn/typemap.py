@@ -8,7 +8,8 @@ from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import add
 from einnet.nn.linear import EinLinear
 from einnet.nn.masks import Masks
-from einnet.symmetry import Signature, Symmetry
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
 
 __all__ = ["TypeMap"]
 

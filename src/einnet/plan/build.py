@@ -6,7 +6,7 @@ from string import ascii_letters
 from typing import Any
 
 from einnet.plan.cost import Cost
-from einnet.terms.path import live_operands, loop_of, pairs
+from einnet.plan.path import live_operands, loop_of, pairs
 from einnet.terms.term import Term
 
 __all__ = ["Builder", "Step"]

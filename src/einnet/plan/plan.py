@@ -16,10 +16,10 @@ from functools import lru_cache
 from einnet.errors import EinNetError
 from einnet.plan.build import Builder, Step
 from einnet.plan.cost import Cost
+from einnet.plan.path import REPRESENTATIVE_SIZE
 from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms.path import REPRESENTATIVE_SIZE
-from einnet.terms.state import State, Types
 from einnet.terms.term import Term, as_terms
+from einnet.terms.type_set import State, Types
 
 __all__ = ["Plan", "Result", "Step"]
 

@@ -1,15 +1,12 @@
 """What the commands of every task share: messages, the settings of a run, going on with one."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-from rich.console import Console
-
-from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.errors import CheckpointError, EinNetError
+from einnet.tasks.console import say
 from einnet.train.options import Options
 from einnet.train.run import Run
 
@@ -18,34 +15,14 @@ if TYPE_CHECKING:
     from einnet.train.task import Task
 
 __all__ = [
-    "Json",
     "fitted",
     "from_config",
     "interrupted",
     "load_net",
     "prepared",
-    "read_json",
     "run_to_resume",
     "run_to_use",
-    "say",
 ]
-
-Json = Annotated[bool, Parameter(name="--json", negative="")]
-
-
-def read_json(file: Path) -> Any:
-    """The content of a JSON file; raises `DataError` for one that cannot be read."""
-    try:
-        return json.loads(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not JSON: {error}") from None
-
-
-def say(text: str) -> None:
-    """A message beside the results, on standard error; paths are not wrapped, so that they can be copied."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
 
 
 def prepared(task: str, settings: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options]:
@@ -68,7 +45,7 @@ def fitted(
 
     `kind` is the task's class, which names the metric; `how`: see `einnet.train.fit`.
     """
-    from einnet.plots import learning_curve
+    from einnet.plots.figures import learning_curve
     from einnet.tasks.report import CURVE, draw, write_report
     from einnet.train.loop import fit
 

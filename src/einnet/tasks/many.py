@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from einnet.errors import CheckpointError, DataError
 from einnet.files import write_whole
-from einnet.tasks.common import read_json
+from einnet.tasks.console import read_json
 
 __all__ = ["check_conditions", "in_processes", "kept"]
 

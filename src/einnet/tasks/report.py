@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from einnet import pages
-from einnet.tasks.common import say
+from einnet.tasks.console import say
 from einnet.train.run import Run
 
 __all__ = [

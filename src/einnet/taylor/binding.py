@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import ShapeError
-from einnet.symmetry import Signature
+from einnet.signature import Signature
 from einnet.taylor._arrays import as_arrays
 from einnet.taylor.evaluate import Operand
 

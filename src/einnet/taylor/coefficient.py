@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError
-from einnet.patterns import Slots, cycle_types, first_occurrence, row_numbers
+from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
 from einnet.symmetry import Symmetry
 from einnet.taylor._arrays import LETTERS, check_entries, constant, gathered, scatter_add
 from einnet.taylor.evaluate import Operand, contract_patterns, contract_written_out

@@ -19,7 +19,7 @@ from math import factorial
 import numpy as np
 
 from einnet.errors import EinNetError
-from einnet.patterns import Slots, row_numbers
+from einnet.partitions import Slots, row_numbers
 
 __all__ = ["mobius", "zeta"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.symmetry import Signature, as_signature
+from einnet.signature import Signature, as_signature
 from einnet.taylor._arrays import check_flag, check_order, concatenated, constant
 from einnet.taylor.binding import bind, check_sizes, unified
 from einnet.taylor.coefficient import Coefficient

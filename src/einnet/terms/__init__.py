@@ -1,24 +1,8 @@
-"""Terms: einsum operations of a symmetry type, which of them exist, and which a layer needs."""
+"""Terms: einsum operations of a symmetry type, and which of them exist."""
 
-from einnet.terms.closure import Closure, generates
-from einnet.terms.derivation import Derivation
 from einnet.terms.enumeration import all_terms, count_terms
-from einnet.terms.linear import linear_terms
-from einnet.terms.pooling_set import PoolingSet, pooling
-from einnet.terms.state import State
+from einnet.terms.linear_maps import linear_terms
 from einnet.terms.term import Term
-from einnet.terms.usual import pooling_terms
+from einnet.terms.type_set import State
 
-__all__ = [
-    "Closure",
-    "Derivation",
-    "PoolingSet",
-    "State",
-    "Term",
-    "all_terms",
-    "count_terms",
-    "generates",
-    "linear_terms",
-    "pooling",
-    "pooling_terms",
-]
+__all__ = ["State", "Term", "all_terms", "count_terms", "linear_terms"]

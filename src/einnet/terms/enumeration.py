@@ -8,11 +8,11 @@ from math import comb, factorial, prod
 import numpy as np
 
 from einnet.errors import EinNetError, check_number
-from einnet.patterns import Slots, cycle_types, first_occurrence
+from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import spelled
-from einnet.terms.state import State, Types
 from einnet.terms.term import Term
+from einnet.terms.type_set import State, Types
 
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
@@ -30,7 +30,7 @@ def count_terms(types: Types | State, order: int) -> int:
     [15, 117, 877, 6719, 52505]
 
     The mean, over the reorderings of operands of one type, of the number of terms that a reordering
-    keeps (Burnside's lemma); those are the patterns of `einnet.patterns`. Raises `EinNetError` for an
+    keeps (Burnside's lemma); those are the patterns of `einnet.partitions`. Raises `EinNetError` for an
     order below 1, or above 24.
     """
     state, order = State.of(types), check_term_order(order)

@@ -10,7 +10,7 @@ from typing import Any
 
 from einnet.errors import EinNetError, NotationError, check_number
 from einnet.symmetry import Symmetry
-from einnet.terms.smallest import FEW_ORDERS, cells_of, ranks, smallest_order
+from einnet.terms.canonical import FEW_ORDERS, cells_of, ranks, smallest_order
 
 __all__ = ["Term", "as_terms", "cell_orders"]
 

@@ -11,7 +11,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from torch import Tensor
 
 from einnet.errors import CheckpointError
-from einnet.nn.files import read_tensors, write_tensors
+from einnet.io.tensors import read_tensors, write_tensors
 
 __all__ = ["SafetensorsIO"]
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from einnet.errors import DataError, EinNetError, did_you_mean
 from einnet.tasks.arc.grids import PARTS, Puzzle, load, read_file
-from einnet.tasks.common import Json, say
+from einnet.tasks.console import Json, say
 from einnet.train.run import Run
 
 __all__ = ["bench", "train"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import DataError
-from einnet.tasks.common import read_json
+from einnet.tasks.console import read_json
 
 __all__ = ["COLOURS", "LARGEST", "PARTS", "Grid", "Pair", "Puzzle", "load", "read_file"]
 

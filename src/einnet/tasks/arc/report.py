@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from einnet.files import write_whole
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.arc.bench import summary
 from einnet.tasks.arc.grids import Grid, Puzzle
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError, did_you_mean
 from einnet.files import write_whole
-from einnet.tasks.common import Json, say
+from einnet.tasks.console import Json, say
 from einnet.tasks.graphs.data import GraphPair, read_pairs
 from einnet.tasks.graphs.settings import Protocol, Settings
 

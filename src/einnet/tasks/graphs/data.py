@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import DataError
-from einnet.tasks.common import read_json
+from einnet.tasks.console import read_json
 
 __all__ = ["MOST_NODES", "Graph", "GraphPair", "read_family", "read_pairs", "relabelled"]
 

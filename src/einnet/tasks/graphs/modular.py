@@ -15,10 +15,11 @@ from torch import Tensor
 from einnet.errors import EinNetError
 from einnet.nn.execute import expand, run_step
 from einnet.nn.loops import LoopedEinsum, narrow
+from einnet.operations import pooling_terms
 from einnet.plan import Plan, Step
 from einnet.symmetry import Symmetry
 from einnet.tasks.graphs.data import MOST_NODES, Graph
-from einnet.terms import State, pooling_terms
+from einnet.terms import State
 
 __all__ = ["PRIME", "ModularNet"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from einnet.errors import CheckpointError, DataError, EinNetError
-from einnet.tasks.common import Json, fitted, from_config, interrupted, load_net, run_to_resume, run_to_use, say
+from einnet.tasks.common import fitted, from_config, interrupted, load_net, run_to_resume, run_to_use
+from einnet.tasks.console import Json, say
 from einnet.tasks.kg.settings import Settings
 from einnet.train.options import Options
 from einnet.train.run import Run
@@ -186,7 +187,7 @@ def _explain(
     plot: Path | None,
     as_json: bool,
 ) -> int:
-    from einnet.plots import check_picture_name
+    from einnet.plots.figures import check_picture_name
     from einnet.tasks.kg.explain import explained
     from einnet.tasks.kg.explain_report import explanation_picture, print_explanation
 

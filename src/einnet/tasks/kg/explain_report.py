@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from einnet.plots import check_picture_name, pyplot, save_figure
+from einnet.plots.figures import check_picture_name, pyplot, save_figure
 
 if TYPE_CHECKING:
     from einnet.tasks.kg.explain import Deletion, Explanation, Triple

@@ -59,7 +59,7 @@ def relations_picture(net: "EinNet", graph: "KnowledgeGraph", picture: Path) -> 
     """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
     import torch
 
-    from einnet.plots import pyplot, save_figure
+    from einnet.plots.figures import pyplot, save_figure
     from einnet.tasks.kg.evaluate import score_tables
 
     shown = graph.tensor(graph.train, graph.valid)

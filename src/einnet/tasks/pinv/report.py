@@ -7,7 +7,7 @@ import torch
 from rich.table import Table
 
 from einnet.nn import EinNet
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.pinv.task import TEST, error, inverses, matrices, newton_schulz
 
 __all__ = ["PUBLISHED", "measured", "product_picture", "results"]

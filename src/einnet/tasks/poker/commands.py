@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from einnet.tasks.common import Json, fitted, interrupted, load_net, prepared, run_to_use, say
+from einnet.tasks.common import fitted, interrupted, load_net, prepared, run_to_use
+from einnet.tasks.console import Json, say
 from einnet.tasks.poker.hands import card_name, read_hands, winners
 from einnet.tasks.poker.settings import Settings
 from einnet.train.options import Options

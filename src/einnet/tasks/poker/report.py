@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from einnet.nn import EinNet
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.hands import card_name, deals, winners
 from einnet.tasks.poker.task import SEEDS, chosen, encoded
 

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import track
 
 from einnet.errors import EinNetError
-from einnet.tasks.common import Json, fitted, interrupted, prepared, say
+from einnet.tasks.common import fitted, interrupted, prepared
+from einnet.tasks.console import Json, say
 from einnet.tasks.sudoku.boards import Layout, follows_rules, read_file
 from einnet.tasks.sudoku.data import LARGEST, from_file, generated, learned_from
 from einnet.tasks.sudoku.settings import Settings
@@ -196,7 +197,7 @@ def predict(
     _check_positive(depth=depth)
     _check_tries(tries)
     if plot is not None:
-        from einnet.plots import check_picture_name
+        from einnet.plots.figures import check_picture_name
 
         check_picture_name(plot)
     from einnet.tasks.sudoku.predict import read_puzzles, verdicts

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from einnet.plots import pyplot, save_figure
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.sudoku.boards import SYMBOLS, Layout
 
 if TYPE_CHECKING:

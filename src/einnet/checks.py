@@ -1,0 +1,79 @@
+"""Checks of arguments: a wrong type is a `TypeError`, a wrong value an `EinNetError`."""
+
+import operator
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+from einnet.errors import EinNetError, did_you_mean
+
+__all__ = ["check_choice", "check_count", "check_flag", "check_real"]
+
+
+def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
+    """A whole number within bounds, as an `int`; numpy's integers and torch's are whole numbers too.
+
+    >>> import numpy as np
+    >>> check_count(np.int64(16), "heads")
+    16
+    >>> check_count(0, "heads")
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: heads must be 1 or more, got 0
+    >>> check_count(True, "heads")
+    Traceback (most recent call last):
+    TypeError: heads must be a whole number, got True of type bool
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
+    if number < minimum or (maximum is not None and number > maximum):
+        bounds = f"{minimum:,} or more" if maximum is None else f"from {minimum:,} to {maximum:,}"
+        raise EinNetError(f"{name} must be {bounds}, got {number:,}")
+    return number
+
+
+def check_real(value: Any, name: str, *, minimum: float = 0.0, below: float = float("inf")) -> float:
+    """A real number of at least `minimum` and less than `below`, as a `float`.
+
+    >>> check_real(1.5, "dropout", below=1)
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: dropout must be at least 0 and less than 1, got 1.5
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    if not minimum <= value < below:
+        upper = "" if below == float("inf") else f" and less than {below:g}"
+        raise EinNetError(f"{name} must be at least {minimum:g}{upper}, got {value!r}")
+    return float(value)
+
+
+def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
+    """One of some words.
+
+    >>> check_choice("maximum", "reduction", ("sum", "max"))
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: reduction must be 'sum' or 'max', got 'maximum'. Did you mean 'max'?
+    """
+    known = tuple(choices)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r} of type {type(value).__name__}")
+    if value not in known:
+        *first, last = map(repr, known)
+        listing = f"{', '.join(first)} or {last}" if first else last
+        raise EinNetError(f"{name} must be {listing}, got {value!r}.{did_you_mean(value, known)}")
+    return value
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """True or False.
+
+    >>> check_flag("yes", "bias")
+    Traceback (most recent call last):
+    TypeError: bias must be True or False, got 'yes' of type str
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}")
+    return value

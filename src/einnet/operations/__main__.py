@@ -1,0 +1,8 @@
+"""`python -m einnet.operations`: computes the catalogue of minimal sets anew and writes it."""
+
+from einnet.files import write_whole
+from einnet.operations.catalogue import FILE, text
+
+if __name__ == "__main__":
+    with write_whole(FILE) as temporary:
+        temporary.write_text(text())

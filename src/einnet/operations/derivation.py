@@ -1,0 +1,111 @@
+"""`Derivation`: a term as a short program of other terms, which can be run to check itself."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import EinNetError, ShapeError
+from einnet.plan.evaluate import evaluate
+from einnet.terms.term import Term
+from einnet.terms.type_set import State
+
+__all__ = ["Derivation", "DerivationStep"]
+
+Tuple = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DerivationStep:
+    """One operation: the values it reads are the term's operands x1, x2, ..., then the steps y1, y2, ..."""
+
+    term: Term
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How operations compose a term: a program whose last step is the term times a factor.
+
+    >>> from einnet import generates
+    >>> program = generates(["a0b0,a0b0->a0b0"], "a0,a0->a0", ("a", "ab"))    # vectors by way of matrices
+    >>> print(program)
+    a0,a0->a0
+      y1 = a0->a0b0         (x1)
+      y2 = a0->a0b0         (x2)
+      y3 = a0b0,a0b0->a0b0  (y1, y2)
+      y4 = a0b0->a0         (y3)
+      y4 is the term times n_b
+    >>> program.factor, program.steps[2].sources
+    (('b',), ('y1', 'y2'))
+
+    `steps` are the operations in order, what they read named as it is printed. The program may sum
+    an index that no operand holds; `factor` names the class of each such index, and the result is
+    too large by the product of their sizes. Made by `generates`.
+    """
+
+    term: Term
+    steps: tuple[DerivationStep, ...]
+    factor: Tuple
+    state: State
+
+    def __str__(self) -> str:
+        width = max((len(str(s.term)) for s in self.steps), default=0)
+        rows = [f"  y{k} = {s.term!s:<{width}}  ({', '.join(s.sources)})" for k, s in enumerate(self.steps, start=1)]
+        powers = [f"n_{c}" + f"^{n}" * (n > 1) for c, n in sorted(Counter(self.factor).items())]
+        scale = f"  y{len(self.steps)} is the term times {' '.join(powers)}"
+        return "\n".join([str(self.term), *(rows or ["  x1"]), *[scale] * bool(powers)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def run(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
+        """The program's result on arrays; whole numbers stay exact.
+
+        >>> from einnet import generates
+        >>> program = generates(["ab,bc->ac"], "ab,bc,cd->ad", "aa")
+        >>> int(program.run([[2]], [[3]], [[5]])[0, 0])
+        30
+
+        `sizes` gives the classes that no operand has. Raises `ShapeError` where shapes do not fit.
+        """
+        known = self.sizes(operands, sizes)
+        values: dict[str, np.ndarray] = {f"x{k}": np.asarray(x) for k, x in enumerate(operands, start=1)}
+        result = values["x1"]
+        for k, step in enumerate(self.steps, start=1):
+            classes = self.state.classes_of(step.term)
+            by_index = {i: known[c] for i, c in classes.items()}
+            result = values[f"y{k}"] = evaluate(step.term, [values[s] for s in step.sources], by_index)
+        return result
+
+    def expected(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
+        """The term itself on the same arrays, times the factor: what `run` must give."""
+        known = self.sizes(operands, sizes)
+        by_index = {i: known[c] for i, c in self.state.classes_of(self.term).items()}
+        value = evaluate(self.term, [np.asarray(x) for x in operands], by_index)
+        for c in self.factor:
+            value = value * known[c]
+        return value
+
+    def sizes(self, operands: Sequence[Any], given: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The size of each class, from the operands' shapes and from what is given."""
+        types, _ = self.state.types_of(self.term)
+        if len(operands) != len(types):
+            raise ShapeError(f"'{self.term}' has {len(types)} operands, got {len(operands)} arrays")
+        known = dict(given or {})
+        for letter, size in known.items():
+            if isinstance(size, bool) or not isinstance(size, Integral) or size < 0:
+                raise ShapeError(f"sizes gives '{letter}' = {size!r}: a size is a whole number, 0 or more")
+        for k, (x, symmetry) in enumerate(zip(operands, types, strict=True), start=1):
+            shape = np.shape(x)
+            if len(shape) != len(symmetry.axes):
+                raise ShapeError(f"x{k} of type '{symmetry}' has {len(symmetry.axes)} axes, got shape {shape}")
+            for letter, size in symmetry.sizes_of(shape, f"x{k}").items():
+                if known.setdefault(letter, size) != size:
+                    raise ShapeError(f"x{k} has size {size} on axis '{letter}', before it was {known[letter]}")
+        if missing := sorted({c for s in self.steps for c in self.state.classes_of(s.term).values()} - set(known)):
+            raise EinNetError(f"no operand has the class {', '.join(missing)}: pass sizes={{'{missing[0]}': ...}}")
+        return known

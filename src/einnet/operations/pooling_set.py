@@ -1,0 +1,205 @@
+"""`pooling`: the smallest set of einsum operations whose compositions are all einsums up to an order."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from einnet.errors import EinNetError
+from einnet.operations.catalogue import computed, stored
+from einnet.operations.closure import Closure
+from einnet.operations.minimal import generators
+from einnet.operations.recipe import recipe
+from einnet.plan.path import affordable, exponent
+from einnet.symmetry import Symmetry
+from einnet.terms.enumeration import check_term_order
+from einnet.terms.naming import numbered
+from einnet.terms.term import Term
+from einnet.terms.type_set import State, Types
+
+__all__ = ["PoolingSet", "pooling"]
+
+
+@dataclass(frozen=True)
+class PoolingSet:
+    """Pooling operations by their number of operands; made by `pooling`.
+
+    >>> found = pooling("aa", order=5)
+    >>> [str(t) for t in found.by_order[2]]
+    ['ab,ab->ab', 'ab,bc->ac']
+    >>> len(found), found.terms[-1].order         # it is a sequence of terms, those of order 1 first
+    (7, 5)
+    """
+
+    state: State
+    order: int
+    method: str
+    by_order: Mapping[int, tuple[Term, ...]]  # order 1: generators; an order at which nothing is needed: ()
+    stages: Mapping[int, tuple[int, ...]]  # of the recipe: the number of terms after each step
+    targets: State | None = None  # the types of the einsums that are generated, if not all of the state
+    left_out: tuple[Term, ...] = ()  # what costs more than `max_exponent` allows
+    max_exponent: int | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.state, self.order, self.method, self.terms))
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The type, where there is one."""
+        if self.state.several:
+            raise EinNetError(f"this PoolingSet has the types {self.state}: use .state")
+        return self.state.types[0]
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All operations, those of order 1 first."""
+        return tuple(self)
+
+    def __iter__(self) -> Iterator[Term]:
+        return (t for terms in self.by_order.values() for t in terms)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_order.values()))
+
+    def __str__(self) -> str:
+        """The lookup table of the type.
+
+        >>> print(pooling("ab", order=3))
+        ab: 5 operations generate every einsum up to order 3
+        1  ab->ab  ab->cb  ab->ac
+        2  ab,ab->ab
+        3  ab,cb,cd->ad
+        """
+        what = "are kept by the recipe" if self.method == "recipe" else "generate every einsum"
+        if self.max_exponent is not None:
+            what = f"cost n^{self.max_exponent} at most, of those that {what}"
+        if self.targets is not None:
+            what += f" of {self.targets}"
+        lines = [f"{self.state}: {len(self)} operations {what} up to order {self.order}"]
+        for k, terms in self.by_order.items():
+            steps = f"  after each step: {', '.join(map(str, self.stages[k]))}" if k in self.stages else ""
+            dropped = any(t.order == k for t in self.left_out)
+            lines.append(f"{k}  {'  '.join(map(str, terms)) or ('none kept' if dropped else 'none needed')}{steps}")
+        if self.left_out:
+            lines.append("left out: " + ", ".join(f"{t} (n^{exponent(t)})" for t in self.left_out))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def pooling(
+    types: Types | State,
+    order: int,
+    method: str = "minimal",
+    *,
+    targets: Types | State | None = None,
+    max_exponent: int | None = None,
+) -> PoolingSet:
+    """The set of pooling operations of a type, or of a state of several types, up to an order.
+
+    >>> found = pooling("aaH", order=5)
+    >>> [str(t) for k in (2, 3, 4, 5) for t in found.by_order[k]]
+    ['ab,ab->ab', 'ab,bc->ac', 'ab,ac,bc,bd,cd->ad']
+    >>> print(pooling("ab; a->b", order=4))
+    ab; a->b: 4 operations generate every einsum up to order 4
+    1  ab->ab  ab->cd  ab->ac
+    2  ab,ab->ab
+    3  none needed
+    4  none needed
+
+    Without what costs more than a matrix product:
+
+    >>> print(pooling("aa", order=5, max_exponent=3))
+    aa: 6 operations cost n^3 at most, of those that generate every einsum up to order 5
+    1  ab->ab  aa->aa  ab->ba  ab->ac
+    2  ab,ab->ab  ab,bc->ac
+    3  none needed
+    4  none needed
+    5  none kept
+    left out: ab,ac,bc,bd,cd->ad (n^4)
+
+    Matrices with two relations beside them, for einsums of matrices only:
+
+    >>> found = pooling(("ab", "aa", "bb"), order=6, targets="ab")
+    >>> [len(found.by_order[k]) for k in (2, 3, 4, 5, 6)]
+    [7, 0, 0, 0, 0]
+
+    >>> pooling("aa", order=4, method="recipe").stages[4]
+    (6719, 6719, 1436, 144, 50)
+
+    The minimal set is graded by order. Order 1 has generators of all order-1 operations (swaps,
+    diagonals, sums); each higher order has one representative of each largest term that no terms of
+    lower order compose. Nothing is kept at an order that lower orders give, and constants do not
+    count. With `targets`, only what the einsums of these types need is kept.
+
+    Linear mixing and residuals make no composition of a term that is none (theorem 2), so the set is
+    also what a network of such layers needs.
+
+    Args:
+        types: a type, or several over the same classes; feature axes do not matter.
+        order: the largest number of operands, 1 or more.
+        method: "minimal", or "recipe" for the steps of the source text (see `recipe`), which leave more.
+        targets: of a state of several types, those of the operands and the output of the einsums wanted.
+        max_exponent: keep operations whose plan costs at most n^e for axes of size n; see `left_out`.
+            Order 1 is always kept.
+
+    Raises `NotationError` for types that cannot be read, `EinNetError` for other wrong arguments.
+
+    Source: docs/pooling.md, theorems 1 to 4.
+    """
+    state, order = State.of(types), check_term_order(order)
+    wanted = None if targets is None else _wanted(targets, state)
+    stages: dict[int, tuple[int, ...]] = {}
+    if method == "recipe":
+        by_order, stages = _by_recipe(state, order, wanted)
+    elif method == "minimal":
+        by_order = _minimal(state, order) if wanted is None else _needed(state, wanted, order)
+    else:
+        raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
+    kept, left_out = affordable([t for terms in by_order.values() for t in terms], max_exponent)
+    by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
+    return PoolingSet(state, order, method, by_order, stages, wanted, left_out, max_exponent)
+
+
+def _by_recipe(
+    state: State, order: int, targets: State | None
+) -> tuple[dict[int, tuple[Term, ...]], dict[int, tuple[int, ...]]]:
+    if state.several or targets is not None:
+        raise EinNetError(f"the recipe knows one type and no targets; the state {state} has {len(state.types)}")
+    found = {k: recipe(state.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
+    return {k: found[k][0] for k in sorted(found)}, {k: found[k][1] for k in sorted(found)}
+
+
+def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
+    known = stored(state)
+    found = {k: known[k] if k in known else computed(state, k) for k in range(order, 0, -1)}  # too high: refused first
+    return dict(reversed(found.items()))
+
+
+def _wanted(targets: Types | State, state: State) -> State:
+    wanted = State.of(targets)
+    if foreign := [t for t in wanted.types if str(t) not in map(str, state.types)]:
+        raise EinNetError(f"the target '{foreign[0]}' is none of the types of the state {state}")
+    return wanted
+
+
+def _needed(state: State, targets: State, order: int) -> dict[int, tuple[Term, ...]]:
+    """The smallest part of the state's minimal set that generates all einsums of the targets.
+
+    It is enough that it generates the targets' own minimal set. Of the state's operations, those of
+    higher order are taken only once lower ones do not do; then each that the others make up for is
+    left out, the highest order first.
+    """
+    goals = [
+        numbered(t, targets) if state.several else t
+        for k, terms in _minimal(targets, order).items() if k > 1 for t in terms
+    ]  # fmt: skip
+    chosen: list[Term] = []
+    for k in range(2, order + 1):
+        if all(map(Closure(chosen, state).__contains__, goals)):
+            break
+        chosen += _minimal(state, k)[k]
+    for op in reversed(list(chosen)):
+        rest = [t for t in chosen if t is not op]
+        if all(map(Closure(rest, state).__contains__, goals)):
+            chosen = rest
+    return {k: tuple(t for t in chosen if t.order == k) if k > 1 else generators(state) for k in range(1, order + 1)}

@@ -1,0 +1,83 @@
+"""The term of a hypergraph with the first operands over all namings of its indices."""
+
+from collections.abc import Iterator
+from itertools import product
+from string import ascii_letters
+
+from einnet.operations.hypergraph import Structure, orders_of_groups
+from einnet.symmetry import Symmetry
+from einnet.terms.term import Term
+from einnet.terms.type_set import State
+
+__all__ = ["smallest_term"]
+
+
+def smallest_term(structure: Structure, root: int, state: State) -> Term:
+    """The term whose output is this edge, with the first operands over all namings, the output's first index a.
+
+    Operands are placed one by one. Of the ways to do so those with the smallest text are kept: an
+    index that has no name yet gets the next one, but the first is kept for the output.
+    """
+    types = [_type_of(structure, e, state) for e in structure.edges]
+    ways = [
+        (frozenset([root]), {first: _name(0, structure.classes[first], 0, state)})
+        for first in _firsts(structure, root, types[root])
+    ] or [(frozenset([root]), {})]
+    operands: list[tuple[str, ...]] = []
+    for _ in range(len(structure.edges) - 1):
+        found: dict[tuple[str, ...], list[tuple[frozenset[int], dict[int, str]]]] = {}
+        for used, names in ways:
+            for k in set(range(len(structure.edges))) - used:
+                for tup, longer in _spellings(structure, k, types[k], names, state):
+                    found.setdefault(tup, []).append((used | {k}, longer))
+        smallest = min(found)
+        operands.append(smallest)
+        ways = list({(used, tuple(sorted(n.items()))): (used, n) for used, n in found[smallest]}.values())
+    outputs = [t for _, names in ways for t, _ in _spellings(structure, root, types[root], names, state)]
+    return Term.of(operands, min(outputs))
+
+
+def _type_of(structure: Structure, edge: tuple[int, ...], state: State) -> Symmetry:
+    counts = structure.counts(edge)
+    return next(t for t, shape in zip(state.types, state.shapes, strict=True) if counts <= shape)
+
+
+def _firsts(structure: Structure, root: int, symmetry: Symmetry) -> list[int]:
+    """The indices that may stand first in the output."""
+    letter = symmetry.axes[0] if symmetry.axes else None
+    return [v for v in structure.edges[root] if structure.classes[v] == letter]
+
+
+def _name(number: int, letter: str, same: int, state: State) -> str:
+    return f"{letter}{same}" if state.several else ascii_letters[number]
+
+
+def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
+    """The indices in groups whose members are in the same edges: their order makes no difference."""
+    groups: dict[tuple, list[int]] = {}
+    for v in indices:
+        places = (v,) if v in structure.parents else tuple(k for k, e in enumerate(structure.edges) if v in e)
+        groups.setdefault((v in structure.parents, places), []).append(v)
+    return list(groups.values())
+
+
+def _spellings(
+    structure: Structure, k: int, symmetry: Symmetry, names: dict[int, str], state: State
+) -> Iterator[tuple[tuple[str, ...], dict[int, str]]]:
+    """The tuple of an edge in each naming of its new indices, and the names then; indices of a class in order."""
+    edge = structure.edges[k]
+    rank, indices = len(symmetry.axes), len(structure.classes)
+    have = {c: [v for v in edge if structure.classes[v] == c] for c in symmetry.classes}
+    for place, letter in enumerate(symmetry.axes):  # an axis of no use has an index of its own
+        if len(have[letter]) < symmetry.multiplicity(letter):
+            have[letter].append(indices + k * rank + place)
+    new = [orders_of_groups(_twins(structure, [v for v in have[c] if v not in names])) for c in symmetry.classes]
+    for chosen in product(*new):
+        longer = dict(names)
+        queue = {c: list(vs) for c, vs in zip(symmetry.classes, chosen, strict=True)}
+        for place, letter in enumerate(symmetry.axes):
+            if queue[letter] and symmetry.axes[place:].count(letter) <= len(queue[letter]):
+                same = sum(n[0] == letter for n in longer.values())
+                longer[queue[letter].pop(0)] = _name(len(longer), letter, same, state)
+        sides = {c: sorted(longer[v] for v in vs) for c, vs in have.items()}
+        yield tuple(sides[c].pop(0) for c in symmetry.axes), longer

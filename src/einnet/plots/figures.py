@@ -1,0 +1,230 @@
+"""Pictures: learning curves, what the pooling operations do, which coefficients are shared."""
+
+import csv
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import EinNetError
+from einnet.files import write_whole
+from einnet.operations import pooling_terms
+from einnet.symmetry import Symmetry
+from einnet.taylor import Panel, Series
+from einnet.terms import Term
+
+__all__ = ["check_picture_name", "learning_curve", "pooling_picture", "pyplot", "save_figure", "sharing_picture"]
+
+SUFFIXES = (".svg", ".png", ".pdf")
+LEGEND = 24  # entries of a legend
+DISTINCT = 20  # colours that are told apart without numbers
+MAX_CELLS = 250_000
+
+
+def learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
+    """Draws the loss and the validation metric of a run's log.csv over the steps, the best value marked.
+
+    The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
+    """
+    plt = pyplot()
+    with log.open(newline="") as f:
+        rows = list(csv.DictReader(f))
+    steps = [int(r["step"]) for r in rows]
+    losses, values = ([float(r[name]) for r in rows] for name in ("loss", metric))
+    figure, left = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    left.plot(steps, losses, color="tab:gray", linestyle="dashed")
+    left.set(xlabel="step", ylabel="training loss (dashed)", yscale="log" if min(losses) > 0 else "linear")
+    right = left.twinx()
+    right.plot(steps, values, color="tab:blue", marker=".")
+    if not higher_is_better and min(values) > 0:
+        right.set_yscale("log")
+    right.set_ylabel(f"valid {metric}", color="tab:blue", parse_math=False)
+    best = (max if higher_is_better else min)(range(len(values)), key=values.__getitem__)
+    right.plot(steps[best], values[best], "o", color="tab:blue")
+    best_one = f"best valid {metric}: {values[best]:.4g}, step {steps[best]}"
+    right.set_title(best_one, fontsize=9, color="tab:blue", parse_math=False)
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def pooling_picture(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
+    """Draws what each pooling operation of a type of one or two axes makes of random tensors; usually the default ones.
+
+    Each column is one operation: its operands above, its result below.
+    """
+    import torch
+
+    from einnet.nn import EinPool
+
+    check_picture_name(picture)
+    if len(symmetry.axes) not in (1, 2):
+        raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
+    plt = pyplot()
+    sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
+    shape = [sizes[c] for c in symmetry.axes]
+    terms = pooling_terms(symmetry) if terms is None else terms
+    most = max(t.order for t in terms)
+    generator = torch.Generator().manual_seed(1)
+    grid = {"nrows": most + 1, "ncols": len(terms), "squeeze": False, "layout": "constrained"}
+    figure, panels = plt.subplots(**grid, figsize=(1.5 * len(terms), 1.6 * (most + 1)))
+    for panel in panels.flat:
+        panel.set_axis_off()
+    for column, term in enumerate(terms):
+        operands = torch.randn(*shape, term.order, generator=generator)
+        result = EinPool([term], symmetry)(operands)[..., 0]
+        for row, value in enumerate([*operands.unbind(-1), *[None] * (most - term.order), result]):
+            panel = panels[row][column]
+            if value is not None:
+                limit = float(value.abs().max()) or 1.0
+                panel.imshow(value.reshape(shape[0], -1).numpy(), cmap="RdBu", vmin=-limit, vmax=limit)
+            if row == 0:
+                panel.set_title(str(term), family="monospace", fontsize=9)
+    panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)
+    panels[most][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[most][0].transAxes)
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def sharing_picture(series: Series, picture: Path | str) -> None:
+    """Draws which parameter sits at each entry of the coefficients of order 0, 1 and 2.
+
+    One colour for each free parameter. A matrix has the output and the operand, or the two operands,
+    as rows and columns; at order 2 there is a matrix for each entry of the output. The legend names
+    a parameter by the contraction with the same indices (for a group given by generators, by the
+    first entry of its orbit); different letters stand for different indices there.
+    """
+    if not isinstance(series, Series):
+        raise EinNetError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
+    check_picture_name(picture)
+    panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
+    for panel in panels:
+        if panel.sharing.size > MAX_CELLS:
+            raise EinNetError(
+                f"a picture shows up to {MAX_CELLS:,} entries, {panel.title} has {panel.sharing.size:,}: "
+                "choose smaller sizes"
+            )
+    matrices = [_as_matrix(panel) for panel in panels]
+    cell = min(0.28, 9 / max(m.shape[1] for m in matrices), 8 / max(len(m) for m in matrices))  # inches
+    legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
+    widths = [max(2.0, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
+    below = max(cell * len(m) + 0.17 * rows for m, (rows, _, _) in zip(matrices, legends, strict=True)) + 0.2
+    plt = pyplot()
+    figure = plt.figure(figsize=(max(sum(widths), 0.075 * len(series.heading)), below + 0.9))
+    figure.text(0.02, 1 - 0.12 / (below + 0.9), series.heading, fontsize=9, va="top")
+    left = 0.0
+    for panel, matrix, width, (_, columns, _) in zip(panels, matrices, widths, legends, strict=True):
+        area = (left / figure.get_figwidth(), 0, width / figure.get_figwidth(), below / (below + 0.9))
+        axis = figure.add_axes(area)
+        middle = (matrix.shape[1] - 1) / 2
+        axis.set(xlim=(middle - width / cell / 2, middle + width / cell / 2), ylim=(below / cell - 0.5, -0.5))
+        _draw_panel(axis, panel, matrix, columns)
+        left += width
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def _legend_shape(panel: Panel, width: float) -> tuple[int, int, float]:
+    """Rows, columns, and a column's width in inches."""
+    shown = _legend_names(panel)
+    entries, column = len(shown), 0.45 + 0.062 * max(map(len, shown))
+    columns = max(1, min(int(width / column), -(-entries // 4)))
+    return -(-entries // columns), columns, column
+
+
+def _legend_names(panel: Panel) -> list[str]:
+    """The names, numbered where colours alone would be hard to tell apart, cut where there are many."""
+    names = panel.names
+    if len(names) > DISTINCT:
+        names = [f"{k} {name}" for k, name in enumerate(names)]
+    return names if len(names) <= LEGEND + 3 else [*names[:LEGEND], f"... {len(names) - LEGEND:,} more"]
+
+
+def _as_matrix(panel: Panel) -> np.ndarray:
+    """The parameter numbers as a matrix; NaN separates the matrices of different output entries."""
+    output, *operands = panel.shapes
+    if len(operands) == 2:
+        outer = (1, *output) if len(output) < 2 else output
+        blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), prod(operands[0]), prod(operands[1])).astype(float)
+        padded = np.pad(blocks, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+        rows, columns, height, width = padded.shape
+        return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
+    if output and operands:
+        rows = prod(output)
+    else:  # one tensor alone: its first axis against the others; operands of one axis lie, outputs stand
+        (shape,) = [s for s in panel.shapes if s] or [(1,)]
+        rows = 1 if operands and len(shape) == 1 else shape[0]
+    return panel.sharing.reshape(rows, -1).astype(float)
+
+
+def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int) -> None:
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    rows, columns = matrix.shape
+    colours = _colours(len(panel.names))
+    look = {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": len(colours) - 0.5, "interpolation": "nearest"}
+    axis.imshow(matrix, aspect="auto", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), zorder=0, **look)
+    if max(rows, columns) <= 60:
+        axis.vlines(np.arange(columns + 1) - 0.5, -0.5, rows - 0.5, color="white", linewidth=0.6)
+        axis.hlines(np.arange(rows + 1) - 0.5, -0.5, columns - 0.5, color="white", linewidth=0.6)
+    axis.set_axis_off()
+    free = f"{len(panel.names):,} free of {panel.sharing.size:,}"
+    axis.set_title("\n".join([panel.title, _what(panel.shapes), free]), fontsize=8)
+    if len(panel.names) > DISTINCT and matrix.size <= 2500:
+        for (row, column), number in np.ndenumerate(matrix):
+            if not np.isnan(number):
+                dark = np.dot(colours[int(number)][:3], (0.3, 0.59, 0.11)) < 0.45
+                ink = "white" if dark else "black"
+                axis.text(column, row, int(number), fontsize=4.5, ha="center", va="center", color=ink)
+    names = _legend_names(panel)
+    handles = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=False)]
+    if names[-1].startswith("..."):
+        handles[-1] = Patch(alpha=0, label=names[-1])
+    place = {"loc": "upper center", "bbox_to_anchor": ((columns - 1) / 2, rows - 0.5), "bbox_transform": axis.transData}
+    style = {"frameon": False, "handlelength": 1.2, "columnspacing": 1.2, "prop": {"family": "monospace", "size": 7}}
+    axis.legend(handles=handles, ncols=legend_columns, **place, **style)
+
+
+def _what(shapes: tuple[tuple[int, ...], ...]) -> str:
+    """Rows and columns of a panel's matrix, y the output and x the operands."""
+    if len(shapes) == 1:
+        return "y"
+    if len(shapes) == 2:
+        return "rows y, columns x" if shapes[0] else "x"
+    return "rows x, columns x, a block for each y" if shapes[0] else "rows x, columns x"
+
+
+def _colours(number: int) -> list[Any]:
+    """Up to 20 colours from matplotlib's qualitative maps; more are spread over hue and shade."""
+    from matplotlib import colormaps
+    from matplotlib.colors import hsv_to_rgb
+
+    if number <= DISTINCT:
+        return list(colormaps["tab10" if number <= 10 else "tab20"].colors[:number])  # type: ignore[attr-defined]
+    k = np.arange(number)
+    shades = np.stack([k * 0.618034 % 1, 0.45 + 0.5 * (k // 2 % 2), 0.95 - 0.35 * (k % 3) / 2], 1)
+    return list(hsv_to_rgb(shades))
+
+
+def check_picture_name(picture: Path | str) -> None:
+    """Raises for a file name whose suffix is of no kind of picture."""
+    if Path(picture).suffix not in SUFFIXES:
+        raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
+
+
+def save_figure(figure: Any, picture: Path | str) -> None:
+    picture = Path(picture)
+    with write_whole(picture) as temporary:
+        figure.savefig(temporary, dpi=150, metadata={"Date": None} if picture.suffix == ".svg" else None)
+
+
+def pyplot():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "einnet"  # the same picture is the same file
+    import matplotlib.pyplot as plt
+
+    return plt

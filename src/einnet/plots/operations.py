@@ -1,0 +1,127 @@
+"""Pooling operations as small graphs: indices are nodes, operands are edges, the output's indices are ringed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import cos, pi, sin
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from einnet.operations import PoolingSet
+from einnet.plots.figures import check_picture_name, pyplot, save_figure
+from einnet.terms import State, Term
+
+__all__ = ["operations_picture"]
+
+COLUMNS = 6
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2")
+INK, OUTPUT = "#444444", "#c0392b"
+
+
+def operations_picture(found: PoolingSet, picture: Path | str, most: int | None = None) -> None:
+    """Draws each operation of a set, or the first `most` of each order: a row of small graphs for each order.
+
+    A node is an index, coloured by its class. A line is an operand, its arrow from the first to the
+    second index where both are of one class; a loop is an operand that holds an index twice, a square
+    with a line to each index one with three indices or more. The indices of the output are ringed in
+    red and joined by a dashed red line.
+    """
+    check_picture_name(picture)
+    rows = [
+        (f"order {k}" if start == 0 else "", terms[:most][start : start + COLUMNS])
+        for k, terms in found.by_order.items()
+        for start in range(0, len(terms[:most]), COLUMNS)
+    ]
+    plt = pyplot()
+    columns = max([len(terms) for _, terms in rows], default=1)
+    longest = max((len(str(t)) for t in found), default=1)
+    width = max(1.8, 0.075 * longest + 0.2)
+    figure, panels = plt.subplots(
+        max(len(rows), 1), columns, squeeze=False, figsize=(width * columns + 0.7, 1.9 * max(len(rows), 1) + 0.5)
+    )
+    figure.subplots_adjust(left=0.6 / (width * columns + 0.7), right=1, top=1 - 0.5 / (1.9 * len(rows) + 0.5), bottom=0)
+    figure.text(0.01, 0.99, _title(found), fontsize=9, va="top")
+    for panel in panels.flat:
+        panel.set_axis_off()
+        panel.set(xlim=(-1.7, 1.7), ylim=(-1.6, 1.75), aspect="equal")
+    for (name, terms), line in zip(rows, panels, strict=False):
+        line[0].text(-0.25, 0.5, name, rotation=90, va="center", fontsize=8, transform=line[0].transAxes)
+        for term, panel in zip(terms, line, strict=False):
+            draw_term(panel, term, found.state)
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def _title(found: PoolingSet) -> str:
+    return str(found).partition("\n")[0]
+
+
+def draw_term(panel: Any, term: Term, state: State) -> None:
+    """One operation on a matplotlib axis that shows the square from -1.6 to 1.6."""
+    classes = state.classes_of(term)
+    at = _positions(term)
+    for edge, times in Counter(term.operands).items():
+        for k in range(times):
+            _draw_edge(panel, edge, at, classes, bend=(k - (times - 1) / 2) * 0.5)
+    beside = any(set(term.output) == set(t) for t in term.operands)
+    _draw_edge(panel, term.output, at, classes, bend=0.35 + 0.25 * term.order if beside else 0.0, output=True)
+    colour = {c: COLOURS[k % len(COLOURS)] for k, c in enumerate(state.classes)}
+    for index, (x, y) in at.items():
+        if index in term.output:
+            panel.plot(x, y, "o", markersize=17, markerfacecolor="white", markeredgecolor=OUTPUT, markeredgewidth=1.4)
+        panel.plot(x, y, "o", markersize=12, color=colour[classes[index]])
+        panel.text(x, y, index, ha="center", va="center", color="white", fontsize=7)
+    panel.set_title(str(term), family="monospace", fontsize=7, y=0.98, va="top")
+
+
+def _positions(term: Term) -> dict[str, tuple[float, float]]:
+    """The indices on a circle, those of the output left and right where there are two."""
+    indices = list(term.indices)
+    if len(indices) == 1:
+        return {indices[0]: (0.0, 0.0)}
+    first = list(dict.fromkeys(term.output))[:1] or indices[:1]
+    last = [i for i in dict.fromkeys(term.output) if i not in first][-1:]
+    others = [i for i in indices if i not in first and i not in last]
+    half = (len(others) + 1) // 2
+    around = [*first, *others[:half], *last, *others[half:][::-1]]
+    if len(around) == 2:
+        return dict(zip(around, [(-1.0, 0.0), (1.0, 0.0)], strict=True))
+    return {i: (-cos(2 * pi * k / len(around)), sin(2 * pi * k / len(around))) for k, i in enumerate(around)}
+
+
+def _draw_edge(
+    panel: Any, edge: Sequence[str], at: dict, classes: dict[str, str], *, bend: float, output: bool = False
+) -> None:
+    """A line between the indices of a tuple, a loop, or a square with a line to each of them."""
+    distinct = list(dict.fromkeys(edge))
+    colour, style = (OUTPUT, (0, (3, 2))) if output else (INK, "solid")
+    if len(distinct) >= 3:
+        x = np.mean([at[i][0] for i in distinct]) + 0.7 * bend
+        y = np.mean([at[i][1] for i in distinct]) - 0.25 * bend
+        while any(abs(x - line.get_xdata()[0]) + abs(y - line.get_ydata()[0]) < 0.2 for line in _squares(panel)):
+            y -= 0.25
+        for i in distinct:
+            panel.plot([x, at[i][0]], [y, at[i][1]], color=colour, linestyle=style, linewidth=1.0, zorder=1)
+        panel.plot(x, y, "s", markersize=5, color=colour, markerfacecolor="white" if output else colour)
+    elif len(distinct) == 2:
+        joint = classes[distinct[0]] == classes[distinct[1]]
+        look = {"arrowstyle": "-|>" if joint else "-", "color": colour, "linestyle": style, "linewidth": 1.2}
+        look |= {"shrinkA": 9, "shrinkB": 9, "connectionstyle": f"arc3,rad={bend}"}
+        panel.annotate("", xy=at[distinct[1]], xytext=at[distinct[0]], arrowprops=look)
+    elif distinct and not (output and len(edge) == 1):
+        x, y = at[distinct[0]]
+        radius = 0.3 + 0.35 * abs(bend)
+        turn = np.linspace(0, 2 * pi, 40)
+        panel.plot(
+            x + radius * np.cos(turn) * 0.8,
+            y + 0.32 + radius * np.sin(turn),
+            color=colour,
+            linestyle=style,
+            linewidth=1.2,
+        )
+
+
+def _squares(panel: Any) -> list[Any]:
+    """What stands for the edges of three indices or more drawn so far."""
+    return [line for line in panel.lines if line.get_marker() == "s"]

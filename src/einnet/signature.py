@@ -1,0 +1,167 @@
+"""Signatures: the types of a function's inputs and output, `inputs -> output; dependencies`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import InitVar, dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from einnet._notation import check_letters, parse_axes, split_dependencies
+from einnet.errors import EinNetError, NotationError
+from einnet.symmetry import GroupElement, Symmetry, as_symmetry
+
+__all__ = ["Signature", "as_signature", "as_types", "state_of", "with_features"]
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """The types of a function's inputs and output: `inputs -> output; dependencies`.
+
+    >>> Signature("aH, aaH -> aH").inputs
+    (Symmetry('aH'), Symmetry('aaH'))
+    >>> Signature("aaH")                        # a bare type: the same in and out
+    Signature('aaH -> aaH')
+    >>> Signature("abcH -> aH; a->b").dependencies
+    (('a', 'b'),)
+    """
+
+    text: InitVar[str]
+    inputs: tuple[Symmetry, ...] = field(init=False)
+    output: Symmetry = field(init=False)
+    dependencies: tuple[tuple[str, str], ...] = field(init=False)
+
+    def __post_init__(self, text: str) -> None:
+        head, dependencies = split_dependencies(text)
+        left, arrow, right = head.partition("->")
+        if "->" in right:
+            at = len(left) + 2 + right.index("->")
+            raise NotationError(
+                "a signature has one arrow", text, at, at + 2, "Dependencies such as 'a->b' come after a semicolon."
+            )
+        if "," in right:
+            raise NotationError("a signature has one output", text, len(left) + 2 + right.index(","))
+        spans = _parts(left)
+        output = (len(left) + 2, len(head)) if arrow else spans[-1]
+        if not arrow and len(spans) > 1:
+            raise NotationError(
+                "several inputs need an output",
+                text,
+                len(head.rstrip()) - 1,
+                hint="Add '-> ' and the type of the output.",
+            )
+        parsed = [parse_axes(text, *span)[0] for span in [*spans, output]]
+        check_letters(text, dependencies, {x for axes in parsed for x in axes})
+        set_ = object.__setattr__
+        set_(self, "inputs", tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans))
+        set_(self, "output", Symmetry._part(text, output[0], output[1], dependencies))
+        set_(self, "dependencies", tuple((d.parent, d.child) for d in dependencies))
+
+    @classmethod
+    def of(cls, inputs: Iterable[Symmetry], output: Symmetry) -> "Signature":
+        """The signature of these types, whose letters are taken as they are."""
+        types = [*inputs, output]
+        found = dict.fromkeys(d for t in types for d in t.dependencies)
+        heads = [str(t).partition(";")[0] for t in types]
+        tail = "; " + ", ".join(f"{p}->{c}" for p, c in found) if found else ""
+        return cls(", ".join(heads[:-1]) + " -> " + heads[-1] + tail)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The different letters of all types, in order of first occurrence."""
+        return tuple(dict.fromkeys(x for t in (*self.inputs, self.output) for x in t.axes))
+
+    def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
+        """A uniformly random element of the group that acts on all inputs and the output.
+
+        `rng` is a numpy generator, a seed, or None. `sizes` gives the size of each class; of a
+        dependent class, the (padded) size of one list.
+        """
+        return GroupElement.random(self.classes, self.dependencies, sizes, rng)
+
+    def __str__(self) -> str:
+        def head(t: Symmetry) -> str:
+            return str(t).partition(";")[0]
+
+        tail = ", ".join(f"{p}->{c}" for p, c in self.dependencies)
+        left = ", ".join(map(head, self.inputs))
+        return f"{left} -> {head(self.output)}".strip() + (f"; {tail}" if tail else "")
+
+    def __repr__(self) -> str:
+        return f"Signature({str(self)!r})"
+
+    def _key(self) -> tuple:
+        name = {letter: i for i, letter in enumerate(self.classes)}
+        types = [(tuple(name[x] for x in t.axes), t.features) for t in (*self.inputs, self.output)]
+        return tuple(types), frozenset((name[p], name[c]) for p, c in self.dependencies)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Signature) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def state_of(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
+    """The smallest type in which every input fits, and the output's axes that some input has.
+
+    >>> state_of(Signature("aH, aaH -> H")), state_of(Signature("aH -> abH"))
+    (Symmetry('aaH'), Symmetry('aH'))
+    """
+    held = {c for t in signature.inputs for c in t.axes}
+    if given is not None:
+        chosen = as_symmetry(given)
+        if foreign := [c for c in chosen.classes if c not in held]:
+            raise EinNetError(f"the state '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has")
+        state = Symmetry.of(chosen.axes, signature.dependencies)
+        if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
+            raise EinNetError(f"the state '{chosen}' has other dependencies than the signature '{signature}'")
+        return state
+    need: Counter[str] = Counter()
+    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
+        need |= Counter(axes)
+    for symmetry in (*signature.inputs, signature.output):
+        if Counter(symmetry.axes) == need:
+            return symmetry
+    axes = [c for c in signature.classes if c in held for _ in range(need[c])]
+    try:
+        return Symmetry.of(axes, signature.dependencies)
+    except NotationError as error:
+        raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
+
+
+def as_types(text: str) -> tuple[Symmetry, ...]:
+    """Several types over the same classes: 'ab, aa', with dependencies after a semicolon as in a signature."""
+    head, dependencies = split_dependencies(text)
+    if "," not in head:
+        return (Symmetry(text),)
+    spans = _parts(head)
+    check_letters(text, dependencies, {x for span in spans for x in parse_axes(text, *span)[0]})
+    return tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans)
+
+
+def _parts(head: str) -> list[tuple[int, int]]:
+    """Where the parts between commas start and stop."""
+    spans, start = [], 0
+    for part in head.split(","):
+        spans.append((start, start + len(part)))
+        start += len(part) + 1
+    return spans
+
+
+def as_signature(signature: Signature | str) -> Signature:
+    """A signature, given as such or in its notation."""
+    if isinstance(signature, Signature):
+        return signature
+    return _parsed(signature) if isinstance(signature, str) else Signature(signature)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Signature:
+    return Signature(text)
+
+
+def with_features(signature: Signature | str) -> Signature:
+    """The signature with H on every type: networks always have a feature axis."""
+    parsed = as_signature(signature)
+    types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
+    return Signature.of(types[:-1], types[-1])

@@ -1,8 +1,0 @@
-"""`python -m einnet.terms`: computes the catalogue of minimal sets anew and writes it."""
-
-from einnet.files import write_whole
-from einnet.terms.catalogue import FILE, text
-
-if __name__ == "__main__":
-    with write_whole(FILE) as temporary:
-        temporary.write_text(text())

@@ -1,0 +1,149 @@
+"""`State`: the types of the tensors that a layer works on, one or several over the same classes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from einnet.errors import EinNetError, NotationError
+from einnet.signature import as_types
+from einnet.symmetry import Symmetry, as_symmetry
+from einnet.terms.term import Term
+
+__all__ = ["State", "Types"]
+
+Types = Symmetry | str | Sequence[Symmetry | str]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """One type, or several whose letters name the same classes; feature axes are left aside.
+
+    In a state of several types an index of a term is written with its class and a number, unless
+    the tuples' lengths leave only one reading. Raises `EinNetError` for types in which a class has
+    different parents.
+
+    >>> state = State.of(("aH", "aaH"))
+    >>> print(state)
+    a, aa
+    >>> state.types_of(Term("a,ab->b"))           # messages along the edges of a graph
+    ((Symmetry('a'), Symmetry('aa')), Symmetry('a'))
+    >>> State.of(("ab", "aa", "bb")).types_of(Term("a0b0,a1b0->a0a1"))
+    ((Symmetry('ab'), Symmetry('ab')), Symmetry('aa'))
+    """
+
+    types: tuple[Symmetry, ...]
+
+    @classmethod
+    def of(cls, types: "Types | State") -> "State":
+        """A state from a type, from several, or from their notation: 'ab', ('a', 'aa'), 'ab, a; a->b'."""
+        if isinstance(types, State):
+            return types
+        if isinstance(types, str):
+            given = as_types(types)
+        elif not isinstance(types, Symmetry | Sequence):
+            raise EinNetError(f"expected a type such as 'ab', or several, got {types!r}")
+        else:
+            given = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
+        if not given:
+            raise EinNetError("a state needs at least one type, such as 'ab' or ('a', 'aa')")
+        bare = tuple(dict.fromkeys(str(t.bare) for t in given))
+        found = tuple(map(Symmetry, bare))
+        _check(found)
+        return cls(found)
+
+    @property
+    def several(self) -> bool:
+        return len(self.types) > 1
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The letters of all types, outermost classes first, else in order of first occurrence."""
+        depth = {c: len(t.ancestors(c)) for t in self.types for c in t.axes}
+        return tuple(sorted(depth, key=depth.__getitem__))
+
+    @cached_property
+    def shapes(self) -> tuple[Counter, ...]:
+        """How often each type has each class."""
+        return tuple(Counter(t.axes) for t in self.types)
+
+    @cached_property
+    def maximal(self) -> tuple[Counter, ...]:
+        """The shapes that no other one contains, each once."""
+        distinct = [s for k, s in enumerate(self.shapes) if s not in self.shapes[:k]]
+        return tuple(s for s in distinct if not any(s < other for other in distinct))
+
+    def parent_of(self, letter: str) -> str | None:
+        return next((p for t in self.types for p, c in t.dependencies if c == letter), None)
+
+    def fits(self, counts: Counter) -> bool:
+        """Whether indices of these classes stand in one tuple of one of the types."""
+        return any(counts <= shape for shape in self.maximal)
+
+    def number_of(self, symmetry: Symmetry) -> int:
+        """Which of the types it is; `aa` and `bb` are two, though equal up to letters."""
+        return [str(t) for t in self.types].index(str(symmetry.bare))
+
+    def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
+        """The types of the term's operands, and that of its output.
+
+        Raises `NotationError` where the term is not valid for the state or could be read in several ways.
+        """
+        *operands, output = (self._type_of(tup, start, term) for tup, start in term.spans())
+        term.classes(operands, output)
+        return tuple(operands), output
+
+    def classes_of(self, term: Term) -> dict[str, str]:
+        """The class of each index; raises as `types_of`."""
+        return term.classes(*self.types_of(term))
+
+    def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
+        if not self.several:
+            return self.types[0]
+        numbered = any(len(i) > 1 for t in (*term.operands, term.output) for i in t)
+        found = [t for t in self.types if (t.axes == tuple(i[0] for i in tup) if numbered else len(t.axes) == len(tup))]
+        if len(found) == 1:
+            return found[0]
+        text, stop = str(term), start + max(len("".join(tup)), 1)
+        if not found:
+            raise NotationError(f"'{''.join(tup)}' has none of the types {self}", text, start, stop, HINT)
+        raise NotationError(
+            f"'{''.join(tup)}' could have the types {', '.join(str(t) for t in found)}", text, start, stop, HINT
+        )
+
+    def _key(self) -> tuple:
+        """The same for all namings of the classes."""
+        name = {c: k for k, c in enumerate(dict.fromkeys(c for t in self.types for c in t.axes))}
+        links = frozenset((name[p], name[c]) for t in self.types for p, c in t.dependencies)
+        return tuple(tuple(name[c] for c in t.axes) for t in self.types), links
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, State) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __str__(self) -> str:
+        heads = ", ".join(str(t).partition(";")[0] for t in self.types)
+        found = dict.fromkeys(d for t in self.types for d in t.dependencies)
+        return heads + ("; " + ", ".join(f"{p}->{c}" for p, c in found) if found else "")
+
+
+HINT = "In a state of several types an index is written with its class and a number, such as 'a0b0,a1b0->a0a1'."
+
+
+def _check(types: tuple[Symmetry, ...]) -> None:
+    """A class has the same parent in every type that has it."""
+    parents: dict[str, tuple[str | None, Symmetry]] = {}
+    for t in types:
+        for letter in t.classes:
+            above, first = parents.setdefault(letter, (t.parent_of(letter), t))
+            if above != t.parent_of(letter):
+                raise EinNetError(
+                    f"in the type '{first}' the class '{letter}' {_depends(above)}, in the type '{t}' it "
+                    f"{_depends(t.parent_of(letter))}: in one state a class has one parent"
+                )
+
+
+def _depends(parent: str | None) -> str:
+    return f"depends on '{parent}'" if parent else "depends on nothing"

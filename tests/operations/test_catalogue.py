@@ -1,0 +1,49 @@
+"""The stored minimal sets: the same as computed ones, and quick to have."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from einnet import pooling
+from einnet.operations.catalogue import FILE, stored, text
+from einnet.terms import State
+
+
+def test_the_file_is_what_the_algorithm_gives():
+    assert FILE.read_text() == text()
+
+
+def test_other_letters_find_the_same_set():
+    assert stored(State.of("xyH")) == stored(State.of("ab"))
+    assert stored(State.of("rsc; r->s")) == stored(State.of("abc; a->b"))
+    assert stored(State.of("abcde")) == stored(State.of("abc; b->c")) == stored(State.of(("ab", "aa"))) == {}
+
+
+@pytest.mark.parametrize("types", ["ab", "aaH"])
+def test_orders_beyond_the_stored_ones_are_computed(types, monkeypatch):
+    whole, known = pooling(types, 4), stored(State.of(types))
+    monkeypatch.setattr("einnet.operations.pooling_set.stored", lambda state: {1: known[1]})
+    assert pooling(types, 4) == whole
+
+
+START = """
+import gc, time
+from einnet import EinNet
+gc.collect()  # what torch's import left behind is collected during the import, so to say
+start = time.process_time()
+EinNet({signature!r}, in_features=3, out_features=2)
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.parametrize("signature", ["abcH -> aH; a->b", "aaH", "abH"])
+def test_a_network_of_a_stored_type_starts_at_once(signature):
+    code = START.format(signature=signature)
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(r.stdout) for r in runs) < 0.05
+
+
+def test_the_file_can_be_read_by_others():
+    assert json.loads(FILE.read_text())["aa"]["5"] == ["ab,ac,bc,bd,cd->ad"]

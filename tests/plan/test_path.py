@@ -1,0 +1,46 @@
+"""The order of pairwise contractions, and the loops that keep intermediates small."""
+
+import opt_einsum
+import pytest
+
+from einnet.plan.path import contraction_path, loop_of, narrow_path, pairs
+
+TERMS = [
+    "ab,bc,cd->ad",
+    "ab,ac,bc,bd,cd->ad",
+    "ab,ac,bc,bd,be,cd,de->ae",
+    "ab,ac,ad,bc,bd,ce,de->ae",
+    "abc,bcd,cde->abe",
+    "a,b,ab,bc->ac",
+]
+
+
+def parsed(term: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    left, right = term.split("->")
+    return tuple(map(tuple, left.split(","))), tuple(right)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_without_a_limit_the_path_costs_what_that_of_opt_einsum_does(term):
+    operands, output = parsed(term)
+
+    def cost(path) -> float:
+        shapes = [(32,) * len(t) for t in operands]
+        return float(opt_einsum.contract_path(term, *shapes, shapes=True, optimize=path)[1].opt_cost)
+
+    found = narrow_path(operands, output, most=99)
+    assert found is not None and cost(found) == pytest.approx(cost(contraction_path(operands, output)), rel=0.05)
+
+
+@pytest.mark.parametrize("term", TERMS[1:4])
+def test_one_loop_is_enough_for_the_bridge_and_the_wheels(term):
+    operands, output = parsed(term)
+    loop = loop_of(operands, output, 2)
+    assert loop == ("b",)
+    assert all(len(step.kept) <= 2 for step in pairs(operands, output, loop))
+
+
+def test_where_no_path_is_narrow():
+    operands, output = parsed(TERMS[1])
+    assert narrow_path(operands, output, most=2) is None
+    assert loop_of(operands, output, 3) == ()
