@@ -44,10 +44,11 @@ def check_real(value: Any, name: str, *, minimum: float = 0.0, below: float = fl
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    if not minimum <= value < below:
+    number = float(value)
+    if not minimum <= number < below:
         upper = "" if below == float("inf") else f" and less than {below:g}"
         raise EinNetError(f"{name} must be at least {minimum:g}{upper}, got {value!r}")
-    return float(value)
+    return number
 
 
 def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
