@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import lru_cache
+from string import ascii_lowercase
 from typing import Any
 
 from einnet._notation import check_letters, parse_axes, split_dependencies
@@ -13,7 +14,7 @@ from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 __all__ = ["Signature", "as_signature", "as_types", "state_of", "with_features"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Signature:
     """The types of a function's inputs and output: `inputs -> output; dependencies`.
 
@@ -28,7 +29,7 @@ class Signature:
     text: InitVar[str]
     inputs: tuple[Symmetry, ...] = field(init=False)
     output: Symmetry = field(init=False)
-    dependencies: tuple[tuple[str, str], ...] = field(init=False)
+    dependencies: tuple[tuple[str, str], ...] = field(init=False, compare=False)  # the types have them
 
     def __post_init__(self, text: str) -> None:
         head, dependencies = split_dependencies(text)
@@ -89,16 +90,14 @@ class Signature:
     def __repr__(self) -> str:
         return f"Signature({str(self)!r})"
 
-    def _key(self) -> tuple:
-        name = {letter: i for i, letter in enumerate(self.classes)}
-        types = [(tuple(name[x] for x in t.axes), t.features) for t in (*self.inputs, self.output)]
-        return tuple(types), frozenset((name[p], name[c]) for p, c in self.dependencies)
+    def canonical(self) -> "Signature":
+        """The representative of all signatures that differ by letters or batch flags.
 
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Signature) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
+        >>> Signature("xH, yyH -> xH").canonical()
+        Signature('aH, bbH -> aH')
+        """
+        names = dict(zip(self.classes, ascii_lowercase, strict=False))
+        return Signature.of([t.with_letters(names) for t in self.inputs], self.output.with_letters(names))
 
 
 def state_of(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:

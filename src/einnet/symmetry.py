@@ -6,6 +6,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from einnet.errors import NotationError, ShapeError
 __all__ = ["GroupElement", "Symmetry", "as_symmetry"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Symmetry:
     """The symmetry type of one tensor.
 
@@ -27,8 +28,8 @@ class Symmetry:
     >>> lists = Symmetry("abcH; a->b")
     >>> lists.axes, lists.classes, lists.parent_of("b")
     (('a', 'b', 'c'), ('a', 'b', 'c'), 'a')
-    >>> lists == Symmetry("xyzH; x->y"), lists == Symmetry("abcH")
-    (True, False)
+    >>> lists == Symmetry("xyzH; x->y"), lists == Symmetry("xyzH; x->y").canonical()
+    (False, True)
     >>> print(lists)
     abcH; a->b
     >>> Symmetry("aab; a->b")
@@ -45,7 +46,8 @@ class Symmetry:
     axes: tuple[str, ...] = field(init=False)
     features: bool = field(init=False)
     batch: bool = field(init=False)
-    dependencies: tuple[tuple[str, str], ...] = field(init=False)
+    dependencies: tuple[tuple[str, str], ...] = field(init=False, compare=False)
+    _dependency_set: frozenset[tuple[str, str]] = field(init=False)  # their order makes no difference
 
     def __post_init__(self, text: str) -> None:
         head, dependencies = split_dependencies(text)
@@ -70,6 +72,7 @@ class Symmetry:
         set_(self, "features", features)
         set_(self, "batch", batch)
         set_(self, "dependencies", tuple((d.parent, d.child) for d in relevant))
+        set_(self, "_dependency_set", frozenset(self.dependencies))
 
     @classmethod
     def _part(cls, text: str, start: int, stop: int, dependencies: list[Dependency]) -> "Symmetry":
@@ -159,16 +162,24 @@ class Symmetry:
     def __repr__(self) -> str:
         return f"Symmetry({str(self)!r})"
 
-    def _key(self) -> tuple:
-        name = {letter: i for i, letter in enumerate(self.classes)}
-        dependencies = frozenset((name[p], name[c]) for p, c in self.dependencies)
-        return tuple(name[x] for x in self.axes), self.features, dependencies
+    def canonical(self) -> "Symmetry":
+        """The representative of all types that differ by letters or the batch flag.
 
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Symmetry) else NotImplemented
+        >>> Symmetry("ZyxxH; y->x").canonical() == Symmetry("abbH; a->b")
+        True
+        >>> Symmetry("ZyxxH").canonical()
+        Symmetry('abbH')
+        """
+        return self.with_letters(dict(zip(self.classes, ascii_lowercase, strict=False)))
 
-    def __hash__(self) -> int:
-        return hash(self._key())
+    def with_letters(self, names: Mapping[str, str]) -> "Symmetry":
+        """The type with other letters, its dependencies sorted, without the batch flag.
+
+        >>> Symmetry("ab; a->b").with_letters({"a": "x", "b": "y"})
+        Symmetry('xy; x->y')
+        """
+        dependencies = sorted((names[p], names[c]) for p, c in self.dependencies)
+        return Symmetry.of([names[x] for x in self.axes], dependencies, features=self.features)
 
 
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:

@@ -30,12 +30,13 @@ def computed(state: State, order: int) -> tuple[Term, ...]:
 
 def stored(state: State) -> Mapping[int, tuple[Term, ...]]:
     """The operations by order of a type whose set is stored; empty for another."""
-    return _parsed(str(types[state])) if state in (types := _types()) else {}
+    known = _types().get(state.canonical())
+    return {} if known is None else _parsed(known)
 
 
 @lru_cache(maxsize=1)
 def _types() -> dict[State, str]:
-    return {State.of(t): t for t in ORDERS}
+    return {State.of(t).canonical(): t for t in ORDERS}
 
 
 @lru_cache(maxsize=1)

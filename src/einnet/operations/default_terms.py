@@ -28,12 +28,11 @@ def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, .
     >>> [str(t) for t in pooling_terms(Symmetry("ab; a->b"))]
     ['ab->ab', 'ab->cd', 'ab->ac', 'ab,ab->ab']
     """
-    return pooling(symmetry, order).terms if order is not None else _usual(str(symmetry.bare))
+    return pooling(symmetry, order).terms if order is not None else _usual(symmetry.bare)
 
 
 @lru_cache(maxsize=64)
-def _usual(types: str) -> tuple[Term, ...]:
-    symmetry = Symmetry(types)
+def _usual(symmetry: Symmetry) -> tuple[Term, ...]:
     for usual in range(2, (HIGHEST if len(symmetry.axes) <= MOST_AXES else 2) + 1):
         terms = pooling(symmetry, usual, max_exponent=len(symmetry.axes) + 1).terms
         if sum(t.order > 1 for t in terms) > 1:
@@ -44,9 +43,9 @@ def _usual(types: str) -> tuple[Term, ...]:
 def reference_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
     """The same operations as the reference network's formulas have them."""
     terms = pooling_terms(symmetry, order)
-    if symmetry.bare not in _REFERENCE:
+    if (canonical := symmetry.bare.canonical()) not in _REFERENCE:
         return terms
-    formulas = [Term(t) for t in _REFERENCE[symmetry.bare].split()]
+    formulas = [Term(t) for t in _REFERENCE[canonical].split()]
     known = {t.canonical() for t in formulas}
     wanted = {t.canonical() for t in terms}
     kept = [t for t in formulas if t.canonical() in wanted]

@@ -177,7 +177,7 @@ def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
 
 def _wanted(targets: Types | State, state: State) -> State:
     wanted = State.of(targets)
-    if foreign := [t for t in wanted.types if str(t) not in map(str, state.types)]:
+    if foreign := [t for t in wanted.types if t not in state.types]:
         raise EinNetError(f"the target '{foreign[0]}' is none of the types of the state {state}")
     return wanted
 

@@ -63,7 +63,7 @@ def series(
     return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, check_flag(commutative))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class TypeSeries(Series):
     """The series of a signature; made by `series`."""
 
@@ -77,16 +77,6 @@ class TypeSeries(Series):
     def sizes(self) -> dict[str, int] | None:
         """The size of each class, or None: all large ones."""
         return dict(self.given) if self.given or not self.signature.classes else None
-
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, TypeSeries) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple:
-        """Sizes belong to letters, so here the letters count."""
-        return str(self.signature), self.order, self.given, self.features, self.commutative
 
     def _count(self, k: int) -> int:
         self._check_choices(comb(len(self.signature.inputs) + k - 1, k), k)

@@ -74,11 +74,11 @@ def _choices_of_types(state: State, order: int) -> Iterator[tuple[Symmetry, tupl
 
 
 def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:
-    groups = [(t, n) for t, n in Counter(map(str, operands)).items()]
+    groups = list(Counter(operands).items())
     total = 0
     for cycles in product(*(cycle_types(n) for _, n in groups)):
         lengths = [length for one, _ in cycles for length in one]
-        types = [Symmetry(t) for (t, _), (one, _) in zip(groups, cycles, strict=True) for _ in one]
+        types = [t for (t, _), (one, _) in zip(groups, cycles, strict=True) for _ in one]
         per_slot = [n for t, n in zip((output, *types), (1, *lengths), strict=True) for _ in t.axes]
         total += prod(times for _, times in cycles) * Slots.of([output, *types]).count(None, per_slot)
     return total // prod(factorial(n) for _, n in groups)
@@ -100,8 +100,9 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     what = f"terms of order {len(operands)} have {{}} index positions"
     check_number(slots, what, "lower the order, or use a type of fewer axes", MOST_SLOTS)
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
-    names = [str(t) for t in operands]
-    moves = [p for p in permutations(range(len(operands))) if [names[k] for k in p] == names]
+    moves = [
+        p for p in permutations(range(len(operands))) if all(operands[k] == t for k, t in zip(p, operands, strict=True))
+    ]
     moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps leave few rows for the others
     for rows in _grown(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):
         rows = first_occurrence(rows)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from string import ascii_lowercase
 
 from einnet.errors import EinNetError, NotationError
 from einnet.signature import as_types
@@ -15,7 +16,7 @@ __all__ = ["State", "Types"]
 Types = Symmetry | str | Sequence[Symmetry | str]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class State:
     """One type, or several whose letters name the same classes; feature axes are left aside.
 
@@ -47,10 +48,9 @@ class State:
             given = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
         if not given:
             raise EinNetError("a state needs at least one type, such as 'ab' or ('a', 'aa')")
-        bare = tuple(dict.fromkeys(str(t.bare) for t in given))
-        found = tuple(map(Symmetry, bare))
-        _check(found)
-        return cls(found)
+        types = tuple(dict.fromkeys(t.bare for t in given))
+        _check(types)
+        return cls(types)
 
     @property
     def several(self) -> bool:
@@ -81,8 +81,8 @@ class State:
         return any(counts <= shape for shape in self.maximal)
 
     def number_of(self, symmetry: Symmetry) -> int:
-        """Which of the types it is; `aa` and `bb` are two, though equal up to letters."""
-        return [str(t) for t in self.types].index(str(symmetry.bare))
+        """Which of the types it is."""
+        return self.types.index(symmetry.bare)
 
     def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
         """The types of the term's operands, and that of its output.
@@ -111,17 +111,15 @@ class State:
             f"'{''.join(tup)}' could have the types {', '.join(str(t) for t in found)}", text, start, stop, HINT
         )
 
-    def _key(self) -> tuple:
-        """The same for all namings of the classes."""
-        name = {c: k for k, c in enumerate(dict.fromkeys(c for t in self.types for c in t.axes))}
-        links = frozenset((name[p], name[c]) for t in self.types for p, c in t.dependencies)
-        return tuple(tuple(name[c] for c in t.axes) for t in self.types), links
+    def canonical(self) -> "State":
+        """The representative of all states that differ by letters.
 
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, State) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
+        >>> print(State.of(("xy", "yy")).canonical())
+        ab, bb
+        """
+        letters = dict.fromkeys(c for t in self.types for c in t.axes)
+        names = dict(zip(letters, ascii_lowercase, strict=False))
+        return State(tuple(t.with_letters(names) for t in self.types))
 
     def __str__(self) -> str:
         heads = ", ".join(str(t).partition(";")[0] for t in self.types)
