@@ -10,6 +10,7 @@ from einnet import EinNetError, Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
 from strategies import symmetry_texts, with_h
 
+SIZE = torch.export.Dim("n", min=2)
 GROUPS = {
     "a": {"a": 4},
     "aab": {"a": 3, "b": 2},
@@ -213,6 +214,60 @@ def test_a_shape_that_does_not_fit_says_why():
     assert str(error.value) == (
         "the tensor of type 'abH' needs at least 3 axes ((batch...,) a, b, H), got shape (5, 7)"
     )
+
+
+# --- sizes of a signature's axes -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "sizes", "expected"),
+    [
+        ("aaH -> H", [(5, 5, 8)], None, {"a": 5}),
+        ("aH, aaH -> aH", [(7, 5, 8), (5, 5, 2)], {"a": 5}, {"a": 5}),
+        ("aH -> abH", [(0, 8)], {"b": np.int64(3)}, {"a": 0, "b": 3}),
+        ("abH -> aH; a->b", [(2, 3, 8)], {}, {"a": 2, "b": 3}),
+        ("->", [()], None, {}),
+    ],
+)
+def test_sizes_are_bound_from_shapes_and_from_what_the_user_gives(text, shapes, sizes, expected):
+    assert Signature(text).bind(shapes, sizes) == expected
+
+
+@pytest.mark.parametrize(
+    ("shapes", "sizes", "phrase"),
+    [
+        ([(3, 8)], None, "'aH, abH -> acH' has 2 inputs, got 1"),
+        ([(3, 8), (3,)], {"c": 1}, "input 2 of type 'abH' needs at least 3 axes"),
+        ([(3, 8), (4, 2, 8)], {"c": 1}, "input 2 of type 'abH' has size 4 on axis 'a', input 1 has size 3"),
+        ([(3, 8), (3, 2, 8)], {"a": 4, "c": 1}, "input 1 of type 'aH' has size 3 on axis 'a', sizes has size 4"),
+        ([(3, 8), (3, 2, 8)], {"d": 4}, "sizes names 'd', the axes of 'aH, abH -> acH' are a, b, c"),
+        ([(3, 8), (3, 2, 8)], {"c": -1}, "the size of axis 'c' must be 0 or more, got -1"),
+        ([(3, 8), (3, 2, 8)], None, r"no input of 'aH, abH -> acH' has the axis 'c': pass sizes={'c': ...}"),
+    ],
+)
+def test_sizes_that_contradict_a_signature_are_refused(shapes, sizes, phrase):
+    with pytest.raises(ShapeError, match=phrase):
+        Signature("aH, abH -> acH").bind(shapes, sizes)
+
+
+@pytest.mark.parametrize("sizes", [{"b": True}, {"b": 1.5}, {"b": "3"}, [("b", 3)]])
+def test_a_size_of_another_kind_is_a_type_error(sizes):
+    with pytest.raises(TypeError, match="must be a"):
+        Signature("aH -> abH").bind([(3, 8)], sizes)
+
+
+def test_the_axes_that_must_have_a_size_can_be_named():
+    assert Signature("aH -> abH").bind([(3, 8)], required=()) == {"a": 3}
+    assert Signature("aH -> aH").bind([(3, 8)], {"c": 2}, required="ac") == {"a": 3, "c": 2}
+
+
+def test_sizes_stay_symbolic_when_a_program_is_traced():
+    class Bound(torch.nn.Module):
+        def forward(self, x):
+            return x.sum() * Signature("aaH -> bH").bind([x.shape], {"b": x.shape[0]})["b"]
+
+    program = torch.export.export(Bound(), (torch.ones(4, 4, 2),), dynamic_shapes=({0: SIZE, 1: SIZE},), strict=False)
+    assert program.module()(torch.ones(7, 7, 2)) == 7 * 98
 
 
 def test_a_group_element_needs_all_sizes():

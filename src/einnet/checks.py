@@ -3,11 +3,11 @@
 import operator
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import Any, SupportsIndex
 
-from einnet.errors import EinNetError, did_you_mean
+from einnet.errors import EinNetError, ShapeError, did_you_mean
 
-__all__ = ["check_choice", "check_count", "check_flag", "check_real"]
+__all__ = ["check_choice", "check_count", "check_flag", "check_real", "check_size"]
 
 
 def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
@@ -33,6 +33,20 @@ def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None 
         bounds = f"{minimum:,} or more" if maximum is None else f"from {minimum:,} to {maximum:,}"
         raise EinNetError(f"{name} must be {bounds}, got {number:,}")
     return number
+
+
+def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
+    """The size of an axis, as it is: not made an `int`, as a traced program has symbolic sizes.
+
+    >>> check_size(-1, "the size of axis 'a'")
+    Traceback (most recent call last):
+    einnet.errors.ShapeError: the size of axis 'a' must be 0 or more, got -1
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
+    if value < minimum:  # type: ignore[operator]
+        raise ShapeError(f"{name} must be {minimum} or more, got {value}")
+    return value
 
 
 def check_real(value: Any, name: str, *, minimum: float = 0.0, below: float = float("inf")) -> float:

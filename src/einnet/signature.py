@@ -1,14 +1,15 @@
 """Signatures: the types of a function's inputs and output, `inputs -> output; dependencies`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any
 
 from einnet._notation import check_letters, parse_axes, split_dependencies
-from einnet.errors import EinNetError, NotationError
+from einnet.checks import check_size
+from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
 __all__ = ["Signature", "as_signature", "as_types", "state_of", "with_features"]
@@ -70,6 +71,69 @@ class Signature:
     def classes(self) -> tuple[str, ...]:
         """The different letters of all types, in order of first occurrence."""
         return tuple(dict.fromkeys(x for t in (*self.inputs, self.output) for x in t.axes))
+
+    def bind(
+        self,
+        shapes: Sequence[Sequence[int]],
+        sizes: Mapping[str, int] | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        required: Iterable[str] | None = None,
+        has_batch: bool = True,
+    ) -> dict[str, int]:
+        """The size of each axis, from the shapes of the inputs and from what the user gives.
+
+        >>> Signature("abH -> acH").bind([(32, 5, 7, 64)], {"c": 3})
+        {'c': 3, 'a': 5, 'b': 7}
+        >>> Signature("aH, aaH -> H").bind([(5, 64), (6, 6, 64)])
+        Traceback (most recent call last):
+        einnet.errors.ShapeError: input 2 of type 'aaH' has size 6 on axis 'a', input 1 has size 5
+
+        Sizes are compared only, so they may be symbolic.
+
+        Args:
+            shapes: the shape of each input, (batch..., axes..., features where the type has H).
+            sizes: the sizes of axes that no input has; for other axes they must agree with the inputs.
+            names: what messages call each input.
+            required: the axes that must have a size; by default those of the output.
+            has_batch: whether shapes may begin with batch axes.
+
+        Raises `ShapeError` for shapes and sizes that contradict the signature or each other, and for a missing size;
+        `TypeError` for a size that is no whole number.
+        """
+        required = self.output.classes if required is None else tuple(required)
+        if names is None:
+            names = ["the input"] if len(self.inputs) == 1 else [f"input {k + 1}" for k in range(len(self.inputs))]
+        if len(shapes) != len(self.inputs):
+            raise ShapeError(f"'{self}' has {len(self.inputs)} inputs, got {len(shapes)}")
+        self._check_sizes(sizes or {}, required)
+        known = dict(sizes or {})
+        origin = dict.fromkeys(known, "sizes")
+        for symmetry, shape, name in zip(self.inputs, shapes, names, strict=True):
+            if not has_batch and len(shape) > (rank := len(symmetry.axes) + symmetry.features):
+                raise ShapeError(f"{name} of type '{symmetry}' has {rank} axes, got shape {tuple(shape)}")
+            for letter, size in symmetry.sizes_of(shape, name).items():
+                if known.setdefault(letter, size) != size:
+                    raise ShapeError(
+                        f"{name} of type '{symmetry}' has size {size} on axis '{letter}', {origin[letter]} has size "
+                        f"{known[letter]}"
+                    )
+                origin.setdefault(letter, name)
+        if missing := [c for c in required if c not in known]:
+            raise ShapeError(
+                f"no input of '{self}' has the axis {', '.join(map(repr, missing))}: pass "
+                f"sizes={{{', '.join(f'{c!r}: ...' for c in missing)}}}"
+            )
+        return known
+
+    def _check_sizes(self, sizes: Mapping[str, int], required: Sequence[str]) -> None:
+        if not isinstance(sizes, Mapping):
+            raise TypeError(f"sizes must be a dict from axes to numbers, such as {{'a': 3}}, got {sizes!r}")
+        axes = dict.fromkeys((*self.classes, *required))
+        for letter, size in sizes.items():
+            if letter not in axes:
+                raise ShapeError(f"sizes names {letter!r}, the axes of '{self}' are {', '.join(axes) or 'none'}")
+            check_size(size, f"the size of axis '{letter}'")
 
     def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
         """A uniformly random element of the group that acts on all inputs and the output.

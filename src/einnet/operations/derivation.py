@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from einnet.errors import EinNetError, ShapeError
 from einnet.plan.evaluate import evaluate
+from einnet.signature import Signature
 from einnet.terms.term import Term
 from einnet.terms.type_set import State
 
@@ -90,22 +89,13 @@ class Derivation:
             value = value * known[c]
         return value
 
-    def sizes(self, operands: Sequence[Any], given: Mapping[str, int] | None = None) -> dict[str, int]:
-        """The size of each class, from the operands' shapes and from what is given."""
-        types, _ = self.state.types_of(self.term)
-        if len(operands) != len(types):
-            raise ShapeError(f"'{self.term}' has {len(types)} operands, got {len(operands)} arrays")
-        known = dict(given or {})
-        for letter, size in known.items():
-            if isinstance(size, bool) or not isinstance(size, Integral) or size < 0:
-                raise ShapeError(f"sizes gives '{letter}' = {size!r}: a size is a whole number, 0 or more")
-        for k, (x, symmetry) in enumerate(zip(operands, types, strict=True), start=1):
-            shape = np.shape(x)
-            if len(shape) != len(symmetry.axes):
-                raise ShapeError(f"x{k} of type '{symmetry}' has {len(symmetry.axes)} axes, got shape {shape}")
-            for letter, size in symmetry.sizes_of(shape, f"x{k}").items():
-                if known.setdefault(letter, size) != size:
-                    raise ShapeError(f"x{k} has size {size} on axis '{letter}', before it was {known[letter]}")
-        if missing := sorted({c for s in self.steps for c in self.state.classes_of(s.term).values()} - set(known)):
-            raise EinNetError(f"no operand has the class {', '.join(missing)}: pass sizes={{'{missing[0]}': ...}}")
-        return known
+    def sizes(self, operands: Sequence[Any], sizes: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The size of each axis, from the operands' shapes and from `sizes`."""
+        types, output = self.state.types_of(self.term)
+        used = sorted({c for s in self.steps for c in self.state.classes_of(s.term).values()})
+        unused = set(self.state.classes) - {c for t in (*types, output) for c in t.axes} - set(used)
+        if isinstance(sizes, Mapping):
+            sizes = {c: n for c, n in sizes.items() if c not in unused}
+        names = [f"x{k}" for k in range(1, len(types) + 1)]
+        shapes = [np.shape(x) for x in operands]
+        return Signature.of(types, output).bind(shapes, sizes, names=names, required=used, has_batch=False)

@@ -100,9 +100,7 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     what = f"terms of order {len(operands)} have {{}} index positions"
     check_number(slots, what, "lower the order, or use a type of fewer axes", MOST_SLOTS)
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
-    moves = [
-        p for p in permutations(range(len(operands))) if all(operands[k] == t for k, t in zip(p, operands, strict=True))
-    ]
+    moves = [p for p in permutations(range(len(operands))) if [operands[k] for k in p] == list(operands)]
     moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps leave few rows for the others
     for rows in _grown(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):
         rows = first_occurrence(rows)
