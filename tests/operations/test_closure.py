@@ -11,6 +11,7 @@ from einnet.operations import Closure, Derivation
 from einnet.terms import State, all_terms
 from oracles.composition import canonical, compositions, row_of
 from oracles.naive import lettered, naive_term
+from refusals import assert_refused
 
 SIZES = {"a": 3, "b": 2, "c": 2, "i": 2, "x": 2, "j": 2, "y": 2}
 CASES = {
@@ -191,28 +192,24 @@ def test_large_numbers_stay_exact():
 
 
 @pytest.mark.parametrize(
-    ("ops", "term", "types", "message"),
+    ("ops", "term", "types", "phrase", "caret"),
     [
-        (["ab,bc->ac"], "ab,ab->ab", "ab", "index 'b' stands for class 'b' and for class 'a'"),
-        (["ab,ab->ab"], "ab,bc->ac", "ab", "index 'b' stands for class 'b' and for class 'a'"),
-        (["ab,ab->ab"], "abc->abc", "ab", "'abc' has 3 indices, the type 'ab' has 2 axes"),
-        (["ab,ab->ab"], "ab,ab->ab", ("ab", "aa"), "'ab' could have the types ab, aa"),
+        (["ab,bc->ac"], "ab,ab->ab", "ab", "index 'b'", (3, 5)),
+        (["ab,ab->ab"], "ab,bc->ac", "ab", "index 'b'", (3, 5)),
+        (["ab,ab->ab"], "abc->abc", "ab", "3 indices", (0, 3)),
+        (["ab,ab->ab"], "ab,ab->ab", ("ab", "aa"), "types ab, aa", (0, 2)),
     ],
 )
-def test_terms_that_are_not_of_the_state(ops, term, types, message):
-    with pytest.raises(NotationError) as error:
-        generates(ops, term, types)
-    assert message in str(error.value)
+def test_terms_that_are_not_of_the_state(ops, term, types, phrase, caret):
+    assert_refused(lambda: generates(ops, term, types), NotationError, phrase, caret=caret)
 
 
 def test_one_operation_alone_and_what_is_none():
     assert str(generates("ab,bc->ac", Term("ab,bc->ac"), "aa")) == str(generates(["ab,bc->ac"], "ab,bc->ac", "aa"))
-    for ops, term, message in ((5, "ab->ab", r"expected terms such as \['ab,ab->ab', 'ab,bc->ac'\], got 5"),
-                               ([5], "ab->ab", "expected a term such as 'ab,bc->ac', got 5"),
-                               ([], None, "expected a term such as 'ab,bc->ac', got None")):  # fmt: skip
-        with pytest.raises(EinNetError, match=message):
+    for ops, term, phrase in ((5, "ab->ab", "terms .*got 5"), ([5], "ab->ab", "got 5"), ([], None, "got None")):
+        with pytest.raises(EinNetError, match=phrase):
             generates(ops, term, "aa")
-    with pytest.raises(EinNetError, match="expected a type such as 'ab', or several, got 5"):
+    with pytest.raises(EinNetError, match="got 5"):
         generates([], "ab->ab", 5)
 
 
@@ -234,16 +231,16 @@ def test_symmetric_terms_are_no_harder():
 def test_arrays_that_do_not_fit():
     program = generates(["ab,ab->ab"], "ab,ab->ab", "ab")
     x = np.ones((2, 3), int)
-    with pytest.raises(ShapeError, match="'ab,ab->ab' has 2 operands, got 1 arrays"):
+    with pytest.raises(ShapeError, match="2 operands, got 1"):
         program.run(x)
-    with pytest.raises(ShapeError, match="x2 has size 4 on axis 'b', before it was 3"):
+    with pytest.raises(ShapeError, match="x2 has size 4 .*3"):
         program.run(x, np.ones((2, 4), int))
-    with pytest.raises(ShapeError, match=r"x1 of type 'ab' has 2 axes, got shape \(2,\)"):
+    with pytest.raises(ShapeError, match=r"x1 .*got shape \(2,\)"):
         program.run(np.ones(2), x)
     embed = generates([], "a0->a0b0", ("a", "ab"))
-    with pytest.raises(EinNetError, match="no operand has the class b: pass sizes={'b': ...}"):
+    with pytest.raises(EinNetError, match="sizes={'b': ...}"):
         embed.run(np.ones(3))
     assert embed.run(np.ones(3), sizes={"b": 2}).shape == (3, 2)
     for wrong in (-1, "x", 1.5):
-        with pytest.raises(ShapeError, match="a size is a whole number, 0 or more"):
+        with pytest.raises(ShapeError, match="size"):
             embed.run(np.ones(3), sizes={"b": wrong})
