@@ -1,14 +1,28 @@
-"""What a wrong call must raise: an error with the right text, a `ShapeError` exactly where shapes or sizes are wrong."""
+"""What a wrong call raises: the class of the error, the place of the caret and a key phrase; whole texts are in `snapshots/`."""
 
 from collections.abc import Callable
 
 import pytest
 
-from einnet import EinNetError
-from einnet.errors import ShapeError
+from einnet.errors import NotationError
 
 
-def assert_refused(act: Callable[[], object], text: str, *, of_shape: bool) -> None:
-    with pytest.raises(EinNetError, match=text) as caught:
-        act()
-    assert isinstance(caught.value, ShapeError) == of_shape
+def assert_refused(
+    call: Callable[[], object], error_class: type[Exception], *phrases: str, caret: tuple[int, int] | None = None
+) -> None:
+    """Asserts that `call` raises exactly `error_class`, with every phrase in its message (literal, case ignored).
+
+    `caret` is the part of the notation that the message points at: its start and its end, counted from 0.
+    """
+    with pytest.raises(error_class) as caught:
+        call()
+    error = caught.value
+    assert type(error) is error_class
+    message = str(error)
+    for phrase in phrases:
+        assert phrase.lower() in message.lower()
+    if caret is not None:
+        assert isinstance(error, NotationError)
+        assert (error.start, error.stop) == caret
+        line = f"  {error.text}\n  {' ' * caret[0]}{'^' * (caret[1] - caret[0])}"
+        assert line in message

@@ -76,30 +76,30 @@ def test_the_legend_names_each_contraction(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "phrase"),
     [
-        (["series"], "give a signature such as 'ab ->', or --generator"),
-        (["series", "ab ->", "--generator", "1 0"], "give a signature such as 'ab ->', or --generator"),
-        (["series", "ab ->", "--size", "a"], "--size is written CLASS=NUMBER, such as --size a=3, got 'a'"),
-        (["series", "ab ->", "--size", "a=2"], "the size of 'b' is missing"),
-        (["series", "ab ->", "--out-generator", "1 0"], "--out-generator belongs to --generator"),
-        (["series", "--generator", "1 0", "--size", "a=2"], "--size belongs to a signature"),
-        (["series", "--generator", "1 x"], "a generator lists where each point goes, such as '1 2 3 0', got '1 x'"),
-        (["series", "--generator", "1 1"], "generators[0] is not a permutation of 0 to 1: nothing goes to 0"),
-        (["series", "a ->", "--size", "a=2", "--size", "a=3"], "--size is given twice for one class: a=2 a=3"),
-        (["series", "a ->", "--size", "a=2", "--size", "H=3"], "--size gives H, but no type of 'a ->' has features"),
-        (["series", "a->b->c"], "a signature has one arrow"),
-        (["series", "a ->", "--order", "-1"], "order must be a whole number, 0 or more, got -1"),
-        (["series", "aa -> aa", "--order", "400"], "order must be 300 at most, got 400"),
-        (["laurent", "3", "--powers", "2"], "--powers is written LOWEST:HIGHEST, such as --powers=-2:2, got '2'"),
-        (["laurent", "3", "--powers=2:-2"], "--powers is written LOWEST:HIGHEST, such as --powers=-2:2, got '2:-2'"),
-        (["laurent", "0"], "n, the number of variables, must be a whole number, 1 or more, got 0"),
+        (["series"], "--generator"),
+        (["series", "ab ->", "--generator", "1 0"], "--generator"),
+        (["series", "ab ->", "--size", "a"], "got 'a'"),
+        (["series", "ab ->", "--size", "a=2"], "'b'"),
+        (["series", "ab ->", "--out-generator", "1 0"], "--out-generator"),
+        (["series", "--generator", "1 0", "--size", "a=2"], "--size"),
+        (["series", "--generator", "1 x"], "got '1 x'"),
+        (["series", "--generator", "1 1"], "generators[0]"),
+        (["series", "a ->", "--size", "a=2", "--size", "a=3"], "twice"),
+        (["series", "a ->", "--size", "a=2", "--size", "H=3"], "features"),
+        (["series", "a->b->c"], "one arrow"),
+        (["series", "a ->", "--order", "-1"], "got -1"),
+        (["series", "aa -> aa", "--order", "400"], "300"),
+        (["laurent", "3", "--powers", "2"], "got '2'"),
+        (["laurent", "3", "--powers=2:-2"], "got '2:-2'"),
+        (["laurent", "0"], "number of variables"),
     ],
 )
-def test_wrong_input_gets_a_short_message_and_exit_code_2(capsys, arguments, message):
+def test_wrong_input_gets_a_short_message_and_exit_code_2(capsys, arguments, phrase):
     assert main(arguments) == 2
     captured = capsys.readouterr()
-    assert message in captured.err
+    assert phrase in captured.err
     assert captured.err.startswith("einnet: ")
     assert captured.out == ""
 
@@ -107,7 +107,7 @@ def test_wrong_input_gets_a_short_message_and_exit_code_2(capsys, arguments, mes
 @pytest.mark.parametrize("command", [["series", "a ->"], ["explain", "a"]])
 def test_a_picture_needs_a_known_suffix(tmp_path, capsys, command):
     assert main([*command, "--plot", str(tmp_path / "x.xyz")]) == 2
-    assert "a picture is saved as .svg, .png, .pdf, got the file name" in capsys.readouterr().err
+    assert "x.xyz" in capsys.readouterr().err
 
 
 def test_a_picture_without_sizes_says_which_it_has(tmp_path, capsys):
@@ -135,9 +135,7 @@ def test_pictures_of_all_kinds_of_series(tmp_path, found):
 
 
 def test_a_picture_of_something_else_is_refused(tmp_path):
-    with pytest.raises(
-        EinNetError, match="a picture shows series of types or of permutation groups, got LaurentSeries"
-    ):
+    with pytest.raises(EinNetError, match="LaurentSeries"):
         sharing_picture(laurent(2, [0]), tmp_path / "x.png")
 
 
@@ -158,9 +156,7 @@ def test_colours_follow_the_parameters():
 def test_a_picture_that_is_too_large_is_refused(tmp_path, capsys):
     picture = tmp_path / "large.png"
     assert main(["series", "aa -> aa", "--size", "a=10", "--plot", str(picture)]) == 2
-    assert (
-        "a picture shows up to 250,000 entries, order 2 has 1,000,000: choose smaller sizes" in capsys.readouterr().err
-    )
+    assert "1,000,000" in capsys.readouterr().err
     assert not picture.exists()
 
 

@@ -37,7 +37,7 @@ def test_did_you_mean_names_the_close_words_only():
 
 
 def test_an_unknown_name_of_the_package_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'einnet' has no attribute 'EinNett'"):
+    with pytest.raises(AttributeError, match="'EinNett'"):
         einnet.EinNett  # noqa: B018
 
 
@@ -85,6 +85,6 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for target in (pipe, tmp_path):
-        with pytest.raises(OSError, match="cannot be written: it is a folder or a device"), write_whole(target):
+        with pytest.raises(OSError, match="folder or a device"), write_whole(target):
             pass
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]

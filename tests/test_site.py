@@ -149,19 +149,19 @@ def test_a_formula_as_mathml(tex, mathml):
 
 
 @pytest.mark.parametrize(
-    ("tex", "said"),
+    ("tex", "phrase"),
     [
-        ("x_", "ends too early: x_"),
-        ("{x", "'}' is missing in: {x"),
-        ("x}", "'}' is out of place in: x}"),
-        (r"\text x", "a text in braces is missing"),
-        (r"\text{x", "a text in braces is missing"),
-        (r"\begin{array}x\end{array}", r"'\begin' is not among the TeX commands"),
-        (r"\begin{cases}x", r"'\end' is missing"),
+        ("x_", "too early"),
+        ("{x", "'}' is missing"),
+        ("x}", "'}' is out of place"),
+        (r"\text x", "in braces"),
+        (r"\text{x", "in braces"),
+        (r"\begin{array}x\end{array}", r"'\begin'"),
+        (r"\begin{cases}x", r"'\end'"),
     ],
 )
-def test_a_formula_that_is_not_read(tex, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_a_formula_that_is_not_read(tex, phrase):
+    with pytest.raises(ValueError, match=re.escape(phrase)):
         read(tex)
 
 
@@ -182,19 +182,19 @@ def small(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "phrase"),
     [
         ("[there](nowhere.md)", "page does not exist"),
         ("[there](#no-such-heading)", "anchor does not exist"),
-        (r"A formula, $\unheard{x}$.", r"'\unheard' is not among the TeX commands"),
+        (r"A formula, $\unheard{x}$.", r"'\unheard'"),
         ("::: einnet.no_such_name", "no_such_name"),
     ],
 )
-def test_what_is_wrong_ends_the_build(small, text, said):
+def test_what_is_wrong_ends_the_build(small, text, phrase):
     (small / "docs" / "index.md").write_text(f"# One page\n\n{text}\n")
-    with pytest.raises(RuntimeError, match="the site has not been built") as caught:
+    with pytest.raises(RuntimeError, match="not been built") as caught:
         build(small / "site", small)
-    assert said in str(caught.value)
+    assert phrase in str(caught.value)
     assert not (small / "site").exists()
 
 

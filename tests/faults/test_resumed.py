@@ -18,7 +18,7 @@ KG = ["--hidden", "4", "--heads", "1", "--depth", "1", "--steps", "1", "--precis
 SUDOKU = ["--puzzles", "12", "--hidden", "4", "--heads", "1", "--batch", "2", "--iterations", "2", "--steps", "1"]
 
 
-def said(arguments: list[str], capsys) -> str:
+def error_line(arguments: list[str], capsys) -> str:
     """The last line on standard error of a command that is refused."""
     assert main(list(map(str, arguments))) == 2
     return capsys.readouterr().err.splitlines()[-1]
@@ -36,9 +36,8 @@ def test_a_data_file_with_other_boards(tmp_path, side, number, capsys):
     assert main(["train", "sudoku", "--data", str(data), "--out", str(out), *SUDOKU]) == 0
     (folder,) = (out / "sudoku").iterdir()
     write_boards(data, side, number)
-    message = said(["train", "sudoku", "--resume", folder], capsys)
-    expected = "the run cannot go on with these 11 boards of 6x6" if side == 6 else f"{data} has 5 puzzles, fewer"
-    assert message.startswith(f"einnet: {expected}")
+    message = error_line(["train", "sudoku", "--resume", folder], capsys)
+    assert message.startswith("einnet: ") and ("11 boards of 6x6" if side == 6 else f"{data} has 5 puzzles") in message
 
 
 def test_a_knowledge_graph_with_another_relation(tmp_path, capsys):
@@ -47,7 +46,7 @@ def test_a_knowledge_graph_with_another_relation(tmp_path, capsys):
     (folder,) = (out / "kg").iterdir()
     with (data / "train.txt").open("a") as f:
         f.write("ann0\tadmires\tbob0\n")
-    assert "admires" in said(["train", "kg", "--resume", folder], capsys)
+    assert "admires" in error_line(["train", "kg", "--resume", folder], capsys)
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_a_state_with_an_empty_part(run, part):
     tensors, tree = read_tensors(run.last, "training state")
     tree["dict"] = [[key, {"dict": []} if key == part else value] for key, value in tree["dict"]]
     write_tensors(run.last, tensors, "training state", tree)
-    assert go_on(run).startswith(f"{run.last} is not a state of this run: its data or settings may have changed")
+    assert str(run.last) in (message := go_on(run)) and "this run" in message
 
 
 def test_a_state_of_another_network(run):
@@ -77,8 +76,7 @@ def test_a_state_of_another_network(run):
         run.last, {k: torch.cat([x, x]) if x.dim() else x for k, x in tensors.items()}, "training state", tree
     )
     message = go_on(run)
-    assert message.startswith(f"{run.last} is not a state of this run")
-    assert "size mismatch" in message and "\n" not in message
+    assert str(run.last) in message and "size mismatch" in message and "\n" not in message
 
 
 def test_errors_in_training_are_not_taken_for_those(run):

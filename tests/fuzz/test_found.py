@@ -64,7 +64,7 @@ FOUND = {
 @pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000])
 def test_a_damaged_result_of_a_benchmark_is_named(tmp_path, content):
     (tmp_path / "conditions.json").write_text(content)
-    with pytest.raises(DataError, match="conditions.json (is not JSON|must hold a JSON object)"):
+    with pytest.raises(DataError, match="conditions.json .*JSON"):
         check_conditions(tmp_path, {"seconds": 1})
 
 

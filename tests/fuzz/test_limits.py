@@ -16,38 +16,37 @@ from einnet.tasks.sudoku.boards import read_file
 from einnet.terms import all_terms, count_terms, linear_terms
 from einnet.terms.type_set import State
 
-STRUCTURES = "structures of operands and output, more than the 500,000 that are gone through: lower the order"
-EXPLODING = [
-    (lambda: einnet.pooling("abcdefg", order=3), f"order 3 of 'abcdefg' has 3,287,052 {STRUCTURES}"),
-    (lambda: einnet.pooling("aaa", 6), f"order 6 of 'aaa' has 4,722,883 {STRUCTURES}"),
-    (lambda: einnet.pooling("aaaa", 4), f"order 4 of 'aaaa' has 903,251 {STRUCTURES}"),
-    (lambda: einnet.pooling(("ab", "aa", "bb"), 6), "structures of operands and output, more than the 1,500,000"),
-    (lambda: einnet.pooling("aa", 10**9), "order is the largest number of operands, up to 24; got 1000000000"),
-    (lambda: einnet.pooling("aa", 6, method="recipe"), "has 422,824 terms of order 6, more than the 100,000 that are"),
-    (lambda: einnet.series("aaaa -> aaaa", order=3).contractions(3), "has 10,480,142,147 patterns, more than"),
-    (lambda: einnet.series("aa", order=1, sizes={"a": 10**9}).sharing(1), "entries, more than the 134,217,728"),
-    (lambda: linear_terms("aaaaa", "aaaaa"), "has 115,975 linear maps, more than the 10,000 that are gone through"),
-    (lambda: linear_terms("a" * 60, "a" * 60), "has about 5.1e.145 linear maps, .*: use types of fewer axes"),
-    (lambda: EinLinear("aaaaaH -> aaaaaH", 1, 1), "has 115,975 linear maps"),
-    (lambda: EinNet("aH -> aaaaaaaaaH", 1, 1), "linear maps, more than the 10,000"),
-    (lambda: EinNet("a" * 20 + "H", 1, 1), f"order 2 of 'aaaaaaaaaaaaaaaaaaaa' has .* {STRUCTURES}"),
-    (lambda: EinLayer("abcdefghijklmnopqrstH", 4), STRUCTURES),
-    (lambda: EinPool([",".join(["ab"] * 1000) + "->ab"]), "a term has 1,000 operands, more than the 300"),
+EXPLODING = [  # call, key phrase
+    (lambda: einnet.pooling("abcdefg", order=3), "3,287,052"),
+    (lambda: einnet.pooling("aaa", 6), "4,722,883"),
+    (lambda: einnet.pooling("aaaa", 4), "903,251"),
+    (lambda: einnet.pooling(("ab", "aa", "bb"), 6), "1,500,000"),
+    (lambda: einnet.pooling("aa", 10**9), "24"),
+    (lambda: einnet.pooling("aa", 6, method="recipe"), "422,824"),
+    (lambda: einnet.series("aaaa -> aaaa", order=3).contractions(3), "10,480,142,147"),
+    (lambda: einnet.series("aa", order=1, sizes={"a": 10**9}).sharing(1), "entries"),
+    (lambda: linear_terms("aaaaa", "aaaaa"), "115,975 linear maps"),
+    (lambda: linear_terms("a" * 60, "a" * 60), "5.1e.145 linear maps"),
+    (lambda: EinLinear("aaaaaH -> aaaaaH", 1, 1), "115,975 linear maps"),
+    (lambda: EinNet("aH -> aaaaaaaaaH", 1, 1), "linear maps"),
+    (lambda: EinNet("a" * 20 + "H", 1, 1), "order 2 of 'aaaaaaaaaaaaaaaaaaaa'"),
+    (lambda: EinLayer("abcdefghijklmnopqrstH", 4), "lower the order"),
+    (lambda: EinPool([",".join(["ab"] * 1000) + "->ab"]), "1,000 operands"),
     (
         lambda: einnet.generates(["ab,ab->ab"], ",".join(["ab"] * 70) + "->ab", "ab"),
-        "has 70 operands, more than the 64",
+        "70 operands",
     ),
-    (lambda: count_terms("aa", 24), "has 50 index positions of one class, more than the 34 that are gone through"),
-    (lambda: next(all_terms("aaaaaaaa", 7)), "have 64 index positions, more than the 24"),
-    (lambda: Symmetry("a" * 65), "a type has 64 axes at most, as tensors have; got 65"),
-    (lambda: Term(",".join(f"a{i}b{i}" for i in range(290)) + "->").canonical(), "is too symmetric: more than .* ways"),
+    (lambda: count_terms("aa", 24), "50 index positions"),
+    (lambda: next(all_terms("aaaaaaaa", 7)), "64 index positions"),
+    (lambda: Symmetry("a" * 65), "got 65"),
+    (lambda: Term(",".join(f"a{i}b{i}" for i in range(290)) + "->").canonical(), "symmetric"),
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), EXPLODING, ids=[str(k) for k in range(len(EXPLODING))])
-def test_what_would_explode_is_refused_at_once(call, message):
+@pytest.mark.parametrize(("call", "phrase"), EXPLODING, ids=[str(k) for k in range(len(EXPLODING))])
+def test_what_would_explode_is_refused_at_once(call, phrase):
     started = time.process_time()
-    with pytest.raises(EinNetError, match=message):
+    with pytest.raises(EinNetError, match=phrase):
         call()
     assert time.process_time() - started < 1
 
@@ -55,24 +54,20 @@ def test_what_would_explode_is_refused_at_once(call, message):
 def test_a_small_file_that_expands_is_refused(tmp_path):
     file = tmp_path / "puzzles.txt.gz"
     file.write_bytes(gzip.compress(b"." * 2**27))
-    with pytest.raises(DataError, match="puzzles.txt.gz expands to more than 100 times its size"):
+    with pytest.raises(DataError, match="puzzles.txt.gz .*100"):
         read_file(file)
 
 
 def test_a_graph_that_memory_does_not_hold_is_refused():
     facts = [(f"person{k}", f"knows{k}", "ann") for k in range(2000)]
     graph = KnowledgeGraph.of({"train": facts, "valid": [], "test": []}, "crowd")
-    with pytest.raises(
-        DataError, match="crowd has 2,001 entities and 2,000 relations, a tensor of 8,008,002,000 cells"
-    ):
+    with pytest.raises(DataError, match="8,008,002,000"):
         graph.tensor(graph.train)
 
 
 def test_a_long_line_of_graph6_is_refused(tmp_path):
     (tmp_path / "large.g6").write_text("~" + "?" * 10**6 + "\nC~\n")
-    with pytest.raises(
-        DataError, match="graph 1: 1,000,001 characters, graphs of up to 1,000 nodes have 83,300 at most"
-    ):
+    with pytest.raises(DataError, match="graph 1.*1,000,001"):
         read_pairs(tmp_path / "large.g6")
 
 

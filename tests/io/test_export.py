@@ -83,22 +83,22 @@ def test_an_axis_that_only_the_output_has_is_fixed(tmp_path):
 
 def test_wrong_names_and_examples_are_refused_and_nothing_is_left(tmp_path):
     net = EinNet("aaH", 2, 2, heads=2, hidden=8, depth=1)
-    with pytest.raises(EinNetError, match=r"exported as .onnx or .pt2, got the file name 'net.bin'"):
+    with pytest.raises(EinNetError, match="net.bin"):
         net.export("net.bin", torch.randn(2, 4, 4, 2))
     for wrong in (torch.randn(4, 4, 2), torch.randn(1, 4, 4, 2), torch.randn(2, 1, 1, 2)):
-        with pytest.raises(ShapeError, match="each but the features of length 2 or more; got"):
+        with pytest.raises(ShapeError, match="length 2"):
             net.export(tmp_path / "net.pt2", wrong)
     with pytest.raises(ShapeError):
         net.export(tmp_path / "net.pt2", torch.randn(2, 4, 5, 2))
     with pytest.raises(ShapeError, match="got list"):
         net.export(tmp_path / "net.pt2", [1])
     two = EinNet("abH, aH -> abH", (1, 2), 1, heads=2, hidden=4, depth=1)
-    for shape, problem in {(2, 5, 2): "size 5 on axis 'a', an earlier input has 3", (4, 3, 2): r"\[\(2,\), \(4,\)\]",
-                           (2, 3, 5): r"\(batch..., a, 2\), got \(2, 3, 5\)"}.items():  # fmt: skip
+    for shape, problem in {(2, 5, 2): "size 5", (4, 3, 2): r"\[\(2,\), \(4,\)\]",
+                           (2, 3, 5): r"got \(2, 3, 5\)"}.items():  # fmt: skip
         with pytest.raises(ShapeError, match=problem):
             two.export(tmp_path / "net.onnx", torch.randn(2, 3, 4, 1), torch.randn(shape))
-    with pytest.raises(ShapeError, match="'a' stays free"):
+    with pytest.raises(ShapeError, match="'a'"):
         net.export(tmp_path / "net.pt2", torch.randn(2, 4, 4, 2), sizes={"a": 4})
-    with pytest.raises(EinNetError, match="in double precision"):
+    with pytest.raises(EinNetError, match="double"):
         net.double().export(tmp_path / "net.onnx", torch.randn(2, 4, 4, 2, dtype=torch.float64))
     assert list(tmp_path.iterdir()) == []

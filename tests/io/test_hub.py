@@ -63,15 +63,15 @@ def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="'someone/nothing' is no folder, and nothing of this name"):
+    with pytest.raises(CheckpointError, match="'someone/nothing'"):
         EinNet.from_pretrained("someone/nothing")
-    with pytest.raises(CheckpointError, match="no file at .*model.safetensors"):
+    with pytest.raises(CheckpointError, match="model.safetensors"):
         EinNet.from_pretrained(tmp_path)
     (tmp_path / "net.safetensors").touch()
-    with pytest.raises(CheckpointError, match="is a file, not a folder: EinNet.load reads"):
+    with pytest.raises(CheckpointError, match="EinNet.load"):
         EinNet.from_pretrained(tmp_path / "net.safetensors")
     for name in (None, ""):
-        with pytest.raises(EinNetError, match=f"a folder or the name of a repository, got {name!r}"):
+        with pytest.raises(EinNetError, match=f"got {name!r}"):
             EinNet.from_pretrained(name)
 
 
@@ -83,9 +83,9 @@ def test_a_folder_that_cannot_take_another_network_keeps_its_own(tmp_path, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="cannot be written: No space left on device. Make room") as found:
+    with pytest.raises(OSError, match="No space left on device") as caught:
         EinNet("aH, aH -> H", (1, 1), 1, hidden=8, depth=1).save_pretrained(tmp_path)
-    assert found.value.errno == errno.ENOSPC and str(found.value).startswith(f"{tmp_path} cannot")
+    assert caught.value.errno == errno.ENOSPC and str(tmp_path) in str(caught.value)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
@@ -109,10 +109,10 @@ def test_the_card_is_that_of_the_network_but_one_that_somebody_wrote_is_kept(tmp
 
 def test_what_cannot_be_pushed_or_saved_is_said(tmp_path):
     for name in ("no such/name/at all", None):
-        with pytest.raises(EinNetError, match=f"the network cannot be pushed to {name!r}"):
+        with pytest.raises(EinNetError, match=f"pushed to {name!r}"):
             a_net().push_to_hub(name)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="file cannot be written: a part of its path is not a folder"):
+    with pytest.raises(OSError, match="not a folder"):
         a_net().save_pretrained(tmp_path / "file")
 
 
@@ -120,10 +120,10 @@ def test_a_file_of_another_program_is_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match="of another program"):
+    with pytest.raises(CheckpointError, match="another program"):
         EinNet.from_pretrained(tmp_path)
 
 
 def test_a_mistyped_option_is_no_other_version(tmp_path):
-    with pytest.raises(EinNetError, match="got 'revison'. Did you mean 'revision'"):
+    with pytest.raises(EinNetError, match="'revison'.*'revision'"):
         EinNet.from_pretrained(tmp_path, revison="v2")

@@ -7,6 +7,7 @@ from einnet import EinLayer, Symmetry
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.operations import pooling_terms
 from einnet.testing import assert_equivariant
+from refusals import assert_refused
 from strategies import SIZES, TYPES, with_h
 
 
@@ -84,7 +85,7 @@ def test_chunks_see_the_same_dropout_in_both_passes():
 
 
 def test_more_chunks_than_heads():
-    with pytest.raises(EinNetError, match="2 heads are pooled in 2 chunks at most, got chunks=3"):
+    with pytest.raises(EinNetError, match="chunks"):
         EinLayer("aaH", features=6, heads=2, chunks=3)
 
 
@@ -106,14 +107,12 @@ def test_a_layer_with_a_parametrization():
 
 
 def test_wrong_features():
-    with pytest.raises(ShapeError) as error:
-        EinLayer("aaH", features=6)(torch.randn(4, 4, 5))
-    assert str(error.value) == "the input must have shape (batch..., a, a, 6), got (4, 4, 5)"
+    layer = EinLayer("aaH", features=6)
+    assert_refused(lambda: layer(torch.randn(4, 4, 5)), ShapeError, "(batch..., a, a, 6)", "(4, 4, 5)")
 
 
 def test_a_term_of_another_type():
-    with pytest.raises(NotationError, match="index 'b' stands for class 'b' and for class 'a'\n  ab->ba\n      \\^\\^"):
-        EinLayer("abH", features=6, terms=["ab->ba"])
+    assert_refused(lambda: EinLayer("abH", features=6, terms=["ab->ba"]), NotationError, "index 'b'", caret=(4, 6))
 
 
 def rms(x: torch.Tensor) -> torch.Tensor:

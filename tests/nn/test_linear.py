@@ -8,6 +8,7 @@ from einnet import EinLinear, EinNetError, Signature, linear_terms
 from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
 from oracles.naive import naive_term, summed_values
+from refusals import assert_refused
 from strategies import SIZES
 
 SIGNATURES = [
@@ -86,42 +87,29 @@ def test_a_new_axis_takes_its_size_from_sizes():
 
 
 @pytest.mark.parametrize(
-    ("signature", "shapes", "sizes", "message"),
+    ("signature", "shapes", "sizes", "phrase"),
     [
-        ("aH -> abH", [(4, 2)], None,
-         "no input of 'aH -> abH' has the axis 'b' of the output: pass sizes={'b': ...}"),
-        ("aH -> abcH", [(4, 2)], {"a": 4},
-         "no input of 'aH -> abcH' has the axis 'b', 'c' of the output: pass sizes={'b': ..., 'c': ...}"),
-        ("aH -> aH", [(4, 2)], {"a": 5},
-         "sizes gives 'a' = 5, but the inputs of 'aH -> aH' have a = 4"),
-        ("aH -> aH", [(4, 2)], {"x": 5},
-         "sizes gives 'x' = 5, but the inputs of 'aH -> aH' have a = 4"),
-        ("aH -> abH", [(4, 2)], {"b": None}, "sizes gives 'b' = None: a size is a whole number, 0 or more"),
-        ("aH -> abH", [(4, 2)], [3], "sizes is a dict from axes to numbers, such as {'a': 3}, got [3]"),
-        ("aH, aaH -> aH", [(4, 2), (5, 5, 2)], None,
-         "input 2 has size 5 on axis 'a', an earlier input has 4"),
-        ("aH, aaH -> aH", [(4, 2)], None,
-         "'aH, aaH -> aH' has 2 inputs, got 1 tensors"),
-        ("aH -> aH", [(4, 3)], None,
-         "the input of type 'aH' must have shape (batch..., a, 2), got (4, 3)"),
-        ("aH, aaH -> aH", [(4, 2), (4, 2)], None,
-         "input 2 of type 'aaH' must have shape (batch..., a, a, 2), got (4, 2)"),
+        ("aH -> abH", [(4, 2)], None, "sizes={'b': ...}"),
+        ("aH -> abcH", [(4, 2)], {"a": 4}, "sizes={'b': ..., 'c': ...}"),
+        ("aH -> aH", [(4, 2)], {"a": 5}, "'a' = 5"),
+        ("aH -> aH", [(4, 2)], {"x": 5}, "'x'"),
+        ("aH -> abH", [(4, 2)], {"b": None}, "None"),
+        ("aH -> abH", [(4, 2)], [3], "got [3]"),
+        ("aH, aaH -> aH", [(4, 2), (5, 5, 2)], None, "input 2 has size 5"),
+        ("aH, aaH -> aH", [(4, 2)], None, "2 inputs"),
+        ("aH -> aH", [(4, 3)], None, "got (4, 3)"),
+        ("aH, aaH -> aH", [(4, 2), (4, 2)], None, "input 2"),
     ],
-)  # fmt: skip
-def test_inputs_that_do_not_fit(signature, shapes, sizes, message):
+)
+def test_inputs_that_do_not_fit(signature, shapes, sizes, phrase):
     layer = EinLinear(signature, [2] * len(Signature(signature).inputs), 3)
-    with pytest.raises(ShapeError) as error:
-        layer(*(torch.randn(s) for s in shapes), sizes=sizes)
-    assert str(error.value) == message
+    tensors = [torch.randn(s) for s in shapes]
+    assert_refused(lambda: layer(*tensors, sizes=sizes), ShapeError, phrase)
 
 
 @pytest.mark.parametrize("features", [3, (3,), (3, 0), (3, 1.5), (1, 2, 3)], ids=str)
 def test_in_features_is_one_number_for_each_input(features):
-    with pytest.raises(EinNetError) as error:
-        EinLinear("aH, aaH -> aH", features, 1)
-    assert str(error.value) == (
-        f"'aH, aaH -> aH' has 2 inputs: in_features must be that many positive whole numbers, got {features!r}"
-    )
+    assert_refused(lambda: EinLinear("aH, aaH -> aH", features, 1), EinNetError, "in_features", repr(features))
 
 
 def test_its_description():

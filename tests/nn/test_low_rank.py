@@ -54,5 +54,5 @@ def test_a_layer_reproduces_any_series_of_order_2(signature, sizes, shape):
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(EinNetError, match=r"norm must be one of 'rms', 'none', got 'batch'"):
+    with pytest.raises(EinNetError, match="norm .*'batch'"):
         EinLayer("aH", 4, norm="batch")

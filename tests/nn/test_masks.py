@@ -6,6 +6,7 @@ import torch
 from einnet import EinLinear, EinNet, EinPool, Signature, Symmetry
 from einnet.errors import ShapeError
 from einnet.operations import pooling_terms
+from refusals import assert_refused
 
 SIGNATURES = [
     "aH", "aaH", "abH", "abH; a->b", "aabH", "abcH; a->b, b->c", "aaH -> aH", "aaH -> H", "abH -> aH", "aH -> aaH",
@@ -176,34 +177,33 @@ T = torch.ones
 
 
 @pytest.mark.parametrize(
-    ("text", "mask", "message"),
+    ("text", "mask", "phrases"),
     [
-        ("aH", {"b": T(4).bool()}, "a mask is given for 'b', but the type 'aH' has the classes a"),
+        ("aH", {"b": T(4).bool()}, "mask|'b'"),
         ("aH", {"a": T(4)},
-         "the mask of 'a' says which indices are there|must be boolean with shape (batch..., 4)|got torch.float32 with shape (4,)"),
+         "mask of 'a'|(batch..., 4)|torch.float32"),
         ("aH", {"a": T(2, 5).bool()},
-         "the mask of 'a' says which indices are there|must be boolean with shape (batch..., 4)|got torch.bool with shape (2, 5)"),
+         "mask of 'a'|(batch..., 4)|(2, 5)"),
         ("abH; a->b", {"b": T(3).bool()},
-         "the mask of 'b' says which indices are there|must be boolean with shape (batch..., 4, 3)|got torch.bool with shape (3,)"),
-        ("H", T(4).bool(), "the type 'H' has no permuted axes: there is nothing to mask"),
-        ("abH", T(4).bool(), "the type 'abH' has the classes a, b: pass a dict that gives each class its mask"),
-        ("aH", {"a": T(9, 4).bool()}, "the batch axes as in the input|got torch.bool with shape (9, 4)"),
-        ("aH", {"a": T(4, 4, 4, 4).bool()}, "the batch axes as in the input|got torch.bool with shape (4, 4, 4, 4)"),
-        ("aH", {"a": [True] * 4}, "the mask of 'a' must be a boolean tensor, got list"),
-        ("aH", [True] * 4, "a mask is a boolean tensor, or a dict of them by letter; got list"),
+         "mask of 'b'|(batch..., 4, 3)|(3,)"),
+        ("H", T(4).bool(), "nothing to mask"),
+        ("abH", T(4).bool(), "'abH'|dict"),
+        ("aH", {"a": T(9, 4).bool()}, "batch|(9, 4)"),
+        ("aH", {"a": T(4, 4, 4, 4).bool()}, "batch|(4, 4, 4, 4)"),
+        ("aH", {"a": [True] * 4}, "mask of 'a'|boolean|list"),
+        ("aH", [True] * 4, "mask|boolean|list"),
         ("abH", {"a": T(4, 3).bool()},
-         "the mask of 'a' says which indices are there|must be boolean with shape (batch..., 4)|got torch.bool with shape (4, 3)"),
+         "mask of 'a'|(batch..., 4)|(4, 3)"),
     ],
     ids=["class", "dtype", "size", "dependent", "no class", "one for two", "other batch", "too many axes", "list", "list alone", "cells"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["pool", *MODULES])
-def test_masks_that_do_not_fit(text, mask, message, name):
+def test_masks_that_do_not_fit(text, mask, phrases, name):
     sizes = {"a": 4, "b": 3}
     module = EinPool(pooling_terms(Symmetry(text)), text) if name == "pool" else MODULES[name](text)
     features = module.fan_in if name == "pool" else F
-    with pytest.raises(ShapeError) as error:
-        module(torch.randn(2, *(sizes[c] for c in Symmetry(text).axes), features), mask=mask)
-    assert all(part in str(error.value) for part in message.split("|"))
+    x = torch.randn(2, *(sizes[c] for c in Symmetry(text).axes), features)
+    assert_refused(lambda: module(x, mask=mask), ShapeError, *phrases.split("|"))
 
 
 def test_masked_means_in_half_precision():

@@ -8,6 +8,7 @@ from einnet.errors import NotationError, ShapeError
 from einnet.nn import ReferenceBlock
 from einnet.testing import assert_equivariant, equivariance_error
 from networks import random_inputs, sizes_of, small
+from refusals import assert_refused
 from strategies import SIZES, TYPES, with_h
 
 BLOCKS = ["default", "reference"]
@@ -186,13 +187,9 @@ def test_explicit_terms(signature, terms, block):
 
 
 def test_a_term_of_another_type_is_marked():
-    with pytest.raises(NotationError) as error:
-        EinNet("abH; a->b", 1, 1, terms=["ab,cb->cb"])
-    assert str(error.value).splitlines()[:3] == [
-        "index 'b' of class 'b' occurs with 'a' and with 'c' of class 'a'",
-        "  ab,cb->cb",
-        "     ^^",
-    ]
+    assert_refused(
+        lambda: EinNet("abH; a->b", 1, 1, terms=["ab,cb->cb"]), NotationError, "'a' and with 'c'", caret=(3, 5)
+    )
 
 
 def assert_recomputed(plain, again, inner, x):
@@ -248,29 +245,26 @@ def test_scales_differ_and_sum_is_plain():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "message"),
+    ("arguments", "options", "phrase"),
     [
-        (("aaH", 1, 1), {"block": "refrence"}, "block must be one of 'default', 'polynomial', 'recurrent', 'reference', got 'refrence'"),
-        (("aaH", None, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got None"),
-        (("aaH", 3.0, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got 3.0"),
-        (("aaH", True, 1), {}, "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got True"),
-        (("aaH", 1, 1), {"recompute": "no"}, "recompute must be True or False, got 'no'"),
-        (("aaH", 1, 0), {}, "out_features must be a positive whole number, got 0"),
-        (("aaH", 1, 1, -1), {}, "heads must be a positive whole number, got -1"),
-        (("aaH", 1, 1, 1, 2.5), {}, "hidden must be a positive whole number, got 2.5"),
-        (("aaH", 1, 1, 1, 1, 0), {}, "depth must be a positive whole number, got 0"),
-        (("aaH", 0, 1), {},
-         "'aaH -> aaH' has 1 inputs: in_features must be that many positive whole numbers, got 0"),
-        (("aH, aaH -> aH", 3, 1), {},
-         "'aH, aaH -> aH' has 2 inputs: in_features must be that many positive whole numbers, got 3"),
-        (("aaH", 1, 1), {"scale": "max"}, "scale must be one of 'mean', 'sum', got 'max'"),
-        (("aaH", 1, 1), {"order": 0}, "order is the largest number of operands, 1 or more; got 0"),
+        (("aaH", 1, 1), {"block": "refrence"}, "refrence"),
+        (("aaH", None, 1), {}, "in_features"),
+        (("aaH", 3.0, 1), {}, "in_features"),
+        (("aaH", True, 1), {}, "in_features"),
+        (("aaH", 1, 1), {"recompute": "no"}, "recompute"),
+        (("aaH", 1, 0), {}, "out_features"),
+        (("aaH", 1, 1, -1), {}, "heads"),
+        (("aaH", 1, 1, 1, 2.5), {}, "hidden"),
+        (("aaH", 1, 1, 1, 1, 0), {}, "depth"),
+        (("aaH", 0, 1), {}, "in_features"),
+        (("aH, aaH -> aH", 3, 1), {}, "2 inputs"),
+        (("aaH", 1, 1), {"scale": "max"}, "'max'"),
+        (("aaH", 1, 1), {"order": 0}, "order"),
     ],
 )  # fmt: skip
-def test_wrong_arguments(arguments, options, message):
-    with pytest.raises(EinNetError) as error:
+def test_wrong_arguments(arguments, options, phrase):
+    with pytest.raises(EinNetError, match=phrase):
         EinNet(*arguments, **options)
-    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.5, "0.1"])
@@ -292,23 +286,17 @@ def test_the_reference_block_recomputes_with_the_same_outputs_and_gradients():
 
 
 def test_no_terms_are_not_the_usual_terms():
-    with pytest.raises(EinNetError, match="needs at least one term"):
+    with pytest.raises(EinNetError, match="at least one term"):
         EinNet("aaH", 1, 1, terms=[])
 
 
 def test_a_signature_that_no_state_holds():
-    with pytest.raises(EinNetError) as error:
+    with pytest.raises(EinNetError, match=r"aaH, abH -> H; a->b'.*state=(.|\n)*\n  aabH; a->b\n        \^\n"):
         EinNet("aaH, abH -> H; a->b", (1, 1), 1)
-    assert str(error.value).startswith(
-        "no single type holds all tensors of 'aaH, abH -> H; a->b'; pass state=... "
-        "('b' depends on 'a', which occurs twice: which 'a' does it belong to?\n  aabH; a->b\n        ^\n"
-    )
 
 
 def test_a_state_with_an_axis_of_its_own_is_refused():
-    with pytest.raises(EinNetError) as error:
-        EinNet("aH", 1, 1, state="abH")
-    assert str(error.value) == "the state 'abH' has the axis 'b', which no input of 'aH -> aH' has"
+    assert_refused(lambda: EinNet("aH", 1, 1, state="abH"), EinNetError, "'abH'", "axis 'b'")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -322,31 +310,25 @@ def test_a_state_never_loses_the_dependencies_of_the_signature(signature, state,
     try:
         net = small(signature, block, state=state)
     except EinNetError as error:
-        refusal = str(error)
+        message = str(error)
         net = None
-    assert ("depend" in refusal) if net is None else equivariance_error(net, signature, sizes_of(signature)) < 1e-10
+    assert ("depend" in message) if net is None else equivariance_error(net, signature, sizes_of(signature)) < 1e-10
 
 
 @pytest.mark.parametrize(
-    ("signature", "shapes", "message"),
+    ("signature", "shapes", "phrase"),
     [
-        ("aaH -> aH", [(4, 5, 2)],
-         "the input of type 'aaH' has shape (4, 5, 2), where axis 'a' has both size 4 and size 5: "
-         "the same letter is the same set, so the sizes must agree"),
-        ("aaH -> aH", [(4, 4, 3)],
-         "the input of type 'aaH' must have shape (batch..., a, a, 2), got (4, 4, 3)"),
-        ("aH, aaH -> aH", [(4, 4, 2), (4, 2)],
-         "input 2 of type 'aaH' must have shape (batch..., a, a, 2), got (4, 2)"),
-        ("aH, aaH -> aH", [(4, 2)], "'aH, aaH -> aH' has 2 inputs, got 1 tensors"),
-        ("aH -> abH", [(4, 2)],
-         "no input of 'aH -> abH' has the axis 'b' of the output: pass sizes={'b': ...}"),
+        ("aaH -> aH", [(4, 5, 2)], "size 4 and size 5"),
+        ("aaH -> aH", [(4, 4, 3)], "got (4, 4, 3)"),
+        ("aH, aaH -> aH", [(4, 4, 2), (4, 2)], "input 2"),
+        ("aH, aaH -> aH", [(4, 2)], "2 inputs"),
+        ("aH -> abH", [(4, 2)], "sizes={'b': ...}"),
     ],
-)  # fmt: skip
-def test_inputs_that_do_not_fit(signature, shapes, message):
+)
+def test_inputs_that_do_not_fit(signature, shapes, phrase):
     net = small(signature)
-    with pytest.raises(ShapeError) as error:
-        net(*(torch.randn(s, dtype=torch.float64) for s in shapes))
-    assert str(error.value) == message
+    tensors = [torch.randn(s, dtype=torch.float64) for s in shapes]
+    assert_refused(lambda: net(*tensors), ShapeError, phrase)
 
 
 def test_its_description():
@@ -355,16 +337,14 @@ def test_its_description():
 
 def test_a_mask_that_is_not_passed_by_name_is_spoken_of():
     net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
-    with pytest.raises(ShapeError, match=r"has 1 inputs, got 2 tensors; a mask is passed by name, mask=\.\.\."):
+    with pytest.raises(ShapeError, match="mask="):
         net(torch.randn(3, 4, 2), torch.ones(3, 4, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
 def test_an_input_of_another_dtype_is_refused_with_what_to_do(dtype):
     net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
-    with pytest.raises(
-        ShapeError, match=rf"the input is {dtype}, the weights are torch.float32: pass x.to\(torch.float32\)"
-    ):
+    with pytest.raises(ShapeError, match=rf"{dtype}.*to\(torch.float32\)"):
         net(torch.ones(3, 4, 2, dtype=dtype))
 
 
@@ -373,7 +353,7 @@ def test_autocast_takes_only_what_it_casts(dtype):
     net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
     with torch.autocast("cpu", torch.bfloat16):
         assert net(torch.ones(3, 4, 2, dtype=torch.bfloat16)).isfinite().all()
-        with pytest.raises(ShapeError, match=f"the input is {dtype}, the weights are torch.float32"):
+        with pytest.raises(ShapeError, match=f"{dtype}.*torch.float32"):
             net(torch.ones(3, 4, 2, dtype=dtype))
 
 

@@ -45,7 +45,7 @@ def test_the_metadata_can_be_read_without_einnet(tmp_path):
     assert (settings["in_features"], settings["out_features"], settings["terms"]) == ([3], 2, ["ab->ba"])
 
 
-def failing_load(path: Path) -> str:
+def load_error(path: Path) -> str:
     with pytest.raises(CheckpointError) as error:
         EinNet.load(path)
     return str(error.value)
@@ -62,43 +62,44 @@ def saved(tmp_path) -> Path:
 def test_a_truncated_file(saved, kept):
     whole = saved.read_bytes()
     saved.write_bytes(whole[: int(len(whole) * kept) if isinstance(kept, float) else kept])
-    message = failing_load(saved)
-    assert message.startswith(f"{saved} is not a whole safetensors file (")
-    assert message.endswith("it may be truncated, or of another format; train again or use another checkpoint")
+    message = load_error(saved)
+    assert str(saved) in message and "truncated" in message
 
 
 def test_a_missing_file(tmp_path):
     path = tmp_path / "net.safetensors"
-    assert failing_load(path) == f"no file at {path}: expected an EinNet network, a .safetensors file"
-    assert failing_load(tmp_path) == f"no file at {tmp_path}: expected an EinNet network, a .safetensors file"
+    assert f"no file at {path}" in load_error(path)
+    assert f"no file at {tmp_path}" in load_error(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("metadata", "found"),
+    ("metadata", "phrase"),
     [
-        (None, "a safetensors file of another program"),
-        ({"format": "pt"}, "a safetensors file of another program"),
-        ({"einnet": "run", "content": "{}"}, "an EinNet run"),
+        (None, "another program"),
+        ({"format": "pt"}, "another program"),
+        ({"einnet": "run", "content": "{}"}, "EinNet run"),
     ],
 )
-def test_a_file_of_another_kind(tmp_path, metadata, found):
+def test_a_file_of_another_kind(tmp_path, metadata, phrase):
     path = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(2)}, path, metadata=metadata)
-    assert failing_load(path) == f"{path} is {found}; expected an EinNet network"
+    message = load_error(path)
+    assert str(path) in message and phrase in message
 
 
 @pytest.mark.parametrize("content", [None, "{", "nothing"])
 def test_metadata_that_cannot_be_read(tmp_path, content):
     path = tmp_path / "net.safetensors"
     save_file({}, path, metadata={"einnet": "network", "version": FORMAT} | ({"content": content} if content else {}))
-    assert failing_load(path).startswith(f"the metadata of {path} cannot be read (")
+    message = load_error(path)
+    assert str(path) in message and "metadata" in message
 
 
-@pytest.mark.parametrize(("version", "found"), [({}, "1"), ({"version": "0"}, "0")])
-def test_a_file_whose_weights_meant_another_function(tmp_path, version, found):
+@pytest.mark.parametrize(("version", "number"), [({}, "1"), ({"version": "0"}, "0")])
+def test_a_file_whose_weights_meant_another_function(tmp_path, version, number):
     path = tmp_path / "net.safetensors"
     save_file({"x": torch.zeros(2)}, path, metadata={"einnet": "network", "content": "{}"} | version)
-    assert failing_load(path).startswith(f"{path} has version {found} of the format and this version of EinNet reads")
+    assert f"version {number}" in load_error(path)
 
 
 GOOD = {"signature": "aH -> aH", "in_features": [2], "out_features": 2, "heads": 2, "hidden": 6, "depth": 1}
@@ -119,7 +120,8 @@ def test_a_file_that_does_not_fit_this_version(tmp_path, content):
     save_file(
         {"x": torch.zeros(2)}, path, metadata={"einnet": "network", "version": FORMAT, "content": json.dumps(content)}
     )
-    assert failing_load(path).startswith(f"{path} does not fit this version of EinNet: ")
+    message = load_error(path)
+    assert str(path) in message and "this version" in message
 
 
 def test_loading_never_unpickles(tmp_path):
@@ -130,5 +132,5 @@ def test_loading_never_unpickles(tmp_path):
     path = tmp_path / "net.safetensors"
     for write in (lambda: path.write_bytes(pickle.dumps(Trap())), lambda: torch.save({"x": Trap()}, path)):
         write()
-        assert "is not a whole safetensors file" in failing_load(path)
+        assert "truncated" in load_error(path)
     assert not (tmp_path / "ran").exists()

@@ -6,6 +6,7 @@ import torch
 from einnet import EinNet
 from einnet.errors import ShapeError
 from einnet.nn import pad
+from refusals import assert_refused
 
 SAMPLES = {
     "aH": [(3, 2), (5, 2), (1, 2), (0, 2)],
@@ -40,27 +41,26 @@ def test_the_kind_of_numbers_stays():
 
 
 @pytest.mark.parametrize(
-    ("samples", "message"),
+    ("samples", "phrase"),
     [
-        ([], "samples to pad are a list of one tensor or more"),
-        (torch.ones(2, 3, 1), "samples to pad are a list"),
+        ([], "samples"),
+        (torch.ones(2, 3, 1), "samples"),
         (
             [torch.ones(2, 3), torch.ones(2, 3, dtype=torch.int64)],
-            "sample 1 is torch.int64 on cpu, the first one torch.float32",
+            "torch.int64",
         ),
-        ([torch.ones(2, 3, 1)], r"sample 0 of type 'aH' has 1 axes, features, and no batch axes; got \(2, 3, 1\)"),
+        ([torch.ones(2, 3, 1)], "got (2, 3, 1)"),
         (
             [torch.ones(2, 3), torch.ones(2, 4)],
-            r"sample 1 of type 'aH' must have shape \(batch..., a, 3\), got \(2, 4\)",
+            "got (2, 4)",
         ),
-        ([torch.ones(2, 3), [1]], "sample 1 of type 'aH' must be a torch tensor, got list"),
+        ([torch.ones(2, 3), [1]], "got list"),
     ],
 )
-def test_samples_that_do_not_fit_are_named(samples, message):
-    with pytest.raises(ShapeError, match=message):
-        pad(samples, "aH")
+def test_samples_that_do_not_fit_are_named(samples, phrase):
+    assert_refused(lambda: pad(samples, "aH"), ShapeError, phrase)
 
 
 def test_joint_axes_are_of_one_size():
-    with pytest.raises(ShapeError, match="sample 1 of type 'aaH' has"):
+    with pytest.raises(ShapeError, match="sample 1"):
         pad([torch.ones(2, 2, 1), torch.ones(2, 3, 1)], "aaH")

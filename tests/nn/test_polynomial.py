@@ -57,7 +57,7 @@ def test_it_is_saved_and_loaded(tmp_path):
 
 
 def test_what_it_does_not_have():
-    with pytest.raises(EinNetError, match='block="polynomial" has neither dropout nor recompute'):
+    with pytest.raises(EinNetError, match="dropout"):
         small("aH", dropout=0.1)
-    with pytest.raises(EinNetError, match='block="reference" has an output after its last layer only'):
+    with pytest.raises(EinNetError, match="last layer"):
         EinNet("aH", 1, 1, heads=2, hidden=4, depth=2, block="reference").outputs(torch.randn(3, 1))

@@ -10,6 +10,7 @@ from einnet import EinNetError, EinPool, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.operations import pooling_terms
 from oracles.naive import naive_pool
+from refusals import assert_refused
 from strategies import SIZES, TYPES, terms_of, with_h
 
 
@@ -116,52 +117,37 @@ def test_no_features_give_no_features(features):
 
 
 def test_features_must_be_a_multiple_of_fan_in():
-    with pytest.raises(ShapeError) as error:
+    with pytest.raises(ShapeError, match="multiple of 3, got 8"):
         EinPool(["ab->ba", "ab,bc->ac"])(numbers(4, 4, 8))
-    assert str(error.value) == (
-        "the terms ab->ba, ab,bc->ac have 3 operands, so the features must be a multiple of 3, got 8"
-    )
 
 
 def test_too_few_axes():
-    with pytest.raises(ShapeError) as error:
+    with pytest.raises(ShapeError, match=r"got \(4, 4\)"):
         EinPool(["ab->ba"])(numbers(4, 4))
-    assert str(error.value) == "the input must have shape (batch..., a, a, features), got (4, 4)"
 
 
 def test_joint_axes_of_two_sizes():
-    with pytest.raises(ShapeError, match=r"has shape \(4, 5, 3\), where axis 'a' has both size 4 and size 5"):
+    with pytest.raises(ShapeError, match="size 4 and size 5"):
         EinPool(["ab->ba"])(numbers(4, 5, 3))
 
 
 def test_an_unknown_scale():
-    with pytest.raises(EinNetError) as error:
+    with pytest.raises(EinNetError, match="'max'"):
         EinPool(["ab->ba"], scale="max")
-    assert str(error.value) == "scale must be one of 'mean', 'sum', got 'max'"
 
 
 def test_no_term():
-    with pytest.raises(EinNetError) as error:
+    with pytest.raises(EinNetError, match="at least one term"):
         EinPool([])
-    assert str(error.value) == "EinPool needs at least one term, such as 'ab,bc->ac'"
 
 
 @pytest.mark.parametrize("terms", [["ab->ab", "a->a"], ["ab,b->ab"], ["ab->a"]], ids=", ".join)
 def test_tuples_of_different_lengths(terms):
-    with pytest.raises(EinNetError) as error:
-        EinPool(terms)
-    assert str(error.value) == f"the terms {', '.join(terms)} have tuples of different lengths: name their types"
+    assert_refused(lambda: EinPool(terms), EinNetError, ", ".join(terms), "types")
 
 
 def test_a_term_that_is_not_of_the_type():
-    with pytest.raises(NotationError) as error:
-        EinPool(["ab->ab", "ab,bc->ac"], "abH")
-    assert str(error.value) == (
-        "index 'b' stands for class 'b' and for class 'a'\n"
-        "  ab,bc->ac\n"
-        "     ^^\n"
-        "In the type 'ab' an index keeps to one class."
-    )
+    assert_refused(lambda: EinPool(["ab->ab", "ab,bc->ac"], "abH"), NotationError, "index 'b'", caret=(3, 5))
 
 
 @pytest.mark.parametrize("term", ["a0a1->a0a2", "b0a0->b1a0"])

@@ -12,6 +12,7 @@ from einnet.operations import pooling
 from einnet.terms import State, all_terms
 from einnet.testing import assert_equivariant
 from oracles.naive import lettered, naive_term
+from refusals import assert_refused
 
 SIZES = {"a": 3, "b": 4}
 STATES = [("a", "aa"), ("ab", "aa", "bb"), ("a", "ab", "b"), ("ab; a->b", "a")]
@@ -94,32 +95,28 @@ def test_a_masked_node_sends_and_receives_nothing():
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("inputs", "phrase"),
     [
-        ([(4, 1)], "there is one input for each of the types aH, aaH, got 1; a mask is passed by name, mask=..."),
-        ([(4, 1), (5, 5, 1)], "input 2 has size 5 on axis 'a', an earlier input has 4"),
-        ([(4, 1), (4, 4, 2)], "the features must be heads times these numbers, with one number of heads; got 1 and 2"),
-        ([(4, 1), (4, 1)], "input 2 of type 'aaH' must have shape (batch..., a, a, features), got (4, 1)"),
+        ([(4, 1)], "got 1"),
+        ([(4, 1), (5, 5, 1)], "input 2 has size 5"),
+        ([(4, 1), (4, 4, 2)], "got 1 and 2"),
+        ([(4, 1), (4, 1)], "got (4, 1)"),
     ],
 )
-def test_inputs_that_do_not_fit(inputs, message):
+def test_inputs_that_do_not_fit(inputs, phrase):
     pool = EinPool(["a,ab->b"], ("aH", "aaH"))
-    with pytest.raises(ShapeError) as error:
-        pool(*(numbers(*s) for s in inputs))
-    assert message in str(error.value)
-    with pytest.raises(EinNetError, match=r"this EinPool has the types aH, aaH: use .types"):
+    assert_refused(lambda: pool(*(numbers(*s) for s in inputs)), ShapeError, phrase)
+    with pytest.raises(EinNetError, match="types aH, aaH"):
         pool.symmetry  # noqa: B018
-    with pytest.raises(
-        ShapeError, match="have 2 operands of type 'aH', so the features must be a multiple of 2, got 3"
-    ):
+    with pytest.raises(ShapeError, match="multiple of 2, got 3"):
         EinPool(["a,a->a", "ab->ab"], ("aH", "aaH"))(numbers(4, 3), numbers(4, 4, 1))
 
 
 def test_inputs_of_two_dtypes():
-    with pytest.raises(ShapeError, match=r"the inputs must be of one dtype, got torch.float32, torch.float64"):
+    with pytest.raises(ShapeError, match="torch.float32, torch.float64"):
         EinPool(["a,ab->b"], ("aH", "aaH"))(numbers(3, 1), numbers(3, 3, 1).float())
 
 
 def test_terms_that_leave_their_types_open():
-    with pytest.raises(EinNetError, match="have tuples of different lengths: name their types"):
+    with pytest.raises(EinNetError, match="a,ab->b"):
         EinPool([Term("a,ab->b")])

@@ -89,9 +89,9 @@ def test_states_of_other_shapes_are_refused():
     net = small("aaH")
     x = torch.randn(4, 4, 2).double()
     for wrong in (torch.zeros(4, 4, 6), torch.zeros(5, 5, 5), None):
-        with pytest.raises(ShapeError, match="a state for these inputs has shape"):
+        with pytest.raises(ShapeError, match="state .* shape"):
             net.read(wrong, x)
-    with pytest.raises(ShapeError, match=r"\(batch..., 4, 4, 5\), got \(4, 4, 6\)"):
+    with pytest.raises(ShapeError, match=r"got \(4, 4, 6\)"):
         net.states(x, start=torch.zeros(4, 4, 6))
 
 
@@ -142,25 +142,25 @@ def test_it_learns_by_gradients():
 
 
 def test_what_it_does_not_have():
-    with pytest.raises(EinNetError, match="plain sums, no dropout"):
+    with pytest.raises(EinNetError, match="no dropout"):
         small("aH", dropout=0.1)
     with pytest.raises(EinNetError, match="plain sums"):
         small("aH", scale="mean")
-    with pytest.raises(EinNetError, match="exchange needs inputs and output of the type of the state"):
+    with pytest.raises(EinNetError, match="type of the state"):
         small("abH -> aH", exchange="ba")
-    with pytest.raises(EinNetError, match="only a recurrent network"):
+    with pytest.raises(EinNetError, match="recurrent"):
         EinNet("abH", 1, 1, exchange="ba")
-    with pytest.raises(EinNetError, match="iterations must be a positive whole number"):
+    with pytest.raises(EinNetError, match="iterations"):
         small("aH")(torch.randn(3, 2).double(), iterations=0)
     reference = EinNet("aH", 1, 1, block="reference", depth=1)
-    with pytest.raises(EinNetError, match="nor iterations"):
+    with pytest.raises(EinNetError, match="iterations"):
         EinNet("aH", 1, 1, block="reference", depth=1, iterations=2)
-    with pytest.raises(EinNetError, match="is run once"):
+    with pytest.raises(EinNetError, match="once"):
         reference(torch.randn(3, 1), iterations=2)
     with pytest.raises(EinNetError, match="at least one term"):
         small("aH", terms=[])
     for use in (reference.outputs, reference.start, lambda x: reference.read(x, x)):
         with pytest.raises(EinNetError, match="no states"):
             use(torch.randn(3, 1))
-    with pytest.raises(EinNetError, match="output after its last layer only, and no states"):
+    with pytest.raises(EinNetError, match="last layer"):
         reference.outputs(torch.randn(3, 1))

@@ -97,9 +97,7 @@ def closed_structure(term: Term, state: State):
 
 def test_too_many_structures_are_refused(monkeypatch):
     monkeypatch.setattr("einnet.operations.minimal.MOST", 100)
-    with pytest.raises(
-        EinNetError, match="order 8 of 'aa' has [0-9,]+ structures of operands and output, more than the 100"
-    ):
+    with pytest.raises(EinNetError, match="order 8 of 'aa' .*100"):
         indecomposable("aa", 8)
 
 

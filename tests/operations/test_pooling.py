@@ -76,9 +76,9 @@ def graph_of(term: Term) -> nx.Graph:
 
 
 def test_too_many_terms_for_the_recipe_are_refused():
-    with pytest.raises(EinNetError, match="has 422,824 terms of order 6, more than the 100,000 that are gone through"):
+    with pytest.raises(EinNetError, match="422,824"):
         pooling("aa", 6, method="recipe")
-    with pytest.raises(EinNetError, match="method must be 'minimal' or 'recipe', got 'table'"):
+    with pytest.raises(EinNetError, match="method .*'table'"):
         pooling("aa", 2, method="table")
 
 
@@ -132,12 +132,12 @@ def test_at_order_7_a_bridge_between_the_types_is_needed():
 
 def test_targets_are_types_of_the_state():
     assert pooling("ab", 5, targets="ab").by_order == pooling("ab", 5).by_order
-    with pytest.raises(EinNetError, match="the target 'bb' is none of the types of the state ab, aa"):
+    with pytest.raises(EinNetError, match="'bb'"):
         pooling(("ab", "aa"), 3, targets="bb")
     for types, targets in ((("a", "aa"), None), ("aa", "aa")):
-        with pytest.raises(EinNetError, match="the recipe knows one type and no targets; the state"):
+        with pytest.raises(EinNetError, match="recipe"):
             pooling(types, 2, method="recipe", targets=targets)
-    with pytest.raises(EinNetError, match="this PoolingSet has the types a, aa: use .state"):
+    with pytest.raises(EinNetError, match="types a, aa"):
         pooling(("a", "aa"), 2).symmetry  # noqa: B018
 
 
@@ -158,7 +158,7 @@ def test_operations_that_cost_more_are_left_out_and_named():
     assert [t.order for t in pooling("aa", 5, max_exponent=2)] == [1, 1, 1, 1, 2]
     assert [t.order for t in pooling("aa", 5, max_exponent=1)] == [1, 1, 1, 1]  # order 1 stays
     for wrong in (2.5, 0, -1, True):
-        with pytest.raises(EinNetError, match=rf"a cost n\^e, a whole number of 1 or more; got {wrong}"):
+        with pytest.raises(EinNetError, match=f"got {wrong}"):
             pooling("aa", 5, max_exponent=wrong)
 
 
@@ -171,13 +171,13 @@ def test_the_exponent_is_that_of_the_plan(text):
 
 @pytest.mark.parametrize("order", [0, -1, 2.0, True])
 def test_an_order_that_is_none_is_refused(order, capsys):
-    with pytest.raises(EinNetError, match="order is the largest number of operands, 1 or more; got"):
+    with pytest.raises(EinNetError, match="order .*got"):
         pooling("ab", order)
 
 
 def test_wrong_input_at_the_command_line(capsys):
     assert main(["pool", "aB"]) == 2
-    assert "unknown letter 'B'" in capsys.readouterr().err
+    assert "'B'" in capsys.readouterr().err
 
 
 def test_derivations_and_states_at_the_command_line(capsys):
@@ -195,4 +195,4 @@ def test_derivations_and_states_at_the_command_line(capsys):
     assert main(["pool", "ab, aa, bb", "--order", "4", "--targets", "ab", "--max-exponent", "3"]) == 0
     assert capsys.readouterr().out.startswith("ab, aa, bb: ")
     assert main(["pool", "ab, aa", "--targets", "bb"]) == 2
-    assert "the target 'bb' is none of the types of the state ab, aa" in capsys.readouterr().err
+    assert "'bb'" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_frames_say_which_axis_of_the_core_stands_where():
 
 @pytest.mark.parametrize("sources", [[(0,)], [(0, 1), (0,)], []], ids=["too short", "too many", "none"])
 def test_sources_must_fit_the_operands(sources):
-    with pytest.raises(EinNetError, match="sources needs one slot number for each operand of each term"):
+    with pytest.raises(EinNetError, match="sources"):
         Plan.make(["ab,bc->ac"], Symmetry("aa"), sources=sources)
 
 

@@ -85,7 +85,7 @@ def test_the_command_draws_every_operation(tmp_path, capsys, suffix):
 
 
 def test_a_picture_needs_a_known_suffix(tmp_path, capsys):
-    with pytest.raises(EinNetError, match=r"a picture is saved as .svg, .png, .pdf, got the file name 'ops.txt'"):
+    with pytest.raises(EinNetError, match="'ops.txt'"):
         operations_picture(pooling("aa", 2), "ops.txt")
     assert main(["pool", "aa", "--draw", str(tmp_path / "ops")]) == 2
-    assert "a picture is saved as" in capsys.readouterr().err
+    assert ".svg" in capsys.readouterr().err

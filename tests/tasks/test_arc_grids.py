@@ -24,26 +24,26 @@ def test_a_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "phrase"),
     [
-        ("{", "is not JSON"),
-        ("[]", "is no task of ARC"),
-        (changed(train=[]), "needs a demonstration"),
-        (changed(train=[{"input": [[0]]}]), r"train\[0\]: expected an input and an output"),
-        (changed(train=[{"input": [[0]], "output": None}]), r"train\[0\]: expected an input and an output"),
-        (changed(test=[{"output": [[0]]}]), r"test\[0\]: expected an input$"),
-        (changed(test=[{"input": [[0, 1], [2]]}]), r"test\[0\].input: the rows are of different lengths, 1, 2"),
-        (changed(test=[{"input": []}]), r"test\[0\].input: a grid is a list of rows"),
-        (changed(test=[{"input": [[0, 10]]}]), r"test\[0\].input, row 0, column 1: colours are .* got 10"),
+        ("{", "JSON"),
+        ("[]", "ARC"),
+        (changed(train=[]), "demonstration"),
+        (changed(train=[{"input": [[0]]}]), r"train\[0\]"),
+        (changed(train=[{"input": [[0]], "output": None}]), r"train\[0\]"),
+        (changed(test=[{"output": [[0]]}]), r"test\[0\]"),
+        (changed(test=[{"input": [[0, 1], [2]]}]), r"test\[0\].input.*1, 2"),
+        (changed(test=[{"input": []}]), r"test\[0\].input"),
+        (changed(test=[{"input": [[0, 10]]}]), r"test\[0\].input, row 0, column 1.*got 10"),
         (changed(test=[{"input": [[0, True]]}]), "got True"),
         (changed(test=[{"input": [[0, "1"]]}]), "got '1'"),
-        (changed(test=[{"input": [[0] * 31]}]), "30 rows and columns at most, got 1 by 31"),
+        (changed(test=[{"input": [[0] * 31]}]), "1 by 31"),
     ],
 )
-def test_a_bad_file_is_refused_with_the_place(tmp_path, text, said):
+def test_a_bad_file_is_refused_with_the_place(tmp_path, text, phrase):
     file = tmp_path / "bad.json"
     file.write_text(text)
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=phrase) as caught:
         read_file(file)
     assert str(file) in str(caught.value)
 
@@ -54,7 +54,7 @@ def test_folders_with_and_without_parts(tmp_path):
         (tmp_path / part / f"{part}1.json").write_text(json.dumps(GOOD))
     assert list(load("training", data=tmp_path)) == ["training1"]
     assert list(load("evaluation", data=tmp_path / "evaluation")) == ["evaluation1"]
-    with pytest.raises(DataError, match=r"has no \.json files"):
+    with pytest.raises(DataError, match="nothing"):
         load("training", data=tmp_path / "nothing")
 
 
@@ -70,7 +70,7 @@ def test_the_tasks_of_the_package():
 
 
 def test_unknown_parts_and_versions_are_refused():
-    with pytest.raises(DataError, match="training and evaluation, got 'test'"):
+    with pytest.raises(DataError, match="'test'"):
         load("test")
-    with pytest.raises(DataError, match="1 and 2, got 3"):
+    with pytest.raises(DataError, match="got 3"):
         load("training", version=3)

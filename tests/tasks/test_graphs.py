@@ -72,7 +72,7 @@ def test_the_largest_sums_are_exact():
 
 
 def test_a_graph_too_large_for_exact_sums():
-    with pytest.raises(EinNetError, match="up to 512 nodes, got 513"):
+    with pytest.raises(EinNetError, match="got 513"):
         ModularNet(2, depth=1)(np.zeros((MOST_NODES + 1, MOST_NODES + 1)))
 
 
@@ -145,23 +145,23 @@ def test_files(file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "phrase"),
     [
-        ("a.json", "{", "is not JSON"),
-        ("a.json", "[]", "expected a list"),
-        ("a.json", '[{"category": "x", "g": "Bw"}]', "pair 0: expected texts called category, g and h"),
-        ("a.json", '[{"category": "x", "g": "Bw", "h": "é"}]', "pair 0, h: 'é' is not graph6"),
-        ("a.json", '[{"category": "x", "g": "Bw", "h": "C~"}]', "have 3 and 4 nodes"),
-        ("a.json", '[{"category": "x", "g": "?", "h": "?"}]', "pair 0, g: a graph without nodes"),
-        ("a.g6", "Bw", "has 1 graphs: there must be two"),
-        ("a.g6", "Bw\nB", "graph 2: 'B' is not graph6"),
-        ("a.g6", "Bw\nC~", "graphs of 3 to 4 nodes"),
-        ("a.g6", "\n".join(["Bw"] * 200), "more than 10,000 pairs"),
+        ("a.json", "{", "JSON"),
+        ("a.json", "[]", "list"),
+        ("a.json", '[{"category": "x", "g": "Bw"}]', "pair 0"),
+        ("a.json", '[{"category": "x", "g": "Bw", "h": "é"}]', "pair 0, h: 'é'"),
+        ("a.json", '[{"category": "x", "g": "Bw", "h": "C~"}]', "3 and 4 nodes"),
+        ("a.json", '[{"category": "x", "g": "?", "h": "?"}]', "pair 0, g"),
+        ("a.g6", "Bw", "1 graphs"),
+        ("a.g6", "Bw\nB", "graph 2: 'B'"),
+        ("a.g6", "Bw\nC~", "3 to 4 nodes"),
+        ("a.g6", "\n".join(["Bw"] * 200), "10,000 pairs"),
     ],
 )
-def test_files_that_are_none(tmp_path, name, text, said):
+def test_files_that_are_none(tmp_path, name, text, phrase):
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=phrase):
         read_pairs(tmp_path / name)
 
 
@@ -176,7 +176,7 @@ def test_the_bench_goes_on_where_it_was(file, tmp_path, capsys):
     second = summary(measured(read_pairs(file), settings, out, processes=1), settings)
     assert (out / "pairs" / "0000.json").stat().st_mtime_ns == written
     assert second["total"] == {"pairs": 2, "apart": 1, "exact": 1, "false positives": 0}
-    with pytest.raises(CheckpointError, match="begun with order 2, not with order 5: give another folder"):
+    with pytest.raises(CheckpointError, match="order 2, .*order 5"):
         measured(read_pairs(file), Settings("untrained", 5, 6, 1), out, processes=1)
     assert main([*arguments, "--category", "Basik", "--out", str(out)]) == 2
     assert "Basic" in capsys.readouterr().err

@@ -34,38 +34,37 @@ def test_files_may_be_called_tsv_or_have_no_ending(tmp_path, ending):
 def test_a_wrong_column_count_names_file_and_line(tmp_path, line, columns):
     path = tmp_path / "train.txt"
     path.write_text(f"x\tr\ty\n\n{line}\n")
-    message = rf"train.txt, line 3: expected 3 columns 'head<TAB>relation<TAB>tail', got {columns}"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=f"train.txt, line 3.*got {columns}"):
         read_triples(path)
 
 
 def test_other_broken_files_are_named(tmp_path):
     (tmp_path / "train.txt").write_text("\n")
-    with pytest.raises(DataError, match="train.txt has no triples"):
+    with pytest.raises(DataError, match="no triples"):
         read_triples(tmp_path / "train.txt")
     (tmp_path / "train.txt").write_bytes(b"\xff\xfe\t\x00")
-    with pytest.raises(DataError, match="train.txt is not UTF-8 text"):
+    with pytest.raises(DataError, match="UTF-8"):
         read_triples(tmp_path / "train.txt")
-    with pytest.raises(DataError, match="no dataset or folder 'nowhere': expected kinship, umls, nations, or a folder"):
+    with pytest.raises(DataError, match="'nowhere'.*kinship, umls, nations"):
         load("nowhere")
     folder = write_families(tmp_path / "f")
     (folder / "valid.txt").unlink()
-    with pytest.raises(DataError, match=r"has no valid.txt: expected the files train.txt, valid.txt and test.txt"):
+    with pytest.raises(DataError, match="valid.txt"):
         load(folder)
 
 
 def test_an_unknown_name_gets_suggestions():
     graph = family_graph()
-    with pytest.raises(DataError, match=r"unknown entity 'anm0'\. Did you mean .*'ann0'"):
+    with pytest.raises(DataError, match="entity 'anm0'.*'ann0'"):
         graph.entity("anm0")
-    with pytest.raises(DataError, match=r"unknown relation 'parents'\. Did you mean 'parent'"):
+    with pytest.raises(DataError, match="relation 'parents'.*'parent'"):
         graph.relation("parents")
-    with pytest.raises(DataError, match=r"unknown entity 'zzz'\. There are 16, such as ann0, ann1, ann2"):
+    with pytest.raises(DataError, match="'zzz'.*16, .*ann0, ann1, ann2"):
         graph.entity("zzz")
 
 
 def test_a_relation_that_the_network_does_not_know_is_refused():
-    with pytest.raises(DataError, match="the data has the relation 'child', which the network was not trained on"):
+    with pytest.raises(DataError, match="'child'"):
         KnowledgeGraph.of(family_splits(), "families", relations=["parent", "sibling", "spouse"])
 
 

@@ -78,7 +78,7 @@ def test_scores_that_are_not_finite_are_refused():
     graph = family_graph()
     tables = torch.zeros(2, 16, 16, 4)
     tables[0, graph.test[1, 0], 3, graph.test[1, 1]] = float("nan")
-    with pytest.raises(EinNetError, match=r"the scores for fact 1 \(head \d+, relation \d+, tail \d+\) are not finite"):
+    with pytest.raises(EinNetError, match="fact 1 .*finite"):
         rank((tables[0], tables[1]), graph.test, known_of(graph))
 
 

@@ -145,9 +145,9 @@ def test_the_network_is_left_in_the_mode_that_it_was_in():
 def test_where_nothing_is_left_to_compare_with_it_says_so():
     facts = {"train": [(x, "r", y) for x in "ab" for y in "ab"], "valid": [], "test": []}
     graph = KnowledgeGraph.of(facts, "full")
-    with pytest.raises(EinNetError, match="every entity is a known answer already: explain one of them with"):
+    with pytest.raises(EinNetError, match="every entity"):
         explained(small_net(graph), graph, "r", "a", None)
-    with pytest.raises(EinNetError, match="all other entities are known answers: there is none to rank this one"):
+    with pytest.raises(EinNetError, match="all other entities"):
         explained(small_net(graph), graph, "r", "a", "b")
 
 
@@ -211,16 +211,16 @@ def test_a_known_fact_is_said_to_have_been_hidden(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "phrase"),
     [
-        (["--head", "ann0", "--tail", "bob0"], "one of the two; with --explain also both"),
-        (["--explain"], "give --head for (head, relation, ?) or --tail"),
-        (["--head", "ann0", "--plot", "why.svg"], "--plot draws the facts that support an answer: add --explain"),
-        (["--head", "ann0", "--explain", "--plot", "why.doc"], "a picture is saved as .svg, .png, .pdf, got"),
-        (["--head", "ann00", "--explain"], "unknown entity 'ann00'. Did you mean 'ann0'"),
-        (["--head", "ann0", "--tail", "bob00", "--explain"], "unknown entity 'bob00'. Did you mean 'bob0'"),
+        (["--head", "ann0", "--tail", "bob0"], "--explain"),
+        (["--explain"], "--tail"),
+        (["--head", "ann0", "--plot", "why.svg"], "--explain"),
+        (["--head", "ann0", "--explain", "--plot", "why.doc"], "why.doc"),
+        (["--head", "ann00", "--explain"], "'ann0'"),
+        (["--head", "ann0", "--tail", "bob00", "--explain"], "'bob0'"),
     ],
 )
-def test_wrong_requests_get_a_message(run, capsys, arguments, message):
+def test_wrong_requests_get_a_message(run, capsys, arguments, phrase):
     assert main(["predict", "kg", "--checkpoint", str(run.folder), "--relation", "spouse", *arguments]) == 2
-    assert message in capsys.readouterr().err
+    assert phrase in capsys.readouterr().err

@@ -67,7 +67,7 @@ def test_a_network_trained_on_104_people_runs_on_other_numbers():
 
 
 def test_a_mask_range_that_is_no_range_is_refused():
-    with pytest.raises(EinNetError, match="expected 0 <= --mask-low <= --mask-high <= 1, got 0.5 and 0.2"):
+    with pytest.raises(EinNetError, match="0.5 and 0.2"):
         Settings(mask_low=0.5, mask_high=0.2)
 
 

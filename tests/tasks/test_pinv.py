@@ -109,10 +109,10 @@ def test_eval_prints_the_same_and_wrong_input_is_refused(run, capsys):
     assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text())
     assert main(["eval", "pinv", "--out", str(run.parents[1])]) == 0
     assert "mean |F(A) A^T - I|" in capsys.readouterr().out
-    for arguments, message in (
-        (["train", "pinv", "--depth", "0"], "--depth must be positive, got 0"),
-        (["train", "pinv", "--resume", str(run), "--depth", "3"], "--resume goes on with the run's own settings"),
-        (["eval", "pinv", "--checkpoint", str(run / "nothing")], "is not a run's folder"),
+    for arguments, phrase in (
+        (["train", "pinv", "--depth", "0"], "--depth"),
+        (["train", "pinv", "--resume", str(run), "--depth", "3"], "--resume"),
+        (["eval", "pinv", "--checkpoint", str(run / "nothing")], "run's folder"),
     ):
         assert main(arguments) == 2
-        assert message in capsys.readouterr().err
+        assert phrase in capsys.readouterr().err

@@ -26,7 +26,7 @@ def test_deals_are_from_one_deck_and_always_the_same():
 
 @pytest.mark.parametrize(("players", "cards"), [(1, 5), (4, 4), (4, 8), (11, 5), (8, 7)])
 def test_deals_that_a_deck_does_not_give(players, cards):
-    with pytest.raises(DataError, match="a deck of 52"):
+    with pytest.raises(DataError, match="52"):
         deals(1, players, cards, 0)
 
 
@@ -71,21 +71,21 @@ def _value(hand: list[int]) -> tuple:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "phrase"),
     [
-        ("AS KS QS JS TS | 2C 2D 2H 3S AS", "AS is there twice, in the hands of players 1 and 2"),
-        ("AS AS QS JS TS | 2C 2D 2H 3S 3D", "AS is there twice, in the hand of player 1"),
-        ("AS KS QS JS 1S | 2C 2D 2H 3S 3D", "'1S' is no card"),
-        ("AS KS QS JS TX | 2C 2D 2H 3S 3D", "'TX' is no card"),
-        ("AS KS QS JS S | 2C 2D 2H 3S 3D", "'S' is no card"),
-        ("AS KS QS JS TS", "two players or more"),
-        ("AS KS QS JS TS | 2C 2D 2H 3S", "got hands of 5, 4 cards"),
-        ("AS KS QS JS | 2C 2D 2H 3S", "got hands of 4, 4 cards"),
-        ("", "two players or more"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S AS", "players 1 and 2"),
+        ("AS AS QS JS TS | 2C 2D 2H 3S 3D", "player 1"),
+        ("AS KS QS JS 1S | 2C 2D 2H 3S 3D", "'1S'"),
+        ("AS KS QS JS TX | 2C 2D 2H 3S 3D", "'TX'"),
+        ("AS KS QS JS S | 2C 2D 2H 3S 3D", "'S'"),
+        ("AS KS QS JS TS", "two players"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S", "5, 4 cards"),
+        ("AS KS QS JS | 2C 2D 2H 3S", "4, 4 cards"),
+        ("", "two players"),
     ],
 )
-def test_hands_that_cannot_be_read(text, message):
-    with pytest.raises(DataError, match=message.replace("|", "\\|")):
+def test_hands_that_cannot_be_read(text, phrase):
+    with pytest.raises(DataError, match=phrase):
         read_hands(text)
 
 
@@ -162,12 +162,12 @@ def test_predict_says_who_wins(run, capsys):
     assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
     assert "AS KS QS JS TS" in capsys.readouterr().out
     assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2
-    assert "AS is there twice" in capsys.readouterr().err
+    assert "twice" in capsys.readouterr().err
 
 
 def test_settings_that_no_deck_allows_are_refused():
     for wrong in ({"players": 1}, {"cards": 8}, {"players": 9, "cards": 7}):
-        with pytest.raises(EinNetError, match="a deck of 52"):
+        with pytest.raises(EinNetError, match="52"):
             Settings(**wrong)
 
 

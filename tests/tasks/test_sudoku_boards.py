@@ -15,6 +15,7 @@ from einnet.tasks.sudoku.generate import full_grid, puzzle
 from einnet.tasks.sudoku.logic import by_singles, solved_by_singles
 from einnet.tasks.sudoku.search import SearchError, solutions
 from oracles.sudoku import sat_solutions
+from refusals import assert_refused
 
 DATA = Path(os.environ.get("EINNET_DATA", Path(__file__).parents[3] / "shared" / "data")) / "sudoku"
 EASY = "530070000600195000098000060800060003400803001700020006060000280000419005000080079"
@@ -58,20 +59,18 @@ def test_a_board_is_read_and_written():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "phrase"),
     [
-        (EASY[:-1], "the puzzle has 80 cells: a board of side n has n * n cells, 81 for the usual one"),
-        ("x" + EASY[1:], "the puzzle has 'x' in row 1, column 1: symbols of a 9x9 board are 1 to 9"),
+        (EASY[:-1], "80 cells"),
+        ("x" + EASY[1:], "'x' in row 1, column 1"),
         (EASY[:80] + "A", "'A' in row 9, column 9"),
-        ("1" * 25, "the puzzle: boards have boxes of two rows or more, so the side is 4, 6, 8, 9, ... 35; got 5"),
+        ("1" * 25, "got 5"),
         ("\u0131" + "." * 323, "in row 1, column 1"),
-        ("", "the puzzle has 0 cells"),
+        ("", "0 cells"),
     ],
 )
-def test_boards_that_cannot_be_read(text, message):
-    with pytest.raises(DataError) as error:
-        read_board(text)
-    assert message in str(error.value)
+def test_boards_that_cannot_be_read(text, phrase):
+    assert_refused(lambda: read_board(text), DataError, phrase)
 
 
 def test_what_breaks_the_rules_is_named():
@@ -95,23 +94,21 @@ def test_files_with_and_without_solutions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "phrase"),
     [
         ("", "has no puzzle"),
-        (f"{EASY}\n{EASY[:-1]}\n", "line 2 has 80 cells"),
-        (f"{EASY}\n{'1' + '.' * 15}\n", "line 2: the board's side is 4, before it was 9"),
-        (f"{EASY},{SOLVED}\n{'.' * 16},{SOLVED}\n", "line 2: the board's side is 4, before it was 9"),
-        (f"{EASY},{SOLVED}\n{EASY}\n", "line 2: expected one puzzle, or puzzle,solution"),
-        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "line 1: the solution breaks a rule or the givens"),
+        (f"{EASY}\n{EASY[:-1]}\n", "line 2"),
+        (f"{EASY}\n{'1' + '.' * 15}\n", "line 2"),
+        (f"{EASY},{SOLVED}\n{'.' * 16},{SOLVED}\n", "line 2"),
+        (f"{EASY},{SOLVED}\n{EASY}\n", "line 2"),
+        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "line 1"),
     ],
 )
-def test_files_that_cannot_be_read(tmp_path, content, message):
+def test_files_that_cannot_be_read(tmp_path, content, phrase):
     path = tmp_path / "p.txt"
     path.write_text(content)
-    with pytest.raises(DataError) as error:
-        read_file(path)
-    assert message in str(error.value) and str(path) in str(error.value)
-    with pytest.raises(DataError, match=r"nothing.txt cannot be read"):
+    assert_refused(lambda: read_file(path), DataError, phrase, str(path))
+    with pytest.raises(DataError, match="nothing.txt"):
         read_file(tmp_path / "nothing.txt")
 
 
@@ -124,12 +121,12 @@ def test_damaged_files(tmp_path, damage):
     }[damage]  # fmt: skip
     path = tmp_path / "p.txt.gz"
     path.write_bytes(bytes(content))
-    with pytest.raises(DataError, match=r"p.txt.gz cannot be read"):
+    with pytest.raises(DataError, match="p.txt.gz"):
         read_file(path)
 
 
 def test_boxes_are_those_of_the_side():
-    with pytest.raises(DataError, match=r"never higher than wide; got Layout\(height=3, width=2\)"):
+    with pytest.raises(DataError, match="height=3, width=2"):
         Layout(3, 2)
 
 
@@ -163,7 +160,7 @@ def test_a_known_puzzle_has_its_solution():
 
 def test_a_search_that_takes_too_long_is_given_up():
     hard = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4........."
-    with pytest.raises(SearchError, match="200 guesses do not decide the board"):
+    with pytest.raises(SearchError, match="200 guesses"):
         solutions(read_board(hard), guesses=200)
 
 

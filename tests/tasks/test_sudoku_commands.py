@@ -40,7 +40,7 @@ def test_a_run_goes_on(run, capsys):
     assert main(["train", "sudoku", "--resume", str(run)]) == 0
     assert before == ((run / "best.safetensors").read_bytes(), (run / "log.csv").read_text())  # it was at its end
     assert main(["train", "sudoku", "--resume", str(run), "--hidden", "9"]) == 2
-    assert "leave out the others" in capsys.readouterr().err
+    assert "leave out" in capsys.readouterr().err
 
 
 def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
@@ -140,7 +140,7 @@ def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("puzzle", "reason"),
     [
-        ("55" + "." * 79, "the givens clash: 5 stands twice in row 1"),
+        ("55" + "." * 79, "twice in row 1"),
         ("12345678." + "........9" + "." * 63, "the puzzle has no solution"),
         ("." * 81, "the puzzle has more than one solution"),
     ],
@@ -173,27 +173,27 @@ def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "phrase"),
     [
         (["predict", "sudoku", EASY[:-1]], "80 cells"),
         (["predict", "sudoku", EASY[:-1] + "x"], "'x' in row 9, column 9"),
-        (["predict", "sudoku", "nowhere/puzzles.txt"], "no file at nowhere/puzzles.txt"),
-        (["predict", "sudoku", EASY, "--depth", "0"], "--depth must be 1 or more"),
-        (["predict", "sudoku", EASY, "--tries", "-1"], "--tries must be 0 or more"),
+        (["predict", "sudoku", "nowhere/puzzles.txt"], "nowhere/puzzles.txt"),
+        (["predict", "sudoku", EASY, "--depth", "0"], "--depth"),
+        (["predict", "sudoku", EASY, "--tries", "-1"], "--tries"),
         (["predict", "sudoku", "."], "cannot be read"),
-        (["predict", "sudoku", ""], "expected a puzzle or a file, got an empty text"),
-        (["predict", "sudoku", " "], "expected a puzzle or a file, got an empty text"),
+        (["predict", "sudoku", ""], "empty"),
+        (["predict", "sudoku", " "], "empty"),
         (["predict", "sudoku", EASY, "--plot", "steps.doc"], "steps.doc"),
-        (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
-        (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit must be 1 or more"),
-        (["train", "sudoku", "--puzzles", "1"], "--puzzles must be 2 or more"),
-        (["train", "sudoku", "--side", "7"], "side is 4, 6, 8, 9"),
-        (["train", "sudoku", "--more", "-1"], "--more must be 0 or more"),
-        (["train", "sudoku", "--data", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt"),
+        (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit"),
+        (["train", "sudoku", "--puzzles", "1"], "--puzzles"),
+        (["train", "sudoku", "--side", "7"], "4, 6, 8, 9"),
+        (["train", "sudoku", "--more", "-1"], "--more"),
+        (["train", "sudoku", "--data", "nowhere.txt"], "nowhere.txt"),
     ],
 )
-def test_wrong_input_is_said_plainly(arguments, message, capsys, tmp_path, monkeypatch):
+def test_wrong_input_is_said_plainly(arguments, phrase, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert message in " ".join(error.split()) and "Traceback" not in error
+    assert phrase in " ".join(error.split()) and "Traceback" not in error

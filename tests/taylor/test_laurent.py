@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, laurent
+from einnet.errors import ShapeError
 from oracles.groups import monomial_orbits, zero_sums
 from refusals import assert_refused
 
@@ -124,9 +125,9 @@ def test_the_number_alone_needs_no_list():
 
 
 def test_zeros_have_no_negative_powers():
-    with pytest.raises(EinNetError, match="x has a zero, at which negative powers have no value"):
+    with pytest.raises(EinNetError, match="zero"):
         laurent(2, [-1, 0, 1]).evaluate(np.array([[1.0, 2.0], [0.0, 1.0]]), np.ones(3))
-    with pytest.raises(EinNetError, match="x has a zero"):
+    with pytest.raises(EinNetError, match="zero"):
         laurent(2, [-1, 0, 1]).evaluate(torch.tensor([0.0, 1.0]), torch.ones(3))
     assert laurent(2, [0, 1, 2]).evaluate(np.zeros(2), [4.0]) == 4
 
@@ -138,7 +139,7 @@ def test_zeros_have_no_negative_powers():
 def test_too_many_monomials_are_refused_before_memory_is_spent(act):
     start = time.process_time()
     tracemalloc.start()
-    with pytest.raises(EinNetError, match="too many to write out: use fewer variables or powers"):
+    with pytest.raises(EinNetError, match="too many"):
         act()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -147,24 +148,25 @@ def test_too_many_monomials_are_refused_before_memory_is_spent(act):
 
 
 WRONG = {
-    "n": (lambda: laurent(0, [0]), "n, the number of variables, must be a whole number, 1 or more, got 0"),
+    "n": (lambda: laurent(0, [0]), "number of variables", "got 0"),
     "n of another kind": (lambda: laurent(2.0, [0]), "got 2.0"),
-    "no powers": (lambda: laurent(2, []), r"powers must be whole numbers such as range\(-2, 3\), got \[\]"),
-    "powers not whole": (lambda: laurent(2, [0.5, -0.5]), "powers must be whole numbers"),
-    "one power": (lambda: laurent(2, 3), "powers must be whole numbers such as .* got 3"),
-    "powers in words": (lambda: laurent(2, ["a", 1]), "powers must be whole numbers"),
-    "generators of another size": (lambda: laurent(2, [0], [SHIFT]), "the generators move 3 variables, n is 2"),
-    "one generator": (lambda: laurent(3, [0], SHIFT), r"a list of permutations, got one: write \[\[1, 2, 0\]\]"),
-    "not a permutation": (lambda: laurent(3, [0], [[0, 0, 1]]), "is not a permutation of 0 to 2: nothing goes to 2"),
-    "x": (lambda: laurent(3, [0]).evaluate(np.ones(2), [1.0]), r"x must have shape \(batch..., 3\), got \(2,\)"),
-    "scalar x": (lambda: laurent(3, [0]).evaluate(1.0, [1.0]), r"x must have shape \(batch..., 3\), got \(\)"),
-    "params": (lambda: laurent(3, [0]).evaluate(np.ones(3), [1.0, 2.0]), r"expected 1 parameters in one vector, got shape \(2,\)"),
+    "no powers": (lambda: laurent(2, []), "powers", "[]"),
+    "powers not whole": (lambda: laurent(2, [0.5, -0.5]), "powers"),
+    "one power": (lambda: laurent(2, 3), "powers", "got 3"),
+    "powers in words": (lambda: laurent(2, ["a", 1]), "powers"),
+    "generators of another size": (lambda: laurent(2, [0], [SHIFT]), "3 variables"),
+    "one generator": (lambda: laurent(3, [0], SHIFT), "[[1, 2, 0]]"),
+    "not a permutation": (lambda: laurent(3, [0], [[0, 0, 1]]), "not a permutation"),
+    "x": (lambda: laurent(3, [0]).evaluate(np.ones(2), [1.0]), "(batch..., 3)", "(2,)"),
+    "scalar x": (lambda: laurent(3, [0]).evaluate(1.0, [1.0]), "(batch..., 3)", "()"),
+    "params": (lambda: laurent(3, [0]).evaluate(np.ones(3), [1.0, 2.0]), "1 parameters", "(2,)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(name):
-    assert_refused(*WRONG[name], of_shape=name in ("x", "scalar x", "params"))
+def test_a_wrong_argument_is_refused(name):
+    call, *phrases = WRONG[name]
+    assert_refused(call, ShapeError if name in ("x", "scalar x", "params") else EinNetError, *phrases)
 
 
 def test_an_x_of_whole_numbers_keeps_the_parameters():
@@ -190,13 +192,13 @@ def test_what_is_kept_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("ask", "text"),
+    ("ask", "phrase"),
     [
-        (lambda: laurent(3, range(-(10**9), 10**9)), "2,000,000,000 powers are too many"),
-        (lambda: laurent(2, [10**30, -(10**30)]), "powers must be whole numbers"),
-        (lambda: laurent(True, [0]), "n, the number of variables, must be a whole number"),
+        (lambda: laurent(3, range(-(10**9), 10**9)), "2,000,000,000"),
+        (lambda: laurent(2, [10**30, -(10**30)]), "powers"),
+        (lambda: laurent(True, [0]), "whole number"),
     ],
 )
-def test_extreme_arguments_are_refused(ask, text):
-    with pytest.raises(EinNetError, match=text):
+def test_extreme_arguments_are_refused(ask, phrase):
+    with pytest.raises(EinNetError, match=phrase):
         ask()

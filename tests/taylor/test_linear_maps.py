@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, linear_maps, series
+from einnet.errors import ShapeError
 from einnet.taylor import Representation, lorentz, orthogonal, permutations, rotations
 from oracles.groups import kronecker, matrix_elements
 from refusals import assert_refused
@@ -71,30 +72,24 @@ def test_lorentz_tensors_of_rank_4(rank):
 
 
 @pytest.mark.parametrize(
-    ("ask", "message"),
+    ("ask", "phrase"),
     [
-        (lambda: linear_maps([list(range(300))]), "the basis has 90000 x 300 x 300"),
-        (
-            lambda: linear_maps([np.eye(300), np.diag([2.0] * 300)], method="dense"),
-            "90,000 unknowns would write out 8,100,000,000 entries",
-        ),
-        (lambda: linear_maps(source=lorentz() ** 4, target=lorentz() ** 4, method="dense"), "use method='iterative'"),
-        (
-            lambda: linear_maps(lie_algebra=rotations(3).lie_algebra, source=16, target=0),
-            "a linear map has 1 x 43046721",
-        ),
-        (lambda: rotations(3) ** 20, "the representation has 3,486,784,401 dimensions, more than 131,072"),
-        (lambda: permutations(10**8), "must be a whole number from 1 to 131072, got 100000000"),
-        (lambda: rotations(500), "must be a whole number from 2 to 50, got 500"),
-        (lambda: rotations(3) * 2, r"expected a Representation, got 2: v \*\* 2 is a tensor power"),
-        (lambda: linear_maps(rotations(3), rotations(3)), "representations are given as source= and target="),
+        (lambda: linear_maps([list(range(300))]), "90000 x 300 x 300"),
+        (lambda: linear_maps([np.eye(300), np.diag([2.0] * 300)], method="dense"), "8,100,000,000 entries"),
+        (lambda: linear_maps(source=lorentz() ** 4, target=lorentz() ** 4, method="dense"), "method='iterative'"),
+        (lambda: linear_maps(lie_algebra=rotations(3).lie_algebra, source=16, target=0), "1 x 43046721"),
+        (lambda: rotations(3) ** 20, "3,486,784,401"),
+        (lambda: permutations(10**8), "got 100"),
+        (lambda: rotations(500), "got 500"),
+        (lambda: rotations(3) * 2, r"v \*\* 2"),
+        (lambda: linear_maps(rotations(3), rotations(3)), "source= and target="),
     ],
 )
-def test_what_is_too_large_is_refused_before_time_and_memory_are_spent(ask, message):
+def test_what_is_too_large_is_refused_before_time_and_memory_are_spent(ask, phrase):
     tracemalloc.start()
     start = time.process_time()
     try:
-        with pytest.raises(EinNetError, match=message):
+        with pytest.raises(EinNetError, match=phrase):
             ask()
         assert time.process_time() - start < 2
         assert tracemalloc.get_traced_memory()[1] < 100e6
@@ -313,42 +308,43 @@ def test_values():
 
 V = rotations(3)
 WRONG = {
-    "not square": (lambda: linear_maps([[[1, 0, 0], [0, 1, 0]]]), r"generators\[0\] must be a square matrix, got shape \(2, 3\)"),
-    "not square, sparse": (lambda: linear_maps(lie_algebra=[scipy.sparse.eye_array(2, 3)]), r"lie_algebra\[0\] must be a square matrix"),
-    "no matrices": (lambda: linear_maps(), "needs generators, elements of its Lie algebra, or both"),
-    "empty lists": (lambda: Representation([], []), r"for example lie_algebra=\[\[\[0, -1\], \[1, 0\]\]\]"),
-    "complex": (lambda: linear_maps([[[1j, 0], [0, 1]]]), r"generators\[0\] must have real, finite entries"),
-    "infinite": (lambda: linear_maps(lie_algebra=[[[np.inf]]]), r"lie_algebra\[0\] must have real, finite entries"),
-    "not a number": (lambda: linear_maps([[[np.nan]]]), "must have real, finite entries"),
-    "singular": (lambda: linear_maps([np.eye(2), np.ones((2, 2))]), r"generators\[1\] is singular: an element of a group has an inverse"),
-    "no permutation": (lambda: linear_maps([[1, 1, 0]]), r"generators\[0\] is no permutation of 0 to 2 and no matrix: \[1, 1, 0\]"),
-    "a permutation in the Lie algebra": (lambda: linear_maps(lie_algebra=[[1, 0]]), r"lie_algebra\[0\] must be a square matrix, got shape \(2,\)"),
-    "one matrix": (lambda: linear_maps(np.eye(3)), "generators must be a list of matrices, got one of shape"),
-    "not a list": (lambda: linear_maps("abc"), "generators must be a list of square matrices, got str"),
-    "different spaces": (lambda: linear_maps([[1, 0], np.eye(3)]), r"all matrices must act on the same space, got sizes \[2, 3\]"),
-    "different groups": (lambda: linear_maps(source=V, target=orthogonal(3)), "representations of one group, generator by generator"),
-    "a sum of different groups": (lambda: V + orthogonal(3), "0 and 1 generators, 3 and 3 of the Lie algebra; for the product of two groups write v @ w"),
-    "a product of different groups": (lambda: V * permutations(3), "these are not representations of one group: 0 and 2 generators"),
-    "a representation and a number": (lambda: linear_maps(source=V, target=1), "either tensor powers of the group's own space"),
-    "a number and a representation": (lambda: linear_maps([[1, 0]], source=1, target=V), "or two representations"),
-    "generators twice": (lambda: linear_maps([[1, 0]], source=V, target=V), "which have their generators in them"),
-    "method": (lambda: linear_maps([[1, 0]], method="fast"), "method must be one of 'auto', 'exact', 'dense', 'iterative', got 'fast'"),
-    "exact fractions": (lambda: linear_maps([np.diag([0.5, 1])], method="exact"), "method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'"),
-    "negative power": (lambda: linear_maps([[1, 0]], source=-1), "a tensor power must be a whole number, 0 or more, got -1"),
-    "power": (lambda: V**0.5, "a tensor power must be a whole number, 0 or more, got 0.5"),
-    "too large": (lambda: linear_maps(source=V**7, target=V**7), "2187 x 2187 = 4,782,969 entries, .* use representations of smaller dimension"),
-    "rotations of a line": (lambda: rotations(1), "the dimension must be a whole number from 2 to 50, got 1"),
-    "no space": (lambda: lorentz(0), "a whole number from 1 to 50, got 0"),
-    "no points": (lambda: permutations(2.0), "a whole number from 1 to 131072, got 2.0"),
-    "x": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(3), [1, 1]), r"x must have shape \(batch..., 2\), got \(3,\)"),
-    "params": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(2), [1]), r"expected 2 parameters in one vector, got shape \(1,\)"),
+    "not square": (lambda: linear_maps([[[1, 0, 0], [0, 1, 0]]]), "generators[0]", "(2, 3)"),
+    "not square, sparse": (lambda: linear_maps(lie_algebra=[scipy.sparse.eye_array(2, 3)]), "lie_algebra[0]", "square"),
+    "no matrices": (lambda: linear_maps(), "Lie algebra"),
+    "empty lists": (lambda: Representation([], []), "lie_algebra="),
+    "complex": (lambda: linear_maps([[[1j, 0], [0, 1]]]), "generators[0]", "real"),
+    "infinite": (lambda: linear_maps(lie_algebra=[[[np.inf]]]), "lie_algebra[0]", "finite"),
+    "not a number": (lambda: linear_maps([[[np.nan]]]), "finite"),
+    "singular": (lambda: linear_maps([np.eye(2), np.ones((2, 2))]), "generators[1]", "singular"),
+    "no permutation": (lambda: linear_maps([[1, 1, 0]]), "generators[0]", "[1, 1, 0]"),
+    "a permutation in the Lie algebra": (lambda: linear_maps(lie_algebra=[[1, 0]]), "lie_algebra[0]", "(2,)"),
+    "one matrix": (lambda: linear_maps(np.eye(3)), "generators", "got one"),
+    "not a list": (lambda: linear_maps("abc"), "generators", "str"),
+    "different spaces": (lambda: linear_maps([[1, 0], np.eye(3)]), "same space", "[2, 3]"),
+    "different groups": (lambda: linear_maps(source=V, target=orthogonal(3)), "one group"),
+    "a sum of different groups": (lambda: V + orthogonal(3), "0 and 1 generators", "v @ w"),
+    "a product of different groups": (lambda: V * permutations(3), "0 and 2 generators"),
+    "a representation and a number": (lambda: linear_maps(source=V, target=1), "tensor powers"),
+    "a number and a representation": (lambda: linear_maps([[1, 0]], source=1, target=V), "two representations"),
+    "generators twice": (lambda: linear_maps([[1, 0]], source=V, target=V), "generators"),
+    "method": (lambda: linear_maps([[1, 0]], method="fast"), "method", "'fast'"),
+    "exact fractions": (lambda: linear_maps([np.diag([0.5, 1])], method="exact"), "method='exact'", "whole numbers"),
+    "negative power": (lambda: linear_maps([[1, 0]], source=-1), "tensor power", "got -1"),
+    "power": (lambda: V**0.5, "tensor power", "got 0.5"),
+    "too large": (lambda: linear_maps(source=V**7, target=V**7), "2187 x 2187 = 4,782,969"),
+    "rotations of a line": (lambda: rotations(1), "dimension", "got 1"),
+    "no space": (lambda: lorentz(0), "from 1 to 50", "got 0"),
+    "no points": (lambda: permutations(2.0), "whole number", "got 2.0"),
+    "x": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(3), [1, 1]), "(batch..., 2)", "(3,)"),
+    "params": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(2), [1]), "2 parameters", "(1,)"),
 }  # fmt: skip
 OF_SHAPE = ("not square", "not square, sparse", "a permutation in the Lie algebra", "different spaces", "x", "params")
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(name):
-    assert_refused(*WRONG[name], of_shape=name in OF_SHAPE)
+def test_a_wrong_argument_is_refused(name):
+    call, *phrases = WRONG[name]
+    assert_refused(call, ShapeError if name in OF_SHAPE else EinNetError, *phrases)
 
 
 def test_a_lie_algebra_may_be_given_at_any_scale():
@@ -362,7 +358,7 @@ def test_rotations_seen_from_a_slanted_basis():
     lie_algebra = [slant @ a.toarray() @ back for a in V.lie_algebra]
     assert linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="exact").rank == 3
     assert linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="dense").rank == 3
-    with pytest.raises(EinNetError, match="no clear null space in double precision"):
+    with pytest.raises(EinNetError, match="null space"):
         linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="iterative")
 
 
@@ -372,7 +368,7 @@ def test_six_elements_seen_from_a_slanted_basis():
     assert (np.linalg.matrix_power(g, 3) == -np.eye(3)).all()
     assert linear_maps([g], target=2, method="exact").rank == 0
     assert linear_maps([g], target=2, method="dense").rank == 0
-    with pytest.raises(EinNetError, match="no clear null space in double precision"):
+    with pytest.raises(EinNetError, match="null space"):
         linear_maps([g], target=2, method="iterative")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, series, series_of
+from einnet.errors import ShapeError
 from oracles.groups import burnside, elements, expanded, face_turns, order_of, power, shared
 from refusals import assert_refused
 
@@ -263,47 +264,48 @@ def test_a_long_cycle_takes_n_log_n():
 
 
 WRONG = {
-    "not a permutation": (lambda: series_of([[0, 2, 2, 0]], 1), r"generators\[0\] is not a permutation of 0 to 3: nothing goes to 1, 3"),
-    "from 1": (lambda: series_of([[1, 2, 3]], 1), r"nothing goes to 0 in \[1, 2, 3\]"),
-    "negative": (lambda: series_of([[0, -1]], 1), "nothing goes to 1"),
-    "not whole": (lambda: series_of([[0.0, 1.0]], 1), "whole numbers such as"),
-    "different lengths": (lambda: series_of([[1, 0], [1, 2, 0]], 1), r"generators\[1\] moves 3 points, the first generator 2"),
-    "one permutation": (lambda: series_of([1, 2, 0], 1), r"a list of permutations, got one: write \[\[1, 2, 0\]\]"),
-    "none": (lambda: series_of([], 1), r"the trivial group on n points is \[list\(range\(n\)\)\]"),
-    "a number": (lambda: series_of(3, 1), "must be a list of permutations such as"),
-    "a matrix": (lambda: series_of([[[0, 1], [1, 0]]], 1), "where each point goes"),
-    "no points": (lambda: series_of([[]], 1), "whole numbers such as"),
-    "long": (lambda: series_of([[0] * 100], 1), r"\.\.\."),
-    "another number of outputs": (lambda: series_of([SHIFT], 1, [SHIFT, SHIFT]), "each of the 1 generators does to the output, got 2"),
-    "one output": (lambda: series_of([SHIFT], 1, SHIFT), "out_generators must be a list of permutations, got one"),
-    "outputs not permuted": (lambda: series_of([SHIFT], 1, [[0, 0]]), r"out_generators\[0\] is not a permutation"),
-    "order": (lambda: series_of([SHIFT], -1), "order must be a whole number, 0 or more, got -1"),
+    "not a permutation": (lambda: series_of([[0, 2, 2, 0]], 1), "generators[0]", "1, 3"),
+    "from 1": (lambda: series_of([[1, 2, 3]], 1), "[1, 2, 3]"),
+    "negative": (lambda: series_of([[0, -1]], 1), "permutation"),
+    "not whole": (lambda: series_of([[0.0, 1.0]], 1), "whole numbers"),
+    "different lengths": (lambda: series_of([[1, 0], [1, 2, 0]], 1), "generators[1]", "3 points"),
+    "one permutation": (lambda: series_of([1, 2, 0], 1), "[[1, 2, 0]]"),
+    "none": (lambda: series_of([], 1), "[list(range(n))]"),
+    "a number": (lambda: series_of(3, 1), "list of permutations"),
+    "a matrix": (lambda: series_of([[[0, 1], [1, 0]]], 1), "each point"),
+    "no points": (lambda: series_of([[]], 1), "whole numbers"),
+    "long": (lambda: series_of([[0] * 100], 1), "..."),
+    "another number of outputs": (lambda: series_of([SHIFT], 1, [SHIFT, SHIFT]), "output", "got 2"),
+    "one output": (lambda: series_of([SHIFT], 1, SHIFT), "out_generators"),
+    "outputs not permuted": (lambda: series_of([SHIFT], 1, [[0, 0]]), "out_generators[0]"),
+    "order": (lambda: series_of([SHIFT], -1), "order", "got -1"),
     "order of another kind": (lambda: series_of([SHIFT], 1.5), "got 1.5"),
-    "beyond the order": (lambda: series_of([SHIFT], 2).sharing(3), "goes up to order 2, got k=3"),
-    "basis": (lambda: series_of([SHIFT], 1).evaluate(np.ones(4), [1, 1], basis="contraction"), "orbit basis only, got basis='contraction'"),
-    "x": (lambda: series_of([SHIFT], 1).evaluate(np.ones(3), [1, 1]), r"x must have shape \(batch..., 4\), got \(3,\)"),
-    "scalar x": (lambda: series_of([SHIFT], 1).evaluate(1.0, [1, 1]), r"got \(\)"),
-    "params": (lambda: series_of([SHIFT], 1).evaluate(np.ones(4), [1, 1, 1]), r"expected 2 parameters \(1 \+ 1\)"),
+    "beyond the order": (lambda: series_of([SHIFT], 2).sharing(3), "order 2", "k=3"),
+    "basis": (lambda: series_of([SHIFT], 1).evaluate(np.ones(4), [1, 1], basis="contraction"), "'contraction'"),
+    "x": (lambda: series_of([SHIFT], 1).evaluate(np.ones(3), [1, 1]), "(batch..., 4)", "(3,)"),
+    "scalar x": (lambda: series_of([SHIFT], 1).evaluate(1.0, [1, 1]), "got ()"),
+    "params": (lambda: series_of([SHIFT], 1).evaluate(np.ones(4), [1, 1, 1]), "2 parameters (1 + 1)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_said(name):
-    assert_refused(*WRONG[name], of_shape=name in ("x", "scalar x", "params"))
+def test_a_wrong_argument_is_refused(name):
+    call, *phrases = WRONG[name]
+    assert_refused(call, ShapeError if name in ("x", "scalar x", "params") else EinNetError, *phrases)
 
 
 @pytest.mark.parametrize(
-    ("act", "text"),
+    ("act", "phrase"),
     [
-        (lambda: series_of([range(6000), range(6000)[::-1]], 2).dof, "order 2 has 6000 x 6000 = 36,000,000 entries.*lower the order"),
+        (lambda: series_of([range(6000), range(6000)[::-1]], 2).dof, "36,000,000 entries"),
         (lambda: series_of([range(300)], 1, [range(200_000)]).sharing(1), "60,000,000 entries"),
-        (lambda: series_of([[*range(1, 6000), 0]], 3, commutative=True).dof, "table of differences of order 3"),
+        (lambda: series_of([[*range(1, 6000), 0]], 3, commutative=True).dof, "order 3"),
         (lambda: series_of([[*range(1, 6000), 0]], 2).sharing(2), "36,000,000 entries"),
     ],
 )  # fmt: skip
-def test_what_is_too_large_is_refused_before_memory_is_spent(act, text):
+def test_what_is_too_large_is_refused_before_memory_is_spent(act, phrase):
     tracemalloc.start()
-    with pytest.raises(EinNetError, match=text):
+    with pytest.raises(EinNetError, match=phrase):
         act()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -33,7 +33,7 @@ def test_complex_parameters_keep_their_imaginary_part():
 def test_sizes_may_be_numpy_integers():
     found = series("ab ->", np.int64(2), {"a": np.int64(2**16), "b": np.int64(2**16)})
     assert found.sizes == {"a": 2**16, "b": 2**16}
-    with pytest.raises(EinNetError, match="18,446,744,073,709,551,616 entries, more than"):
+    with pytest.raises(EinNetError, match="18,446,744,073,709,551,616"):
         found.sharing(2)
 
 
@@ -51,17 +51,17 @@ def test_more_axes_than_an_array_has_are_refused():
     assert found.total == 61
     assert found.evaluate(np.full(1, 2.0), np.ones(61)) == 2**61 - 1
     for ask in (lambda: found.sharing(60), lambda: found.evaluate(np.ones(1), np.ones(61), basis="orbit")):
-        with pytest.raises(EinNetError, match=r"has \d+ axes, more than the 50 that an einsum has letters for"):
+        with pytest.raises(EinNetError, match="50"):
             ask()
 
 
 def test_very_many_choices_of_operands_are_refused_at_once():
-    with pytest.raises(EinNetError, match="has more than 2,000 choices of operands"):
+    with pytest.raises(EinNetError, match="2,000 choices"):
         series("a,b,c,d,e,f,g,h,i,j ->", 14).dof  # noqa: B018
 
 
 def test_sizes_that_are_no_dict_are_refused():
-    with pytest.raises(EinNetError, match=r"sizes must be a dict such as \{'a': 3\}, got \[3\]"):
+    with pytest.raises(EinNetError, match=r"got \[3\]"):
         series("a ->", 1, [3])
 
 
@@ -98,15 +98,15 @@ def test_arrays_that_torch_cannot_read_directly():
 
 @pytest.mark.parametrize("x", [[[1, 2], [3]], ["a", "b"]])
 def test_what_is_no_array_of_numbers_is_refused(x):
-    with pytest.raises(EinNetError, match="expected an array of numbers"):
+    with pytest.raises(EinNetError, match="array of numbers"):
         series("a ->", 1).evaluate(x, [1, 1])
 
 
 def test_sizes_that_contradict_those_of_the_series_are_refused():
-    with pytest.raises(EinNetError, match=r"was made with the sizes \{'a': 3\}, evaluate got \{'a': 5\}"):
+    with pytest.raises(EinNetError, match="'a': 3.*'a': 5"):
         series("a ->", 1, {"a": 3}).evaluate(np.ones(3), [1, 1], sizes={"a": 5})
 
 
 def test_commutative_is_true_or_false():
-    with pytest.raises(EinNetError, match="commutative must be True or False, got 'no'"):
+    with pytest.raises(EinNetError, match="commutative"):
         series("a ->", 2, None, "no")

@@ -256,7 +256,7 @@ def test_the_contraction_basis_evaluates_what_the_orbit_basis_cannot_write_out()
     rows, columns = x.sum(1), x.sum(0)
     expected = 3 + 2 * x.sum() + 0.5 * (x * x).sum() - 0.25 * rows @ rows + 0.125 * columns @ columns + x.sum() ** 2
     assert close(s.evaluate(x, params), expected)
-    with pytest.raises(EinNetError, match=r"256 x 256 x 256 x 256 = 4,294,967,296 entries, more than the 134,217,728"):
+    with pytest.raises(EinNetError, match="4,294,967,296"):
         s.evaluate(x, params, basis="orbit")
 
 

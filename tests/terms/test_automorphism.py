@@ -34,27 +34,27 @@ def test_a_term_that_the_exchange_keeps_shares_among_its_own_operands():
 
 
 @pytest.mark.parametrize(
-    ("type_text", "exchange", "message"),
+    ("type_text", "exchange", "phrase"),
     [
-        ("ab", "ac", "the type's letters in another order"),
-        ("aa", "aa", "each class with one axis"),
-        ("ab; a->b", "ba", "depends on that one's partner"),
-        ("ixjyc; i->x, j->y", "xijyc", "depends on that one's partner"),
-        ("ab", 3, "the type's letters in another order"),
+        ("ab", "ac", "letters"),
+        ("aa", "aa", "one axis"),
+        ("ab; a->b", "ba", "depends on"),
+        ("ixjyc; i->x, j->y", "xijyc", "depends on"),
+        ("ab", 3, "letters"),
     ],
 )
-def test_what_is_no_exchange_of_the_type(type_text, exchange, message):
-    with pytest.raises(EinNetError, match=message):
+def test_what_is_no_exchange_of_the_type(type_text, exchange, phrase):
+    with pytest.raises(EinNetError, match=phrase):
         exchanged_axes(Symmetry(type_text), exchange)
 
 
 def test_exchanges_of_three_classes_and_terms_listed_twice():
     operands, numbers = sharing(["abc->dbc", "abc->adc", "abc->abd"], "abc", "bca")
     assert operands == ((0,), (0,), (0,)) and numbers == (0, 0, 0)
-    with pytest.raises(EinNetError, match="one is there twice"):
+    with pytest.raises(EinNetError, match="twice"):
         sharing(["ab->ac", "ab->cb", "ab->ac"], "ab", "ba")
 
 
 def test_terms_that_are_not_closed_are_refused_with_the_missing_one():
-    with pytest.raises(EinNetError, match=r"ab->cb of a term: add it"):
+    with pytest.raises(EinNetError, match="ab->cb"):
         sharing(["ab->ac"], "ab", "ba")

@@ -62,17 +62,17 @@ def test_many_terms_are_a_stream():
 
 
 def test_too_high_an_order_is_refused_at_once():
-    with pytest.raises(EinNetError, match="each has 40,320 reorderings: choose 7 or less; count_terms counts up to"):
+    with pytest.raises(EinNetError, match="40,320"):
         next(all_terms("a", 8))
-    with pytest.raises(EinNetError, match="each has 362,880 reorderings"):
+    with pytest.raises(EinNetError, match="362,880"):
         pooling("a", 9, method="recipe")
     assert count_terms("a", 24) > count_terms("a", 8)
-    with pytest.raises(EinNetError, match="order is the largest number of operands, up to 24; got 25"):
+    with pytest.raises(EinNetError, match="24; got 25"):
         count_terms("a", 25)
 
 
 @pytest.mark.parametrize("order", [0, True, 1.5, "2"])
 def test_an_order_that_is_none_is_refused(order):
     for act in (lambda: count_terms("ab", order), lambda: next(all_terms("ab", order))):
-        with pytest.raises(EinNetError, match="order is the largest number of operands, 1 or more; got"):
+        with pytest.raises(EinNetError, match="order .*got"):
             act()

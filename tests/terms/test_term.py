@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import NotationError
 from oracles.isomorphism import same
+from refusals import assert_refused
 from strategies import TYPES, terms_of
 
 TYPE = st.sampled_from(TYPES).map(Symmetry)
@@ -54,28 +55,24 @@ def test_terms_are_equal_by_their_indices_and_canonically_up_to_renaming():
 
 
 @pytest.mark.parametrize(
-    ("text", "problem", "caret", "hint"),
+    ("text", "phrase", "start"),
     [
-        ("ab,bc", "a term needs an arrow", "       ^", "For example 'ab,bc->ac'."),
-        ("ab,b3->a", "cannot read 'a' as an index of a term", "  ^", "An index is a class and a number, such as 'a0'."),
-        ("a0b->a0", "cannot read 'b' as an index of a term", "    ^", "An index is a class and a number"),
-        ("ab,b?->ac", "cannot read '?' as an index of a term", "      ^", "An index is one letter"),
-        ("ab->a->b", "cannot read '-' as an index of a term", "       ^", "An index is one letter"),
-        ("ab->a,b", "cannot read ',' as an index of a term", "       ^", "An index is one letter"),
-        ("a b->b", "cannot read ' ' as an index of a term", "   ^", "An index is one letter"),
-        ("ab, b c->b", "cannot read ' ' as an index of a term", "       ^", "An index is one letter"),
+        ("ab,bc", "arrow", 5),
+        ("ab,b3->a", "'a'", 0),
+        ("a0b->a0", "'b'", 2),
+        ("ab,b?->ac", "'?'", 4),
+        ("ab->a->b", "'-'", 5),
+        ("ab->a,b", "','", 5),
+        ("a b->b", "' '", 1),
+        ("ab, b c->b", "' '", 5),
     ],
 )
-def test_a_term_that_cannot_be_read_is_marked(text, problem, caret, hint):
-    with pytest.raises(NotationError) as error:
-        Term(text)
-    lines = str(error.value).splitlines()
-    assert lines[:3] == [problem, f"  {text}", caret]
-    assert hint in lines[3]
+def test_a_term_that_cannot_be_read_is_marked(text, phrase, start):
+    assert_refused(lambda: Term(text), NotationError, phrase, f"  {text}\n", caret=(start, start + 1))
 
 
 def test_what_is_no_text_is_refused():
-    with pytest.raises(EinNetError, match=r"expected a term such as 'ab,bc->ac', got None"):
+    with pytest.raises(EinNetError, match="got None"):
         Term(None)
 
 
@@ -110,39 +107,21 @@ def test_the_classes_of_a_term_between_types():
     nodes, edges = Symmetry("a"), Symmetry("aa")
     assert Term("a,ab->b").classes([nodes, edges], nodes) == {"a": "a", "b": "a"}
     assert Term("ab->a").classes(Symmetry("ab"), Symmetry("a")) == {"a": "a", "b": "b"}
-    with pytest.raises(EinNetError, match="term 'a,ab->b' has 2 operands and an output, got 1 types"):
+    with pytest.raises(EinNetError, match="got 1 types"):
         Term("a,ab->b").classes([nodes], nodes)
 
 
 @pytest.mark.parametrize(
-    ("term", "symmetry", "message"),
+    ("term", "symmetry", "phrase", "caret"),
     [
-        ("ab,bc->ac", "ab",
-         "index 'b' stands for class 'b' and for class 'a'\n"
-         "  ab,bc->ac\n"
-         "     ^^\n"
-         "In the type 'ab' an index keeps to one class."),
-        ("ab,ab->abc", "abH",
-         "'abc' has 3 indices, the type 'ab' has 2 axes\n"
-         "  ab,ab->abc\n"
-         "         ^^^"),
-        ("a0b0->b0a0", "ab",
-         "index 'b0' stands for class 'b' and for class 'a'\n"
-         "  a0b0->b0a0\n"
-         "        ^^^^\n"
-         "In the type 'ab' an index keeps to one class."),
-        ("ab->cb", "ab; a->b",
-         "index 'b' of class 'b' occurs with 'a' and with 'c' of class 'a'\n"
-         "  ab->cb\n"
-         "      ^^\n"
-         "In the type 'ab; a->b' each 'a' has its own 'b': wherever an index of class 'b' occurs, "
-         "it occurs with the same index of class 'a'."),
+        ("ab,bc->ac", "ab", "index 'b'", (3, 5)),
+        ("ab,ab->abc", "abH", "3 indices", (7, 10)),
+        ("a0b0->b0a0", "ab", "index 'b0'", (6, 10)),
+        ("ab->cb", "ab; a->b", "'a' and with 'c'", (4, 6)),
     ],
-)  # fmt: skip
-def test_an_invalid_term_is_marked_where_it_goes_wrong(term, symmetry, message):
-    with pytest.raises(NotationError) as error:
-        Term(term).classes(Symmetry(symmetry))
-    assert str(error.value) == message
+)
+def test_an_invalid_term_is_marked_where_it_goes_wrong(term, symmetry, phrase, caret):
+    assert_refused(lambda: Term(term).classes(Symmetry(symmetry)), NotationError, phrase, caret=caret)
 
 
 # --- canonical form ------------------------------------------------------------------------------

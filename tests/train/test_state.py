@@ -35,7 +35,7 @@ def test_a_training_state_comes_back_as_it_was(tmp_path):
 
 
 def test_a_state_that_would_need_pickle_is_refused_by_name(tmp_path):
-    with pytest.raises(CheckpointError, match=r"has a object at state\.hook, which cannot be saved without pickle"):
+    with pytest.raises(CheckpointError, match=r"state\.hook"):
         SafetensorsIO().save_checkpoint({"hook": object()}, tmp_path / "last.safetensors")
     assert list(tmp_path.iterdir()) == []  # nothing half-written
 
@@ -46,17 +46,17 @@ def test_a_damaged_state_is_named(tmp_path, damage):
     SafetensorsIO().save_checkpoint(nested_state(), path)
     content = {"truncated": path.read_bytes()[:-10], "pickle": pickle.dumps({"a": 1}), "empty": b""}[damage]
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"last\.safetensors is not a whole safetensors file"):
+    with pytest.raises(CheckpointError, match=r"last\.safetensors"):
         SafetensorsIO().load_checkpoint(path)
 
 
 def test_a_state_of_other_content_is_named(tmp_path):
     path = tmp_path / "last.safetensors"
     SafetensorsIO().save_checkpoint({"epoch": 1}, path)
-    with pytest.raises(CheckpointError, match="lacks callbacks, global_step, loops, optimizer_states, state_dict"):
+    with pytest.raises(CheckpointError, match="callbacks, global_step, loops"):
         SafetensorsIO().load_checkpoint(path)
     write_tensors(path, {}, "training state", {"dict": [["a", {"tensor": "gone"}]]})
-    with pytest.raises(CheckpointError, match=r"the training state in .*last.safetensors is damaged: KeyError"):
+    with pytest.raises(CheckpointError, match=r"last.safetensors.*KeyError"):
         SafetensorsIO().load_checkpoint(path)
 
 
@@ -67,18 +67,18 @@ def test_runs_started_in_one_second_get_different_folders(tmp_path):
 
 
 def test_opening_what_is_not_a_run_of_the_task(tmp_path):
-    with pytest.raises(CheckpointError, match=r"is not a run's folder: it has no config.json"):
+    with pytest.raises(CheckpointError, match="config.json"):
         Run.open(tmp_path, "kg")
     other = Run.create(tmp_path, "pinv", {})
-    with pytest.raises(CheckpointError, match="is a run of the task 'pinv', expected 'kg'"):
+    with pytest.raises(CheckpointError, match="'pinv', expected 'kg'"):
         Run.open(other.folder, "kg")
     (other.folder / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"config.json cannot be read as JSON"):
+    with pytest.raises(CheckpointError, match="JSON"):
         Run.open(other.folder, "pinv")
 
 
 def test_the_latest_run_is_the_one_trained_last(tmp_path):
-    with pytest.raises(CheckpointError, match="no trained run in .*: train one with 'einnet train kg'"):
+    with pytest.raises(CheckpointError, match="einnet train kg"):
         Run.latest(tmp_path, "kg")
     first, second = (Run.create(tmp_path, "kg", {}) for _ in range(2))
     second.best.write_bytes(b"x")
@@ -89,7 +89,7 @@ def test_the_latest_run_is_the_one_trained_last(tmp_path):
 def test_options_are_checked_and_survive_json(tmp_path):
     options = Options(minutes=2, seed=3, out=tmp_path)
     assert Options.from_json(options.as_json()) == options
-    with pytest.raises(ValueError, match="--minutes must be positive, got -1"):
+    with pytest.raises(ValueError, match="--minutes"):
         Options(minutes=-1)
-    with pytest.raises(ValueError, match="--precision must be auto, bf16 or 32, got '16'"):
+    with pytest.raises(ValueError, match="--precision .*'16'"):
         Options(precision="16")
