@@ -248,7 +248,7 @@ def pool(
 def _derivation(found: PoolingSet, term: str) -> str:
     from einnet.operations import generates
 
-    program = generates(found, term, found.state)
+    program = generates(found, term, found.type_set)
     if program is not None:
         return str(program)
     return f"{term}: not composed of these operations\n{found}"

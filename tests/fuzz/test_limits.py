@@ -14,7 +14,7 @@ from einnet.tasks.graphs.data import read_pairs
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.sudoku.boards import read_file
 from einnet.terms import all_terms, count_terms, linear_terms
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 EXPLODING = [  # call, key phrase
     (lambda: einnet.pooling("abcdefg", order=3), "3,287,052"),
@@ -77,7 +77,7 @@ def test_a_long_line_of_graph6_is_refused(tmp_path):
      (("ab", "aa", "bb"), 3), ("ab; a->b", 6), ("abc; a->b", 4), ("abb; a->b", 4), ("abc; a->b, b->c", 6)],
 )  # fmt: skip
 def test_the_number_of_structures_is_estimated_from_above(types, order):
-    state = State.of(types)
+    state = TypeSet.of(types)
     assert max(len(_grown(state, order + 1)), 1) <= expected(state, order + 1)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from einnet import EinNetError, EinPool, Signature, Term
 from einnet.errors import ShapeError
 from einnet.operations import pooling
-from einnet.terms import State, all_terms
+from einnet.terms import TypeSet, all_terms
 from einnet.testing import assert_equivariant
 from oracles.naive import lettered, naive_term
 from refusals import assert_refused
@@ -26,7 +26,7 @@ def numbers(*shape: int) -> torch.Tensor:
 @given(st.data())
 def test_values_against_the_naive_einsum(data):
     types = data.draw(st.sampled_from(STATES))
-    state = State.of(types)
+    state = TypeSet.of(types)
     terms = data.draw(st.lists(st.sampled_from(KNOWN[types]), min_size=1, max_size=4))
     pool = EinPool(terms, types, scale="sum")
     heads = 2
@@ -64,7 +64,7 @@ def test_numbered_terms_name_their_types():
 @pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("types", STATES, ids=str)
 def test_the_minimal_set_of_a_state_is_equivariant(types, masks):
-    state = State.of(types)
+    state = TypeSet.of(types)
     pool = EinPool(list(pooling(types, 2)), types)
     signature = Signature.of(list(pool.types), pool.types[0])
     for k in range(len(state.types)):

@@ -8,7 +8,7 @@ import pytest
 
 from einnet import pooling
 from einnet.operations.catalogue import FILE, stored, text
-from einnet.terms import State
+from einnet.terms import TypeSet
 
 
 def test_the_file_is_what_the_algorithm_gives():
@@ -16,15 +16,15 @@ def test_the_file_is_what_the_algorithm_gives():
 
 
 def test_other_letters_find_the_same_set():
-    assert stored(State.of("xyH")) == stored(State.of("ab"))
-    assert stored(State.of("rsc; r->s")) == stored(State.of("abc; a->b"))
-    assert stored(State.of("abcde")) == stored(State.of("abc; b->c")) == stored(State.of(("ab", "aa"))) == {}
+    assert stored(TypeSet.of("xyH")) == stored(TypeSet.of("ab"))
+    assert stored(TypeSet.of("rsc; r->s")) == stored(TypeSet.of("abc; a->b"))
+    assert stored(TypeSet.of("abcde")) == stored(TypeSet.of("abc; b->c")) == stored(TypeSet.of(("ab", "aa"))) == {}
 
 
 @pytest.mark.parametrize("types", ["ab", "aaH"])
 def test_orders_beyond_the_stored_ones_are_computed(types, monkeypatch):
-    whole, known = pooling(types, 4), stored(State.of(types))
-    monkeypatch.setattr("einnet.operations.pooling_set.stored", lambda state: {1: known[1]})
+    whole, known = pooling(types, 4), stored(TypeSet.of(types))
+    monkeypatch.setattr("einnet.operations.pooling_set.stored", lambda _: {1: known[1]})
     assert pooling(types, 4) == whole
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from einnet import EinNetError, Symmetry, Term, generates, pooling
 from einnet.errors import NotationError, ShapeError
 from einnet.operations import Closure, Derivation
-from einnet.terms import State, all_terms
+from einnet.terms import TypeSet, all_terms
 from oracles.composition import canonical, compositions, row_of
 from oracles.naive import lettered, naive_term
 from refusals import assert_refused
@@ -28,13 +28,13 @@ CODES = {t: {n: codes_of(terms) for n, terms in known.items()} for t, (_, known)
 
 def check_derivation(program: Derivation, ops: list[Term], types, seed: int = 0) -> None:
     """Every step is of order 1 or one of the operations, and the result is the term times the factor, exactly."""
-    state = State.of(types)
+    type_set = TypeSet.of(types)
     rng = np.random.default_rng(seed)
-    operands, output = state.types_of(program.term)
+    operands, output = type_set.types_of(program.term)
     arrays = [rng.integers(-3, 4, [SIZES[c] for c in t.axes]) for t in operands]
-    sizes = {c: SIZES[c] for c in state.classes}
+    sizes = {c: SIZES[c] for c in type_set.classes}
     for step in program.steps:
-        state.types_of(step.term)
+        type_set.types_of(step.term)
         assert step.term.order == 1 or step.term in ops
         assert len(step.sources) == step.term.order
     got = program.run(*arrays, sizes=sizes)
@@ -131,11 +131,11 @@ def test_the_minimal_set_of_relations_literally_reaches_all_52505_terms_of_order
         assert len(less[2]) < 117
 
 
-# --- states of several types -------------------------------------------------------------------------
+# --- sets of several types -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("types", [("ab", "aa", "bb"), ("a", "aa"), ("a", "ab", "b"), ("ab; a->b", "a")], ids=str)
-def test_terms_of_a_state_are_derived_through_its_other_types(types):
+def test_terms_of_a_type_set_are_derived_through_its_other_types(types):
     found = pooling(types, 3)
     closure = Closure(found, types)
     terms = list(all_terms(types, 3))
@@ -201,7 +201,7 @@ def test_large_numbers_stay_exact():
         (["ab,ab->ab"], "ab,ab->ab", ("ab", "aa"), "types ab, aa", (0, 2)),
     ],
 )
-def test_terms_that_are_not_of_the_state(ops, term, types, phrase, caret):
+def test_terms_that_are_not_of_the_type_set(ops, term, types, phrase, caret):
     assert_refused(lambda: generates(ops, term, types), NotationError, phrase, caret=caret)
 
 

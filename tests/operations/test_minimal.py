@@ -5,7 +5,7 @@ import pytest
 
 from einnet import EinNetError, Symmetry, Term
 from einnet.operations.minimal import generators, indecomposable
-from einnet.terms import State
+from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
 from oracles.naive import lettered, matrix
@@ -65,7 +65,7 @@ def test_the_oracle_can_tell_a_split():
     assert splits(path, Symmetry("aa"), 3)
 
 
-# --- states of several types, against the definition on sets of indices --------------------------------
+# --- sets of several types, against the definition on sets of indices --------------------------------
 
 STATES = [
     (("ab", "aa", "bb"), 2, 3), (("a", "aa"), 2, 3), (("a", "ab", "b"), 3, 2), (("ab; a->b", "a"), 3, 2),
@@ -75,14 +75,14 @@ STATES = [
 
 
 @pytest.mark.parametrize(("types", "order", "most"), STATES, ids=str)
-def test_the_largest_structures_of_a_state(types, order, most):
-    found = [closed_structure(t, State.of(types)) for t in indecomposable(types, order)]
+def test_the_largest_structures_of_a_type_set(types, order, most):
+    found = [closed_structure(t, TypeSet.of(types)) for t in indecomposable(types, order)]
     assert set(found) == largest(types, order, most)
 
 
-def closed_structure(term: Term, state: State):
+def closed_structure(term: Term, type_set: TypeSet):
     """The term as the oracle writes structures."""
-    operands, output = state.types_of(term)
+    operands, output = type_set.types_of(term)
     edges = []
     for tup, symmetry in zip((*term.operands, term.output), (*operands, output), strict=True):
         at = dict(zip(symmetry.axes, tup, strict=True))
@@ -101,7 +101,7 @@ def test_too_many_structures_are_refused(monkeypatch):
         indecomposable("aa", 8)
 
 
-# --- order 1 of states -----------------------------------------------------------------------------------
+# --- order 1 of type sets -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_too_many_structures_are_refused(monkeypatch):
 )  # fmt: skip
 def test_compositions_of_the_generators_reach_every_linear_map_between_types(types, sizes):
     """Literally: between each two types, the compositions of generators span as much as all linear maps do."""
-    state = State.of(types)
+    type_set = TypeSet.of(types)
     gens = []
     for term in generators(types):
-        (source,), target = state.types_of(term)
+        (source,), target = type_set.types_of(term)
         gens.append((str(source), str(target), matrix(lettered(term), source, target, sizes)))
-    spans = {(str(s), str(t)): [] for s in state.types for t in state.types}
+    spans = {(str(s), str(t)): [] for s in type_set.types for t in type_set.types}
     queue = list(gens)
     while queue:
         source, target, m = queue.pop()
@@ -129,6 +129,6 @@ def test_compositions_of_the_generators_reach_every_linear_map_between_types(typ
         if np.linalg.norm(rest) > 1e-8:
             spans[source, target].append(rest / np.linalg.norm(rest))
             queue += [(source, t, g @ m) for s, t, g in gens if s == target]
-    for s in state.types:
-        for t in state.types:
+    for s in type_set.types:
+        for t in type_set.types:
             assert len(spans[str(s), str(t)]) == commutant(s, t, sizes).max() + 1, (s, t)

@@ -13,7 +13,7 @@ from einnet.operations import Closure
 from einnet.operations.catalogue import ORDERS, computed
 from einnet.operations.recipe import recipe
 from einnet.plan.path import exponent
-from einnet.terms import State
+from einnet.terms import TypeSet
 from einnet.terms.naming import numbered
 
 NUMBERS = {  # as in docs/pooling.md, from order 2 on
@@ -92,14 +92,14 @@ def test_features_and_letters_do_not_matter():
 def test_it_is_quick_without_the_catalogue_too(text, order, seconds):
     start = time.process_time()
     for k in range(1, order + 1):
-        computed(State.of(text), k)
+        computed(TypeSet.of(text), k)
     assert time.process_time() - start < seconds
     start = time.process_time()
     pooling(text, order)
     assert time.process_time() - start < 1
 
 
-# --- states of several types -----------------------------------------------------------------------
+# --- sets of several types -----------------------------------------------------------------------
 
 MATRIX = ("ab", "aa", "bb")  # a matrix with a relation over its rows and one over its columns
 
@@ -114,7 +114,7 @@ def test_the_typed_bridges_of_a_matrix_with_relations():
 def test_einsums_of_matrices_need_no_bridge_up_to_order_6():
     found = pooling(MATRIX, order=6, targets="ab")
     assert [len(found.by_order[k]) for k in range(2, 7)] == [7, 0, 0, 0, 0]
-    goals = [numbered(t, State.of("ab")) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
+    goals = [numbered(t, TypeSet.of("ab")) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
     assert all(map(Closure(found, MATRIX).__contains__, goals))
     for op in found.by_order[2]:
         rest = Closure([t for t in found if t != op], MATRIX)
@@ -125,12 +125,12 @@ def test_at_order_7_a_bridge_between_the_types_is_needed():
     found = pooling(MATRIX, order=7, targets="ab")
     assert [len(found.by_order[k]) for k in range(2, 8)] == [7, 0, 0, 3, 0, 0]
     two = [t for k in (1, 2) for t in pooling(MATRIX, 5).by_order[k]]
-    goals = [numbered(t, State.of("ab")) for t in pooling("ab", 7).by_order[7]]
+    goals = [numbered(t, TypeSet.of("ab")) for t in pooling("ab", 7).by_order[7]]
     assert [t in Closure(two, MATRIX) for t in goals].count(False) == 3
     assert all(t in Closure(found, MATRIX) for t in goals)
 
 
-def test_targets_are_types_of_the_state():
+def test_targets_are_types_of_the_type_set():
     assert pooling("ab", 5, targets="ab").by_order == pooling("ab", 5).by_order
     with pytest.raises(EinNetError, match="'bb'"):
         pooling(("ab", "aa"), 3, targets="bb")
@@ -142,7 +142,7 @@ def test_targets_are_types_of_the_state():
 
 
 def test_sets_are_values():
-    assert {pooling("aa", 3), pooling("bbH", 3)} == {pooling("aa", 3)}
+    assert {pooling("aa", 3), pooling("aaH", 3)} == {pooling("aa", 3)}
     assert pooling("aa", 3) != pooling("aa", 3, max_exponent=2)
 
 
@@ -180,7 +180,7 @@ def test_wrong_input_at_the_command_line(capsys):
     assert "'B'" in capsys.readouterr().err
 
 
-def test_derivations_and_states_at_the_command_line(capsys):
+def test_derivations_and_type_sets_at_the_command_line(capsys):
     assert main(["pool", "ab", "--order", "3", "--derive", "ab,cb,cd,ed,ef->af"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
         "  y1 = ab,cb,cd->ad  (x1, x2, x3)", "  y2 = ab,cb,cd->ad  (y1, x4, x5)",

@@ -1,4 +1,4 @@
-"""Theorem 3 literally, for states of several types: all structures, those that do not split, the largest of them.
+"""Theorem 3 literally, for sets of several types: all structures, those that do not split, the largest of them.
 
 Only edges that are sets matter. A structure is a tuple of frozensets of indices such as ("a", 0) or,
 below a parent, ("b", ("a", 0), 1); nothing is shared with `einnet.terms`.

@@ -12,13 +12,13 @@ import matplotlib.pyplot as plt
 from einnet import EinNetError, Term, pooling
 from einnet.cli import main
 from einnet.plots.operations import draw_term, operations_picture
-from einnet.terms import State
+from einnet.terms import TypeSet
 
 
 def drawn(term: str, types="aa"):
     """The panel of one operation."""
     figure, panel = plt.subplots()
-    draw_term(panel, Term(term), State.of(types))
+    draw_term(panel, Term(term), TypeSet.of(types))
     plt.close(figure)
     return panel
 

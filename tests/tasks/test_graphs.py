@@ -23,7 +23,7 @@ from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
 from einnet.tasks.report import show
-from einnet.terms import State
+from einnet.terms import TypeSet
 
 ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
 STEPS = [(0, 1), (1, 0), (1, 1)]
@@ -50,7 +50,7 @@ def test_what_operations_tell_apart(graphs, order, apart):
 
 @pytest.mark.parametrize("order", [2, 5, 7])
 def test_exact_arithmetic_is_that_of_whole_numbers(order):
-    plan = Plan.make(pooling_terms(State.of("aa").types[0], order), State.of("aa"))
+    plan = Plan.make(pooling_terms(TypeSet.of("aa").types[0], order), TypeSet.of("aa"))
     slots = np.random.default_rng(0).integers(PRIME - 9, PRIME, (plan.slots, 3, 3))
     found = _run(plan, [torch.from_numpy(x[None].astype(np.float64)) for x in slots])
     for core, term, result, places in zip(found, plan.terms, plan.results, plan.sources, strict=True):
@@ -65,7 +65,7 @@ def result_names(term, result) -> list[str]:
 
 
 def test_the_largest_sums_are_exact():
-    plan = Plan.make(["ab,bc->ac"], State.of("aa"))
+    plan = Plan.make(["ab,bc->ac"], TypeSet.of("aa"))
     x = torch.full((1, MOST_NODES, MOST_NODES), PRIME - 1.0).double()
     (found,) = _run(plan, [x, x])
     assert (found == MOST_NODES * (PRIME - 1) ** 2 % PRIME).all()

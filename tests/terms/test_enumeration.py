@@ -1,4 +1,4 @@
-"""All terms of a type or state: against the oracle's, each once, as many as are counted, as a stream."""
+"""All terms of a type or type_set: against the oracle's, each once, as many as are counted, as a stream."""
 
 import tracemalloc
 from itertools import islice
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, Symmetry, pooling
-from einnet.terms import State, all_terms, count_terms
+from einnet.terms import TypeSet, all_terms, count_terms
 from oracles.closure import all_terms as literal_terms
 from oracles.closure import canonical
 from oracles.composition import row_of
@@ -27,15 +27,15 @@ def test_the_terms_of_a_type_are_those_of_the_oracle(text, order):
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("types", STATES, ids=str)
-def test_the_terms_of_a_state_are_valid_and_as_many_as_counted(types, order):
-    state = State.of(types)
+def test_the_terms_of_a_type_set_are_valid_and_as_many_as_counted(types, order):
+    type_set = TypeSet.of(types)
     found = list(all_terms(types, order))
     assert len(found) == count_terms(types, order) == len({t.canonical() for t in found})
     for term in found:
-        state.types_of(term)
+        type_set.types_of(term)
 
 
-def test_linear_maps_of_a_state_by_hand():
+def test_linear_maps_of_a_type_set_by_hand():
     """Pairs of types of a graph: a->a 2, a->aa and aa->a 5 each, aa->aa 15."""
     assert count_terms(("a", "aa"), 1) == 2 + 5 + 5 + 15
     assert [count_terms("ab", k) for k in (1, 2, 3, 4, 5)] == [4, 17, 65, 251, 943]

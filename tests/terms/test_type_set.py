@@ -1,34 +1,36 @@
-"""`State`: one type or several, which type each tuple of a term has, and what is refused."""
+"""`TypeSet`: one type or several, which type each tuple of a term has, and what is refused."""
 
 import pytest
 
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import NotationError
-from einnet.terms import State
+from einnet.terms import TypeSet
 from refusals import assert_refused
 
 
-def test_a_state_is_read_from_types_and_their_notation():
-    assert State.of("aaH") == State.of(Symmetry("aa")) == State.of(["bbH"]).canonical()
-    assert State.of("ab, aa") == State.of(("abH", Symmetry("aa"))) == State.of(("xy", "xx")).canonical()
-    assert State.of("ab, a; a->b") == State.of(("ab; a->b", "a"))
-    assert str(State.of(("abH; a->b", "a"))) == "ab, a; a->b"
-    assert State.of(State.of("ab")) == State.of("ab")
-    assert State.of(("ab", "ab")) == State.of("ab")
-    assert hash(State.of("ab, aa")) == hash(State.of(["ab", "aaH"])) and State.of("ab, aa") != State.of("xy, xx")
+def test_a_type_set_is_read_from_types_and_their_notation():
+    assert TypeSet.of("aaH") == TypeSet.of(Symmetry("aa")) == TypeSet.of(["bbH"]).canonical()
+    assert TypeSet.of("ab, aa") == TypeSet.of(("abH", Symmetry("aa"))) == TypeSet.of(("xy", "xx")).canonical()
+    assert TypeSet.of("ab, a; a->b") == TypeSet.of(("ab; a->b", "a"))
+    assert str(TypeSet.of(("abH; a->b", "a"))) == "ab, a; a->b"
+    assert TypeSet.of(TypeSet.of("ab")) == TypeSet.of("ab")
+    assert TypeSet.of(("ab", "ab")) == TypeSet.of("ab")
+    assert hash(TypeSet.of("ab, aa")) == hash(TypeSet.of(["ab", "aaH"])) and TypeSet.of("ab, aa") != TypeSet.of(
+        "xy, xx"
+    )
 
 
 @pytest.mark.parametrize(
     ("one", "two"), [(("ab", "aa"), ("ab", "bb")), ("ab", "aa"), ("ab; a->b", "ab"), (("a", "aa"), ("aa", "a"))]
 )
-def test_states_that_differ(one, two):
-    assert State.of(one).canonical() != State.of(two).canonical()
+def test_type_sets_that_differ(one, two):
+    assert TypeSet.of(one).canonical() != TypeSet.of(two).canonical()
 
 
 def test_types_of_one_shape_over_different_axes_are_told_apart():
-    state = State.of(("ab", "aa", "bb"))
-    assert [state.number_of(t) for t in state.types] == [0, 1, 2]
-    operands, output = state.types_of(Term("b0b1,a0b1->a0b0"))
+    type_set = TypeSet.of(("ab", "aa", "bb"))
+    assert [type_set.number_of(t) for t in type_set.types] == [0, 1, 2]
+    operands, output = type_set.types_of(Term("b0b1,a0b1->a0b0"))
     assert list(map(str, operands)) == ["bb", "ab"] and str(output) == "ab"
 
 
@@ -44,7 +46,7 @@ def test_types_of_one_shape_over_different_axes_are_told_apart():
     ],
 )
 def test_the_type_of_each_tuple(types, term, found):
-    operands, output = State.of(types).types_of(Term(term))
+    operands, output = TypeSet.of(types).types_of(Term(term))
     assert " ".join(map(str, (*operands, output))) == found
 
 
@@ -58,13 +60,13 @@ def test_the_type_of_each_tuple(types, term, found):
     ],
 )
 def test_a_tuple_that_has_no_type_or_several(types, term, phrase, caret):
-    state = State.of(types)
+    state = TypeSet.of(types)
     assert_refused(lambda: state.types_of(Term(term)), NotationError, phrase, caret=caret)
 
 
 def test_a_class_has_one_parent_in_all_types():
-    assert_refused(lambda: State.of(("ab; a->b", "ab")), EinNetError, "'ab; a->b'", "'ab'", "one parent")
+    assert_refused(lambda: TypeSet.of(("ab; a->b", "ab")), EinNetError, "'ab; a->b'", "'ab'", "one parent")
     with pytest.raises(EinNetError, match="at least one type"):
-        State.of(())
+        TypeSet.of(())
     with pytest.raises(NotationError, match="'B'"):
-        State.of("a, aB")
+        TypeSet.of("a, aB")

@@ -149,7 +149,7 @@ def recipe(asked: Question) -> list[Block]:
 
 def term(asked: Question) -> list[Block]:
     found = asked.operations
-    program = generates(found, asked.term, found.state)
+    program = generates(found, asked.term, found.type_set)
     if program is None:
         return [Text(f"{asked.term} is not composed of the operations up to order {asked.order}.")]
     return [Text("x1, x2, ... are the operands."), Listing(str(program))]

@@ -16,7 +16,7 @@ from einnet.nn.steps import largest
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms import State, Term
+from einnet.terms import Term, TypeSet
 from einnet.terms.term import as_terms
 from einnet.terms.type_set import Types
 
@@ -80,10 +80,10 @@ class EinPool(nn.Module):
         parsed = as_terms(terms)
         if not parsed:
             raise EinNetError("EinPool needs at least one term, such as 'ab,bc->ac'")
-        state = State.of(_coarsest_types(parsed) if symmetry is None else symmetry)
+        state = TypeSet.of(_coarsest_types(parsed) if symmetry is None else symmetry)
         self.types = tuple(Symmetry.of(t.axes, t.dependencies) for t in state.types)  # with a feature axis
-        self.several = state.several
-        self.whole = self.types[0] if not state.several else every_class(Signature.of(self.types, self.types[0]))
+        self.several = state.has_several_types
+        self.whole = every_class(Signature.of(self.types, self.types[0])) if self.several else self.types[0]
         self.scale = check_scale(scale)
         self.reduction = _check_reduction(reduction, parsed)
         self.plan = Plan.make(parsed, state)

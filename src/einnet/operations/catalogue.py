@@ -10,7 +10,7 @@ from pathlib import Path
 
 from einnet.operations.minimal import generators, indecomposable
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["FILE", "computed", "stored", "text"]
 
@@ -23,20 +23,20 @@ ORDERS = {  # up to which order each type is stored
 }  # fmt: skip
 
 
-def computed(state: State, order: int) -> tuple[Term, ...]:
+def computed(type_set: TypeSet, order: int) -> tuple[Term, ...]:
     """The operations of one order, found by the algorithm."""
-    return generators(state) if order == 1 else tuple(indecomposable(state, order))
+    return generators(type_set) if order == 1 else tuple(indecomposable(type_set, order))
 
 
-def stored(state: State) -> Mapping[int, tuple[Term, ...]]:
+def stored(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
     """The operations by order of a type whose set is stored; empty for another."""
-    known = _types().get(state.canonical())
+    known = _types().get(type_set.canonical())
     return {} if known is None else _parsed(known)
 
 
 @lru_cache(maxsize=1)
-def _types() -> dict[State, str]:
-    return {State.of(t).canonical(): t for t in ORDERS}
+def _types() -> dict[TypeSet, str]:
+    return {TypeSet.of(t).canonical(): t for t in ORDERS}
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +52,7 @@ def _parsed(text: str) -> Mapping[int, tuple[Term, ...]]:
 def text() -> str:
     """The whole catalogue, computed, as it is written to the file."""
     sets = {
-        t: {str(k): [str(x) for x in computed(State.of(t), k)] for k in range(1, most + 1)}
+        t: {str(k): [str(x) for x in computed(TypeSet.of(t), k)] for k in range(1, most + 1)}
         for t, most in ORDERS.items()
     }
     return json.dumps(sets, indent=1) + "\n"

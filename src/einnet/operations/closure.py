@@ -16,7 +16,7 @@ from einnet.operations.hypergraph import Structure
 from einnet.operations.sketch import Indices, Sketch, Work
 from einnet.operations.tree import Leaf, Node, flattened
 from einnet.terms.term import Term, as_terms
-from einnet.terms.type_set import State, Types
+from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["Closure", "generates"]
 
@@ -26,7 +26,7 @@ MOST_OPERANDS = 64  # of a term that is derived
 MOST_FITS = 200  # ways in which a member gives a term that are compared for a short program
 
 
-def generates(ops: Iterable[Term | str], term: Term | str, types: Types | State) -> Derivation | None:
+def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSet) -> Derivation | None:
     """How compositions of the operations compute a term, or None where they cannot.
 
     Order-1 operations (sums, broadcasts, diagonals, swaps) are always included.
@@ -44,11 +44,11 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | State)
     True
 
     Args:
-        ops: the operations, valid terms of the state.
+        ops: the operations, valid terms of the type set.
         term: what they are to compute; its operands are x1, x2, ...
-        types: the state: a type, or several such as ("ab", "aa", "bb").
+        types: the type set: a type, or several such as ("ab", "aa", "bb").
 
-    Raises `NotationError` for a term that cannot be read or is not one of the state.
+    Raises `NotationError` for a term that cannot be read or is not one of the type set.
 
     Source: docs/pooling.md, theorem 4.
     """
@@ -58,9 +58,9 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | State)
 class Closure:
     """All compositions of some operations; what was decided once is kept."""
 
-    def __init__(self, ops: Iterable[Term | str], types: Types | State):
-        self.state = State.of(types)
-        self.members = [m for m in (Member.of(t, self.state) for t in as_terms(ops)) if m.term.order > 1]
+    def __init__(self, ops: Iterable[Term | str], types: Types | TypeSet):
+        self.type_set = TypeSet.of(types)
+        self.members = [m for m in (Member.of(t, self.type_set) for t in as_terms(ops)) if m.term.order > 1]
         self._decided: dict[Structure, bool] = {}
 
     def __contains__(self, term: Term | str) -> bool:
@@ -74,14 +74,14 @@ class Closure:
         work = Work(str(term))
         if not self._has(sketch, indices, work):
             return None
-        types, _ = self.state.types_of(term)
+        types, _ = self.type_set.types_of(term)
         leaves = tuple(Leaf(k, tup, t) for k, (tup, t) in enumerate(zip(term.operands, types, strict=True)))
-        return flattened(term, self._tree(sketch, leaves, indices, count(), work, term.output), self.state)
+        return flattened(term, self._tree(sketch, leaves, indices, count(), work, term.output), self.type_set)
 
     def _read(self, term: Term | str) -> tuple[Term, Indices]:
         (term,) = as_terms([term])
         check_number(term.order, "a term has {} operands", "give one of fewer operands", MOST_OPERANDS)
-        return term, Indices.of(term, self.state)
+        return term, Indices.of(term, self.type_set)
 
     def _has(self, sketch: Sketch, indices: Indices, work: Work) -> bool:
         if sketch.order == 1:
@@ -94,7 +94,7 @@ class Closure:
     def _composed(self, sketch: Sketch, indices: Indices, work: Work) -> bool:
         if any(True for member in self._members(sketch) for _ in member.fits(sketch, indices, work)):
             return True
-        parts = sketch.fitting_splits(indices, self.state, work)
+        parts = sketch.fitting_splits(indices, self.type_set, work)
         return any(self._has(inner, indices, work) and self._has(outer, indices, work) for _, inner, outer in parts)
 
     def _members(self, sketch: Sketch) -> Iterator[Member]:
@@ -119,7 +119,7 @@ class Closure:
         nodes = (m.node(fit, payloads, fresh) for m in self._members(sketch) for fit in m.fits(sketch, indices, work))
         if found := list(islice(nodes, MOST_FITS)):
             return min(found, key=lambda node: node.conversions(wanted))
-        for chosen, inner, outer in sketch.fitting_splits(indices, self.state, work):
+        for chosen, inner, outer in sketch.fitting_splits(indices, self.type_set, work):
             if self._has(inner, indices, work) and self._has(outer, indices, work):
                 part = self._tree(inner, tuple(payloads[k] for k in chosen), indices, fresh, work)
                 rest = tuple(p for k, p in enumerate(payloads) if k not in chosen)

@@ -10,7 +10,7 @@ import numpy as np
 from einnet.plan.evaluate import evaluate
 from einnet.signature import Signature
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["Derivation", "DerivationStep"]
 
@@ -49,7 +49,7 @@ class Derivation:
     term: Term
     steps: tuple[DerivationStep, ...]
     factor: Tuple
-    state: State
+    type_set: TypeSet
 
     def __str__(self) -> str:
         width = max((len(str(s.term)) for s in self.steps), default=0)
@@ -75,7 +75,7 @@ class Derivation:
         values: dict[str, np.ndarray] = {f"x{k}": np.asarray(x) for k, x in enumerate(operands, start=1)}
         result = values["x1"]
         for k, step in enumerate(self.steps, start=1):
-            classes = self.state.classes_of(step.term)
+            classes = self.type_set.classes_of(step.term)
             by_index = {i: known[c] for i, c in classes.items()}
             result = values[f"y{k}"] = evaluate(step.term, [values[s] for s in step.sources], by_index)
         return result
@@ -83,7 +83,7 @@ class Derivation:
     def expected(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
         """The term itself on the same arrays, times the factor: what `run` must give."""
         known = self.sizes(operands, sizes)
-        by_index = {i: known[c] for i, c in self.state.classes_of(self.term).items()}
+        by_index = {i: known[c] for i, c in self.type_set.classes_of(self.term).items()}
         value = evaluate(self.term, [np.asarray(x) for x in operands], by_index)
         for c in self.factor:
             value = value * known[c]
@@ -91,9 +91,9 @@ class Derivation:
 
     def sizes(self, operands: Sequence[Any], sizes: Mapping[str, int] | None = None) -> dict[str, int]:
         """The size of each axis, from the operands' shapes and from `sizes`."""
-        types, output = self.state.types_of(self.term)
-        used = sorted({c for s in self.steps for c in self.state.classes_of(s.term).values()})
-        unused = set(self.state.classes) - {c for t in (*types, output) for c in t.axes} - set(used)
+        types, output = self.type_set.types_of(self.term)
+        used = sorted({c for s in self.steps for c in self.type_set.classes_of(s.term).values()})
+        unused = set(self.type_set.classes) - {c for t in (*types, output) for c in t.axes} - set(used)
         if isinstance(sizes, Mapping):
             sizes = {c: n for c, n in sizes.items() if c not in unused}
         names = [f"x{k}" for k in range(1, len(types) + 1)]

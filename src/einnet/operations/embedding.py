@@ -10,7 +10,7 @@ from einnet.operations.sketch import Indices, Sketch, Work
 from einnet.operations.tree import Leaf, Node
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["Fit", "Member"]
 
@@ -31,14 +31,14 @@ class Member:
     """An operation of a set."""
 
     term: Term
-    state: State
+    type_set: TypeSet
     indices: Indices
     sketch: Sketch
 
     @classmethod
-    def of(cls, term: Term, state: State) -> "Member":
-        indices = Indices.of(term, state)
-        return cls(term, state, indices, Sketch.of(term, indices))
+    def of(cls, term: Term, type_set: TypeSet) -> "Member":
+        indices = Indices.of(term, type_set)
+        return cls(term, type_set, indices, Sketch.of(term, indices))
 
     @cached_property
     def quotients(self) -> list[tuple[dict[str, str], Sketch]]:
@@ -124,7 +124,7 @@ class Member:
         An index that the sketch does not need takes the name of one that only the operand in this
         place has, which is then summed later; else a fresh name.
         """
-        types, output = self.state.types_of(self.term)
+        types, output = self.type_set.types_of(self.term)
         slots = [tuple(fit.together[i] for i in t) for t in self.term.operands]
         by_slot = dict(zip(fit.slots, payloads, strict=True))
         children = tuple(by_slot[k] for k in range(self.term.order))

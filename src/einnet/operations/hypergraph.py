@@ -13,7 +13,7 @@ from itertools import combinations, product
 from math import factorial, prod
 
 from einnet.terms.canonical import FEW_ORDERS, cells_of, ranks, smallest_order
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["OUTPUT", "Structure", "orders_of_groups", "parts"]
 
@@ -107,10 +107,10 @@ class Structure:
         """How many of these indices each class has; edges have the parents of all their indices."""
         return Counter(self.classes[v] for v in indices)
 
-    def splits(self, state: State) -> bool:
+    def splits(self, type_set: TypeSet) -> bool:
         """Whether the edges fall into two parts, of two or more, that meet in what fits into a tuple."""
         halves = parts(self.edges, range(2, len(self.edges) // 2 + 1))
-        return any(state.fits(self.counts(meeting)) for _, meeting in halves)
+        return any(type_set.fits(self.counts(meeting)) for _, meeting in halves)
 
 
 def parts(edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0) -> Iterator[tuple[tuple[int, ...], set]]:

@@ -13,7 +13,7 @@ from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import check_term_order
 from einnet.terms.naming import numbered
 from einnet.terms.term import Term
-from einnet.terms.type_set import State, Types
+from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["PoolingSet", "pooling"]
 
@@ -29,24 +29,24 @@ class PoolingSet:
     (7, 5)
     """
 
-    state: State
+    type_set: TypeSet
     order: int
     method: str
     by_order: Mapping[int, tuple[Term, ...]]  # order 1: generators; an order at which nothing is needed: ()
     stages: Mapping[int, tuple[int, ...]]  # of the recipe: the number of terms after each step
-    targets: State | None = None  # the types of the einsums that are generated, if not all of the state
+    targets: TypeSet | None = None  # the types of the einsums that are generated, if not all of the type set
     left_out: tuple[Term, ...] = ()  # what costs more than `max_exponent` allows
     max_exponent: int | None = None
 
     def __hash__(self) -> int:
-        return hash((self.state, self.order, self.method, self.terms))
+        return hash((self.type_set, self.order, self.method, self.terms))
 
     @property
     def symmetry(self) -> Symmetry:
         """The type, where there is one."""
-        if self.state.several:
-            raise EinNetError(f"this PoolingSet has the types {self.state}: use .state")
-        return self.state.types[0]
+        if self.type_set.has_several_types:
+            raise EinNetError(f"this PoolingSet has the types {self.type_set}: use .type_set")
+        return self.type_set.types[0]
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -73,7 +73,7 @@ class PoolingSet:
             what = f"cost n^{self.max_exponent} at most, of those that {what}"
         if self.targets is not None:
             what += f" of {self.targets}"
-        lines = [f"{self.state}: {len(self)} operations {what} up to order {self.order}"]
+        lines = [f"{self.type_set}: {len(self)} operations {what} up to order {self.order}"]
         for k, terms in self.by_order.items():
             steps = f"  after each step: {', '.join(map(str, self.stages[k]))}" if k in self.stages else ""
             dropped = any(t.order == k for t in self.left_out)
@@ -87,14 +87,14 @@ class PoolingSet:
 
 
 def pooling(
-    types: Types | State,
+    types: Types | TypeSet,
     order: int,
     method: str = "minimal",
     *,
-    targets: Types | State | None = None,
+    targets: Types | TypeSet | None = None,
     max_exponent: int | None = None,
 ) -> PoolingSet:
-    """The set of pooling operations of a type, or of a state of several types, up to an order.
+    """The set of pooling operations of a type, or of a type set of several types, up to an order.
 
     >>> found = pooling("aaH", order=5)
     >>> [str(t) for k in (2, 3, 4, 5) for t in found.by_order[k]]
@@ -138,7 +138,7 @@ def pooling(
         types: a type, or several over the same classes; feature axes do not matter.
         order: the largest number of operands, 1 or more.
         method: "minimal", or "recipe" for the steps of the source text (see `recipe`), which leave more.
-        targets: of a state of several types, those of the operands and the output of the einsums wanted.
+        targets: of a type set of several types, those of the operands and the output of the einsums wanted.
         max_exponent: keep operations whose plan costs at most n^e for axes of size n; see `left_out`.
             Order 1 is always kept.
 
@@ -146,60 +146,61 @@ def pooling(
 
     Source: docs/pooling.md, theorems 1 to 4.
     """
-    state, order = State.of(types), check_term_order(order)
-    wanted = None if targets is None else _wanted(targets, state)
+    type_set, order = TypeSet.of(types), check_term_order(order)
+    wanted = None if targets is None else _wanted(targets, type_set)
     stages: dict[int, tuple[int, ...]] = {}
     if method == "recipe":
-        by_order, stages = _by_recipe(state, order, wanted)
+        by_order, stages = _by_recipe(type_set, order, wanted)
     elif method == "minimal":
-        by_order = _minimal(state, order) if wanted is None else _needed(state, wanted, order)
+        by_order = _minimal(type_set, order) if wanted is None else _needed(type_set, wanted, order)
     else:
         raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
     kept, left_out = affordable([t for terms in by_order.values() for t in terms], max_exponent)
     by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
-    return PoolingSet(state, order, method, by_order, stages, wanted, left_out, max_exponent)
+    return PoolingSet(type_set, order, method, by_order, stages, wanted, left_out, max_exponent)
 
 
 def _by_recipe(
-    state: State, order: int, targets: State | None
+    type_set: TypeSet, order: int, targets: TypeSet | None
 ) -> tuple[dict[int, tuple[Term, ...]], dict[int, tuple[int, ...]]]:
-    if state.several or targets is not None:
-        raise EinNetError(f"the recipe knows one type and no targets; the state {state} has {len(state.types)}")
-    found = {k: recipe(state.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
+    if type_set.has_several_types or targets is not None:
+        raise EinNetError(f"the recipe knows one type and no targets; the type set {type_set} has {len(type_set)}")
+    found = {k: recipe(type_set.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
     return {k: found[k][0] for k in sorted(found)}, {k: found[k][1] for k in sorted(found)}
 
 
-def _minimal(state: State, order: int) -> dict[int, tuple[Term, ...]]:
-    known = stored(state)
-    found = {k: known[k] if k in known else computed(state, k) for k in range(order, 0, -1)}  # too high: refused first
-    return dict(reversed(found.items()))
+def _minimal(type_set: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+    known = stored(type_set)
+    highest_first = range(order, 0, -1)  # too high an order is refused before others are computed
+    by_order = {k: known[k] if k in known else computed(type_set, k) for k in highest_first}
+    return dict(reversed(by_order.items()))
 
 
-def _wanted(targets: Types | State, state: State) -> State:
-    wanted = State.of(targets)
-    if foreign := [t for t in wanted.types if t not in state.types]:
-        raise EinNetError(f"the target '{foreign[0]}' is none of the types of the state {state}")
+def _wanted(targets: Types | TypeSet, type_set: TypeSet) -> TypeSet:
+    wanted = TypeSet.of(targets)
+    if foreign := [t for t in wanted.types if t not in type_set.types]:
+        raise EinNetError(f"the target '{foreign[0]}' is none of the types of the type set {type_set}")
     return wanted
 
 
-def _needed(state: State, targets: State, order: int) -> dict[int, tuple[Term, ...]]:
-    """The smallest part of the state's minimal set that generates all einsums of the targets.
+def _needed(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+    """The smallest part of the type set's minimal set that generates all einsums of the targets.
 
-    It is enough that it generates the targets' own minimal set. Of the state's operations, those of
+    It is enough that it generates the targets' own minimal set. Of the type set's operations, those of
     higher order are taken only once lower ones do not do; then each that the others make up for is
     left out, the highest order first.
     """
     goals = [
-        numbered(t, targets) if state.several else t
+        numbered(t, targets) if type_set.has_several_types else t
         for k, terms in _minimal(targets, order).items() if k > 1 for t in terms
     ]  # fmt: skip
     chosen: list[Term] = []
     for k in range(2, order + 1):
-        if all(map(Closure(chosen, state).__contains__, goals)):
+        if all(map(Closure(chosen, type_set).__contains__, goals)):
             break
-        chosen += _minimal(state, k)[k]
+        chosen += _minimal(type_set, k)[k]
     for op in reversed(list(chosen)):
         rest = [t for t in chosen if t is not op]
-        if all(map(Closure(rest, state).__contains__, goals)):
+        if all(map(Closure(rest, type_set).__contains__, goals)):
             chosen = rest
-    return {k: tuple(t for t in chosen if t.order == k) if k > 1 else generators(state) for k in range(1, order + 1)}
+    return {k: tuple(t for t in chosen if t.order == k) if k > 1 else generators(type_set) for k in range(1, order + 1)}

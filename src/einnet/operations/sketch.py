@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from einnet.errors import EinNetError
 from einnet.operations.hypergraph import Structure, parts
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["Indices", "Sketch", "Work"]
 
@@ -41,9 +41,9 @@ class Indices:
     parents: Mapping[str, str]
 
     @classmethod
-    def of(cls, term: Term, state: State) -> "Indices":
+    def of(cls, term: Term, type_set: TypeSet) -> "Indices":
         """The indices of a term; raises `NotationError` where it is not valid."""
-        operands, output = state.types_of(term)
+        operands, output = type_set.types_of(term)
         parents = {}
         for tup, symmetry in zip((*term.operands, term.output), (*operands, output), strict=True):
             at = dict(zip(symmetry.axes, tup, strict=True))
@@ -68,8 +68,8 @@ class Indices:
 class Sketch:
     """The indices of the output and of each operand, as sets, without those that only one of them has.
 
-    >>> term, state = Term("ab,cb,de->aa"), State.of("aa")
-    >>> sketch = Sketch.of(term, Indices.of(term, state))
+    >>> term, type_set = Term("ab,cb,de->aa"), TypeSet.of("aa")
+    >>> sketch = Sketch.of(term, Indices.of(term, type_set))
     >>> [sorted(edge) for edge in sketch.edges]
     [['a'], ['a', 'b'], ['b'], []]
     """
@@ -109,7 +109,7 @@ class Sketch:
         return Structure(tuple(indices.classes[v] for v in names), parents, edges).with_output(0).canonical()
 
     def fitting_splits(
-        self, indices: Indices, state: State, work: Work
+        self, indices: Indices, type_set: TypeSet, work: Work
     ) -> Iterator[tuple[tuple[int, ...], "Sketch", "Sketch"]]:
         """Operands that can be computed alone: their numbers, what they compute, what remains with it as last operand.
 
@@ -118,7 +118,7 @@ class Sketch:
         """
         for chosen, meeting in parts(self.edges, range(2, self.order), fixed=1):
             work.add()
-            if state.fits(indices.counts(meeting)):
+            if type_set.fits(indices.counts(meeting)):
                 inner = Sketch(frozenset(meeting), tuple(self.edges[k] for k in chosen))
                 left = [e for k, e in enumerate(self.edges) if k not in chosen][1:]
                 outer = Sketch(self.output, (*left, frozenset(meeting)))

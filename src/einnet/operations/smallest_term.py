@@ -7,20 +7,20 @@ from string import ascii_letters
 from einnet.operations.hypergraph import Structure, orders_of_groups
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["smallest_term"]
 
 
-def smallest_term(structure: Structure, root: int, state: State) -> Term:
+def smallest_term(structure: Structure, root: int, type_set: TypeSet) -> Term:
     """The term whose output is this edge, with the first operands over all namings, the output's first index a.
 
     Operands are placed one by one. Of the ways to do so those with the smallest text are kept: an
     index that has no name yet gets the next one, but the first is kept for the output.
     """
-    types = [_type_of(structure, e, state) for e in structure.edges]
+    types = [_type_of(structure, e, type_set) for e in structure.edges]
     ways = [
-        (frozenset([root]), {first: _name(0, structure.classes[first], 0, state)})
+        (frozenset([root]), {first: _name(0, structure.classes[first], 0, type_set)})
         for first in _firsts(structure, root, types[root])
     ] or [(frozenset([root]), {})]
     operands: list[tuple[str, ...]] = []
@@ -28,18 +28,18 @@ def smallest_term(structure: Structure, root: int, state: State) -> Term:
         found: dict[tuple[str, ...], list[tuple[frozenset[int], dict[int, str]]]] = {}
         for used, names in ways:
             for k in set(range(len(structure.edges))) - used:
-                for tup, longer in _spellings(structure, k, types[k], names, state):
+                for tup, longer in _spellings(structure, k, types[k], names, type_set):
                     found.setdefault(tup, []).append((used | {k}, longer))
         smallest = min(found)
         operands.append(smallest)
         ways = list({(used, tuple(sorted(n.items()))): (used, n) for used, n in found[smallest]}.values())
-    outputs = [t for _, names in ways for t, _ in _spellings(structure, root, types[root], names, state)]
+    outputs = [t for _, names in ways for t, _ in _spellings(structure, root, types[root], names, type_set)]
     return Term.of(operands, min(outputs))
 
 
-def _type_of(structure: Structure, edge: tuple[int, ...], state: State) -> Symmetry:
+def _type_of(structure: Structure, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
     counts = structure.counts(edge)
-    return next(t for t, shape in zip(state.types, state.shapes, strict=True) if counts <= shape)
+    return next(t for t, shape in zip(type_set.types, type_set.shapes, strict=True) if counts <= shape)
 
 
 def _firsts(structure: Structure, root: int, symmetry: Symmetry) -> list[int]:
@@ -48,8 +48,8 @@ def _firsts(structure: Structure, root: int, symmetry: Symmetry) -> list[int]:
     return [v for v in structure.edges[root] if structure.classes[v] == letter]
 
 
-def _name(number: int, letter: str, same: int, state: State) -> str:
-    return f"{letter}{same}" if state.several else ascii_letters[number]
+def _name(number: int, letter: str, same: int, type_set: TypeSet) -> str:
+    return f"{letter}{same}" if type_set.has_several_types else ascii_letters[number]
 
 
 def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
@@ -62,7 +62,7 @@ def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
 
 
 def _spellings(
-    structure: Structure, k: int, symmetry: Symmetry, names: dict[int, str], state: State
+    structure: Structure, k: int, symmetry: Symmetry, names: dict[int, str], type_set: TypeSet
 ) -> Iterator[tuple[tuple[str, ...], dict[int, str]]]:
     """The tuple of an edge in each naming of its new indices, and the names then; indices of a class in order."""
     edge = structure.edges[k]
@@ -78,6 +78,6 @@ def _spellings(
         for place, letter in enumerate(symmetry.axes):
             if queue[letter] and symmetry.axes[place:].count(letter) <= len(queue[letter]):
                 same = sum(n[0] == letter for n in longer.values())
-                longer[queue[letter].pop(0)] = _name(len(longer), letter, same, state)
+                longer[queue[letter].pop(0)] = _name(len(longer), letter, same, type_set)
         sides = {c: sorted(longer[v] for v in vs) for c, vs in have.items()}
         yield tuple(sides[c].pop(0) for c in symmetry.axes), longer

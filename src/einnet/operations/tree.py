@@ -6,7 +6,7 @@ from einnet.operations.derivation import Derivation, DerivationStep
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import spelled
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["Leaf", "Node", "flattened"]
 
@@ -49,7 +49,7 @@ def _is_whole(value: "Leaf | Node", wanted: Tuple, symmetry: Symmetry) -> bool:
     return (value.output, value.type.axes) == (wanted, symmetry.axes) and len(set(wanted)) == len(wanted)
 
 
-def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
+def flattened(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
     """The program of a composition: order-1 operations between nodes where their indices differ."""
     steps: list[DerivationStep] = []
     held = {i for t in term.operands for i in t} | set(term.output)
@@ -59,7 +59,7 @@ def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
         source = value_of(child)
         if _is_whole(child, wanted, symmetry):
             return source
-        return add(_order_one(child, wanted, symmetry, state), [source])
+        return add(_order_one(child, wanted, symmetry, type_set), [source])
 
     def value_of(node: Leaf | Node) -> str:
         if isinstance(node, Leaf):
@@ -73,12 +73,12 @@ def flattened(term: Term, tree: Leaf | Node, state: State) -> Derivation:
         steps.append(DerivationStep(operation, tuple(sources)))
         return f"y{len(steps)}"
 
-    as_operand(tree, term.output, state.types_of(term)[1])
-    return Derivation(term, tuple(steps), tuple(summed.values()), state)
+    as_operand(tree, term.output, type_set.types_of(term)[1])
+    return Derivation(term, tuple(steps), tuple(summed.values()), type_set)
 
 
-def _order_one(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry, state: State) -> Term:
+def _order_one(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry, type_set: TypeSet) -> Term:
     """From the child's indices to the wanted ones, each index named after its class."""
     classes = dict(zip((*child.output, *wanted), (*child.type.axes, *symmetry.axes), strict=True))
     named = {i: f"{c} {i}" for i, c in classes.items()}
-    return spelled([[named[i] for i in child.output]], [named[i] for i in wanted], state.several)
+    return spelled([[named[i] for i in child.output]], [named[i] for i in wanted], type_set.has_several_types)

@@ -19,7 +19,7 @@ from einnet.plan.cost import Cost
 from einnet.plan.path import REPRESENTATIVE_SIZE
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import Term, as_terms
-from einnet.terms.type_set import State, Types
+from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["Plan", "Result", "Step"]
 
@@ -74,11 +74,11 @@ class Plan:
     def make(
         cls,
         terms: Sequence[Term | str],
-        types: Types | State,
+        types: Types | TypeSet,
         output: Symmetry | str | None = None,
         sources: Sequence[Sequence[int]] | None = None,
     ) -> "Plan":
-        """The plan of terms of a state; with `output`, of terms from a type to another one.
+        """The plan of terms of a type set; with `output`, of terms from a type to another one.
 
         `sources` gives, for each term, the slots that its operands are read from. Without it each
         operand has a slot of its own, in order. Equal steps on equal values are done once.
@@ -90,10 +90,11 @@ class Plan:
         chosen = tuple(tuple(s) for s in sources)
         if len(chosen) != len(parsed) or any(len(s) != t.order for s, t in zip(chosen, parsed, strict=True)):
             raise EinNetError("sources needs one slot number for each operand of each term")
-        state = State.of(types)
+        type_set = TypeSet.of(types)
         target = None if output is None else as_symmetry(output)
         found = tuple(
-            state.classes_of(t) if target is None else t.classes([state.types[0]] * t.order, target) for t in parsed
+            type_set.classes_of(t) if target is None else t.classes([type_set.types[0]] * t.order, target)
+            for t in parsed
         )
         return _planned(parsed, chosen, tuple(tuple(c.items()) for c in found))
 

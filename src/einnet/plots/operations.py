@@ -10,7 +10,7 @@ import numpy as np
 
 from einnet.operations import PoolingSet
 from einnet.plots.figures import check_picture_name, pyplot, save_figure
-from einnet.terms import State, Term
+from einnet.terms import Term, TypeSet
 
 __all__ = ["operations_picture"]
 
@@ -48,7 +48,7 @@ def operations_picture(found: PoolingSet, picture: Path | str, most: int | None 
     for (name, terms), line in zip(rows, panels, strict=False):
         line[0].text(-0.25, 0.5, name, rotation=90, va="center", fontsize=8, transform=line[0].transAxes)
         for term, panel in zip(terms, line, strict=False):
-            draw_term(panel, term, found.state)
+            draw_term(panel, term, found.type_set)
     save_figure(figure, picture)
     plt.close(figure)
 
@@ -57,16 +57,16 @@ def _title(found: PoolingSet) -> str:
     return str(found).partition("\n")[0]
 
 
-def draw_term(panel: Any, term: Term, state: State) -> None:
+def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
     """One operation on a matplotlib axis that shows the square from -1.6 to 1.6."""
-    classes = state.classes_of(term)
+    classes = type_set.classes_of(term)
     at = _positions(term)
     for edge, times in Counter(term.operands).items():
         for k in range(times):
             _draw_edge(panel, edge, at, classes, bend=(k - (times - 1) / 2) * 0.5)
     beside = any(set(term.output) == set(t) for t in term.operands)
     _draw_edge(panel, term.output, at, classes, bend=0.35 + 0.25 * term.order if beside else 0.0, output=True)
-    colour = {c: COLOURS[k % len(COLOURS)] for k, c in enumerate(state.classes)}
+    colour = {c: COLOURS[k % len(COLOURS)] for k, c in enumerate(type_set.classes)}
     for index, (x, y) in at.items():
         if index in term.output:
             panel.plot(x, y, "o", markersize=17, markerfacecolor="white", markeredgecolor=OUTPUT, markeredgewidth=1.4)

@@ -3,6 +3,6 @@
 from einnet.terms.enumeration import all_terms, count_terms
 from einnet.terms.linear_maps import linear_terms
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
-__all__ = ["State", "Term", "all_terms", "count_terms", "linear_terms"]
+__all__ = ["Term", "TypeSet", "all_terms", "count_terms", "linear_terms"]

@@ -1,4 +1,4 @@
-"""All valid terms of a state: counted without making any, or one after the other as a stream."""
+"""All valid terms of a type set: counted without making any, or one after the other as a stream."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import spelled
 from einnet.terms.term import Term
-from einnet.terms.type_set import State, Types
+from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
@@ -23,7 +23,7 @@ MOST_SLOTS = 24  # index positions of terms that are listed
 MOST_SLOTS_COUNTED = 34  # of one class, of terms that are counted
 
 
-def count_terms(types: Types | State, order: int) -> int:
+def count_terms(types: Types | TypeSet, order: int) -> int:
     """The number of valid terms, unique up to renaming indices and reordering operands; none is made.
 
     >>> [count_terms("aa", k) for k in (1, 2, 3, 4, 5)]
@@ -33,16 +33,16 @@ def count_terms(types: Types | State, order: int) -> int:
     keeps (Burnside's lemma); those are the patterns of `einnet.partitions`. Raises `EinNetError` for an
     order below 1, or above 24.
     """
-    state, order = State.of(types), check_term_order(order)
-    slots = (order + 1) * max((t.multiplicity(c) for t in state.types for c in t.classes), default=0)
-    what = f"a term of '{state}' of order {order} has {{}} index positions of one class"
+    type_set, order = TypeSet.of(types), check_term_order(order)
+    slots = (order + 1) * max((t.multiplicity(c) for t in type_set.types for c in t.classes), default=0)
+    what = f"a term of '{type_set}' of order {order} has {{}} index positions of one class"
     check_number(slots, what, "lower the order", MOST_SLOTS_COUNTED)
-    choices = len(state.types) * comb(len(state.types) + order - 1, order)
-    check_number(choices, f"order {order} of '{state}' has {{}} choices of types", "lower the order", 1000)
-    return sum(_count(output, operands) for output, operands in _choices_of_types(state, order))
+    choices = len(type_set.types) * comb(len(type_set.types) + order - 1, order)
+    check_number(choices, f"order {order} of '{type_set}' has {{}} choices of types", "lower the order", 1000)
+    return sum(_count(output, operands) for output, operands in _choices_of_types(type_set, order))
 
 
-def all_terms(types: Types | State, order: int) -> Iterator[Term]:
+def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
     """Every valid term of the order once, up to renaming indices and reordering operands, as a stream.
 
     >>> [str(t) for t in all_terms("a", 2)]
@@ -53,11 +53,11 @@ def all_terms(types: Types | State, order: int) -> Iterator[Term]:
     What is kept at a time does not grow with their number; the time for each grows with the number
     of reorderings. Raises `EinNetError` for an order below 1, or above 7.
     """
-    state = State.of(types)
-    for output, operands in _choices_of_types(state, order):
+    type_set = TypeSet.of(types)
+    for output, operands in _choices_of_types(type_set, order):
         for rows in unique_rows(output, operands):
             for row in rows.tolist():
-                yield _term(row, (output, *operands), state.several)
+                yield _term(row, (output, *operands), type_set.has_several_types)
 
 
 def check_term_order(order: int) -> int:
@@ -68,9 +68,9 @@ def check_term_order(order: int) -> int:
     return int(order)
 
 
-def _choices_of_types(state: State, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
+def _choices_of_types(type_set: TypeSet, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
     """The output's type and those of the operands, equal ones side by side."""
-    yield from product(state.types, combinations_with_replacement(state.types, check_term_order(order)))
+    yield from product(type_set.types, combinations_with_replacement(type_set.types, check_term_order(order)))
 
 
 def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from string import ascii_letters
 
 from einnet.terms.term import Term
-from einnet.terms.type_set import State
+from einnet.terms.type_set import TypeSet
 
 __all__ = ["numbered", "spelled"]
 
@@ -25,12 +25,12 @@ def spelled(operands: Sequence[Sequence[str]], output: Sequence[str], with_class
     return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
 
 
-def numbered(term: Term, state: State) -> Term:
+def numbered(term: Term, type_set: TypeSet) -> Term:
     """The same term with each index written as its class and a number.
 
-    >>> numbered(Term("ab,cb->ab"), State.of("ab"))
+    >>> numbered(Term("ab,cb->ab"), TypeSet.of("ab"))
     Term('a0b0,a1b0->a0b0')
     """
-    classes = state.classes_of(term)
+    classes = type_set.classes_of(term)
     named = {i: f"{c} {i}" for i, c in classes.items()}
     return spelled([[named[i] for i in t] for t in term.operands], [named[i] for i in term.output], True)

@@ -24,7 +24,7 @@ class Term:
 
     An operand index that the output lacks is summed; an output index that no operand has is
     broadcast; a repeated output index embeds a diagonal. Indices are single letters, or, where a
-    state has tensors of several types, a class and a number.
+    type_set has tensors of several types, a class and a number.
 
     >>> attention = Term("ab,cb,cd->ad")
     >>> attention.order, attention.summed, attention.broadcast

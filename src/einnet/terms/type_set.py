@@ -1,4 +1,4 @@
-"""`State`: the types of the tensors that a layer works on, one or several over the same classes."""
+"""`TypeSet`: the types of the tensors that a layer works on, one or several over the same classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,34 +11,34 @@ from einnet.signature import as_types
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import Term
 
-__all__ = ["State", "Types"]
+__all__ = ["TypeSet", "Types"]
 
 Types = Symmetry | str | Sequence[Symmetry | str]
 
 
 @dataclass(frozen=True)
-class State:
+class TypeSet:
     """One type, or several whose letters name the same classes; feature axes are left aside.
 
-    In a state of several types an index of a term is written with its class and a number, unless
+    In a type set of several types an index of a term is written with its class and a number, unless
     the tuples' lengths leave only one reading. Raises `EinNetError` for types in which a class has
     different parents.
 
-    >>> state = State.of(("aH", "aaH"))
-    >>> print(state)
+    >>> type_set = TypeSet.of(("aH", "aaH"))
+    >>> print(type_set)
     a, aa
-    >>> state.types_of(Term("a,ab->b"))           # messages along the edges of a graph
+    >>> type_set.types_of(Term("a,ab->b"))           # messages along the edges of a graph
     ((Symmetry('a'), Symmetry('aa')), Symmetry('a'))
-    >>> State.of(("ab", "aa", "bb")).types_of(Term("a0b0,a1b0->a0a1"))
+    >>> TypeSet.of(("ab", "aa", "bb")).types_of(Term("a0b0,a1b0->a0a1"))
     ((Symmetry('ab'), Symmetry('ab')), Symmetry('aa'))
     """
 
     types: tuple[Symmetry, ...]
 
     @classmethod
-    def of(cls, types: "Types | State") -> "State":
-        """A state from a type, from several, or from their notation: 'ab', ('a', 'aa'), 'ab, a; a->b'."""
-        if isinstance(types, State):
+    def of(cls, types: "Types | TypeSet") -> "TypeSet":
+        """A type set from a type, from several, or from their notation: 'ab', ('a', 'aa'), 'ab, a; a->b'."""
+        if isinstance(types, TypeSet):
             return types
         if isinstance(types, str):
             given = as_types(types)
@@ -47,14 +47,14 @@ class State:
         else:
             given = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
         if not given:
-            raise EinNetError("a state needs at least one type, such as 'ab' or ('a', 'aa')")
+            raise EinNetError("a type set needs at least one type, such as 'ab' or ('a', 'aa')")
         types = tuple(dict.fromkeys(t.bare for t in given))
         _check(types)
         return cls(types)
 
     @property
-    def several(self) -> bool:
-        return len(self.types) > 1
+    def has_several_types(self) -> bool:
+        return len(self) > 1
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class State:
     def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
         """The types of the term's operands, and that of its output.
 
-        Raises `NotationError` where the term is not valid for the state or could be read in several ways.
+        Raises `NotationError` where the term is not valid for the type set or could be read in several ways.
         """
         *operands, output = (self._type_of(tup, start, term) for tup, start in term.spans())
         term.classes(operands, output)
@@ -98,7 +98,7 @@ class State:
         return term.classes(*self.types_of(term))
 
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
-        if not self.several:
+        if not self.has_several_types:
             return self.types[0]
         numbered = any(len(i) > 1 for t in (*term.operands, term.output) for i in t)
         found = [t for t in self.types if (t.axes == tuple(i[0] for i in tup) if numbered else len(t.axes) == len(tup))]
@@ -111,15 +111,18 @@ class State:
             f"'{''.join(tup)}' could have the types {', '.join(str(t) for t in found)}", text, start, stop, HINT
         )
 
-    def canonical(self) -> "State":
-        """The representative of all states that differ by letters.
+    def canonical(self) -> "TypeSet":
+        """The representative of all type sets that differ by letters.
 
-        >>> print(State.of(("xy", "yy")).canonical())
+        >>> print(TypeSet.of(("xy", "yy")).canonical())
         ab, bb
         """
         letters = dict.fromkeys(c for t in self.types for c in t.axes)
         names = dict(zip(letters, ascii_lowercase, strict=False))
-        return State(tuple(t.with_letters(names) for t in self.types))
+        return TypeSet(tuple(t.with_letters(names) for t in self.types))
+
+    def __len__(self) -> int:
+        return len(self.types)
 
     def __str__(self) -> str:
         heads = ", ".join(str(t).partition(";")[0] for t in self.types)
@@ -127,7 +130,7 @@ class State:
         return heads + ("; " + ", ".join(f"{p}->{c}" for p, c in found) if found else "")
 
 
-HINT = "In a state of several types an index is written with its class and a number, such as 'a0b0,a1b0->a0a1'."
+HINT = "In a type set of several types an index is written with its class and a number, such as 'a0b0,a1b0->a0a1'."
 
 
 def _check(types: tuple[Symmetry, ...]) -> None:
@@ -139,7 +142,7 @@ def _check(types: tuple[Symmetry, ...]) -> None:
             if above != t.parent_of(letter):
                 raise EinNetError(
                     f"in the type '{first}' the class '{letter}' {_depends(above)}, in the type '{t}' it "
-                    f"{_depends(t.parent_of(letter))}: in one state a class has one parent"
+                    f"{_depends(t.parent_of(letter))}: in one type set a class has one parent"
                 )
 
 

@@ -19,7 +19,7 @@ from einnet.operations import pooling_terms
 from einnet.plan import Plan, Step
 from einnet.symmetry import Symmetry
 from einnet.tasks.graphs.data import MOST_NODES, Graph
-from einnet.terms import State
+from einnet.terms import TypeSet
 
 __all__ = ["PRIME", "ModularNet"]
 
@@ -44,7 +44,7 @@ class ModularNet:
     """
 
     def __init__(self, order: int, depth: int = 8, hidden: int = 4, heads: int = 2, seed: int = 0):
-        self.plan = Plan.make(pooling_terms(Symmetry("aa"), order), State.of("aa"))
+        self.plan = Plan.make(pooling_terms(Symmetry("aa"), order), TypeSet.of("aa"))
         self.heads = heads
         rng = np.random.default_rng(seed)
 
