@@ -3,7 +3,7 @@
 from einnet.errors import EinNetError
 from einnet.operations import pooling_terms
 from einnet.plan.path import affordable, exponent
-from einnet.signature import Signature, state_of
+from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
 
@@ -41,7 +41,7 @@ def operations(
     signature: Signature, order: int | None = None, max_exponent: int | None = None
 ) -> tuple[Symmetry, tuple[Term, ...], tuple[Term, ...]]:
     """The type inside a network, its pooling operations, and those left out as they cost more than n^max_exponent."""
-    state = state_of(signature)
+    state = hidden_type(signature)
     return state, *affordable(pooling_terms(state, order), max_exponent)
 
 

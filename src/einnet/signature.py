@@ -12,7 +12,7 @@ from einnet.checks import check_size
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
-__all__ = ["Signature", "as_signature", "as_types", "state_of", "with_features"]
+__all__ = ["Signature", "as_signature", "as_types", "hidden_type", "with_features"]
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,10 @@ class Signature:
         return Signature.of([t.with_letters(names) for t in self.inputs], self.output.with_letters(names))
 
 
-def state_of(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
+def hidden_type(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
     """The smallest type in which every input fits, and the output's axes that some input has.
 
-    >>> state_of(Signature("aH, aaH -> H")), state_of(Signature("aH -> abH"))
+    >>> hidden_type(Signature("aH, aaH -> H")), hidden_type(Signature("aH -> abH"))
     (Symmetry('aaH'), Symmetry('aH'))
     """
     held = {c for t in signature.inputs for c in t.axes}

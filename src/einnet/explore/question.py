@@ -5,7 +5,7 @@ from functools import cached_property
 
 from einnet.errors import EinNetError
 from einnet.operations import PoolingSet, pooling
-from einnet.signature import Signature, state_of
+from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 
 __all__ = ["HIGHEST", "Question"]
@@ -44,7 +44,7 @@ class Question:
     @cached_property
     def state(self) -> Symmetry:
         """The type of the tensors inside a network."""
-        return state_of(self.signature)
+        return hidden_type(self.signature)
 
     @cached_property
     def operations(self) -> PoolingSet:

@@ -24,7 +24,7 @@ from einnet.nn.reference import ReferenceBody
 from einnet.nn.settings import Settings
 from einnet.nn.stack import Stack
 from einnet.nn.typemap import TypeMap
-from einnet.signature import Signature, state_of, with_features
+from einnet.signature import Signature, hidden_type, with_features
 from einnet.symmetry import Symmetry
 from einnet.terms.term import as_terms
 
@@ -101,7 +101,7 @@ class EinNet(nn.Module):
         self.signature = with_features(signature)
         self.in_features = per_input(self.signature, in_features)
         self.out_features = out_features
-        self.state = state_of(self.signature, state)
+        self.state = hidden_type(self.signature, state)
         if not isinstance(block, str) or block not in BODIES:
             raise EinNetError(f"block must be one of {', '.join(map(repr, BODIES))}, got {block!r}")
         self.settings = Settings(
