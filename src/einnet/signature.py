@@ -12,7 +12,7 @@ from einnet.checks import check_size
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
-__all__ = ["Signature", "as_signature", "as_types", "hidden_type", "with_features"]
+__all__ = ["Signature", "as_signature", "parse_types", "hidden_type", "with_features"]
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def hidden_type(signature: Signature, given: Symmetry | str | None = None) -> Sy
         raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
 
 
-def as_types(text: str) -> tuple[Symmetry, ...]:
+def parse_types(text: str) -> tuple[Symmetry, ...]:
     """Several types over the same classes: 'ab, aa', with dependencies after a semicolon as in a signature."""
     head, dependencies = split_dependencies(text)
     if "," not in head:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNet, EinNetError, EinPool, Signature, Symmetry, Term, generates, pooling, series
 from einnet.cli import main
-from einnet.signature import as_types
+from einnet.signature import parse_types
 from einnet.tasks.arc import grids
 from einnet.tasks.arc.bench import unanswered
 from einnet.tasks.arc.solve import attempts
@@ -62,7 +62,7 @@ TYPES = ["a", "aaH", "abH", "abcH; a->b", "ixjycH; i->x, j->y", "ZabH -> aH", "a
 
 def types(text: str) -> None:
     """Reads it in each way; what can be read prints itself, and has maps, a series and operations."""
-    _refused(lambda: as_types(text))
+    _refused(lambda: parse_types(text))
     if not _refused(lambda: Symmetry(text)):
         symmetry = Symmetry(text)
         assert Symmetry(str(symmetry)) == symmetry

@@ -7,7 +7,7 @@ from functools import cached_property
 from string import ascii_lowercase
 
 from einnet.errors import EinNetError, NotationError
-from einnet.signature import as_types
+from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import Term
 
@@ -41,7 +41,7 @@ class TypeSet:
         if isinstance(types, TypeSet):
             return types
         if isinstance(types, str):
-            given = as_types(types)
+            given = parse_types(types)
         elif not isinstance(types, Symmetry | Sequence):
             raise EinNetError(f"expected a type such as 'ab', or several, got {types!r}")
         else:
