@@ -17,7 +17,7 @@ from einnet.operations.hypergraph import Structure
 from einnet.operations.smallest_term import smallest_term
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
-from einnet.terms.naming import spelled
+from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import Types, TypeSet
 
@@ -226,7 +226,7 @@ def _of_one_type(symmetry: Symmetry, numbered: bool) -> list[Term]:
             diagonals.append((diagonal, diagonal))
         gone = {k for k, x in enumerate(axes) if k == where[-1] or letter in symmetry.ancestors(x)}
         sums.append((full, [f"{c}{len(axes)}" if k in gone else full[k] for k, c in enumerate(axes)]))
-    return [spelled([operand], output, numbered) for operand, output in (*identity, *diagonals, *swaps, *sums)]
+    return [with_letters([operand], output, numbered) for operand, output in (*identity, *diagonals, *swaps, *sums)]
 
 
 def _transfers(type_set: TypeSet) -> list[Term]:
@@ -247,4 +247,4 @@ def _transfer(source: Symmetry, target: Symmetry) -> Term:
     """What both can hold is passed on, the rest is summed, or broadcast."""
     operand = [f"{c}{source.axes[:k].count(c)}" for k, c in enumerate(source.axes)]
     output = [f"{c}{target.axes[:k].count(c)}" for k, c in enumerate(target.axes)]
-    return spelled([operand], [i if i in operand else f"{i[0]}9{i[1:]}" for i in output], True)
+    return with_letters([operand], [i if i in operand else f"{i[0]}9{i[1:]}" for i in output], True)

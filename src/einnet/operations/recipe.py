@@ -12,7 +12,7 @@ from einnet.errors import check_number
 from einnet.operations.hypergraph import Structure
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import HIGHEST, count_terms, unique_rows
-from einnet.terms.naming import spelled
+from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 
 __all__ = ["recipe"]
@@ -82,4 +82,4 @@ def _without_swaps(term: Tuples, symmetry: Symmetry) -> Structure:
 
 def _as_term(term: Tuples, symmetry: Symmetry) -> Term:
     output, *operands = ([f"{c}{i}" for c, i in zip(symmetry.axes, tup, strict=True)] for tup in term)
-    return spelled(operands, output, with_classes=False)
+    return with_letters(operands, output, with_classes=False)

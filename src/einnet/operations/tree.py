@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from einnet.operations.derivation import Derivation, DerivationStep
 from einnet.symmetry import Symmetry
-from einnet.terms.naming import spelled
+from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
@@ -81,4 +81,4 @@ def _order_one(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry, type_set: 
     """From the child's indices to the wanted ones, each index named after its class."""
     classes = dict(zip((*child.output, *wanted), (*child.type.axes, *symmetry.axes), strict=True))
     named = {i: f"{c} {i}" for i, c in classes.items()}
-    return spelled([[named[i] for i in child.output]], [named[i] for i in wanted], type_set.has_several_types)
+    return with_letters([[named[i] for i in child.output]], [named[i] for i in wanted], type_set.has_several_types)

@@ -10,7 +10,7 @@ import numpy as np
 from einnet.errors import EinNetError, check_number
 from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
-from einnet.terms.naming import spelled
+from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import Types, TypeSet
 
@@ -149,4 +149,4 @@ def _term(row: list[int], types: Sequence[Symmetry], numbered: bool) -> Term:
     """With names in the order in which the operands and then the output have their indices."""
     letters = iter(row)
     output, *operands = ([f"{c}{next(letters)}" for c in t.axes] for t in types)
-    return spelled(operands, output, numbered)
+    return with_letters(operands, output, numbered)

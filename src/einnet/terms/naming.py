@@ -6,15 +6,15 @@ from string import ascii_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["numbered", "spelled"]
+__all__ = ["numbered", "with_letters"]
 
 
-def spelled(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
+def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
     """The term with its indices, whose names begin with their class, named in order of occurrence.
 
-    >>> spelled([["row1", "col1"]], ["row1", "col2"], with_classes=False)
+    >>> with_letters([["row1", "col1"]], ["row1", "col2"], with_classes=False)
     Term('ab->ac')
-    >>> spelled([["a7", "b1"]], ["a7", "b2"], with_classes=True)
+    >>> with_letters([["a7", "b1"]], ["a7", "b2"], with_classes=True)
     Term('a0b0->a0b1')
     """
     names: dict[str, str] = {}
@@ -33,4 +33,4 @@ def numbered(term: Term, type_set: TypeSet) -> Term:
     """
     classes = type_set.classes_of(term)
     named = {i: f"{c} {i}" for i, c in classes.items()}
-    return spelled([[named[i] for i in t] for t in term.operands], [named[i] for i in term.output], True)
+    return with_letters([[named[i] for i in t] for t in term.operands], [named[i] for i in term.output], True)
