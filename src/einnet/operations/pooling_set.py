@@ -11,7 +11,7 @@ from einnet.operations.recipe import recipe
 from einnet.plan.path import affordable, exponent
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import check_term_order
-from einnet.terms.naming import numbered
+from einnet.terms.naming import with_typed_indices
 from einnet.terms.term import Term
 from einnet.terms.type_set import Types, TypeSet
 
@@ -191,7 +191,7 @@ def _needed(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int, tuple[
     left out, the highest order first.
     """
     goals = [
-        numbered(t, targets) if type_set.has_several_types else t
+        with_typed_indices(t, targets) if type_set.has_several_types else t
         for k, terms in _minimal(targets, order).items() if k > 1 for t in terms
     ]  # fmt: skip
     chosen: list[Term] = []

@@ -6,7 +6,7 @@ from string import ascii_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["numbered", "with_letters"]
+__all__ = ["with_typed_indices", "with_letters"]
 
 
 def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
@@ -25,10 +25,10 @@ def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_
     return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
 
 
-def numbered(term: Term, type_set: TypeSet) -> Term:
+def with_typed_indices(term: Term, type_set: TypeSet) -> Term:
     """The same term with each index written as its class and a number.
 
-    >>> numbered(Term("ab,cb->ab"), TypeSet.of("ab"))
+    >>> with_typed_indices(Term("ab,cb->ab"), TypeSet.of("ab"))
     Term('a0b0,a1b0->a0b0')
     """
     classes = type_set.classes_of(term)
