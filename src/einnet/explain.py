@@ -2,7 +2,7 @@
 
 from einnet.errors import EinNetError
 from einnet.operations import pooling_terms
-from einnet.plan.path import affordable, exponent
+from einnet.plan.path import exponent, split_by_cost
 from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
@@ -42,7 +42,7 @@ def operations(
 ) -> tuple[Symmetry, tuple[Term, ...], tuple[Term, ...]]:
     """The type inside a network, its pooling operations, and those left out as they cost more than n^max_exponent."""
     state = hidden_type(signature)
-    return state, *affordable(pooling_terms(state, order), max_exponent)
+    return state, *split_by_cost(pooling_terms(state, order), max_exponent)
 
 
 def in_words(term: Term) -> str:

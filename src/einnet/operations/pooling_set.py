@@ -8,7 +8,7 @@ from einnet.operations.catalogue import computed, stored
 from einnet.operations.closure import Closure
 from einnet.operations.minimal import generators
 from einnet.operations.recipe import recipe
-from einnet.plan.path import affordable, exponent
+from einnet.plan.path import exponent, split_by_cost
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import check_term_order
 from einnet.terms.naming import with_typed_indices
@@ -155,7 +155,7 @@ def pooling(
         by_order = _minimal(type_set, order) if wanted is None else _needed(type_set, wanted, order)
     else:
         raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
-    kept, left_out = affordable([t for terms in by_order.values() for t in terms], max_exponent)
+    kept, left_out = split_by_cost([t for terms in by_order.values() for t in terms], max_exponent)
     by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
     return PoolingSet(type_set, order, method, by_order, stages, wanted, left_out, max_exponent)
 

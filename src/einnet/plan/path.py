@@ -12,7 +12,7 @@ import opt_einsum
 from einnet.errors import EinNetError, check_number
 from einnet.terms.term import Term
 
-__all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operands", "loop_of", "pairs"]
+__all__ = ["REPRESENTATIVE_SIZE", "Pair", "split_by_cost", "exponent", "live_operands", "loop_of", "pairs"]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
@@ -144,7 +144,7 @@ def exponent(term: Term) -> int:
     return max([*steps, *(len(set(t)) for t in (*term.operands, term.output))])
 
 
-def affordable(terms: Iterable[Term], max_exponent: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+def split_by_cost(terms: Iterable[Term], max_exponent: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """The terms that cost at most n^e, and the others; order 1 costs no more than reading its operand."""
     if max_exponent is None:
         return tuple(terms), ()
