@@ -2,7 +2,7 @@
 
 from einnet.errors import EinNetError
 from einnet.operations import pooling_terms
-from einnet.plan.path import exponent, split_by_cost
+from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
@@ -31,7 +31,7 @@ def explanation(
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), in_words(t)) for t in layer.pool.plan.terms]), ""]
-    if left_out := [(str(t), f"{in_words(t)}: costs n^{exponent(t)}") for t in costly]:
+    if left_out := [(str(t), f"{in_words(t)}: costs n^{cost_exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
     parts += [str(layer.pool.plan), "", _parameters(net, layer, depth)]
     return "\n".join(parts)

@@ -7,7 +7,7 @@ from einnet import EinNetError, Symmetry, Term, pooling
 from einnet.operations import pooling_terms
 from einnet.operations.default_terms import reference_terms
 from einnet.operations.minimal import generators
-from einnet.plan.path import exponent
+from einnet.plan.path import cost_exponent
 from oracles.group import commutant
 from oracles.naive import matrix
 from strategies import TYPES
@@ -42,7 +42,7 @@ def test_every_term_is_valid_for_its_type_and_occurs_once(text):
 def test_the_usual_set_has_what_costs_no_more_than_a_matrix_product(text, of, kept):
     order = 2 if text == "aab" else 3
     assert (len(pooling(text, order)), len(pooling_terms(Symmetry(text)))) == (of, kept)
-    assert all(exponent(t) <= len(Symmetry(text).axes) + 1 for t in pooling_terms(Symmetry(text)))
+    assert all(cost_exponent(t) <= len(Symmetry(text).axes) + 1 for t in pooling_terms(Symmetry(text)))
 
 
 def test_types_of_many_axes_have_products_alone():

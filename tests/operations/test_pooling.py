@@ -12,7 +12,7 @@ from einnet.cli import main
 from einnet.operations import Closure
 from einnet.operations.catalogue import ORDERS, computed
 from einnet.operations.recipe import recipe
-from einnet.plan.path import exponent
+from einnet.plan.path import cost_exponent
 from einnet.terms import TypeSet
 from einnet.terms.naming import with_typed_indices
 
@@ -166,7 +166,7 @@ def test_operations_that_cost_more_are_left_out_and_named():
 def test_the_exponent_is_that_of_the_plan(text):
     for term in pooling(text, min(ORDERS[text], 5)):
         if term.order > 1:
-            assert exponent(term) == Plan.make([term], text).flops.degree
+            assert cost_exponent(term) == Plan.make([term], text).flops.degree
 
 
 @pytest.mark.parametrize("order", [0, -1, 2.0, True])

@@ -5,7 +5,6 @@ from contextlib import suppress
 from einnet.errors import EinNetError
 from einnet.explore.question import Question
 from einnet.operations import pooling_terms
-from einnet.plan.path import exponent
 from einnet.signature import with_features
 from einnet.symmetry import Symmetry
 

@@ -12,7 +12,7 @@ from einnet.explore.question import Question
 from einnet.operations import generates, pooling
 from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
 from einnet.plan import Plan
-from einnet.plan.path import exponent
+from einnet.plan.path import cost_exponent
 from einnet.plots.figures import sharing_picture
 from einnet.plots.operations import operations_picture
 from einnet.taylor import TypeSeries, series
@@ -126,7 +126,7 @@ def _power(exponent: int) -> str:
 
 def minimal(asked: Question) -> list[Block]:
     found = asked.operations
-    rows = [(t.order, str(t), in_words(t), _power(exponent(t))) for t in found]
+    rows = [(t.order, str(t), in_words(t), _power(cost_exponent(t))) for t in found]
     orders = [str(k) for k, terms in found.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [

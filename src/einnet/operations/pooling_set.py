@@ -8,7 +8,7 @@ from einnet.operations.catalogue import computed, stored
 from einnet.operations.closure import Closure
 from einnet.operations.minimal import generators
 from einnet.operations.recipe import recipe
-from einnet.plan.path import exponent, split_by_cost
+from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import check_term_order
 from einnet.terms.naming import with_typed_indices
@@ -79,7 +79,7 @@ class PoolingSet:
             dropped = any(t.order == k for t in self.left_out)
             lines.append(f"{k}  {'  '.join(map(str, terms)) or ('none kept' if dropped else 'none needed')}{steps}")
         if self.left_out:
-            lines.append("left out: " + ", ".join(f"{t} (n^{exponent(t)})" for t in self.left_out))
+            lines.append("left out: " + ", ".join(f"{t} (n^{cost_exponent(t)})" for t in self.left_out))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

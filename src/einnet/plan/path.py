@@ -12,7 +12,7 @@ import opt_einsum
 from einnet.errors import EinNetError, check_number
 from einnet.terms.term import Term
 
-__all__ = ["REPRESENTATIVE_SIZE", "Pair", "split_by_cost", "exponent", "live_operands", "loop_of", "pairs"]
+__all__ = ["REPRESENTATIVE_SIZE", "Pair", "split_by_cost", "cost_exponent", "live_operands", "loop_of", "pairs"]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
@@ -132,10 +132,10 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
     raise AssertionError("with all indices but one in the loop every intermediate has one axis")
 
 
-def exponent(term: Term) -> int:
+def cost_exponent(term: Term) -> int:
     """The largest number of indices that a step of the term's plan goes through: it costs n^e for axes of size n.
 
-    >>> exponent(Term("ab,bc->ac")), exponent(Term("ab,ac,bc,bd,cd->ad")), exponent(Term("ab->ac"))
+    >>> cost_exponent(Term("ab,bc->ac")), cost_exponent(Term("ab,ac,bc,bd,cd->ad")), cost_exponent(Term("ab->ac"))
     (3, 4, 2)
     """
     operands = live_operands(term)
@@ -152,5 +152,5 @@ def split_by_cost(terms: Iterable[Term], max_exponent: int | None) -> tuple[tupl
         raise EinNetError(
             f"max_exponent is the largest e of a cost n^e, a whole number of 1 or more; got {max_exponent!r}"
         )
-    cheap = {t: t.order == 1 or exponent(t) <= max_exponent for t in terms}
+    cheap = {t: t.order == 1 or cost_exponent(t) <= max_exponent for t in terms}
     return tuple(t for t, ok in cheap.items() if ok), tuple(t for t, ok in cheap.items() if not ok)
