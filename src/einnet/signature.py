@@ -12,7 +12,7 @@ from einnet.checks import check_size
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
-__all__ = ["Signature", "as_signature", "parse_types", "hidden_type", "with_features"]
+__all__ = ["Signature", "as_signature", "hidden_type", "parse_types", "with_features"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import opt_einsum
 import pytest
 
-from einnet.plan.path import contraction_path, loop_of, narrow_path, pairs
+from einnet.plan.path import contraction_path, contraction_steps, loop_of, narrow_path
 
 TERMS = [
     "ab,bc,cd->ad",
@@ -37,7 +37,7 @@ def test_one_loop_is_enough_for_the_bridge_and_the_wheels(term):
     operands, output = parsed(term)
     loop = loop_of(operands, output, 2)
     assert loop == ("b",)
-    assert all(len(step.kept) <= 2 for step in pairs(operands, output, loop))
+    assert all(len(step.output) <= 2 for step in contraction_steps(operands, output, loop))
 
 
 def test_where_no_path_is_narrow():

@@ -66,7 +66,7 @@ def _order(asked: Question) -> str:
     with suppress(EinNetError):  # where the usual order is too high for the type
         if set(terms) == set(pooling_terms(asked.state)):
             return ")"
-    most = max(map(exponent, terms))
+    most = max(map(cost_exponent, terms))
     return f", order={asked.order})" + f"  # with operations that take n^{most}" * (most > len(asked.state.axes) + 1)
 
 

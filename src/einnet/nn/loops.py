@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from einnet.nn.steps import align, contract, reduce
-from einnet.plan.path import pairs
+from einnet.plan.path import contraction_steps
 
 __all__ = ["DECOMPOSITIONS", "LoopedEinsum", "contract_in_loop", "narrow"]
 
@@ -134,9 +134,9 @@ class LoopedEinsum:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop: Tuple = tuple(loop)
-        *steps, last = pairs(self.tuples, self.output, self.loop)
-        self.steps = [*steps, replace(last, kept=self.without_loop(self.output))]
-        self.names = [*map(self.without_loop, self.tuples), *(step.kept for step in self.steps)]  # of all values
+        *steps, last = contraction_steps(self.tuples, self.output, self.loop)
+        self.steps = [*steps, replace(last, output=self.without_loop(self.output))]
+        self.names = [*map(self.without_loop, self.tuples), *(step.output for step in self.steps)]  # of all values
 
     @staticmethod
     @lru_cache(maxsize=256)
@@ -171,8 +171,8 @@ class LoopedEinsum:
             for x, t, names in zip(operands, self.tuples, self.names, strict=False)
         ]
         for step in self.steps:
-            names = [self.names[step.one], self.names[step.two]]
-            values.append(self.product([values[step.one], values[step.two]], names, step.kept))
+            names = [self.names[step.left], self.names[step.right]]
+            values.append(self.product([values[step.left], values[step.right]], names, step.output))
         return values
 
     def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
@@ -187,7 +187,7 @@ class LoopedEinsum:
         for number, step in reversed(list(enumerate(self.steps, start=len(operands)))):
             after = found.pop(number)
             values.pop()  # the step's own value is needed no more
-            for mine, other in ((step.one, step.two), (step.two, step.one)):
+            for mine, other in ((step.left, step.right), (step.right, step.left)):
                 pair, names = [after, values[other].conj()], [self.names[number], self.names[other]]
                 found[mine] = self.product(pair, names, self.names[mine])
         return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]

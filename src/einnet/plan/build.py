@@ -6,7 +6,7 @@ from string import ascii_letters
 from typing import Any
 
 from einnet.plan.cost import Cost
-from einnet.plan.path import live_operands, loop_of, pairs
+from einnet.plan.path import contraction_steps, live_operands, loop_of
 from einnet.terms.term import Term
 
 __all__ = ["Builder", "Step"]
@@ -49,9 +49,9 @@ class Builder:
         rank = max(map(len, (*term.operands, term.output)))
         if loop := loop_of([t for _, t in values], term.output, rank):
             return self.looped(values, term.output, loop, classes)
-        for pair in pairs([t for _, t in values], term.output):
-            flops = Cost.of((classes[i] for i in pair.every), 2 if len(pair.kept) < len(pair.every) else 1)
-            values.append(self.step([values[pair.one], values[pair.two]], pair.kept, flops, classes))
+        for pair in contraction_steps([t for _, t in values], term.output):
+            flops = Cost.of((classes[i] for i in pair.indices), 2 if len(pair.output) < len(pair.indices) else 1)
+            values.append(self.step([values[pair.left], values[pair.right]], pair.output, flops, classes))
         return values[-1]
 
     def reduce(self, value: int, tup: Tuple, kept: Tuple, classes: Mapping[str, str]) -> tuple[int, Tuple]:
@@ -67,8 +67,10 @@ class Builder:
         """All values contracted in one step that takes the indices of the loop one at a time."""
         kept = tuple(i for i in dict.fromkeys(output) if any(i in t for _, t in values))
         flops = Cost()
-        for pair in pairs([t for _, t in values], output, loop):
-            flops += Cost.of((classes[i] for i in (*pair.every, *loop)), 2 if len(pair.kept) < len(pair.every) else 1)
+        for pair in contraction_steps([t for _, t in values], output, loop):
+            flops += Cost.of(
+                (classes[i] for i in (*pair.indices, *loop)), 2 if len(pair.output) < len(pair.indices) else 1
+            )
         return self.step(values, kept, flops, classes, loop)
 
     def step(

@@ -12,7 +12,15 @@ import opt_einsum
 from einnet.errors import EinNetError, check_number
 from einnet.terms.term import Term
 
-__all__ = ["REPRESENTATIVE_SIZE", "Pair", "split_by_cost", "cost_exponent", "live_operands", "loop_of", "pairs"]
+__all__ = [
+    "REPRESENTATIVE_SIZE",
+    "Contraction",
+    "contraction_steps",
+    "cost_exponent",
+    "live_operands",
+    "loop_of",
+    "split_by_cost",
+]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
@@ -73,37 +81,38 @@ def live_operands(term: Term) -> list[Tuple]:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two values that are contracted: values are numbered, the operands first, then what each pair gives."""
+class Contraction:
+    """One step, which contracts two values: values are numbered, the operands first, then the result of each step."""
 
-    one: int
-    two: int
-    every: Tuple  # the indices that the step goes through
-    kept: Tuple  # those that it keeps
+    left: int
+    right: int
+    indices: Tuple  # all that the step goes through
+    output: Tuple
 
 
-def pairs(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()) -> list[Pair]:
+def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()) -> list[Contraction]:
     """The pairwise contractions of operands, along the path for the indices that are not in the loop.
 
     Inside a loop, a path whose intermediates are no larger than operands and output comes before a cheaper one.
 
-    >>> pairs([("a", "b"), ("b", "c"), ("c", "d")], ("a", "d"))[0]
-    Pair(one=0, two=1, every=('a', 'b', 'c'), kept=('a', 'c'))
+    >>> contraction_steps([("a", "b"), ("b", "c"), ("c", "d")], ("a", "d"))[0]
+    Contraction(left=0, right=1, indices=('a', 'b', 'c'), output=('a', 'c'))
     """
     names = [tuple(i for i in t if i not in loop) for t in operands]
     target = tuple(i for i in dict.fromkeys(output) if i not in loop)
-    left, found = list(range(len(names))), []
+    remaining: list[int] = list(range(len(names)))
+    steps: list[Contraction] = []
     most = max(map(len, (*operands, output))) if loop else None
     narrow_one = narrow_path(tuple(names), target, most) if most else None
     for places in narrow_one or contraction_path(tuple(names), target):
-        one, two = sorted(left.pop(k) for k in sorted(places, reverse=True))
-        wide, narrow = sorted((names[one], names[two]), key=len, reverse=True)  # whose axes then stay in place
-        every = tuple(dict.fromkeys((*wide, *narrow)))
-        needed = {i for k in left for i in names[k]} | set(target)
-        found.append(Pair(one, two, every, tuple(i for i in every if i in needed)))
-        left.append(len(names))
-        names.append(found[-1].kept)
-    return found
+        left, right = sorted(remaining.pop(k) for k in sorted(places, reverse=True))
+        wide, narrow = sorted((names[left], names[right]), key=len, reverse=True)  # whose axes then stay in place
+        indices = tuple(dict.fromkeys((*wide, *narrow)))
+        needed = {i for k in remaining for i in names[k]} | set(target)
+        steps.append(Contraction(left, right, indices, tuple(i for i in indices if i in needed)))
+        remaining.append(len(names))
+        names.append(steps[-1].output)
+    return steps
 
 
 def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
@@ -123,9 +132,9 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
         what = f"a term of {len(operands)} operands and {len(indices)} indices has paths of {{}} steps"
         check_number(compared, what, "give a term of fewer operands", MOST_STEPS)
         for loop in combinations(indices, number):
-            steps = pairs(operands, output, loop)
-            if all(len(step.kept) <= rank for step in steps[:-1]):
-                sizes = [REPRESENTATIVE_SIZE ** (len(step.every) + number) for step in steps]
+            steps = contraction_steps(operands, output, loop)
+            if all(len(step.output) <= rank for step in steps[:-1]):
+                sizes = [REPRESENTATIVE_SIZE ** (len(step.indices) + number) for step in steps]
                 found.append((sum(sizes), set(loop) <= set(output), loop))
         if found:
             return min(found)[-1]
@@ -140,7 +149,7 @@ def cost_exponent(term: Term) -> int:
     """
     operands = live_operands(term)
     loop = loop_of(operands, term.output, max(map(len, (*term.operands, term.output))))
-    steps = [len(step.every) + len(loop) for step in pairs(operands, term.output, loop)]
+    steps = [len(step.indices) + len(loop) for step in contraction_steps(operands, term.output, loop)]
     return max([*steps, *(len(set(t)) for t in (*term.operands, term.output))])
 
 

@@ -6,7 +6,7 @@ from string import ascii_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["with_typed_indices", "with_letters"]
+__all__ = ["with_letters", "with_typed_indices"]
 
 
 def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
