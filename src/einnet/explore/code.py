@@ -5,6 +5,7 @@ from contextlib import suppress
 from einnet.errors import EinNetError
 from einnet.explore.question import Question
 from einnet.operations import pooling_terms
+from einnet.plan.path import cost_exponent
 from einnet.signature import with_features
 from einnet.symmetry import Symmetry
 
