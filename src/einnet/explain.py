@@ -57,15 +57,17 @@ def in_words(term: Term) -> str:
     """
     phrases = []
     if term.order > 1:
-        kind = f"contraction of {term.order} operands over" if term.summed else f"product of {term.order} operands"
-        phrases.append(" ".join([kind, ", ".join(term.summed)]).strip())
+        kind = (
+            f"contraction of {term.order} operands over" if term.summed_indices else f"product of {term.order} operands"
+        )
+        phrases.append(" ".join([kind, ", ".join(term.summed_indices)]).strip())
     else:
         if any(t.count(i) > 1 for t in term.operands for i in t):
             phrases.append("diagonal")
-        if term.summed:
-            phrases.append(f"sum over {', '.join(term.summed)}")
-    if term.broadcast:
-        phrases.append(f"broadcast along {', '.join(term.broadcast)}")
+        if term.summed_indices:
+            phrases.append(f"sum over {', '.join(term.summed_indices)}")
+    if term.broadcast_indices:
+        phrases.append(f"broadcast along {', '.join(term.broadcast_indices)}")
     if any(term.output.count(i) > 1 for i in term.output):
         phrases.append("put on a diagonal")
     return ", ".join(phrases) or ("as it is" if term.operands[0] == term.output else "transposed")

@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         "what a mean divides by under a mask",
         "nn/masks.py",
-        "if parent.get(index) not in term.summed:",
+        "if parent.get(index) not in term.summed_indices:",
         "if True:",
         "nn/test_masks.py",
     ),

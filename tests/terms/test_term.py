@@ -38,7 +38,7 @@ def test_a_term_prints_what_it_was_read_from(term):
 )
 def test_order_summed_and_broadcast(text, order, summed, broadcast):
     term = Term(text)
-    assert (term.order, term.summed, term.broadcast) == (order, summed, broadcast)
+    assert (term.order, term.summed_indices, term.broadcast_indices) == (order, summed, broadcast)
     assert str(term) == text
 
 

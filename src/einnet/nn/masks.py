@@ -94,8 +94,8 @@ class Masks:
         parent = _parent_indices(term, classes, self.symmetry)
         total = torch.ones((), dtype=torch.float32)
         names: tuple[str, ...] = ()
-        for index in term.summed:
-            if parent.get(index) not in term.summed:  # the others are counted below their parents
+        for index in term.summed_indices:
+            if parent.get(index) not in term.summed_indices:  # the others are counted below their parents
                 part, its = self._below(index, term, classes, sizes, parent)
                 every = tuple(dict.fromkeys((*names, *its)))
                 total, names = align(total, names, every).to(part.device) * align(part, its, every), every
@@ -112,7 +112,7 @@ class Masks:
         else:
             device = next((m.device for m in self.by_class.values()), None)
             total = torch.ones([sizes[classes[n]] for n in names], device=device)
-        for child in term.summed:
+        for child in term.summed_indices:
             if parent.get(child) == index:
                 part, its = self._below(child, term, classes, sizes, parent)
                 total = total * align(part, its, names)

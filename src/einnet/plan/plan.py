@@ -140,5 +140,5 @@ def _planned(
     builder = Builder(1 + max((k for s in sources for k in s), default=-1))
     found = tuple(map(dict, classes))
     results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in zip(terms, sources, found, strict=True))
-    summed = tuple(tuple(c[i] for i in t.summed) for t, c in zip(terms, found, strict=True))
+    summed = tuple(tuple(c[i] for i in t.summed_indices) for t, c in zip(terms, found, strict=True))
     return Plan(terms, sources, builder.slots, tuple(builder.steps), results, found, summed)

@@ -27,9 +27,9 @@ class Term:
     type_set has tensors of several types, a class and a number.
 
     >>> attention = Term("ab,cb,cd->ad")
-    >>> attention.order, attention.summed, attention.broadcast
+    >>> attention.order, attention.summed_indices, attention.broadcast_indices
     (3, ('b', 'c'), ())
-    >>> Term("ij->kj").broadcast
+    >>> Term("ij->kj").broadcast_indices
     ('k',)
     >>> attention.canonical() == Term("xy,uv,xv->uy").canonical()     # renamed and reordered
     True
@@ -61,12 +61,12 @@ class Term:
         return tuple(dict.fromkeys(i for t in (*self.operands, self.output) for i in t))
 
     @property
-    def summed(self) -> tuple[str, ...]:
+    def summed_indices(self) -> tuple[str, ...]:
         """The indices that the output lacks."""
         return tuple(i for i in self.indices if i not in self.output)
 
     @property
-    def broadcast(self) -> tuple[str, ...]:
+    def broadcast_indices(self) -> tuple[str, ...]:
         """The indices that only the output has."""
         held = {i for t in self.operands for i in t}
         return tuple(dict.fromkeys(i for i in self.output if i not in held))
