@@ -12,7 +12,7 @@ from itertools import count, islice
 from einnet.errors import check_number
 from einnet.operations.derivation import Derivation
 from einnet.operations.embedding import Member
-from einnet.operations.hypergraph import Structure
+from einnet.operations.hypergraph import Hypergraph
 from einnet.operations.sketch import Indices, Sketch, Work
 from einnet.operations.tree import Leaf, Node, flattened
 from einnet.terms.term import Term, as_terms
@@ -61,7 +61,7 @@ class Closure:
     def __init__(self, ops: Iterable[Term | str], types: Types | TypeSet):
         self.type_set = TypeSet.of(types)
         self.members = [m for m in (Member.of(t, self.type_set) for t in as_terms(ops)) if m.term.order > 1]
-        self._decided: dict[Structure, bool] = {}
+        self._decided: dict[Hypergraph, bool] = {}
 
     def __contains__(self, term: Term | str) -> bool:
         term, indices = self._read(term)

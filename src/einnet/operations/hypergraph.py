@@ -15,13 +15,13 @@ from math import factorial, prod
 from einnet.terms.canonical import FEW_ORDERS, cells_of, ranks, smallest_order
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["OUTPUT", "Structure", "orders_of_groups", "parts"]
+__all__ = ["OUTPUT", "Hypergraph", "orders_of_groups", "parts"]
 
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
 
 
 @dataclass(frozen=True)
-class Structure:
+class Hypergraph:
     """Indices, each with a class and perhaps a parent index, and edges: sorted indices.
 
     The order of indices and edges is canonical where `canonical` made it.
@@ -31,7 +31,7 @@ class Structure:
     parents: tuple[int | None, ...]
     edges: tuple[tuple[int, ...], ...]
 
-    def canonical(self) -> "Structure":
+    def canonical(self) -> "Hypergraph":
         """The same structure, with the smallest edges over all orders of its indices.
 
         A refinement by the edges that an index is in, and those of its parent, leaves few orders.
@@ -57,10 +57,10 @@ class Structure:
         place = {v: k for k, v in enumerate(order)}
         return tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
 
-    def _in_order(self, order: Sequence[int]) -> "Structure":
+    def _in_order(self, order: Sequence[int]) -> "Hypergraph":
         """The same structure with its indices in this order."""
         classes = tuple(self.classes[v] for v in order)
-        return Structure(classes, self._parents_in_order(order), self._edges_in_order(order))
+        return Hypergraph(classes, self._parents_in_order(order), self._edges_in_order(order))
 
     def _twins(self, cell: list[int]) -> list[list[int]]:
         """The cell in groups of indices that may change places while all edges stay the same."""
@@ -90,15 +90,15 @@ class Structure:
                 return colours
             colours = finer
 
-    def with_output(self, k: int) -> "Structure":
+    def with_output(self, k: int) -> "Hypergraph":
         """The rooted structure in which edge `k` is the output."""
         mark = len(self.classes)
         edges = tuple((*e, mark) if j == k else e for j, e in enumerate(self.edges))
-        return Structure((*self.classes, OUTPUT), (*self.parents, None), edges)
+        return Hypergraph((*self.classes, OUTPUT), (*self.parents, None), edges)
 
     def roots(self) -> list[int]:
         """One edge of each set that the symmetries of a closed structure exchange."""
-        found: dict[Structure, int] = {}
+        found: dict[Hypergraph, int] = {}
         for k in range(len(self.edges)):
             found.setdefault(self.with_output(k).canonical(), k)
         return list(found.values())

@@ -13,7 +13,7 @@ from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
 
 from einnet.errors import check_number
-from einnet.operations.hypergraph import Structure
+from einnet.operations.hypergraph import Hypergraph
 from einnet.operations.smallest_term import smallest_term
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
@@ -71,14 +71,14 @@ def _edge_shapes(type_set: TypeSet) -> list[Counter]:
     return found
 
 
-def _grown(type_set: TypeSet, edges: int) -> set[Structure]:
+def _grown(type_set: TypeSet, edges: int) -> set[Hypergraph]:
     """All connected structures of this many edges in which each index is in two edges or more."""
     shapes = _edge_shapes(type_set)
     most = {c: max(s[c] for s in shapes) for c in type_set.classes}
-    level = {Structure((), (), ())}
+    level = {Hypergraph((), (), ())}
     for number in range(1, edges + 1):
         left = edges - number
-        grown: set[Structure] = set()
+        grown: set[Hypergraph] = set()
         for structure in level:
             for longer in _with_an_edge(structure, type_set, shapes):
                 new = longer.edges[-1]
@@ -133,14 +133,14 @@ def _one_class(type_set: TypeSet, root: str, shapes: list[Counter], edges: int) 
         ways = Counter({k: n for k, n in longer.items() if n and k[1] <= (edges - number) * most})
 
 
-def _with_an_edge(structure: Structure, type_set: TypeSet, shapes: list[Counter]) -> Iterator[Structure]:
+def _with_an_edge(structure: Hypergraph, type_set: TypeSet, shapes: list[Counter]) -> Iterator[Hypergraph]:
     """The structure with one more edge, of old and new indices."""
     for shape in shapes:
         states = [(structure.classes, structure.parents, ())]
         for letter in (c for c in type_set.classes if shape[c]):
             states = [longer for s in states for longer in _with_indices(*s, letter, shape[letter], type_set)]
         for classes, parents, edge in states:
-            yield Structure(classes, parents, (*structure.edges, edge))
+            yield Hypergraph(classes, parents, (*structure.edges, edge))
 
 
 def _with_indices(
@@ -161,7 +161,7 @@ def _with_indices(
             yield (*classes, *[letter] * len(added)), (*parents, *[parent] * len(added)), (*edge, *chosen, *added)
 
 
-def _can_grow(s: Structure, type_set: TypeSet) -> bool:
+def _can_grow(s: Hypergraph, type_set: TypeSet) -> bool:
     """Whether the structure lies below a larger one.
 
     An edge could take an index of another edge; two edges or more a new one; or an index could be
@@ -182,7 +182,7 @@ def _can_grow(s: Structure, type_set: TypeSet) -> bool:
     return False
 
 
-def _can_be_two(s: Structure, v: int, edge: tuple[int, ...]) -> bool:
+def _can_be_two(s: Hypergraph, v: int, edge: tuple[int, ...]) -> bool:
     """Whether the other edges around index v fall into two parts, with no index below v in both."""
     others = list(s.edges)
     others.remove(edge)

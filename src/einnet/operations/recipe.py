@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from einnet.errors import check_number
-from einnet.operations.hypergraph import Structure
+from einnet.operations.hypergraph import Hypergraph
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import HIGHEST, count_terms, unique_rows
 from einnet.terms.naming import with_letters
@@ -66,7 +66,7 @@ def _is_pointwise(term: Tuples) -> bool:
     return False
 
 
-def _without_swaps(term: Tuples, symmetry: Symmetry) -> Structure:
+def _without_swaps(term: Tuples, symmetry: Symmetry) -> Hypergraph:
     """The term as a structure in which the order of joint axes is forgotten and the output is marked."""
     classes: dict[int, str] = {}
     parents: dict[int, int | None] = {}
@@ -76,7 +76,7 @@ def _without_swaps(term: Tuples, symmetry: Symmetry) -> Structure:
             classes[index] = letter
             parents[index] = tup[symmetry.axes.index(above)] if above else None
     indices = sorted(classes)
-    structure = Structure(tuple(classes[i] for i in indices), tuple(parents[i] for i in indices), tuple(term))
+    structure = Hypergraph(tuple(classes[i] for i in indices), tuple(parents[i] for i in indices), tuple(term))
     return structure.with_output(0).canonical()
 
 

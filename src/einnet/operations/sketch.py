@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from einnet.errors import EinNetError
-from einnet.operations.hypergraph import Structure, parts
+from einnet.operations.hypergraph import Hypergraph, parts
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
@@ -100,13 +100,13 @@ class Sketch:
         output, *operands = map(frozenset, edges)
         return Sketch(output, tuple(operands))
 
-    def structure(self, indices: Indices) -> Structure:
+    def structure(self, indices: Indices) -> Hypergraph:
         """The canonical rooted structure: equal for two sketches that differ by names and order."""
         names = sorted(set().union(*self.edges))
         place = {v: k for k, v in enumerate(names)}
         parents = tuple(place[p] if (p := indices.parents.get(v)) is not None else None for v in names)
         edges = tuple(tuple(place[v] for v in e) for e in self.edges)
-        return Structure(tuple(indices.classes[v] for v in names), parents, edges).with_output(0).canonical()
+        return Hypergraph(tuple(indices.classes[v] for v in names), parents, edges).with_output(0).canonical()
 
     def fitting_splits(
         self, indices: Indices, type_set: TypeSet, work: Work

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from string import ascii_letters
 
-from einnet.operations.hypergraph import Structure, orders_of_groups
+from einnet.operations.hypergraph import Hypergraph, orders_of_groups
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
@@ -12,7 +12,7 @@ from einnet.terms.type_set import TypeSet
 __all__ = ["smallest_term"]
 
 
-def smallest_term(structure: Structure, root: int, type_set: TypeSet) -> Term:
+def smallest_term(structure: Hypergraph, root: int, type_set: TypeSet) -> Term:
     """The term whose output is this edge, with the first operands over all namings, the output's first index a.
 
     Operands are placed one by one. Of the ways to do so those with the smallest text are kept: an
@@ -37,12 +37,12 @@ def smallest_term(structure: Structure, root: int, type_set: TypeSet) -> Term:
     return Term.of(operands, min(outputs))
 
 
-def _type_of(structure: Structure, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
+def _type_of(structure: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
     counts = structure.counts(edge)
     return next(t for t, shape in zip(type_set.types, type_set.shapes, strict=True) if counts <= shape)
 
 
-def _firsts(structure: Structure, root: int, symmetry: Symmetry) -> list[int]:
+def _firsts(structure: Hypergraph, root: int, symmetry: Symmetry) -> list[int]:
     """The indices that may stand first in the output."""
     letter = symmetry.axes[0] if symmetry.axes else None
     return [v for v in structure.edges[root] if structure.classes[v] == letter]
@@ -52,7 +52,7 @@ def _name(number: int, letter: str, same: int, type_set: TypeSet) -> str:
     return f"{letter}{same}" if type_set.has_several_types else ascii_letters[number]
 
 
-def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
+def _twins(structure: Hypergraph, indices: list[int]) -> list[list[int]]:
     """The indices in groups whose members are in the same edges: their order makes no difference."""
     groups: dict[tuple, list[int]] = {}
     for v in indices:
@@ -62,7 +62,7 @@ def _twins(structure: Structure, indices: list[int]) -> list[list[int]]:
 
 
 def _spellings(
-    structure: Structure, k: int, symmetry: Symmetry, names: dict[int, str], type_set: TypeSet
+    structure: Hypergraph, k: int, symmetry: Symmetry, names: dict[int, str], type_set: TypeSet
 ) -> Iterator[tuple[tuple[str, ...], dict[int, str]]]:
     """The tuple of an edge in each naming of its new indices, and the names then; indices of a class in order."""
     edge = structure.edges[k]
