@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from einnet.errors import EinNetError, NotationError
+from einnet.limits import limits
 
 __all__ = ["Dependency", "ancestors_of", "check_letters", "check_parent", "parse_axes", "split_dependencies"]
-
-MOST_AXES = 64
 
 _HINT = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
 
@@ -85,9 +84,9 @@ def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool,
             raise NotationError("H, the feature axis, comes last", text, offset, hint=_HINT)
         if not ("a" <= letter <= "z"):
             raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_HINT)
-    if len(axes) > MOST_AXES:
+    if len(axes) > (maximum := limits().axes):
         raise NotationError(
-            f"a type has {MOST_AXES} axes at most, as tensors have; got {len(axes)}", text, first, first + len(body)
+            f"a type has {maximum} axes at most, as tensors have; got {len(axes)}", text, first, first + len(body)
         )
     return tuple(axes), features, batch
 

@@ -6,11 +6,8 @@ catches them all; as they are `ValueError`s, `except ValueError` does too.
 
 import difflib
 from collections.abc import Iterable
-from decimal import Decimal
 
-__all__ = ["MOST", "CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "check_number"]
-
-MOST = 10_000  # terms, maps, ways that are gone through one by one; a second or a few
+__all__ = ["CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "did_you_mean"]
 
 
 class EinNetError(ValueError):
@@ -44,19 +41,6 @@ class DataError(EinNetError):
 
 class CheckpointError(EinNetError):
     """A saved file that is truncated, foreign, or of another network."""
-
-
-def check_number(number: float, what: str, instead: str, most: int = MOST) -> None:
-    """Raises `EinNetError` where so many of something would have to be gone through, before any is.
-
-    >>> check_number(115_975, "'aaaaa -> aaaaa' has {} linear maps", "use fewer axes")
-    Traceback (most recent call last):
-    einnet.errors.EinNetError: 'aaaaa -> aaaaa' has 115,975 linear maps, more than the 10,000 that are gone through:
-    use fewer axes
-    """
-    if number > most:
-        shown = f"{number:,}" if isinstance(number, int) and number < 10**15 else f"about {Decimal(number):.1e}"
-        raise EinNetError(f"{what.format(shown)}, more than the {most:,} that are gone through: {instead}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
-__all__ = ["Limits", "limits", "raised_limits"]
+from einnet.errors import EinNetError
+
+__all__ = ["Limits", "SearchBudget", "check_limit", "limits", "raised_limits"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,26 @@ class Limits:
     axes: int = 64  # of a type, as tensors have
 
     # terms
+    operands: int = 300  # of a term
+    listed_order: int = 7  # of terms that are listed
+    listed_positions: int = 24  # index positions of terms that are listed
+    counted_order: int = 24  # of terms that are counted; it has 1,575 kinds of reorderings
+    counted_positions: int = 34  # index positions of one axis, of terms that are counted
+    counted_types: int = 1_000  # choices of types for the operands, of terms that are counted
+    linear_maps: int = 10_000  # that are listed
+    tie_breaks: int = 10_000  # of a canonical labelling, times the number of indices
 
     # plans
+    path_steps: int = 20_000  # of paths that are compared to find a loop
 
     # series
 
     # operations
+    hypergraphs: int = 500_000  # of one order, times the kinds of edges; the slowest take a minute or two
+    derived_operands: int = 64  # of a term that is derived
+    search_steps: int = 20_000  # splits of a term and places in operations, half a second
+    diagonals: int = 10_000  # of one operation
+    recipe_terms: int = 100_000  # of one order
 
     # networks
     iterations: int = 10_000  # of a recurrent network, as saved with it
@@ -52,3 +69,42 @@ def raised_limits(**changes: int) -> Iterator[Limits]:
         yield limits()
     finally:
         _limits.reset(token)
+
+
+def check_limit(number: float, limit: str, what: str, instead: str, *, times: int = 1) -> None:
+    """Raises `EinNetError` before work starts that would exceed a limit, or so many times that limit.
+
+    >>> check_limit(115_975, "linear_maps", "'aaaaa -> aaaaa' has {} linear maps", "use fewer axes")
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: 'aaaaa -> aaaaa' has 115,975 linear maps, more than the limit of 10,000: use fewer axes,
+    or raise the limit with einnet.raised_limits(linear_maps=...)
+    """
+    if number > (maximum := times * getattr(limits(), limit)):
+        written = f"{number:,}" if isinstance(number, int) and number < 10**15 else f"about {Decimal(number):.1e}"
+        raise EinNetError(
+            f"{what.format(written)}, more than the limit of {maximum:,}: {instead}, or raise the limit with "
+            f"einnet.raised_limits({limit}=...)"
+        )
+
+
+@dataclass
+class SearchBudget:
+    """The steps that a search may take.
+
+    >>> budget = SearchBudget("'ab,bc->ac'", "search_steps", "give a term of fewer operands")
+    >>> budget.spend(20_001)
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: 'ab,bc->ac': the search takes 20,001 steps, more than the limit of 20,000: give a term
+    of fewer operands, or raise the limit with einnet.raised_limits(search_steps=...)
+    """
+
+    what: str
+    limit: str
+    instead: str
+    steps: int = 0
+
+    def spend(self, steps: int = 1) -> None:
+        """Counts steps; raises `EinNetError` when they exceed the limit."""
+        self.steps += steps
+        if self.steps > getattr(limits(), self.limit):
+            check_limit(self.steps, self.limit, f"{self.what}: the search takes {{}} steps", self.instead)

@@ -76,9 +76,9 @@ def test_a_long_line_of_graph6_is_refused(tmp_path):
     [("aa", 6), ("ab", 7), ("aaa", 3), ("abc", 4), ("abcd", 3), ("aab", 4), ("aabb", 2), (("a", "aa"), 4),
      (("ab", "aa", "bb"), 3), ("ab; a->b", 6), ("abc; a->b", 4), ("abb; a->b", 4), ("abc; a->b, b->c", 6)],
 )  # fmt: skip
-def test_the_number_of_structures_is_estimated_from_above(types, order):
-    state = TypeSet.of(types)
-    assert max(len(_grown(state, order + 1)), 1) <= expected(state, order + 1)
+def test_the_number_of_hypergraphs_is_estimated_from_above(types, order):
+    type_set = TypeSet.of(types)
+    assert max(len(_grown(type_set, order + 1)), 1) <= expected(type_set, order + 1)
 
 
 def test_what_is_not_refused_is_found():

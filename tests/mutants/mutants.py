@@ -76,8 +76,8 @@ MUTANTS = (
     Mutant(
         "both parts of a split must be composed",
         "operations/closure.py",
-        "any(self._has(inner, indices, work) and self._has(outer, indices, work) for",
-        "any(self._has(inner, indices, work) for",
+        "any(self._has(inner, budget) and self._has(outer, budget) for",
+        "any(self._has(inner, budget) for",
         "operations/test_closure.py",
     ),
     Mutant(

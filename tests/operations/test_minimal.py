@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einnet import EinNetError, Symmetry, Term
+from einnet import EinNetError, Symmetry, Term, raised_limits
 from einnet.operations.minimal import generators, indecomposable
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits

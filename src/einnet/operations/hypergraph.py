@@ -1,23 +1,22 @@
-"""Structures: a term as a graph whose edges are its operands and its output.
+"""Hypergraphs: a term as a graph whose edges are its operands and its output.
 
 Summing or broadcasting an index that only one edge has, dropping an index from an edge and putting
 two indices of an edge on a diagonal are order-1 operations. Where those do not count, a term is a
-structure: indices, each with a class and perhaps a parent, and edges that are *sets* of indices. A
-structure may be *closed* (any edge could be the output) or *rooted* (one edge is).
+hypergraph: indices, each with a class and perhaps a parent, and edges that are *sets* of indices. A
+hypergraph may be *closed* (any edge could be the output) or *rooted* (one edge is).
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
-from math import factorial, prod
+from itertools import combinations
 
-from einnet.terms.canonical import FEW_ORDERS, cells_of, ranks, smallest_order
+from einnet.terms.canonical import canonical_order
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["OUTPUT", "Hypergraph", "orders_of_groups", "parts"]
+__all__ = ["OUTPUT", "Hypergraph", "split_edges"]
 
-OUTPUT = "output"  # the class of a mark that only the output edge of a rooted structure has
+OUTPUT = "output"  # the class of a mark that only the output edge of a rooted hypergraph has
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,23 @@ class Hypergraph:
     edges: tuple[tuple[int, ...], ...]
 
     def canonical(self) -> "Hypergraph":
-        """The same structure, with the smallest edges over all orders of its indices.
+        """The same hypergraph, with the smallest edges over all orders of its indices.
 
         A refinement by the edges that an index is in, and those of its parent, leaves few orders.
         """
         within = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
-        colours = self._refined(ranks({v: (c, len(within[v])) for v, c in enumerate(self.classes)}), within)
-        twins = [self._twins(cell) for cell in cells_of(colours)]
-        if prod(map(_arrangements, twins)) <= FEW_ORDERS:
-            orders = ([v for cell in chosen for v in cell] for chosen in product(*map(orders_of_groups, twins)))
-            return self._in_order(min(orders, key=self._edges_in_order))
+
+        def views(colours: Mapping[int, int]) -> dict[int, tuple]:
+            of_edge = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
+            above = [-1 if p is None else colours[p] for p in self.parents]
+            return {v: (above[v], tuple(sorted(of_edge[k] for k in w))) for v, w in enumerate(within)}
 
         def form(order: Sequence[int]) -> tuple:
             return self._edges_in_order(order), [-1 if p is None else p for p in self._parents_in_order(order)]
 
+        keys = {v: (c, len(within[v])) for v, c in enumerate(self.classes)}
         what = f"a term with {len(self.edges)} operands and output"
-        return self._in_order(smallest_order(colours, lambda c: self._refined(c, within), form, what))
+        return self._in_order(canonical_order(keys, views, form, what, self._twins))
 
     def _edges_in_order(self, order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         place = {v: k for k, v in enumerate(order)}
@@ -58,7 +58,7 @@ class Hypergraph:
         return tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
 
     def _in_order(self, order: Sequence[int]) -> "Hypergraph":
-        """The same structure with its indices in this order."""
+        """The same hypergraph with its indices in this order."""
         classes = tuple(self.classes[v] for v in order)
         return Hypergraph(classes, self._parents_in_order(order), self._edges_in_order(order))
 
@@ -80,24 +80,14 @@ class Hypergraph:
                 groups.append([v])
         return groups
 
-    def _refined(self, colours: dict[int, int], within: list[list[int]]) -> dict[int, int]:
-        """A number for each index, the same in every naming; `within` has the edges that each is in."""
-        while True:
-            of_edge = [sorted(colours[v] for v in e) for e in self.edges]
-            above = [-1 if p is None else colours[p] for p in self.parents]
-            finer = ranks({v: (colours[v], above[v], sorted(of_edge[k] for k in w)) for v, w in enumerate(within)})
-            if len(set(finer.values())) == len(set(colours.values())):
-                return colours
-            colours = finer
-
     def with_output(self, k: int) -> "Hypergraph":
-        """The rooted structure in which edge `k` is the output."""
+        """The rooted hypergraph in which edge `k` is the output."""
         mark = len(self.classes)
         edges = tuple((*e, mark) if j == k else e for j, e in enumerate(self.edges))
         return Hypergraph((*self.classes, OUTPUT), (*self.parents, None), edges)
 
     def roots(self) -> list[int]:
-        """One edge of each set that the symmetries of a closed structure exchange."""
+        """One edge of each set that the symmetries of a closed hypergraph exchange."""
         found: dict[Hypergraph, int] = {}
         for k in range(len(self.edges)):
             found.setdefault(self.with_output(k).canonical(), k)
@@ -107,30 +97,18 @@ class Hypergraph:
         """How many of these indices each class has; edges have the parents of all their indices."""
         return Counter(self.classes[v] for v in indices)
 
-    def splits(self, type_set: TypeSet) -> bool:
+    def has_split(self, type_set: TypeSet) -> bool:
         """Whether the edges fall into two parts, of two or more, that meet in what fits into a tuple."""
-        halves = parts(self.edges, range(2, len(self.edges) // 2 + 1))
+        halves = split_edges(self.edges, range(2, len(self.edges) // 2 + 1))
         return any(type_set.fits(self.counts(meeting)) for _, meeting in halves)
 
 
-def parts(edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0) -> Iterator[tuple[tuple[int, ...], set]]:
+def split_edges(
+    edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0
+) -> Iterator[tuple[tuple[int, ...], set]]:
     """Every choice of this many edges, without the first `fixed` ones, and the indices they share with the others."""
     everything = range(len(edges))
     for size in sizes:
         for chosen in combinations(everything[fixed:], size):
             inside = {v for k in chosen for v in edges[k]}
             yield chosen, inside & {v for k in everything if k not in chosen for v in edges[k]}
-
-
-def _arrangements(groups: list[list[int]]) -> int:
-    return factorial(sum(map(len, groups))) // prod(factorial(len(g)) for g in groups)
-
-
-def orders_of_groups(groups: list[list[int]]) -> Iterator[tuple[int, ...]]:
-    """All orders of the members in which those of one group stay in order."""
-    if not any(groups):
-        yield ()
-    for k, group in enumerate(groups):
-        if group:
-            for rest in orders_of_groups([*groups[:k], group[1:], *groups[k + 1 :]]):
-                yield (group[0], *rest)

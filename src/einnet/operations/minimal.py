@@ -2,7 +2,7 @@
 
 A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into
 two parts of two edges or more that meet in indices which fit into one tuple of the type set. Which edge
-is the output does not matter, so closed structures are grown edge by edge, those that split are
+is the output does not matter, so closed hypergraphs are grown edge by edge, those that split are
 dropped, and then each edge is taken as the output. Of the terms that are left the largest are kept:
 those whose edges can take no further index.
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
 
-from einnet.errors import check_number
+from einnet.limits import check_limit, limits
+from einnet.operations.canonical_term import canonical_term
 from einnet.operations.hypergraph import Hypergraph
-from einnet.operations.smallest_term import smallest_term
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import with_letters
@@ -22,8 +22,6 @@ from einnet.terms.term import Term
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["expected", "generators", "indecomposable"]
-
-MOST = 500_000  # structures; the slowest take a minute or two
 
 
 def indecomposable(types: Types | TypeSet, order: int) -> list[Term]:
@@ -38,17 +36,17 @@ def indecomposable(types: Types | TypeSet, order: int) -> list[Term]:
     """
     type_set = TypeSet.of(types)
     number = expected(type_set, order + 1)
-    what = f"order {order} of '{type_set}' has {{}} structures of operands and output"
-    most = MOST * len(_edge_shapes(type_set))  # of several shapes the estimate is further above what is made
-    check_number(number, what, "lower the order, or use a type of fewer axes", most)
-    found = [s for s in _grown(type_set, order + 1) if order < 3 or not s.splits(type_set)]
+    what = f"order {order} of '{type_set}' has {{}} hypergraphs of operands and output"
+    kinds = len(_edge_shapes(type_set))  # of several kinds of edges the estimate is further above what is made
+    check_limit(number, "hypergraphs", what, "lower the order, or use a type of fewer axes", times=kinds)
+    found = [s for s in _grown(type_set, order + 1) if order < 3 or not s.has_split(type_set)]
     kept = found if _always_full(type_set) else [s for s in found if not _can_grow(s, type_set)]
     kept.sort(key=lambda s: (s.edges, s.classes, [-1 if p is None else p for p in s.parents]))
-    return [smallest_term(s, root, type_set) for s in kept for root in s.roots()]
+    return [canonical_term(s, root, type_set) for s in kept for root in s.roots()]
 
 
 def _always_full(type_set: TypeSet) -> bool:
-    """Whether the largest structures have only full edges, so that no others need be grown.
+    """Whether the largest hypergraphs have only full edges, so that no others need be grown.
 
     So it is for one type (theorem 3), and for types of two axes at most: an edge that is not full has
     one index v, which is in another edge. If that one is full, its other index can be added here; if
@@ -58,7 +56,7 @@ def _always_full(type_set: TypeSet) -> bool:
 
 
 def _edge_shapes(type_set: TypeSet) -> list[Counter]:
-    """What classes an edge of a largest structure may have."""
+    """What classes an edge of a largest hypergraph may have."""
     if _always_full(type_set):
         return list(type_set.maximal)
     found: list[Counter] = []
@@ -72,19 +70,19 @@ def _edge_shapes(type_set: TypeSet) -> list[Counter]:
 
 
 def _grown(type_set: TypeSet, edges: int) -> set[Hypergraph]:
-    """All connected structures of this many edges in which each index is in two edges or more."""
+    """All connected hypergraphs of this many edges in which each index is in two edges or more."""
     shapes = _edge_shapes(type_set)
     most = {c: max(s[c] for s in shapes) for c in type_set.classes}
     level = {Hypergraph((), (), ())}
     for number in range(1, edges + 1):
         left = edges - number
         grown: set[Hypergraph] = set()
-        for structure in level:
-            for longer in _with_an_edge(structure, type_set, shapes):
+        for hypergraph in level:
+            for longer in _with_an_edge(hypergraph, type_set, shapes):
                 new = longer.edges[-1]
-                if number > 1 and new and all(v >= len(structure.classes) for v in new):
+                if number > 1 and new and all(v >= len(hypergraph.classes) for v in new):
                     continue  # not connected: the parts meet in nothing, which fits
-                if edges >= 4 and any(type_set.fits(longer.counts({*new, *e})) for e in structure.edges):
+                if edges >= 4 and any(type_set.fits(longer.counts({*new, *e})) for e in hypergraph.edges):
                     continue  # the two edges together meet the others in what fits
                 uses = Counter(v for e in longer.edges for v in e)
                 once = Counter(longer.classes[v] for v, n in uses.items() if n == 1)
@@ -95,7 +93,7 @@ def _grown(type_set: TypeSet, edges: int) -> set[Hypergraph]:
 
 
 def expected(type_set: TypeSet, edges: int) -> int:
-    """How many structures are gone through, estimated from above, before one is made; it stops above the limit.
+    """How many hypergraphs are gone through, estimated from above, before one is made; it stops above the limit.
 
     Edges are added in some order, each of known and new indices. Each class is counted by itself, and with several
     shapes as if the classes of an edge were drawn independently of each other.
@@ -106,7 +104,7 @@ def expected(type_set: TypeSet, edges: int) -> int:
     total = 0
     for number, ways in enumerate(zip(*each, strict=True), start=1):
         total += prod(ways) // (len(shapes) ** (number * max(len(roots) - 1, 0)) * factorial(number - 1))
-        if total > MOST * len(shapes):
+        if total > limits().hypergraphs * len(shapes):
             break
     return total
 
@@ -133,14 +131,14 @@ def _one_class(type_set: TypeSet, root: str, shapes: list[Counter], edges: int) 
         ways = Counter({k: n for k, n in longer.items() if n and k[1] <= (edges - number) * most})
 
 
-def _with_an_edge(structure: Hypergraph, type_set: TypeSet, shapes: list[Counter]) -> Iterator[Hypergraph]:
-    """The structure with one more edge, of old and new indices."""
+def _with_an_edge(hypergraph: Hypergraph, type_set: TypeSet, shapes: list[Counter]) -> Iterator[Hypergraph]:
+    """The hypergraph with one more edge, of old and new indices."""
     for shape in shapes:
-        states = [(structure.classes, structure.parents, ())]
+        states = [(hypergraph.classes, hypergraph.parents, ())]
         for letter in (c for c in type_set.classes if shape[c]):
             states = [longer for s in states for longer in _with_indices(*s, letter, shape[letter], type_set)]
         for classes, parents, edge in states:
-            yield Hypergraph(classes, parents, (*structure.edges, edge))
+            yield Hypergraph(classes, parents, (*hypergraph.edges, edge))
 
 
 def _with_indices(
@@ -162,7 +160,7 @@ def _with_indices(
 
 
 def _can_grow(s: Hypergraph, type_set: TypeSet) -> bool:
-    """Whether the structure lies below a larger one.
+    """Whether the hypergraph lies below a larger one.
 
     An edge could take an index of another edge; two edges or more a new one; or an index could be
     two indices of one edge.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from einnet.checks import check_choice
 from einnet.errors import EinNetError
 from einnet.operations.catalogue import computed, stored
 from einnet.operations.closure import Closure
@@ -149,12 +150,10 @@ def pooling(
     type_set, order = TypeSet.of(types), check_term_order(order)
     wanted = None if targets is None else _wanted(targets, type_set)
     stages: dict[int, tuple[int, ...]] = {}
-    if method == "recipe":
+    if check_choice(method, "method", ("minimal", "recipe")) == "recipe":
         by_order, stages = _by_recipe(type_set, order, wanted)
-    elif method == "minimal":
-        by_order = _minimal(type_set, order) if wanted is None else _needed(type_set, wanted, order)
     else:
-        raise EinNetError(f"method must be 'minimal' or 'recipe', got {method!r}")
+        by_order = _minimal(type_set, order) if wanted is None else _needed(type_set, wanted, order)
     kept, left_out = split_by_cost([t for terms in by_order.values() for t in terms], max_exponent)
     by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
     return PoolingSet(type_set, order, method, by_order, stages, wanted, left_out, max_exponent)

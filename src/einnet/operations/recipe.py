@@ -8,16 +8,14 @@ from itertools import combinations
 
 import numpy as np
 
-from einnet.errors import check_number
+from einnet.limits import check_limit, limits
 from einnet.operations.hypergraph import Hypergraph
 from einnet.symmetry import Symmetry
-from einnet.terms.enumeration import HIGHEST, count_terms, unique_rows
+from einnet.terms.enumeration import count_terms, unique_rows
 from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 
 __all__ = ["recipe"]
-
-MOST = 100_000  # terms that are gone through one by one
 
 Tuples = list[tuple[int, ...]]  # the output's indices, then those of each operand
 
@@ -35,9 +33,9 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
     index that no operand has.
     """
     rank = len(symmetry.axes)
-    if order <= HIGHEST:
+    if order <= limits().listed_order:
         what = f"'{symmetry}' has {{}} terms of order {order}"
-        check_number(count_terms(symmetry, order), what, "lower the order, or use method='minimal'", MOST)
+        check_limit(count_terms(symmetry, order), "recipe_terms", what, "lower the order, or use method='minimal'")
     rows = np.concatenate(list(unique_rows(symmetry, [symmetry] * order))).tolist()
     stages = [count_terms(Symmetry.of(symmetry.axes, features=False), order), len(rows)]
     terms = [[tuple(row[rank * k : rank * (k + 1)]) for k in range(order + 1)] for row in sorted(rows)]
@@ -67,7 +65,7 @@ def _is_pointwise(term: Tuples) -> bool:
 
 
 def _without_swaps(term: Tuples, symmetry: Symmetry) -> Hypergraph:
-    """The term as a structure in which the order of joint axes is forgotten and the output is marked."""
+    """The term as a hypergraph in which the order of joint axes is forgotten and the output is marked."""
     classes: dict[int, str] = {}
     parents: dict[int, int | None] = {}
     for tup in term:
@@ -76,8 +74,8 @@ def _without_swaps(term: Tuples, symmetry: Symmetry) -> Hypergraph:
             classes[index] = letter
             parents[index] = tup[symmetry.axes.index(above)] if above else None
     indices = sorted(classes)
-    structure = Hypergraph(tuple(classes[i] for i in indices), tuple(parents[i] for i in indices), tuple(term))
-    return structure.with_output(0).canonical()
+    hypergraph = Hypergraph(tuple(classes[i] for i in indices), tuple(parents[i] for i in indices), tuple(term))
+    return hypergraph.with_output(0).canonical()
 
 
 def _as_term(term: Tuples, symmetry: Symmetry) -> Term:

@@ -8,7 +8,7 @@ from einnet.terms.naming import with_letters
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["Leaf", "Node", "flattened"]
+__all__ = ["Leaf", "Node", "to_derivation"]
 
 Tuple = tuple[str, ...]
 
@@ -33,39 +33,39 @@ class Node:
     type: Symmetry
     children: "tuple[Leaf | Node, ...]"
 
-    def conversions(self, wanted: Tuple | None) -> tuple[int, int]:
-        """How many operations of order 1 its operands need, and its result if these indices are wanted.
+    def count_conversions(self, output: Tuple | None) -> tuple[int, int]:
+        """The number of order-1 operations that its operands need, and its result if it must have this output.
 
-        Then how many indices it has that no operand holds: each is a factor, or is summed for nothing.
+        Then the number of its indices that no operand has: each is a factor, or is summed for nothing.
         """
-        whole = [_is_whole(c, t, s) for c, t, s in zip(self.children, self.operands, self.types, strict=True)]
-        given = {i for child in self.children for i in child.output}
-        held = {i for tup in self.operands for i in tup} - given
-        return whole.count(False) + (wanted is not None and self.output != wanted), len(held)
+        direct = [_is_operand(c, t, s) for c, t, s in zip(self.children, self.operands, self.types, strict=True)]
+        read = {i for child in self.children for i in child.output}
+        extra = {i for tup in self.operands for i in tup} - read
+        return direct.count(False) + (output is not None and self.output != output), len(extra)
 
 
-def _is_whole(value: "Leaf | Node", wanted: Tuple, symmetry: Symmetry) -> bool:
-    """Whether it is an operand as it stands; where an index repeats, only the diagonal is meant."""
-    return (value.output, value.type.axes) == (wanted, symmetry.axes) and len(set(wanted)) == len(wanted)
+def _is_operand(value: "Leaf | Node", indices: Tuple, symmetry: Symmetry) -> bool:
+    """Whether the value is this operand as it stands; where an index repeats, only the diagonal is meant."""
+    return (value.output, value.type.axes) == (indices, symmetry.axes) and len(set(indices)) == len(indices)
 
 
-def flattened(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
+def to_derivation(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
     """The program of a composition: order-1 operations between nodes where their indices differ."""
     steps: list[DerivationStep] = []
-    held = {i for t in term.operands for i in t} | set(term.output)
-    summed: dict[str, str] = {}
+    own = {i for t in term.operands for i in t} | set(term.output)
+    factor: dict[str, str] = {}
 
-    def as_operand(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry) -> str:
+    def as_operand(child: Leaf | Node, indices: Tuple, symmetry: Symmetry) -> str:
         source = value_of(child)
-        if _is_whole(child, wanted, symmetry):
+        if _is_operand(child, indices, symmetry):
             return source
-        return add(_order_one(child, wanted, symmetry, type_set), [source])
+        return add(_convert(child, indices, symmetry, type_set), [source])
 
     def value_of(node: Leaf | Node) -> str:
         if isinstance(node, Leaf):
             return f"x{node.number + 1}"
         for tup, symmetry in zip((*node.operands, node.output), (*node.types, node.type), strict=True):
-            summed.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i not in held})
+            factor.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i not in own})
         sources = map(as_operand, node.children, node.operands, node.types)
         return add(node.term, list(sources))
 
@@ -74,11 +74,11 @@ def flattened(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
         return f"y{len(steps)}"
 
     as_operand(tree, term.output, type_set.types_of(term)[1])
-    return Derivation(term, tuple(steps), tuple(summed.values()), type_set)
+    return Derivation(term, tuple(steps), tuple(factor.values()), type_set)
 
 
-def _order_one(child: Leaf | Node, wanted: Tuple, symmetry: Symmetry, type_set: TypeSet) -> Term:
-    """From the child's indices to the wanted ones, each index named after its class."""
-    classes = dict(zip((*child.output, *wanted), (*child.type.axes, *symmetry.axes), strict=True))
+def _convert(child: Leaf | Node, indices: Tuple, symmetry: Symmetry, type_set: TypeSet) -> Term:
+    """The order-1 term from the child's output to these indices."""
+    classes = dict(zip((*child.output, *indices), (*child.type.axes, *symmetry.axes), strict=True))
     named = {i: f"{c} {i}" for i, c in classes.items()}
-    return with_letters([[named[i] for i in child.output]], [named[i] for i in wanted], type_set.has_several_types)
+    return with_letters([[named[i] for i in child.output]], [named[i] for i in indices], type_set.has_several_types)

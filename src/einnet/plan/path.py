@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb
-from numbers import Integral
 
 import opt_einsum
 
-from einnet.errors import EinNetError, check_number
+from einnet.checks import check_count
+from einnet.limits import check_limit
 from einnet.terms.term import Term
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
 MOST_OPERANDS = 9  # of which the best path is looked for at length
-MOST_STEPS = 20_000  # of paths that are compared to find a loop
 
 
 @lru_cache(maxsize=1024)
@@ -130,7 +129,7 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
         found = []
         compared += comb(len(indices), number) * len(operands)
         what = f"a term of {len(operands)} operands and {len(indices)} indices has paths of {{}} steps"
-        check_number(compared, what, "give a term of fewer operands", MOST_STEPS)
+        check_limit(compared, "path_steps", what, "give a term of fewer operands")
         for loop in combinations(indices, number):
             steps = contraction_steps(operands, output, loop)
             if all(len(step.output) <= rank for step in steps[:-1]):
@@ -157,9 +156,6 @@ def split_by_cost(terms: Iterable[Term], max_exponent: int | None) -> tuple[tupl
     """The terms that cost at most n^e, and the others; order 1 costs no more than reading its operand."""
     if max_exponent is None:
         return tuple(terms), ()
-    if isinstance(max_exponent, bool) or not isinstance(max_exponent, Integral) or max_exponent < 1:
-        raise EinNetError(
-            f"max_exponent is the largest e of a cost n^e, a whole number of 1 or more; got {max_exponent!r}"
-        )
+    check_count(max_exponent, "max_exponent")
     cheap = {t: t.order == 1 or cost_exponent(t) <= max_exponent for t in terms}
     return tuple(t for t, ok in cheap.items() if ok), tuple(t for t, ok in cheap.items() if not ok)

@@ -1,36 +1,87 @@
-"""The order of indices in which something is smallest, where there are too many orders to compare them all."""
+"""Canonical labelling: the order of indices in which a term, or a hypergraph, has its smallest form."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import permutations, product
+from math import factorial, prod
 from typing import Any, TypeVar
 
-from einnet.errors import EinNetError
+from einnet.limits import SearchBudget
 
-__all__ = ["FEW_ORDERS", "cells_of", "ranks", "smallest_order"]
+__all__ = ["canonical_order", "orders_of_groups"]
 
 FEW_ORDERS = 1000  # which are compared one by one
-MOST_WORK = 10_000  # refinements, times the indices of each
 
 Index = TypeVar("Index", bound=Hashable)
 Colours = dict[Index, int]
+Views = Callable[[Colours], Mapping[Index, Any]]
 
 
-def ranks(keys: Mapping[Index, Any]) -> Colours:
-    """The place of each key among the sorted ones; equal keys share the first place.
+def canonical_order(
+    keys: Mapping[Index, Any],
+    views: Views,
+    form: Callable[[Sequence[Index]], Any],
+    what: str,
+    twins: Callable[[list[Index]], list[list[Index]]] | None = None,
+) -> list[Index]:
+    """The order of the indices with the smallest form, of those that refinement leaves open.
 
-    >>> ranks({"x": "b", "y": "a", "z": "b"})
-    {'x': 1, 'y': 0, 'z': 1}
+    Indices are coloured by their keys, and a colour is split while its indices have different views of the others.
+    Where few orders are left, their forms are compared; else a search breaks ties and refines again.
+
+    Args:
+        keys: what tells indices apart at first, the same under every renaming.
+        views: for a colouring, what each index sees of it.
+        form: what is compared, a function of the order.
+        what: what messages call the object.
+        twins: divides a colour into groups of indices that can change places without any effect.
+
+    Source: McKay, Practical Graph Isomorphism (1981), without his pruning of worse forms.
     """
+    colours = _refine(_ranks(keys), views)
+    cells = _cells(colours)
+    groups = [[[v] for v in cell] if twins is None or len(cell) == 1 else twins(cell) for cell in cells]
+    number = prod(factorial(len(c)) // prod(factorial(len(g)) for g in gs) for c, gs in zip(cells, groups, strict=True))
+    if number == 1:
+        return [v for cell in cells for v in cell]
+    if number <= FEW_ORDERS:
+        orders = ([v for part in parts for v in part] for parts in product(*map(orders_of_groups, groups)))
+        return min(orders, key=form)
+    return _Search(views, form, f"{what} is too symmetric").best_below(colours)
+
+
+def orders_of_groups(groups: list[list[Index]]) -> Iterator[tuple[Index, ...]]:
+    """All orders of the indices in which those of one group stay in order.
+
+    >>> list(orders_of_groups([["a", "b"], ["c"]]))
+    [('a', 'b', 'c'), ('a', 'c', 'b'), ('c', 'a', 'b')]
+    """
+    if all(len(group) == 1 for group in groups):
+        yield from permutations(group[0] for group in groups)
+        return
+    for k, (first, *rest) in enumerate(groups):
+        for order in orders_of_groups([*groups[:k], *([rest] if rest else []), *groups[k + 1 :]]):
+            yield (first, *order)
+
+
+def _refine(colours: Colours, views: Views) -> Colours:
+    """Splits colours until all indices of one colour have the same view."""
+    while True:
+        seen = views(colours)
+        finer = _ranks({i: (c, seen[i]) for i, c in colours.items()})
+        if len(set(finer.values())) == len(set(colours.values())):
+            return finer
+        colours = finer
+
+
+def _ranks(keys: Mapping[Index, Any]) -> Colours:
+    """The place of each key among the sorted ones; equal keys share the first place."""
     first: dict[Any, int] = {}
-    for place, key in enumerate(sorted(map(_hashable, keys.values()))):
+    for place, key in enumerate(sorted(keys.values())):
         first.setdefault(key, place)
-    return {i: first[_hashable(key)] for i, key in keys.items()}
+    return {i: first[key] for i, key in keys.items()}
 
 
-def _hashable(key: Any) -> Any:
-    return tuple(map(_hashable, key)) if isinstance(key, list | tuple) else key
-
-
-def cells_of(colours: Mapping[Any, int]) -> list[list]:
+def _cells(colours: Mapping[Index, int]) -> list[list[Index]]:
     """The indices of each colour, by colour."""
     cells: dict[int, list] = {}
     for index, colour in colours.items():
@@ -38,70 +89,51 @@ def cells_of(colours: Mapping[Any, int]) -> list[list]:
     return [cells[c] for c in sorted(cells)]
 
 
-def smallest_order(
-    colours: Colours, refined: Callable[[Colours], Colours], form: Callable[[Sequence[Index]], Any], what: str
-) -> list[Index]:
-    """The order with the smallest form, of those that the colours leave open once ties are broken in each way.
-
-    A tie is broken by giving one index of the first cell a colour of its own, and refining again. Two orders
-    with the same form are a symmetry; of indices that known symmetries take into each other one is enough.
-
-    Source: McKay, Practical Graph Isomorphism (1981), without his pruning of worse forms.
-    """
-    return _Search(refined, form, what, len(colours)).best_below(colours)
-
-
 class _Search:
-    def __init__(self, refined: Callable, form: Callable, what: str, size: int):
-        self.refined, self.form, self.what = refined, form, what
-        self.left = MOST_WORK // max(size, 1)
-        self.kept: list[tuple[Any, list]] = []  # the first order and the smallest one, after their forms
+    """The search for the smallest form by breaking ties: one index of the first cell gets a colour of its own.
+
+    Two orders with the same form are a symmetry; of indices that known symmetries take into each other one is enough.
+    """
+
+    def __init__(self, views: Views, form: Callable, what: str):
+        self.views, self.form = views, form
+        self.budget = SearchBudget(what, "tie_breaks", "use fewer operands")
+        self.orders: list[tuple[Any, list]] = []  # the first order and the smallest one, after their forms
         self.symmetries: list[dict] = []
 
     def best_below(self, colours: Colours) -> list:
         self._explore(colours, ())
-        return self.kept[-1][1]
+        return self.orders[-1][1]
 
     def _explore(self, colours: Colours, fixed: tuple) -> None:
-        cell = next((c for c in cells_of(colours) if len(c) > 1), None)
+        cell = next((c for c in _cells(colours) if len(c) > 1), None)
         if cell is None:
-            self._reached(sorted(colours, key=colours.__getitem__))
+            self._compare(sorted(colours, key=colours.__getitem__))
             return
         done: list = []
         for index in cell:
             if index not in self._images(done, fixed):
                 done.append(index)
-                self._explore(self._apart(colours, index), (*fixed, index))
+                self.budget.spend(len(colours))
+                self._explore(
+                    _refine({i: 2 * c + (i != index) for i, c in colours.items()}, self.views), (*fixed, index)
+                )
 
-    def _apart(self, colours: Colours, index: Any) -> Colours:
-        self.left -= 1
-        if self.left < 0:
-            raise EinNetError(
-                f"{self.what} is too symmetric: more than {MOST_WORK // len(colours):,} ways to break ties between its "
-                f"{len(colours):,} indices would be compared; use fewer operands"
-            )
-        return self.refined({i: 2 * c + (i != index) for i, c in colours.items()})
-
-    def _reached(self, order: list) -> None:
-        found = self.form(order)
-        for form, other in self.kept:
-            if form == found:
-                self.symmetries.append(dict(zip(other, order, strict=True)))
+    def _compare(self, order: list) -> None:
+        form = self.form(order)
+        for known, best in self.orders:
+            if known == form:
+                self.symmetries.append(dict(zip(best, order, strict=True)))
                 return
-        if not self.kept or found < self.kept[-1][0]:
-            self.kept = [*self.kept[:1], (found, order)]
+        if not self.orders or form < self.orders[-1][0]:
+            self.orders = [*self.orders[:1], (form, order)]
 
     def _images(self, indices: Iterable, fixed: tuple) -> set:
         """What the symmetries that leave `fixed` alone make of these indices."""
         maps = [s for s in self.symmetries if all(s[i] == i for i in fixed)]
-        return set(_closure(indices, maps))
-
-
-def _closure(indices: Iterable, maps: Sequence[Mapping]) -> Iterator:
-    todo, seen = list(indices), set()
-    while todo:
-        index = todo.pop()
-        if index not in seen:
-            seen.add(index)
-            yield index
-            todo += [m[index] for m in maps]
+        todo, images = list(indices), set()
+        while todo:
+            if (index := todo.pop()) not in images:
+                images.add(index)
+                todo += [m[index] for m in maps]
+        return images

@@ -7,7 +7,8 @@ from math import comb, factorial, prod
 
 import numpy as np
 
-from einnet.errors import EinNetError, check_number
+from einnet.checks import check_count
+from einnet.limits import check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import with_letters
@@ -17,10 +18,6 @@ from einnet.terms.type_set import Types, TypeSet
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
 CHUNK = 50_000  # rows that are grown at once
-HIGHEST = 7  # order of which the terms are listed
-HIGHEST_COUNTED = 24  # it has 1,575 kinds of reorderings
-MOST_SLOTS = 24  # index positions of terms that are listed
-MOST_SLOTS_COUNTED = 34  # of one class, of terms that are counted
 
 
 def count_terms(types: Types | TypeSet, order: int) -> int:
@@ -36,9 +33,10 @@ def count_terms(types: Types | TypeSet, order: int) -> int:
     type_set, order = TypeSet.of(types), check_term_order(order)
     slots = (order + 1) * max((t.multiplicity(c) for t in type_set.types for c in t.classes), default=0)
     what = f"a term of '{type_set}' of order {order} has {{}} index positions of one class"
-    check_number(slots, what, "lower the order", MOST_SLOTS_COUNTED)
+    check_limit(slots, "counted_positions", what, "lower the order")
     choices = len(type_set.types) * comb(len(type_set.types) + order - 1, order)
-    check_number(choices, f"order {order} of '{type_set}' has {{}} choices of types", "lower the order", 1000)
+    what = f"order {order} of '{type_set}' has {{}} choices of types"
+    check_limit(choices, "counted_types", what, "lower the order")
     return sum(_count(output, operands) for output, operands in _choices_of_types(type_set, order))
 
 
@@ -61,11 +59,10 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
 
 
 def check_term_order(order: int) -> int:
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
-        raise EinNetError(f"order is the largest number of operands, 1 or more; got {order!r}")
-    if order > HIGHEST_COUNTED:
-        raise EinNetError(f"order is the largest number of operands, up to {HIGHEST_COUNTED}; got {order}")
-    return int(order)
+    """The order as an `int`; raises if it is no number of operands, or exceeds the limit."""
+    order = check_count(order, "order")
+    check_limit(order, "counted_order", "order is {}", "lower the order")
+    return order
 
 
 def _choices_of_types(type_set: TypeSet, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
@@ -90,15 +87,13 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     Of the rows that differ by a reordering of operands of one type only the lexicographically
     smallest is there.
     """
-    if len(operands) > HIGHEST:
-        raise EinNetError(
-            f"terms of order {len(operands)} are not gone through, as each has {factorial(len(operands)):,} "
-            f"reorderings: choose {HIGHEST} or less; count_terms counts up to order {HIGHEST_COUNTED}"
-        )
+    check_limit(
+        len(operands), "listed_order", "the order of terms that are listed is {}", "lower the order, or use count_terms"
+    )
     types = (output, *operands)
     slots = sum(len(t.axes) for t in types)
     what = f"terms of order {len(operands)} have {{}} index positions"
-    check_number(slots, what, "lower the order, or use a type of fewer axes", MOST_SLOTS)
+    check_limit(slots, "listed_positions", what, "lower the order, or use a type of fewer axes")
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
     moves = [p for p in permutations(range(len(operands))) if [operands[k] for k in p] == list(operands)]
     moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps leave few rows for the others

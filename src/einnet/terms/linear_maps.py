@@ -2,7 +2,7 @@
 
 from string import ascii_letters
 
-from einnet.errors import check_number
+from einnet.limits import check_limit
 from einnet.partitions import Slots
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry, as_symmetry
@@ -34,7 +34,7 @@ def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, 
     terms = []
     slots = Slots.of((source, target))
     what = f"'{Signature.of([source.bare], target.bare)}' has {{}} linear maps"
-    check_number(slots.count(), what, "use types of fewer axes, or pool with chosen terms (EinPool)")
+    check_limit(slots.count(), "linear_maps", what, "use types of fewer axes, or pool with chosen terms (EinPool)")
     for pattern in slots.patterns().tolist():
         letters = [ascii_letters[block] for block in pattern]
         terms.append(Term.of([letters[:rank]], letters[rank:]))

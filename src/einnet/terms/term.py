@@ -1,21 +1,20 @@
 """`Term`: one einsum operation of a symmetry type, such as `ab,bc->ac`."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from itertools import permutations
-from math import factorial, prod
 from string import ascii_letters
 from typing import Any
 
-from einnet.errors import EinNetError, NotationError, check_number
+from einnet.errors import EinNetError, NotationError
+from einnet.limits import check_limit
 from einnet.symmetry import Symmetry
-from einnet.terms.canonical import FEW_ORDERS, cells_of, ranks, smallest_order
+from einnet.terms.canonical import canonical_order
+from einnet.terms.index_map import IndexMap
 
-__all__ = ["Term", "as_terms", "cell_orders"]
+__all__ = ["Term", "as_terms"]
 
 Tuple = tuple[str, ...]
-MOST_OPERANDS = 300
 
 
 @dataclass(frozen=True)
@@ -88,15 +87,19 @@ class Term:
         In the type 'ab; a->b' each 'a' has its own 'b': wherever an index of class 'b' occurs, it
         occurs with the same index of class 'a'.
         """
+        return dict(self.index_map(operands, output).classes)
+
+    def index_map(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> IndexMap:
+        """The class and the parent of each index; see `classes`."""
         if isinstance(operands, Symmetry):
             operands, output = [operands] * self.order, output or operands
         if output is None or len(operands) != self.order:
             raise EinNetError(f"term '{self}' has {self.order} operands and an output, got {len(operands)} types")
-        found: dict[str, str] = {}
+        classes: dict[str, str] = {}
         parents: dict[str, str] = {}
         for (tup, start), symmetry in zip(self.spans(), [*operands, output], strict=True):
-            self._check_tuple(tup, start, symmetry, found, parents)
-        return found
+            self._read_tuple(tup, start, symmetry, classes, parents)
+        return IndexMap(classes, parents)
 
     def is_valid(self, symmetry: Symmetry) -> bool:
         """Whether this is a term of the type.
@@ -120,12 +123,9 @@ class Term:
         >>> Term("bc,ab->ac").canonical()
         Term('ab,bc->ac')
         """
-        colours = self._refined(ranks({i: i[0] * (len(i) > 1) for i in self.indices}))
-        cells = cells_of(colours)
-        if prod(factorial(len(c)) for c in cells) <= FEW_ORDERS:
-            return min(map(self._renamed, cell_orders(cells)), key=_key)
-        what = f"a term with {self.order} operands"
-        return self._renamed(smallest_order(colours, self._refined, lambda o: _key(self._renamed(o)), what))
+        keys = {i: i[0] * (len(i) > 1) for i in self.indices}
+        order = canonical_order(keys, self._views, self._rename, f"a term with {self.order} operands")
+        return Term.of(*self._rename(order))
 
     def spans(self) -> Iterator[tuple[Tuple, int]]:
         """Each tuple and where it starts in the text."""
@@ -135,7 +135,8 @@ class Term:
             yield tup, start
             start += len("".join(tup)) + 1
 
-    def _check_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, found: dict, parents: dict) -> None:
+    def _read_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, classes: dict, parents: dict) -> None:
+        """Adds the classes and parents of the tuple's indices, or raises."""
         text, stop = str(self), start + len("".join(tup))
         if len(tup) != len(symmetry.axes):
             raise NotationError(
@@ -145,10 +146,10 @@ class Term:
                 stop,
             )
         for index, letter in zip(tup, symmetry.axes, strict=True):
-            if found.setdefault(index, letter) != letter or (len(index) > 1 and index[0] != letter):
-                other = index[0] if len(index) > 1 else found[index]
+            if classes.setdefault(index, letter) != letter or (len(index) > 1 and index[0] != letter):
+                first = index[0] if len(index) > 1 else classes[index]
                 raise NotationError(
-                    f"index '{index}' stands for class '{other}' and for class '{letter}'",
+                    f"index '{index}' stands for class '{first}' and for class '{letter}'",
                     text,
                     start,
                     stop,
@@ -156,10 +157,10 @@ class Term:
                 )
         for index, letter in zip(tup, symmetry.axes, strict=True):
             if parent := symmetry.parent_of(letter):
-                mine = tup[symmetry.axes.index(parent)]
-                if parents.setdefault(index, mine) != mine:
+                above = tup[symmetry.axes.index(parent)]
+                if parents.setdefault(index, above) != above:
                     raise NotationError(
-                        f"index '{index}' of class '{letter}' occurs with '{parents[index]}' and with '{mine}' "
+                        f"index '{index}' of class '{letter}' occurs with '{parents[index]}' and with '{above}' "
                         f"of class '{parent}'",
                         text,
                         start,
@@ -168,21 +169,17 @@ class Term:
                         f"class '{letter}' occurs, it occurs with the same index of class '{parent}'.",
                     )
 
-    def _refined(self, colours: dict[str, int]) -> dict[str, int]:
-        """A number for each index, the same in every renaming, from the places it occurs in; finer than the colours."""
-        output = {i: _places(i, self.output) for i in colours}
-        while True:
-            around: dict[str, list] = {i: [] for i in colours}
-            for t in self.operands:
-                colour = tuple(colours[i] for i in t)
-                for i in set(t):
-                    around[i].append((colour, _places(i, t)))
-            finer = ranks({i: (c, sorted(around[i]), output[i]) for i, c in colours.items()})
-            if len(set(finer.values())) == len(set(colours.values())):
-                return finer
-            colours = finer
+    def _views(self, colours: Mapping[str, int]) -> dict[str, Any]:
+        """For each index the colours of the operands that hold it and its places there; its places in the output."""
+        views: dict[str, list] = {i: [] for i in colours}
+        for t in self.operands:
+            colour = tuple(colours[i] for i in t)
+            for i in set(t):
+                views[i].append((colour, _places(i, t)))
+        return {i: (tuple(sorted(view)), _places(i, self.output)) for i, view in views.items()}
 
-    def _renamed(self, order: Sequence[str]) -> "Term":
+    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple]:
+        """Operands, sorted, and output with the indices named in this order."""
         names: dict[str, str] = {}
         counts: dict[str, int] = {}
         for k, index in enumerate(order):
@@ -191,8 +188,7 @@ class Term:
                 names[index] = f"{index[0]}{number}"
             else:
                 names[index] = ascii_letters[k]
-        operands = sorted(tuple(names[i] for i in t) for t in self.operands)
-        return Term.of(operands, [names[i] for i in self.output])
+        return sorted(tuple(names[i] for i in t) for t in self.operands), tuple(names[i] for i in self.output)
 
     def __str__(self) -> str:
         return ",".join("".join(t) for t in self.operands) + "->" + "".join(self.output)
@@ -210,22 +206,8 @@ def as_terms(terms: Any) -> list[Term]:
     return [t if isinstance(t, Term) else Term(t) for t in terms]
 
 
-def cell_orders(cells: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:
-    """All orders in which the cells stay in place and the members of each are permuted."""
-    if not cells:
-        yield []
-        return
-    for rest in cell_orders(cells[1:]):
-        for first in permutations(cells[0]):
-            yield [*first, *rest]
-
-
 def _places(index: str, tup: Tuple) -> tuple[int, ...]:
     return tuple(k for k, i in enumerate(tup) if i == index)
-
-
-def _key(term: Term) -> tuple:
-    return term.operands, term.output
 
 
 def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
@@ -238,7 +220,7 @@ def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
     if any(c.isdigit() for c in text):
         pattern, hint = r"[a-z][0-9]+", "An index is a class and a number, such as 'a0'."
     parts, start, commas = [], 0, left.count(",")
-    check_number(commas + 1, "a term has {} operands", "write it as several terms", MOST_OPERANDS)
+    check_limit(commas + 1, "operands", "a term has {} operands", "write it as several terms")
     for k, part in enumerate([*left.split(","), right]):
         start += k == commas + 1
         body = part.rstrip()

@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from einnet.errors import EinNetError, NotationError
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
+from einnet.terms.index_map import IndexMap
 from einnet.terms.term import Term
 
 __all__ = ["TypeSet", "Types"]
@@ -93,9 +94,13 @@ class TypeSet:
         term.classes(operands, output)
         return tuple(operands), output
 
+    def index_map(self, term: Term) -> IndexMap:
+        """The class and the parent of each index; raises as `types_of`."""
+        return term.index_map(*self.types_of(term))
+
     def classes_of(self, term: Term) -> dict[str, str]:
         """The class of each index; raises as `types_of`."""
-        return term.classes(*self.types_of(term))
+        return dict(self.index_map(term).classes)
 
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
