@@ -42,16 +42,16 @@ class TypeSet:
         if isinstance(types, TypeSet):
             return types
         if isinstance(types, str):
-            given = parse_types(types)
+            parsed = parse_types(types)
         elif not isinstance(types, Symmetry | Sequence):
-            raise EinNetError(f"expected a type such as 'ab', or several, got {types!r}")
+            raise TypeError(f"expected a type such as 'ab', or several, got {types!r}")
         else:
-            given = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
-        if not given:
+            parsed = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
+        if not parsed:
             raise EinNetError("a type set needs at least one type, such as 'ab' or ('a', 'aa')")
-        types = tuple(dict.fromkeys(t.bare for t in given))
-        _check(types)
-        return cls(types)
+        distinct = tuple(dict.fromkeys(t.bare for t in parsed))
+        _check_parents(distinct)
+        return cls(distinct)
 
     @property
     def has_several_types(self) -> bool:
@@ -138,7 +138,7 @@ class TypeSet:
 HINT = "In a type set of several types an index is written with its class and a number, such as 'a0b0,a1b0->a0a1'."
 
 
-def _check(types: tuple[Symmetry, ...]) -> None:
+def _check_parents(types: tuple[Symmetry, ...]) -> None:
     """A class has the same parent in every type that has it."""
     parents: dict[str, tuple[str | None, Symmetry]] = {}
     for t in types:
