@@ -59,7 +59,6 @@ def test_order_is_the_largest_number_of_operands():
 def test_a_wrong_order_is_refused(order, error):
     with pytest.raises(error, match="order must be"):
         pooling_terms(Symmetry("ab"), order)
-    assert "order" in str(error.value) and repr(order) in str(error.value)
 
 
 def test_the_reference_network_has_its_own_order_of_operands():

@@ -95,9 +95,8 @@ def closed_structure(term: Term, type_set: TypeSet):
     return canonical_structure(reduced(tuple(edges)))
 
 
-def test_too_many_structures_are_refused(monkeypatch):
-    monkeypatch.setattr("einnet.operations.minimal.MOST", 100)
-    with pytest.raises(EinNetError, match="order 8 of 'aa' .*100"):
+def test_too_many_hypergraphs_are_refused():
+    with raised_limits(hypergraphs=100), pytest.raises(EinNetError, match="order 8 of 'aa' .*limit of 100:"):
         indecomposable("aa", 8)
 
 

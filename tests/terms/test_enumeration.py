@@ -62,17 +62,17 @@ def test_many_terms_are_a_stream():
 
 
 def test_too_high_an_order_is_refused_at_once():
-    with pytest.raises(EinNetError, match="40,320"):
+    with pytest.raises(EinNetError, match="is 8, more than the limit of 7"):
         next(all_terms("a", 8))
-    with pytest.raises(EinNetError, match="362,880"):
+    with pytest.raises(EinNetError, match="is 9, more than the limit of 7"):
         pooling("a", 9, method="recipe")
     assert count_terms("a", 24) > count_terms("a", 8)
-    with pytest.raises(EinNetError, match="24; got 25"):
+    with pytest.raises(EinNetError, match="order is 25, more than the limit of 24"):
         count_terms("a", 25)
 
 
 @pytest.mark.parametrize(("order", "error"), [(0, EinNetError), (True, TypeError), (1.5, TypeError), ("2", TypeError)])
 def test_an_order_that_is_none_is_refused(order, error):
     for act in (lambda: count_terms("ab", order), lambda: next(all_terms("ab", order))):
-        with pytest.raises(EinNetError, match="order .*got"):
+        with pytest.raises(error, match="order .*got"):
             act()
