@@ -4,11 +4,11 @@ import pytest
 
 from einnet import Symmetry, Term
 from einnet.errors import EinNetError
-from einnet.terms.automorphism import exchanged_axes, shared_weights
+from einnet.terms.automorphism import automorphism_axes, tie_weights
 
 
 def sharing(texts: list[str], type_text: str, exchange: str | None):
-    return shared_weights([Term(t) for t in texts], Symmetry(type_text), exchange)
+    return tie_weights([Term(t) for t in texts], Symmetry(type_text), exchange)
 
 
 def test_rows_and_columns_of_a_board_share_and_boxes_are_alone():
@@ -45,7 +45,7 @@ def test_a_term_that_the_exchange_keeps_shares_among_its_own_operands():
 )
 def test_what_is_no_exchange_of_the_type(type_text, exchange, phrase):
     with pytest.raises(EinNetError, match=phrase):
-        exchanged_axes(Symmetry(type_text), exchange)
+        automorphism_axes(Symmetry(type_text), exchange)
 
 
 def test_exchanges_of_three_classes_and_terms_listed_twice():

@@ -26,7 +26,7 @@ from einnet.operations import pooling_terms
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms.automorphism import shared_weights
+from einnet.terms.automorphism import tie_weights
 from einnet.terms.term import as_terms
 
 __all__ = ["RecurrentBody", "RecurrentLayer"]
@@ -40,7 +40,7 @@ class RecurrentLayer(nn.Module):
         terms = as_terms(pooling_terms(state, s.order) if s.terms is None else s.terms)
         if not terms:
             raise EinNetError("a recurrent layer needs at least one term, such as 'ab->ac'")
-        operands, numbers = shared_weights(terms, state, s.exchange)
+        operands, numbers = tie_weights(terms, state, s.exchange)
         self.state, self.heads, self.width = state, s.heads, 3 * s.hidden // 2
         self.plan = Plan.make(terms, state, sources=operands)
         self.fan_in = nn.Linear(s.hidden + in_features, self.width + s.heads * self.plan.slots)

@@ -13,15 +13,15 @@ from einnet.errors import EinNetError
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
 
-__all__ = ["exchanged_axes", "shared_weights"]
+__all__ = ["automorphism_axes", "tie_weights"]
 
 Tuple = tuple[str, ...]
 
 
-def exchanged_axes(symmetry: Symmetry, exchange: str) -> tuple[int, ...]:
+def automorphism_axes(symmetry: Symmetry, exchange: str) -> tuple[int, ...]:
     """For each axis of the type, the axis that the exchange puts in its place.
 
-    >>> exchanged_axes(Symmetry("ixjyc; i->x, j->y"), "jyixc")
+    >>> automorphism_axes(Symmetry("ixjyc; i->x, j->y"), "jyixc")
     (2, 3, 0, 1, 4)
 
     Raises `EinNetError` where the exchange is not one of the type: other letters, a class with several
@@ -38,15 +38,15 @@ def exchanged_axes(symmetry: Symmetry, exchange: str) -> tuple[int, ...]:
     return tuple(symmetry.axes.index(c) for c in exchange)
 
 
-def shared_weights(
+def tie_weights(
     terms: Sequence[Term], symmetry: Symmetry, exchange: str | None
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
     """Which operands share their weights, as numbers for each term; and which terms do.
 
     >>> terms = [Term("ab->ac"), Term("ab->cb"), Term("ab->cd")]      # sums of rows, of columns, of all
-    >>> shared_weights(terms, Symmetry("ab"), "ba")
+    >>> tie_weights(terms, Symmetry("ab"), "ba")
     (((0,), (0,), (1,)), (0, 0, 1))
-    >>> shared_weights(terms, Symmetry("ab"), None)
+    >>> tie_weights(terms, Symmetry("ab"), None)
     (((0,), (1,), (2,)), (0, 1, 2))
 
     Raises `EinNetError` where the exchange takes a term to one that is not there, or a term is there twice.
@@ -54,7 +54,7 @@ def shared_weights(
     places = [(k, o) for k, term in enumerate(terms) for o in range(term.order)]
     slot, number = {p: p for p in places}, {k: k for k in range(len(terms))}
     if exchange is not None:
-        axes = exchanged_axes(symmetry, exchange)
+        axes = automorphism_axes(symmetry, exchange)
         if len({str(t.canonical()) for t in terms}) < len(terms):
             raise EinNetError("with an exchange each term stands once among the terms; one is there twice")
         for k, term in enumerate(terms):
