@@ -13,8 +13,8 @@ import numpy as np
 
 import einnet
 from einnet import Symmetry
-from einnet.plots.figures import pooling_picture, pyplot, save_figure, sharing_picture
-from einnet.plots.operations import operations_picture
+from einnet.plots.figures import draw_pooling, draw_sharing, pyplot, save_figure
+from einnet.plots.operations import draw_operations
 
 __all__ = ["PICTURES", "main"]
 
@@ -118,18 +118,18 @@ def _saved(figure: Any, file: Path) -> None:
 
 
 def _operations(state: str, order: int, targets: str | None = None) -> Callable[[Path], None]:
-    return lambda file: operations_picture(einnet.pooling(state, order, targets=targets), file)
+    return lambda file: draw_operations(einnet.pooling(state, order, targets=targets), file)
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {
-    "pooling.svg": lambda file: pooling_picture(Symmetry("aaH"), file),
+    "pooling.svg": lambda file: draw_pooling(Symmetry("aaH"), file),
     "operations.svg": _operations("aaH", 5),
-    "sharing.svg": lambda file: sharing_picture(einnet.series("ab ->", 2, {"a": 2, "b": 3}), file),
+    "sharing.svg": lambda file: draw_sharing(einnet.series("ab ->", 2, {"a": 2, "b": 3}), file),
     "pictures/linear-maps.svg": linear_maps,
-    "pictures/ratings-operations.svg": lambda file: pooling_picture(Symmetry("abH"), file),
-    "pictures/ratings-sharing.svg": lambda file: sharing_picture(einnet.series("ab -> ab", 1, {"a": 3, "b": 4}), file),
-    "pictures/relation-sharing.svg": lambda file: sharing_picture(einnet.series("aa -> aa", 1, {"a": 3}), file),
-    "pictures/circle-sharing.svg": lambda file: sharing_picture(einnet.series_of([[1, 2, 3, 0]], 2), file),
+    "pictures/ratings-operations.svg": lambda file: draw_pooling(Symmetry("abH"), file),
+    "pictures/ratings-sharing.svg": lambda file: draw_sharing(einnet.series("ab -> ab", 1, {"a": 3, "b": 4}), file),
+    "pictures/relation-sharing.svg": lambda file: draw_sharing(einnet.series("aa -> aa", 1, {"a": 3}), file),
+    "pictures/circle-sharing.svg": lambda file: draw_sharing(einnet.series_of([[1, 2, 3, 0]], 2), file),
     "pictures/matrix-operations.svg": _operations("ab", 5),
     "pictures/relation-operations.svg": _operations("aa", 5),
     "pictures/state-operations.svg": _operations("ab, aa, bb", 2, "ab"),

@@ -19,7 +19,7 @@ with app.setup:
 
     import einnet
     from einnet import EinNet
-    from einnet.plots.figures import sharing_picture
+    from einnet.plots.figures import draw_sharing
     from einnet.testing import assert_equivariant, equivariance_error
 
 
@@ -51,7 +51,7 @@ def _():
     assert _small.dof[1] == 4 and _small.sharing(1).size == 81
     print(maps)
     with tempfile.TemporaryDirectory() as _folder:
-        sharing_picture(_small, _path := Path(_folder) / "sharing.png")
+        draw_sharing(_small, _path := Path(_folder) / "sharing.png")
         _png = _path.read_bytes()
     mo.image(_png, alt="the shared coefficients", style={"max-width": "100%"})
     return (maps,)

@@ -16,7 +16,7 @@ with app.setup:
     from matplotlib.figure import Figure
 
     import einnet
-    from einnet.plots.figures import sharing_picture
+    from einnet.plots.figures import draw_sharing
     from einnet.taylor import rotations
 
 
@@ -83,7 +83,7 @@ def picture(series):
     """The sharing picture, to be shown in the notebook."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sharing.png"
-        sharing_picture(series, path)
+        draw_sharing(series, path)
         return mo.image(path.read_bytes(), alt="sharing picture", style={"max-width": "100%"})
 
 

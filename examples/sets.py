@@ -19,7 +19,7 @@ with app.setup:
     import einnet
     from einnet import EinNet
     from einnet.nn import EinLinear
-    from einnet.plots.figures import sharing_picture
+    from einnet.plots.figures import draw_sharing
     from einnet.testing import assert_equivariant
 
 
@@ -51,7 +51,7 @@ def _():
     assert _maps.dof[1] == 2 and _maps.sharing(1).size == 25
     print(_maps)
     with tempfile.TemporaryDirectory() as _folder:
-        sharing_picture(_maps, _path := Path(_folder) / "sharing.png")
+        draw_sharing(_maps, _path := Path(_folder) / "sharing.png")
         _png = _path.read_bytes()
     mo.image(_png, alt="the shared coefficients", style={"max-width": "100%"})
 

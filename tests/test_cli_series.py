@@ -9,7 +9,7 @@ import pytest
 
 from einnet import EinNetError, laurent, series, series_of
 from einnet.cli import main
-from einnet.plots.figures import _as_matrix, _draw_panel, sharing_picture
+from einnet.plots.figures import _as_matrix, _draw_panel, draw_sharing
 
 
 def test_json_has_the_counts_and_the_contractions(capsys):
@@ -130,13 +130,13 @@ def test_many_parameters_are_numbered_and_long_legends_cut(tmp_path):
     ids=["group", "several inputs", "features"],
 )
 def test_pictures_of_all_kinds_of_series(tmp_path, found):
-    sharing_picture(found, str(tmp_path / "x.png"))
+    draw_sharing(found, str(tmp_path / "x.png"))
     assert (tmp_path / "x.png").stat().st_size > 5000
 
 
 def test_a_picture_of_something_else_is_refused(tmp_path):
     with pytest.raises(EinNetError, match="LaurentSeries"):
-        sharing_picture(laurent(2, [0]), tmp_path / "x.png")
+        draw_sharing(laurent(2, [0]), tmp_path / "x.png")
 
 
 def test_colours_follow_the_parameters():

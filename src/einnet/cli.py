@@ -79,14 +79,14 @@ def explain(
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     from einnet.explain import explanation, operations
-    from einnet.plots.figures import check_picture_name, pooling_picture
+    from einnet.plots.figures import check_picture_name, draw_pooling
 
     if plot is not None:
         check_picture_name(plot)
     text = explanation(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
         state, kept, _ = operations(Signature(signature), order, max_exponent)
-        pooling_picture(state, plot, kept)
+        draw_pooling(state, plot, kept)
         text += f"\ndrawn to {plot}"
     print(text)
     return 0
@@ -176,14 +176,14 @@ def _type_series(signature: str, out_generator: Repeated, order: int, size: Repe
 
 
 def _plot_sharing(found: Series, plot: Path) -> None:
-    from einnet.plots.figures import sharing_picture
+    from einnet.plots.figures import draw_sharing
     from einnet.taylor import TypeSeries
     from einnet.taylor import series as type_series
 
     if isinstance(found, TypeSeries) and found.sizes is None:
         sizes = {**dict.fromkeys(found.signature.classes, 3), **({"H": found.features} if found.features > 1 else {})}
         found = type_series(found.signature, found.order, sizes, found.commutative)
-    sharing_picture(found, plot)
+    draw_sharing(found, plot)
     orders = "orders 0 to 2" if found.order > 2 else "all orders"
     print(f"{found.heading}: {orders} drawn to {plot}", file=sys.stderr)
 
@@ -238,9 +238,9 @@ def pool(
         shown = str(found) if derive is None else _derivation(found, derive)
     print(shown)
     if draw is not None:
-        from einnet.plots.operations import operations_picture
+        from einnet.plots.operations import draw_operations
 
-        operations_picture(found, draw)
+        draw_operations(found, draw)
         print(f"drawn to {draw}", file=sys.stderr)
     return 0
 

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from einnet import EinNetError, Term, pooling
 from einnet.cli import main
-from einnet.plots.operations import draw_term, operations_picture
+from einnet.plots.operations import draw_operations, draw_term
 from einnet.terms import TypeSet
 
 
@@ -86,6 +86,6 @@ def test_the_command_draws_every_operation(tmp_path, capsys, suffix):
 
 def test_a_picture_needs_a_known_suffix(tmp_path, capsys):
     with pytest.raises(EinNetError, match="'ops.txt'"):
-        operations_picture(pooling("aa", 2), "ops.txt")
+        draw_operations(pooling("aa", 2), "ops.txt")
     assert main(["pool", "aa", "--draw", str(tmp_path / "ops")]) == 2
     assert ".svg" in capsys.readouterr().err

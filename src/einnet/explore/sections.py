@@ -13,8 +13,8 @@ from einnet.operations import generates, pooling
 from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
 from einnet.plan import Plan
 from einnet.plan.path import cost_exponent
-from einnet.plots.figures import sharing_picture
-from einnet.plots.operations import operations_picture
+from einnet.plots.figures import draw_sharing
+from einnet.plots.operations import draw_operations
 from einnet.taylor import TypeSeries, series
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.table import count, shortened
@@ -54,7 +54,7 @@ def sharing(asked: Question) -> list[Block]:
         "are equal."
     )
     caption = f"{shown.heading}: entries of one colour are one free parameter"
-    return [Text(text), drawn(lambda path: sharing_picture(shown, path), caption)]
+    return [Text(text), drawn(lambda path: draw_sharing(shown, path), caption)]
 
 
 def _small_series(asked: Question) -> Iterator[TypeSeries]:
@@ -131,7 +131,7 @@ def minimal(asked: Question) -> list[Block]:
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [
         Text(f"Compositions of these {len(found)} operations are all einsums up to order {asked.order}.{none}"),
-        drawn(lambda path: operations_picture(found, path), "indices are nodes, operands edges, the output is red"),
+        drawn(lambda path: draw_operations(found, path), "indices are nodes, operands edges, the output is red"),
         Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
     ]
 
@@ -142,7 +142,7 @@ def recipe(asked: Question) -> list[Block]:
     rows = [(k, *map(count, found.stages[k])) for k in found.by_order]
     return [
         Text(f"An earlier recipe, which knows of compositions only pointwise products, keeps {len(found):,}."),
-        drawn(lambda path: operations_picture(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
+        drawn(lambda path: draw_operations(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
         Table(("order", *steps), rows),
     ]
 

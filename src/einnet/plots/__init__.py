@@ -2,21 +2,21 @@
 
 from einnet.plots.figures import (
     check_picture_name,
-    learning_curve,
-    pooling_picture,
+    draw_learning_curve,
+    draw_pooling,
+    draw_sharing,
     pyplot,
     save_figure,
-    sharing_picture,
 )
-from einnet.plots.operations import draw_term, operations_picture
+from einnet.plots.operations import draw_operations, draw_term
 
 __all__ = [
     "check_picture_name",
     "draw_term",
-    "learning_curve",
-    "operations_picture",
-    "pooling_picture",
+    "draw_learning_curve",
+    "draw_operations",
+    "draw_pooling",
     "pyplot",
     "save_figure",
-    "sharing_picture",
+    "draw_sharing",
 ]

@@ -15,7 +15,7 @@ from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
 
-__all__ = ["check_picture_name", "learning_curve", "pooling_picture", "pyplot", "save_figure", "sharing_picture"]
+__all__ = ["check_picture_name", "draw_learning_curve", "draw_pooling", "pyplot", "save_figure", "draw_sharing"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
@@ -23,7 +23,7 @@ DISTINCT = 20  # colours that are told apart without numbers
 MAX_CELLS = 250_000
 
 
-def learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
+def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
     """Draws the loss and the validation metric of a run's log.csv over the steps, the best value marked.
 
     The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
@@ -49,7 +49,7 @@ def learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool
     plt.close(figure)
 
 
-def pooling_picture(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
+def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
     """Draws what each pooling operation of a type of one or two axes makes of random tensors; usually the default ones.
 
     Each column is one operation: its operands above, its result below.
@@ -87,7 +87,7 @@ def pooling_picture(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | N
     plt.close(figure)
 
 
-def sharing_picture(series: Series, picture: Path | str) -> None:
+def draw_sharing(series: Series, picture: Path | str) -> None:
     """Draws which parameter sits at each entry of the coefficients of order 0, 1 and 2.
 
     One colour for each free parameter. A matrix has the output and the operand, or the two operands,

@@ -12,14 +12,14 @@ from einnet.operations import PoolingSet
 from einnet.plots.figures import check_picture_name, pyplot, save_figure
 from einnet.terms import Term, TypeSet
 
-__all__ = ["operations_picture"]
+__all__ = ["draw_operations"]
 
 COLUMNS = 6
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2")
 INK, OUTPUT = "#444444", "#c0392b"
 
 
-def operations_picture(found: PoolingSet, picture: Path | str, most: int | None = None) -> None:
+def draw_operations(found: PoolingSet, picture: Path | str, most: int | None = None) -> None:
     """Draws each operation of a set, or the first `most` of each order: a row of small graphs for each order.
 
     A node is an index, coloured by its class. A line is an operand, its arrow from the first to the

@@ -45,13 +45,13 @@ def fitted(
 
     `kind` is the task's class, which names the metric; `how`: see `einnet.train.fit`.
     """
-    from einnet.plots.figures import learning_curve
+    from einnet.plots.figures import draw_learning_curve
     from einnet.tasks.report import CURVE, draw, write_report
     from einnet.train.loop import fit
 
     finished = fit(make_task, run, options, resume=resume is not None, **how)
     log = run.folder / "log.csv"
-    draw(run.folder / CURVE, lambda picture: learning_curve(log, picture, kind.metric, kind.higher_is_better))
+    draw(run.folder / CURVE, lambda picture: draw_learning_curve(log, picture, kind.metric, kind.higher_is_better))
     write_report(run)  # without results, should there be none
     return finished
 
