@@ -7,7 +7,7 @@ import pytest
 from einnet import EinNet, EinNetError, Term
 from einnet.cli import main
 from einnet.errors import NotationError
-from einnet.explain import explanation, in_words
+from einnet.explain import describe_term, explain_signature
 
 SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
@@ -16,7 +16,7 @@ def test_the_whole_text():
     net = EinNet("aaH -> aH", 1, 1, **SMALL)
     total, each = (sum(p.numel() for p in m.parameters()) for m in (net, net.body.layers[0]))
     assert (
-        explanation("aaH -> aH", **SMALL).rstrip()
+        explain_signature("aaH -> aH", **SMALL).rstrip()
         == f"""\
 signature  aaH -> aH
 state      aaH
@@ -64,27 +64,27 @@ network with heads=2, hidden=4, depth=1, one feature in and out: {total} paramet
     ],
 )  # fmt: skip
 def test_what_other_signatures_show(signature, parts):
-    text = explanation(signature, **SMALL)
+    text = explain_signature(signature, **SMALL)
     for part in parts:
         assert part in text
 
 
 def test_order_leaves_operations_out():
-    assert "ab,bc->ac" in explanation("aa", **SMALL)
-    assert "ab,bc->ac" not in explanation("aa", **SMALL, order=1)
+    assert "ab,bc->ac" in explain_signature("aa", **SMALL)
+    assert "ab,bc->ac" not in explain_signature("aa", **SMALL, order=1)
 
 
 def test_what_a_bound_on_the_cost_leaves_out_is_named():
-    text = explanation("aa", **SMALL, order=5, max_exponent=3)
+    text = explain_signature("aa", **SMALL, order=5, max_exponent=3)
     left_out = (
         "left out, as they cost more than n^3\n  ab,ac,bc,bd,cd->ad  contraction of 5 operands over b, c: costs n^4\n"
     )
     assert left_out in text
     assert "\nplan of ab->ab  aa->aa  ab->ba  ab->ac  ab,ab->ab  ab,bc->ac\n" in text
-    assert "left out" not in explanation("aa", **SMALL, order=5, max_exponent=4)
-    assert "ab,ac,bc,bd,cd->ad for each b" in explanation("aa", **SMALL, order=5)
+    assert "left out" not in explain_signature("aa", **SMALL, order=5, max_exponent=4)
+    assert "ab,ac,bc,bd,cd->ad for each b" in explain_signature("aa", **SMALL, order=5)
     with pytest.raises(EinNetError, match="got 0"):
-        explanation("aa", **SMALL, max_exponent=0)
+        explain_signature("aa", **SMALL, max_exponent=0)
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_parameters_are_counted_without_making_them():
     for depth in (1, 3):
         net = EinNet("aH, aaH -> H", (1, 1), 1, **SMALL | {"depth": depth})
         number = sum(p.numel() for p in net.parameters())
-        assert f"{number:,} parameters" in explanation("aH, aaH -> H", **SMALL | {"depth": depth})
-    assert "depth=1000000000," in explanation("aH", heads=10**6, hidden=10**6, depth=10**9)
+        assert f"{number:,} parameters" in explain_signature("aH, aaH -> H", **SMALL | {"depth": depth})
+    assert "depth=1000000000," in explain_signature("aH", heads=10**6, hidden=10**6, depth=10**9)
     with pytest.raises(EinNetError, match="depth"):
-        explanation("aH", **SMALL | {"depth": 0})
+        explain_signature("aH", **SMALL | {"depth": 0})
 
 
 def test_a_wrong_notation_is_marked():
     with pytest.raises(NotationError, match="\n  aXH\n   \\^\n"):
-        explanation("aXH", **SMALL)
+        explain_signature("aXH", **SMALL)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_a_wrong_notation_is_marked():
     ],
 )  # fmt: skip
 def test_terms_in_words(term, words):
-    assert in_words(Term(term)) == words
+    assert describe_term(Term(term)) == words

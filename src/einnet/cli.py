@@ -78,12 +78,12 @@ def explain(
     plot
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
-    from einnet.explain import explanation, operations
+    from einnet.explain import explain_signature, operations
     from einnet.plots.figures import check_picture_name, draw_pooling
 
     if plot is not None:
         check_picture_name(plot)
-    text = explanation(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
+    text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
         state, kept, _ = operations(Signature(signature), order, max_exponent)
         draw_pooling(state, plot, kept)

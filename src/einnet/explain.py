@@ -7,12 +7,12 @@ from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
 
-__all__ = ["explanation", "group_in_words", "in_words", "operations"]
+__all__ = ["explain_signature", "describe_group", "describe_term", "operations"]
 
 WIDEST = 10**8  # heads, or features of the state, of which torch can still tell the sizes of the weights
 
 
-def explanation(
+def explain_signature(
     signature: str, *, heads: int, hidden: int, depth: int, order: int | None = None, max_exponent: int | None = None
 ) -> str:
     """The text of `einnet explain`."""
@@ -27,11 +27,11 @@ def explanation(
     with torch.device("meta"):  # the weights are counted, not made
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *group_in_words(net.signature), ""]
+    parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
-    parts += ["pooling operations of a layer", *_table([(str(t), in_words(t)) for t in layer.pool.plan.terms]), ""]
-    if left_out := [(str(t), f"{in_words(t)}: costs n^{cost_exponent(t)}") for t in costly]:
+    parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]
+    if left_out := [(str(t), f"{describe_term(t)}: costs n^{cost_exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
     parts += [str(layer.pool.plan), "", _parameters(net, layer, depth)]
     return "\n".join(parts)
@@ -45,14 +45,14 @@ def operations(
     return state, *split_by_cost(pooling_terms(state, order), max_exponent)
 
 
-def in_words(term: Term) -> str:
+def describe_term(term: Term) -> str:
     """A term as a phrase.
 
-    >>> in_words(Term("ab->ac"))
+    >>> describe_term(Term("ab->ac"))
     'sum over b, broadcast along c'
-    >>> in_words(Term("ab,bc->ac"))
+    >>> describe_term(Term("ab,bc->ac"))
     'contraction of 2 operands over b'
-    >>> in_words(Term("ab,ab->ab"))
+    >>> describe_term(Term("ab,ab->ab"))
     'product of 2 operands'
     """
     phrases = []
@@ -73,7 +73,7 @@ def in_words(term: Term) -> str:
     return ", ".join(phrases) or ("as it is" if term.operands[0] == term.output else "transposed")
 
 
-def group_in_words(signature: Signature) -> list[str]:
+def describe_group(signature: Signature) -> list[str]:
     """A line for each factor of the group."""
     whole = Symmetry.of(signature.classes, signature.dependencies)
     lines = []
@@ -85,7 +85,7 @@ def group_in_words(signature: Signature) -> list[str]:
 
 def _linear(source: Symmetry, target: Symmetry) -> list[str]:
     terms = linear_terms(source, target)
-    shown = [(str(t), in_words(t)) for t in terms[:20]]
+    shown = [(str(t), describe_term(t)) for t in terms[:20]]
     more = [f"  ... and {len(terms) - 20} more"] if len(terms) > 20 else []
     head = f"linear equivariant maps {source.bare} -> {target.bare}: {len(terms)}, a basis of all"
     return [head.replace("  ", " "), *_table(shown), *more]

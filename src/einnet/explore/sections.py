@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from einnet.errors import EinNetError
-from einnet.explain import group_in_words, in_words
+from einnet.explain import describe_group, describe_term
 from einnet.explore.code import ten_lines
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
@@ -34,7 +34,7 @@ def symmetry(asked: Question) -> list[Block]:
     signature, state = asked.signature, asked.state
     rows: list[tuple[str, str]] = [
         ("signature", f"{signature}"),
-        ("group", " × ".join(line.strip() for line in group_in_words(signature))),
+        ("group", " × ".join(line.strip() for line in describe_group(signature))),
         ("state: the type of the tensors inside a network", f"{state}"),
     ]
     for source in signature.inputs:
@@ -126,7 +126,7 @@ def _power(exponent: int) -> str:
 
 def minimal(asked: Question) -> list[Block]:
     found = asked.operations
-    rows = [(t.order, str(t), in_words(t), _power(cost_exponent(t))) for t in found]
+    rows = [(t.order, str(t), describe_term(t), _power(cost_exponent(t))) for t in found]
     orders = [str(k) for k, terms in found.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [
