@@ -10,7 +10,7 @@ import opt_einsum
 
 from einnet.plan.kernel import Backend
 
-__all__ = ["NUMPY", "NumpyBackend", "TensorBackend", "backend_of"]
+__all__ = ["NUMPY", "NumpyBackend", "TensorBackend", "backend_of", "module_of"]
 
 Tuple = tuple[str, ...]
 
@@ -97,6 +97,9 @@ NUMPY = NumpyBackend()
 
 def backend_of(x: Any) -> Backend:
     """The back end of an array of numpy, or of a tensor of torch."""
-    if isinstance(x, np.ndarray):
-        return NUMPY
-    return TensorBackend(sys.modules[type(x).__module__.partition(".")[0]])
+    return NUMPY if isinstance(x, np.ndarray) else TensorBackend(module_of(x))
+
+
+def module_of(x: Any) -> ModuleType:
+    """numpy, or torch for a tensor."""
+    return sys.modules[type(x).__module__.partition(".")[0]]

@@ -74,7 +74,8 @@ def evaluate_term(term: Term, operands: Sequence[Any], sizes: Mapping[str, int],
     plan = Plan.without_types([term])
     if backend is NUMPY:
         dtype = np.result_type(*operands)
-        operands = [x.astype(np.int64 if dtype.kind == "b" else dtype) for x in operands]
+        operands = [x.astype(np.int64 if dtype.kind == "b" else dtype, copy=False) for x in operands]
     (compact,), (result,) = run_plan(plan, operands, backend), plan.results
     output = expand(compact, result.axis_map, [sizes[i] for i in term.output], backend)
-    return np.ascontiguousarray(output) if backend is NUMPY and term.broadcast else output
+    is_view = term.order == 1 or term.broadcast
+    return np.array(output) if backend is NUMPY and is_view else output

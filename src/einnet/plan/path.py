@@ -10,6 +10,7 @@ from numbers import Integral
 import opt_einsum
 
 from einnet.errors import EinNetError, check_number
+from einnet.limits import limits
 from einnet.terms.term import Term
 
 __all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operands", "loop_of", "pairs"]
@@ -17,7 +18,6 @@ __all__ = ["REPRESENTATIVE_SIZE", "Pair", "affordable", "exponent", "live_operan
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32
 MOST_OPERANDS = 9  # of which the best path is looked for at length
-MOST_STEPS = 20_000  # of paths that are compared to find a loop
 
 
 @lru_cache(maxsize=1024)
@@ -121,7 +121,7 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
         found = []
         compared += comb(len(indices), number) * len(operands)
         what = f"a term of {len(operands)} operands and {len(indices)} indices has paths of {{}} steps"
-        check_number(compared, what, "give a term of fewer operands", MOST_STEPS)
+        check_number(compared, what, "give a term of fewer operands", limits().path_steps)
         for loop in combinations(indices, number):
             steps = pairs(operands, output, loop)
             if all(len(step.kept) <= rank for step in steps[:-1]):
