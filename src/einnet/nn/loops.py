@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from einnet.plan.backends import TensorBackend
-from einnet.plan.kernel import Backend, Kernel, align
+from einnet.plan.backends import Backend, TensorBackend
+from einnet.plan.kernel import Kernel, align
 from einnet.plan.path import pairs
 
 __all__ = ["DECOMPOSITIONS", "TENSORS", "LoopedEinsum", "contract_in_loop", "narrow"]

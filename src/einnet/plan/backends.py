@@ -1,4 +1,8 @@
-"""Back ends of the executor: numpy, exact for whole numbers, and torch, which is not imported here."""
+"""Back ends of the executor: the array primitives of numpy, and of torch without importing it.
+
+Arrays have any number of batch axes in front, which broadcast against each other. All axis numbers are
+negative, counted from the end, so that they do not depend on the batch axes.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -8,53 +12,58 @@ from typing import Any
 import numpy as np
 import opt_einsum
 
-from einnet.plan.kernel import Backend
-
-__all__ = ["NUMPY", "NumpyBackend", "TensorBackend", "backend_of", "module_of"]
+__all__ = ["NUMPY", "Backend", "TensorBackend", "backend_of", "module_of"]
 
 Tuple = tuple[str, ...]
 
 
-class NumpyBackend:
+class Backend:
     """Arrays of numpy. Whole numbers stay exact: 64 bits wide, or Python's own in an array of objects."""
 
-    def permute(self, x: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    def permute(self, x: Any, order: Sequence[int]) -> Any:
+        """The last axes of `x` in this order."""
         return x.transpose(*range(x.ndim - len(order)), *order)
 
-    def unsqueeze(self, x: np.ndarray, axis: int) -> np.ndarray:
+    def unsqueeze(self, x: Any, axis: int) -> Any:
+        """A new axis of size one, at this place of the result."""
         return np.expand_dims(x, axis)
 
-    def diagonal(self, x: np.ndarray, first: int, second: int) -> np.ndarray:
+    def diagonal(self, x: Any, first: int, second: int) -> Any:
+        """The diagonal of two axes, as the last axis."""
         return x.diagonal(0, first, second)
 
-    def sum(self, x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        return x.sum(axes, x.dtype, keepdims=True).squeeze(axes)  # an array, also where no axis is left
+    def sum(self, x: Any, axes: tuple[int, ...]) -> Any:
+        return x.sum(axes, x.dtype, keepdims=True).squeeze(axes)  # an array, even if no axis is left
 
-    def multiply(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def multiply(self, x: Any, y: Any) -> Any:
         return np.asarray(x * y, np.result_type(x, y))
 
-    def matmul(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def matmul(self, x: Any, y: Any) -> Any:
+        """The product of matrices, which are the last two axes."""
         return x @ y
 
-    def einsum(self, equation: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def einsum(self, equation: str, x: Any, y: Any) -> Any:
+        """An einsum of two arrays; dots in the equation are their batch axes."""
         return np.asarray(opt_einsum.contract(equation, x, y), np.result_type(x, y))
 
     def contract_in_loop(self, operands: Sequence[Any], tuples: Sequence[Tuple], output: Tuple, loop: Tuple) -> Any:
-        """All at once: the loop saves memory, which this back end has."""
+        """An einsum of any number of arrays, which may take the indices of `loop` one at a time; here all at once."""
         equation = ",".join("..." + "".join(t) for t in tuples) + "->..." + "".join(output)
         return opt_einsum.contract(equation, *operands)
 
-    def broadcast(self, x: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    def broadcast(self, x: Any, shape: Sequence[int]) -> Any:
+        """The last axes of `x`, of these sizes or of size one, broadcast to the shape; a view."""
         return np.broadcast_to(x, (*x.shape[: x.ndim - len(shape)], *shape))
 
-    def embed(self, x: np.ndarray, first: int, second: int) -> np.ndarray:
+    def embed(self, x: Any, first: int, second: int) -> Any:
+        """`x` on the diagonal of axes `first` and `second` of the result, zeros elsewhere; `second` is new."""
         x = np.moveaxis(x, first + 1, -1)
         y = np.zeros((*x.shape, x.shape[-1]), x.dtype)
         np.einsum("...ii->...i", y)[...] = x  # written to a view
         return np.moveaxis(y, (-2, -1), (first, second))
 
 
-class TensorBackend:
+class TensorBackend(Backend):
     """Tensors of torch, through their methods; `torch` is the module."""
 
     def __init__(self, torch: ModuleType):
@@ -65,9 +74,6 @@ class TensorBackend:
 
     def unsqueeze(self, x: Any, axis: int) -> Any:
         return x.unsqueeze(axis)
-
-    def diagonal(self, x: Any, first: int, second: int) -> Any:
-        return x.diagonal(0, first, second)
 
     def sum(self, x: Any, axes: tuple[int, ...]) -> Any:
         return x.sum(axes)
@@ -83,8 +89,6 @@ class TensorBackend:
     def einsum(self, equation: str, x: Any, y: Any) -> Any:
         return self.torch.einsum(equation, x, y)
 
-    contract_in_loop = NumpyBackend.contract_in_loop
-
     def broadcast(self, x: Any, shape: Sequence[int]) -> Any:
         return x.expand(*x.shape[: x.dim() - len(shape)], *shape)
 
@@ -92,7 +96,7 @@ class TensorBackend:
         return (x if first == -2 else x.movedim(first + 1, -1)).diag_embed(0, first, second)
 
 
-NUMPY = NumpyBackend()
+NUMPY = Backend()
 
 
 def backend_of(x: Any) -> Backend:

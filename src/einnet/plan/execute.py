@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import ShapeError
-from einnet.plan.backends import NUMPY
+from einnet.plan.backends import NUMPY, Backend
 from einnet.plan.build import Step
-from einnet.plan.kernel import Backend, align
+from einnet.plan.kernel import align
 from einnet.plan.plan import Plan
 from einnet.terms.term import Term
 

@@ -1,50 +1,14 @@
-"""`Kernel`: an einsum of one or two values as array primitives, compiled when a plan is made.
-
-Arrays have any number of batch axes in front. All axis numbers are negative, counted from the end,
-so that they do not depend on the batch axes.
-"""
+"""`Kernel`: an einsum of one or two values as array primitives, compiled when a plan is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Backend", "Kernel", "Layout", "align"]
+from einnet.plan.backends import Backend
+
+__all__ = ["Kernel", "Layout", "align"]
 
 Tuple = tuple[str, ...]
-
-
-class Backend(Protocol):
-    """The array primitives of an executor. Batch axes of two arrays broadcast against each other."""
-
-    def permute(self, x: Any, order: Sequence[int]) -> Any:
-        """The last axes of `x` in this order."""
-
-    def unsqueeze(self, x: Any, axis: int) -> Any:
-        """A new axis of size one, at this place of the result."""
-
-    def diagonal(self, x: Any, first: int, second: int) -> Any:
-        """The diagonal of two axes, as the last axis."""
-
-    def sum(self, x: Any, axes: tuple[int, ...]) -> Any:
-        """The sum over axes."""
-
-    def multiply(self, x: Any, y: Any) -> Any:
-        """The pointwise product of two arrays that broadcast against each other."""
-
-    def matmul(self, x: Any, y: Any) -> Any:
-        """The product of matrices, which are the last two axes."""
-
-    def einsum(self, equation: str, x: Any, y: Any) -> Any:
-        """An einsum of two arrays, whose batch axes are dots in the equation."""
-
-    def contract_in_loop(self, operands: Sequence[Any], tuples: Sequence[Tuple], output: Tuple, loop: Tuple) -> Any:
-        """An einsum of any number of arrays that may take the indices of the loop one at a time."""
-
-    def broadcast(self, x: Any, shape: Sequence[int]) -> Any:
-        """The last axes of `x`, of these sizes or of size one, broadcast to the shape; a view."""
-
-    def embed(self, x: Any, first: int, second: int) -> Any:
-        """`x` on the diagonal of axes `first` and `second` of the result, zeros elsewhere; `second` is new."""
 
 
 @dataclass(frozen=True)

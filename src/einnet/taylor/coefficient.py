@@ -17,9 +17,8 @@ import numpy as np
 from einnet.errors import EinNetError
 from einnet.limits import limits
 from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
-from einnet.plan.backends import backend_of
+from einnet.plan.backends import Backend, backend_of
 from einnet.plan.execute import expand, run_plan
-from einnet.plan.kernel import Backend
 from einnet.plan.plan import Plan
 from einnet.symmetry import Symmetry
 from einnet.taylor.arrays import LETTERS, apply_coefficient, check_entries, constant_like, gather, scatter_add
