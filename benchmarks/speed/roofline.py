@@ -23,7 +23,7 @@ def layer_flops(layer: EinLayer, n: int) -> int:
     """Multiplications and additions of one forward pass: the plan's, and those of the linear maps."""
     plan, f, h = layer.pool.plan, layer.features, layer.heads
     pooled = h * plan.flops.at({"a": n})
-    fan_out = sum(2 * h * n ** len(r.core) * 2 * f for r in plan.results)  # applied to the cores
+    fan_out = sum(2 * h * n ** len(r.compact) * 2 * f for r in plan.results)  # applied to the compact results
     return pooled + 2 * n**2 * (f * h * plan.slots + 2 * f * f) + fan_out
 
 

@@ -7,7 +7,7 @@ from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
 
-__all__ = ["explain_signature", "describe_group", "describe_term", "operations"]
+__all__ = ["describe_group", "describe_term", "explain_signature", "operations"]
 
 WIDEST = 10**8  # heads, or features of the state, of which torch can still tell the sizes of the weights
 

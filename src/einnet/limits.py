@@ -33,9 +33,24 @@ class Limits:
     tie_breaks: int = 10_000  # of a canonical labelling, times the number of indices
 
     # plans
-    path_steps: int = 20_000  # of paths that are compared to find a loop
+    path_steps: int = 20_000  # of contraction paths that are compared to choose the indices of a loop
 
     # series
+    series_order: int = 300
+    coefficient_entries: int = 2**27  # of a coefficient that is written out: 1 GiB in double precision
+    partitions: int = 200_000  # equality patterns of a coefficient, enumerated
+    labels: int = 2**24  # partitions times features
+    index_positions: int = 300  # axes of a coefficient whose parameters are counted
+    index_positions_commutative: int = 45
+    commuting_operands: int = 16  # reordered by cycle type
+    operand_choices: int = 2_000  # of each a coefficient is made
+    basis_change_entries: int = 2**24
+    orbit_entries: int = 2**25  # of a coefficient whose orbits are found entry by entry
+    monomial_exponents: int = 2**24  # monomials times variables
+    linear_map_entries: int = 2**17
+    linear_basis_entries: int = 2**26  # of a basis of linear maps, and of a decomposition: half a GiB
+    representation_dimension: int = 2**17
+    matrix_group_dimension: int = 50  # of the space that the rotations, reflections or boosts act on
 
     # operations
     hypergraphs: int = 500_000  # of one order, times the kinds of edges; the slowest take a minute or two

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, EinPool, Plan, Symmetry, Term, linear_terms
-from einnet.nn.execute import expand, run_plan
+from einnet.nn.backend import expand, run_plan
 from einnet.plan import Cost
 from einnet.plan.plan import Result
 from oracles.naive import naive_pool, naive_term
@@ -43,9 +43,9 @@ def test_terms_that_read_the_same_slots_compute_the_same(data):
     shape = [SIZES[c] for c in symmetry.axes]
     slots = [numbers(1, *shape, seed=k) for k in (0, 1)]
     plan = Plan.make(terms, symmetry, sources=sources)
-    cores = run_plan(plan, [torch.from_numpy(x) for x in slots[: plan.slots]])
-    for term, source, core, result in zip(terms, sources, cores, plan.results, strict=True):
-        got = expand(core, result.frame, shape).numpy()
+    compacts = run_plan(plan, [torch.from_numpy(x) for x in slots[: plan.slots]])
+    for term, source, compact, result in zip(terms, sources, compacts, plan.results, strict=True):
+        got = expand(compact, result.axis_map, shape).numpy()
         expected = naive_term(term, [slots[k] for k in source], shape)
         assert np.allclose(got, expected, rtol=1e-10, atol=1e-10)
 
@@ -57,16 +57,16 @@ def test_a_plan_between_two_types_computes_its_terms(data):
     x = numbers(2, *(SIZES[c] for c in source.axes))
     shape = [SIZES[c] for c in target.axes]
     plan = Plan.make(terms, source, target, sources=[(0,)] * len(terms))
-    for term, core, result in zip(terms, run_plan(plan, [torch.from_numpy(x)]), plan.results, strict=True):
-        assert np.allclose(expand(core, result.frame, shape).numpy(), naive_term(term, [x], shape), atol=1e-10)
+    for term, compact, result in zip(terms, run_plan(plan, [torch.from_numpy(x)]), plan.results, strict=True):
+        assert np.allclose(expand(compact, result.axis_map, shape).numpy(), naive_term(term, [x], shape), atol=1e-10)
 
 
 def test_the_numbers_do_not_depend_on_the_sizes_that_the_path_was_found_for():
     plan = Plan.make(["ab,cb,cd->ad"], Symmetry("ab"))
     for a, b in [(1, 9), (9, 1), (40, 2), (0, 3)]:
         slots = [numbers(1, a, b, seed=k) for k in range(3)]
-        (core,) = run_plan(plan, [torch.from_numpy(x) for x in slots])
-        got = expand(core, plan.results[0].frame, [a, b]).numpy()
+        (compact,) = run_plan(plan, [torch.from_numpy(x) for x in slots])
+        got = expand(compact, plan.results[0].axis_map, [a, b]).numpy()
         assert np.allclose(got, naive_term(plan.terms[0], slots, [a, b]))
 
 
@@ -124,10 +124,10 @@ def test_the_cost_is_in_the_letters_of_the_type():
     assert plan.flops.at({"x": 2, "y": 3}) in (48, 72)
 
 
-def test_frames_say_which_axis_of_the_core_stands_where():
-    assert Result(0, ("a", "b"), ("b", "a")).frame == (1, 0)
-    assert Result(0, (), ("a", "b", "a")).frame == (-1, -2, -1)
-    assert Result(0, ("b",), ("b", "b", "c")).frame == (0, 0, -1)
+def test_an_axis_map_says_which_axis_of_the_compact_result_stands_where():
+    assert Result(0, ("a", "b"), ("b", "a")).axis_map == (1, 0)
+    assert Result(0, (), ("a", "b", "a")).axis_map == (-1, -2, -1)
+    assert Result(0, ("b",), ("b", "b", "c")).axis_map == (0, 0, -1)
 
 
 @pytest.mark.parametrize("sources", [[(0,)], [(0, 1), (0,)], []], ids=["too short", "too many", "none"])

@@ -11,13 +11,13 @@ from scipy.stats import ttest_1samp
 from einnet.cli import main
 from einnet.errors import CheckpointError, DataError, EinNetError
 from einnet.nn import EinNet
-from einnet.nn.execute import to_front
+from einnet.nn.backend import to_channels_first
 from einnet.nn.fanout import linear
 from einnet.operations import pooling_terms
-from einnet.plan import Plan
+from einnet.plan import Plan, run_plan
 from einnet.tasks.graphs.bench import measured, summary
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
-from einnet.tasks.graphs.modular import PRIME, ModularNet, _run
+from einnet.tasks.graphs.modular import MODULAR, PRIME, ModularNet
 from einnet.tasks.graphs.report import BREC, PUBLISHED, results
 from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
@@ -52,22 +52,22 @@ def test_what_operations_tell_apart(graphs, order, apart):
 def test_exact_arithmetic_is_that_of_whole_numbers(order):
     plan = Plan.make(pooling_terms(TypeSet.of("aa").types[0], order), TypeSet.of("aa"))
     slots = np.random.default_rng(0).integers(PRIME - 9, PRIME, (plan.slots, 3, 3))
-    found = _run(plan, [torch.from_numpy(x[None].astype(np.float64)) for x in slots])
-    for core, term, result, places in zip(found, plan.terms, plan.results, plan.sources, strict=True):
+    results = run_plan(plan, [torch.from_numpy(x[None].astype(np.float64)) for x in slots], MODULAR)
+    for compact, term, result, places in zip(results, plan.terms, plan.results, plan.sources, strict=True):
         equation = ",".join(map("".join, term.operands)) + "->" + "".join(result_names(term, result))
-        whole = np.einsum(equation, *(slots[k].astype(object) for k in places), optimize=False)
-        assert np.array_equal(core[0].numpy(), (whole % PRIME).astype(np.float64)), term
+        exact = np.einsum(equation, *(slots[k].astype(object) for k in places), optimize=False)
+        assert np.array_equal(compact[0].numpy(), (exact % PRIME).astype(np.float64)), term
 
 
 def result_names(term, result) -> list[str]:
-    """The term's letters for the axes of its core."""
-    return [term.output[result.output.index(i)] for i in result.core]
+    """The term's letters for the axes of its compact result."""
+    return [term.output[result.output.index(i)] for i in result.compact]
 
 
 def test_the_largest_sums_are_exact():
     plan = Plan.make(["ab,bc->ac"], TypeSet.of("aa"))
     x = torch.full((1, MOST_NODES, MOST_NODES), PRIME - 1.0).double()
-    (found,) = _run(plan, [x, x])
+    (found,) = run_plan(plan, [x, x], MODULAR)
     assert (found == MOST_NODES * (PRIME - 1) ** 2 % PRIME).all()
 
 
@@ -81,7 +81,7 @@ def test_calibrated_maps_have_mean_zero_and_the_deviation():
     x = torch.from_numpy(REGULAR.one)[None, ..., None]
     calibrate(net, x)
     layer = net.body.layers[0]
-    parts = linear(layer.norm(to_front(net.start(x), 2)), layer.fan_in.weight, layer.fan_in.bias, 2)
+    parts = linear(layer.norm(to_channels_first(net.start(x), 2)), layer.fan_in.weight, layer.fan_in.bias, 2)
     assert parts.mean((0, 2, 3)).abs().max() < 1e-9
     assert torch.allclose(parts.std((0, 2, 3), correction=0), torch.ones(len(layer.fan_in.weight)).double())
 

@@ -149,7 +149,7 @@ def test_too_many_monomials_are_refused_before_memory_is_spent(act):
 
 WRONG = {
     "n": (lambda: laurent(0, [0]), "number of variables", "got 0"),
-    "n of another kind": (lambda: laurent(2.0, [0]), "got 2.0"),
+    "n of another kind": (lambda: laurent(True, [0]), "got True"),
     "no powers": (lambda: laurent(2, []), "powers", "[]"),
     "powers not whole": (lambda: laurent(2, [0.5, -0.5]), "powers"),
     "one power": (lambda: laurent(2, 3), "powers", "got 3"),
@@ -163,10 +163,13 @@ WRONG = {
 }  # fmt: skip
 
 
+CLASSES = dict.fromkeys(["x", "scalar x", "params"], ShapeError) | {"n of another kind": TypeError}
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_argument_is_refused(name):
     call, *phrases = WRONG[name]
-    assert_refused(call, ShapeError if name in ("x", "scalar x", "params") else EinNetError, *phrases)
+    assert_refused(call, CLASSES.get(name, EinNetError), *phrases)
 
 
 def test_an_x_of_whole_numbers_keeps_the_parameters():
@@ -196,7 +199,6 @@ def test_what_is_kept_cannot_be_changed():
     [
         (lambda: laurent(3, range(-(10**9), 10**9)), "2,000,000,000"),
         (lambda: laurent(2, [10**30, -(10**30)]), "powers"),
-        (lambda: laurent(True, [0]), "whole number"),
     ],
 )
 def test_extreme_arguments_are_refused(ask, phrase):

@@ -61,7 +61,7 @@ def test_very_many_choices_of_operands_are_refused_at_once():
 
 
 def test_sizes_that_are_no_dict_are_refused():
-    with pytest.raises(EinNetError, match=r"got \[3\]"):
+    with pytest.raises(TypeError, match=r"got \[3\]"):
         series("a ->", 1, [3])
 
 
@@ -108,5 +108,5 @@ def test_sizes_that_contradict_those_of_the_series_are_refused():
 
 
 def test_commutative_is_true_or_false():
-    with pytest.raises(EinNetError, match="commutative"):
+    with pytest.raises(TypeError, match="commutative"):
         series("a ->", 2, None, "no")

@@ -17,7 +17,7 @@ from einnet.plots.figures import draw_sharing
 from einnet.plots.operations import draw_operations
 from einnet.taylor import TypeSeries, series
 from einnet.taylor.coefficient import Coefficient
-from einnet.taylor.table import count, shortened
+from einnet.taylor.table import format_number, list_first
 from einnet.terms import linear_terms
 
 __all__ = ["LEAD", "SECTIONS", "answered", "asked_for"]
@@ -40,7 +40,7 @@ def symmetry(asked: Question) -> list[Block]:
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
-        rows.append((name, f"{count(len(maps))}: {shortened(maps, len(maps))}"))
+        rows.append((name, f"{format_number(len(maps))}: {list_first(maps, len(maps))}"))
     return [Table(("", ""), rows)]
 
 
@@ -75,7 +75,7 @@ def counts(asked: Question) -> list[Block]:
     output = len(asked.signature.output.axes)
     rows = []
     for k, free in enumerate(found.dof):
-        rows.append((k, count(free), _formula(asked, found.coefficients(k)), _entries(found, k, output)))
+        rows.append((k, format_number(free), _formula(asked, found.coefficients(k)), _entries(found, k, output)))
     return [
         Text(
             "All axes have the length n, features count as one. [n ≥ 2] is 1 where n is 2 or more, else 0: with few "
@@ -102,7 +102,7 @@ def _formula(asked: Question, coefficients: Sequence[Coefficient]) -> str:
     parts = []
     for n, (before, now) in enumerate(pairwise(counted), start=1):
         if now > before:
-            times = "" if now - before == 1 and n > 1 else count(now - before)
+            times = "" if now - before == 1 and n > 1 else format_number(now - before)
             parts.append(times + (f"[n ≥ {n}]" if n > 1 else ""))
     return " + ".join(parts) or "0"
 
@@ -139,7 +139,7 @@ def minimal(asked: Question) -> list[Block]:
 def recipe(asked: Question) -> list[Block]:
     found = pooling(asked.state, asked.order, "recipe")
     steps = ("all terms", "that fit the dependencies", "but products", "up to swaps", "but broadcasts")
-    rows = [(k, *map(count, found.stages[k])) for k in found.by_order]
+    rows = [(k, *map(format_number, found.stages[k])) for k in found.by_order]
     return [
         Text(f"An earlier recipe, which knows of compositions only pointwise products, keeps {len(found):,}."),
         drawn(lambda path: draw_operations(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
@@ -164,7 +164,7 @@ def plan(asked: Question) -> list[Block]:
         Table(header, rows, code=frozenset({1})),
         Text(
             f"FLOPs {found.flops}, largest intermediate {found.largest}. With axes of length {EXAMPLE}: "
-            f"{count(found.flops.at(sizes))} FLOPs."
+            f"{format_number(found.flops.at(sizes))} FLOPs."
         ),
     ]
 

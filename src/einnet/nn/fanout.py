@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from einnet.nn.execute import expand
-from einnet.nn.steps import align
+from einnet.nn.backend import align, expand
 from einnet.plan import Plan
 
 Frame = tuple[int, ...]  # see `Result`
@@ -66,7 +65,7 @@ class CoreMap:
 
     def __init__(self, plan: Plan, expand_first: bool = False):
         self.rank = len(plan.results[0].output)
-        self.frames = [r.frame for r in plan.results]
+        self.frames = [r.axis_map for r in plan.results]
         self.whole = tuple(range(self.rank))
         self.groups: dict[Frame, list[int]] = {}
         for k, frame in enumerate(self.frames):

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import EinNetError
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.binding import check_features
-from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import FanOut, RMSNorm, linear, unit
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
@@ -84,7 +84,7 @@ class EinLayer(nn.Module):
         check_features(x, self.symmetry.axes, self.features)
         sizes = self.symmetry.sizes_of(x.shape)
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
-        front = to_front(x, self.rank)
+        front = to_channels_first(x, self.rank)
         normed = front if isinstance(self.norm, nn.Identity) else unit(front, self.rank)
         axes = [sizes[c] for c in self.symmetry.axes]
         if len(self.head_slices) == 1:
@@ -98,7 +98,7 @@ class EinLayer(nn.Module):
         update = nn.functional.gelu(update)
         update = self.dropout(linear(update, self.out.weight, self.out.bias, self.rank))
         front = front + update
-        return from_front(front if masks is None else masks.apply(front), self.rank)
+        return to_channels_last(front if masks is None else masks.apply(front), self.rank)
 
     def _cores(self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], heads: slice) -> list[Tensor]:
         """What these heads pool."""

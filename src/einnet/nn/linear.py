@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input
-from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import FanOut, Frame, Parts, add, added, nested
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import check_scale, pool_cores
@@ -72,7 +72,7 @@ class EinLinear(nn.Module):
         axes = [sizes[c] for c in output.axes]
         parts: dict[Frame, Tensor] = {}
         for x, source, plan, fan_out in zip(inputs, self.signature.inputs, self.plans, self.maps, strict=True):
-            front = to_front(x, len(source.axes))
+            front = to_channels_first(x, len(source.axes))
             its = masks.restricted_to(source) if masks is not None else None
             if its is not None:
                 front = its.apply(front)
@@ -84,7 +84,7 @@ class EinLinear(nn.Module):
         total = added(parts, self.nested, axes)
         if masks is not None:
             total = masks.restricted_to(output).apply(total)
-        return from_front(total, len(output.axes))
+        return to_channels_last(total, len(output.axes))
 
     def extra_repr(self) -> str:
         return f"{self.signature}, {self.in_features} -> {self.out_features}"

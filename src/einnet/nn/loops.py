@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from einnet.nn.steps import align, contract, reduce
+from einnet.plan.backends import Backend, TensorBackend
+from einnet.plan.kernel import Kernel, align
 from einnet.plan.path import contraction_steps
 
-__all__ = ["DECOMPOSITIONS", "LoopedEinsum", "contract_in_loop", "narrow"]
+__all__ = ["DECOMPOSITIONS", "TENSORS", "LoopedEinsum", "contract_in_loop", "narrow"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
+TENSORS = TensorBackend(torch)
 CHUNK = 2**18  # entries of an intermediate, batch and features included, that a chunk may have
 
 
@@ -37,12 +39,12 @@ def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype).expand(*batch, *x.shape[x.dim() - len(t) :]) for x, t in zip(operands, tuples, strict=True)]
     equation = ",".join(map("".join, tuples)) + "->" + "".join(output)
-    if not torch.compiler.is_compiling() and _is_transformed():
+    if not torch.compiler.is_compiling() and _is_in_transform():
         return LoopedEinsum.of(equation, "".join(loop)).result(same, {})
     return torch.ops.einnet.looped(same, equation, "".join(loop))
 
 
-def _is_transformed() -> bool:
+def _is_in_transform() -> bool:
     """Whether torch.func (vmap, grad, jvp, ...) or forward-mode derivatives are at work.
 
     They see through plain operations only, so everything is then one chunk.
@@ -54,7 +56,7 @@ def _is_transformed() -> bool:
 def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     einsum = LoopedEinsum.of(equation, loop)
     total = _empty(operands, einsum)
-    total = torch.zeros_like(total, dtype=_wide(total.dtype))
+    total = torch.zeros_like(total, dtype=_upcast(total.dtype))
     with torch.autocast(total.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
@@ -69,7 +71,7 @@ def _(operands: list[Tensor], equation: str, loop: str) -> Tensor:
 @torch.library.custom_op("einnet::looped_backward", mutates_args=())
 def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
     einsum = LoopedEinsum.of(equation, loop)
-    totals = [torch.zeros_like(x, dtype=_wide(x.dtype), memory_format=torch.contiguous_format) for x in operands]
+    totals = [torch.zeros_like(x, dtype=_upcast(x.dtype), memory_format=torch.contiguous_format) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             parts = einsum.gradients(gradient, operands, slices)
@@ -112,15 +114,15 @@ def _second_backward(ctx, seconds: list[Tensor]):
     values = [gradient, *operands]
 
     def derivative(target: int, replaced: int) -> Tensor:
-        given = [seconds[replaced - 1] if k == replaced else x for k, x in enumerate(values)]
+        factors = [seconds[replaced - 1] if k == replaced else x for k, x in enumerate(values)]
         if target:  # complex operands enter conjugated, and so their own derivative does
-            given = [gradient, *(x.conj() for x in given[1:])]
+            factors = [gradient, *(x.conj() for x in factors[1:])]
         equation = ",".join(e for k, e in enumerate(edges) if k != target) + "->" + edges[target]
-        return torch.ops.einnet.looped([x for k, x in enumerate(given) if k != target], equation, ctx.loop)
+        return torch.ops.einnet.looped([x for k, x in enumerate(factors) if k != target], equation, ctx.loop)
 
     numbers = range(1, len(edges))
-    found = [sum(derivative(j, i) for i in numbers if i != j) for j in range(len(edges))]
-    return found[0], found[1:], None, None
+    derivatives = [sum(derivative(j, i) for i in numbers if i != j) for j in range(len(edges))]
+    return derivatives[0], derivatives[1:], None, None
 
 
 _looped_backward.register_autograd(_second_backward, setup_context=_setup_second)
@@ -129,7 +131,8 @@ _looped_backward.register_autograd(_second_backward, setup_context=_setup_second
 class LoopedEinsum:
     """The pairwise steps of a looped einsum. The loop's indices are batch axes, of the size of a chunk."""
 
-    def __init__(self, equation: str, loop: str):
+    def __init__(self, equation: str, loop: str, backend: Backend = TENSORS):
+        self.backend = backend
         left, _, right = equation.partition("->")
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
@@ -155,11 +158,10 @@ class LoopedEinsum:
 
     def chunks(self, operands: Sequence[Tensor]) -> Iterator[Slices]:
         """Slices of the loop's indices: several at once of the last index where they are small."""
-        sizes, most = self.sizes(operands), 1
+        sizes, entries = self.sizes(operands), [1]
         for x, t in zip(operands, self.tuples, strict=True):
-            entries = x.shape[: x.dim() - len(t)].numel()
-            most = max(most, entries * prod(sizes[i] for i in self.without_loop(t)))
-        lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: max(1, CHUNK // most)}
+            entries.append(x.shape[: x.dim() - len(t)].numel() * prod(sizes[i] for i in self.without_loop(t)))
+        lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: max(1, CHUNK // max(entries))}
         ranges = [[slice(k, k + lengths[i]) for k in range(0, sizes[i], lengths[i])] for i in self.loop]
         for chosen in product(*ranges):
             yield dict(zip(self.loop, chosen, strict=True))
@@ -167,7 +169,7 @@ class LoopedEinsum:
     def values(self, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
         """The operands' parts and what each step makes of them, the loop's axes before the others; the result last."""
         values = [
-            align(narrow(x, t, slices), t, (*self.loop, *names))
+            align(narrow(x, t, slices), t, (*self.loop, *names), self.backend)
             for x, t, names in zip(operands, self.tuples, self.names, strict=False)
         ]
         for step in self.steps:
@@ -177,34 +179,34 @@ class LoopedEinsum:
 
     def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
         """What a chunk adds to the output."""
-        return self.in_place(self.values(operands, slices)[-1], self.names[-1], self.output)
+        return self.to_output_layout(self.values(operands, slices)[-1], self.names[-1], self.output)
 
     def gradients(self, gradient: Tensor, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
         """What a chunk adds to the gradient of each operand, given that of the output."""
         values = self.values(operands, slices)
-        after = align(narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]))
-        found: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
+        after = align(narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]), self.backend)
+        gradients: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
         for number, step in reversed(list(enumerate(self.steps, start=len(operands)))):
-            after = found.pop(number)
+            after = gradients.pop(number)
             values.pop()  # the step's own value is needed no more
-            for mine, other in ((step.left, step.right), (step.right, step.left)):
-                pair, names = [after, values[other].conj()], [self.names[number], self.names[other]]
-                found[mine] = self.product(pair, names, self.names[mine])
-        return [self.in_place(found[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
+            for operand, factor in ((step.left, step.right), (step.right, step.left)):
+                pair, names = [after, values[factor].conj()], [self.names[number], self.names[factor]]
+                gradients[operand] = self.product(pair, names, self.names[operand])
+        return [self.to_output_layout(gradients[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
 
     def product(self, pair: Sequence[Tensor], names: Sequence[Tuple], output: Tuple) -> Tensor:
         """A pairwise contraction; axes of the loop are batch axes, of size 1 where an operand lacks them."""
         if set(names[0]) == set(names[1]) and len(output) < len(names[0]):
-            x = pair[0] * align(pair[1], names[1], names[0])
-            return reduce(x, names[0], output)
-        return contract(pair, names, output)
+            x = self.backend.multiply(pair[0], align(pair[1], names[1], names[0], self.backend))
+            return Kernel.of([names[0]], output).run([x], self.backend)
+        return Kernel.of(names, output).run(pair, self.backend)
 
-    def in_place(self, x: Tensor, names: Tuple, tup: Tuple) -> Tensor:
+    def to_output_layout(self, x: Tensor, names: Tuple, tup: Tuple) -> Tensor:
         """Without the axes of the loop that the tuple lacks, which are summed; in the tuple's order."""
-        lacking = [k - len(self.loop) - len(names) for k, i in enumerate(self.loop) if i not in tup]
-        if lacking:
-            x = x.sum(lacking)
-        return align(x, [*(i for i in self.loop if i in tup), *names], tup)
+        summed_axes = tuple(k - len(self.loop) - len(names) for k, i in enumerate(self.loop) if i not in tup)
+        if summed_axes:
+            x = self.backend.sum(x, summed_axes)
+        return align(x, [*(i for i in self.loop if i in tup), *names], tup, self.backend)
 
 
 def narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:
@@ -223,13 +225,13 @@ def _empty(operands: Sequence[Tensor], einsum: LoopedEinsum) -> Tensor:
     return operands[0].new_empty([*batch, *(sizes[i] for i in einsum.output)])
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
+def _upcast(dtype: torch.dtype) -> torch.dtype:
     """Parts are added up in single precision or better."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def _in_one_chunk(operands: list[Tensor], equation: str, loop: str) -> Tensor:
-    """What the operation that loops computes, by operations that other programs know."""
+    """The looped operation by standard operations."""
     return LoopedEinsum.of(equation, loop).result(operands, {})
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
-from einnet.nn.steps import align
+from einnet.nn.backend import align
 from einnet.symmetry import Symmetry
 from einnet.terms import Term
 

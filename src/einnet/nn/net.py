@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import CheckpointError, EinNetError, ShapeError
 from einnet.io.tensors import read_tensors, write_tensors
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.binding import batch_of, bind_sizes, check_dtype, every_class, per_input
-from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import RMSNorm
 from einnet.nn.layer import EinLayer
 from einnet.nn.loops import DECOMPOSITIONS
@@ -301,7 +301,7 @@ class DefaultBody(Stack):
         return checkpoint(layer, x, masks, use_reentrant=False) if self.recompute else layer(x, masks)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        x = from_front(self.norm(to_front(state, self.rank)), self.rank)
+        x = to_channels_last(self.norm(to_channels_first(state, self.rank)), self.rank)
         return self.head([x], masks, sizes)
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
+from einnet.nn.backend import align
 from einnet.nn.binding import check_features
-from einnet.nn.steps import align
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["pad"]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError
-from einnet.nn.execute import from_front, to_front
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.fanout import FanOut, linear
 from einnet.nn.masks import Masks
 from einnet.nn.pool import EinPool
@@ -67,8 +67,8 @@ class PolynomialBody(Stack):
         return given
 
     def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        x = layer(to_front(x, self.rank), to_front(given, self.rank), sizes, masks)
-        return from_front(x if masks is None else masks.apply(x), self.rank)
+        x = layer(to_channels_first(x, self.rank), to_channels_first(given, self.rank), sizes, masks)
+        return to_channels_last(x if masks is None else masks.apply(x), self.rank)
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.head([state], masks, sizes)

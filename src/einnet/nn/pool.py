@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError, ShapeError
+from einnet.nn.backend import expand, largest, run_plan, to_channels_first, to_channels_last
 from einnet.nn.binding import batch_of, bind_sizes, check_features, every_class
-from einnet.nn.execute import expand, from_front, run_plan, to_front
 from einnet.nn.masks import MaskLike, Masks
-from einnet.nn.steps import largest
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -119,7 +118,7 @@ class EinPool(nn.Module):
         sizes = self._sizes(inputs)
         batch = batch_of(self.types, inputs)
         masks = Masks.make(mask, self.whole, sizes, batch)
-        fronts = [to_front(x, len(t.axes)) for x, t in zip(inputs, self.types, strict=True)]
+        fronts = [to_channels_first(x, len(t.axes)) for x, t in zip(inputs, self.types, strict=True)]
         if masks is not None:
             fronts = [masks.restricted_to(t).apply(x) for x, t in zip(fronts, self.types, strict=True)]
         cores = self.cores(fronts, sizes, masks)
@@ -152,7 +151,7 @@ class EinPool(nn.Module):
         rank = len(self.types[k].axes)
         axes = [sizes[c] for c in self.types[k].axes]
         mine = [
-            expand(core, result.frame, axes)
+            expand(core, result.axis_map, axes)
             for core, result, target in zip(cores, self.plan.results, self.writes, strict=True)
             if target == k
         ]
@@ -160,7 +159,7 @@ class EinPool(nn.Module):
             y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - rank :]) for y in mine], -1 - rank)
         else:
             y = front.new_zeros(*batch, 0, *axes)
-        return from_front(y if masks is None else masks.restricted_to(self.types[k]).apply(y), rank)
+        return to_channels_last(y if masks is None else masks.restricted_to(self.types[k]).apply(y), rank)
 
     def cores(self, fronts: Sequence[Tensor], sizes: Mapping[str, int], masks: Masks | None = None) -> list[Tensor]:
         """Each term's result before it is expanded; the inputs have their features before the axes."""
@@ -181,9 +180,9 @@ class EinPool(nn.Module):
         found = []
         for x, k, term, result in zip(slots, self.reads, self.plan.terms, self.plan.results, strict=True):
             if masks is None:
-                found.append(largest(x, term.operands[0], result.core))
+                found.append(largest(x, term.operands[0], result.compact))
             else:
-                y = largest(masks.restricted_to(self.types[k]).apply(x, -torch.inf), term.operands[0], result.core)
+                y = largest(masks.restricted_to(self.types[k]).apply(x, -torch.inf), term.operands[0], result.compact)
                 found.append(y.masked_fill(y == -torch.inf, 0))
         return found
 
@@ -222,7 +221,7 @@ def pool_cores(
             if masks is None or not masks.by_class:
                 core = core * max(prod([sizes[c] for c in summed]), 1) ** power
             else:
-                counts = masks.counts(term, plan.index_classes[k], sizes, plan.results[k].core)
+                counts = masks.counts(term, plan.index_classes[k], sizes, plan.results[k].compact)
                 wide = torch.promote_types(core.dtype, torch.float32)
                 core = core * counts.clamp(min=1).to(wide).pow(power).to(core.dtype)
         scaled.append(core)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError
-from einnet.nn.execute import from_front, to_front
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.fanout import FanOut, linear, unit
 from einnet.nn.masks import Masks
 from einnet.nn.pool import pool_cores
@@ -82,11 +82,13 @@ class RecurrentBody(Stack):
         return self.lift(inputs, masks, sizes)
 
     def first(self, given: Tensor, masks: Masks | None) -> Tensor:
-        x = unit(to_front(self.begin(given), self.rank), self.rank)
-        return from_front(x if masks is None else masks.apply(x), self.rank)
+        x = unit(to_channels_first(self.begin(given), self.rank), self.rank)
+        return to_channels_last(x if masks is None else masks.apply(x), self.rank)
 
     def step(self, layer: nn.Module, x: Tensor, given: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
-        return from_front(layer(to_front(x, self.rank), to_front(given, self.rank), sizes, masks), self.rank)
+        return to_channels_last(
+            layer(to_channels_first(x, self.rank), to_channels_first(given, self.rank), sizes, masks), self.rank
+        )
 
     def read(self, state: Tensor, masks: Masks | None, sizes: Mapping[str, int]) -> Tensor:
         return self.head([state], masks, sizes)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import EinNetError
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.binding import check_features
-from einnet.nn.execute import from_front, to_front
 from einnet.nn.fanout import CoreMap, linear
 from einnet.nn.masks import MaskLike, Masks
 from einnet.nn.pool import EinPool
@@ -60,7 +60,7 @@ class ReferenceBlock(nn.Module):
         masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - rank])
         if masks is not None and (cells := masks.cells()) is not None:
             x = x.masked_fill(~cells.unsqueeze(-1), torch.finfo(x.dtype).min)
-        front = to_front(x, rank)
+        front = to_channels_first(x, rank)
         flat = front.flatten(-rank) if rank else front.unsqueeze(-1)
         soft = flat.softmax(-1).reshape(front.shape)
         if masks is not None:
@@ -70,7 +70,7 @@ class ReferenceBlock(nn.Module):
         joined = self.map.joined(self.pool.cores([soft], sizes, masks), axes)
         y = self.map.mapped_whole(joined[self.map.whole], first.weight.split(self.heads, 1), first.bias)
         y = linear(nn.functional.gelu(y), second.weight, second.bias, rank)
-        return from_front(y if masks is None else masks.apply(y), rank)
+        return to_channels_last(y if masks is None else masks.apply(y), rank)
 
 
 class ReferenceBody(nn.Module):

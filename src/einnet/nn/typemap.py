@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from einnet.nn.execute import from_front, to_front
+from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.fanout import add
 from einnet.nn.linear import EinLinear
 from einnet.nn.masks import Masks
@@ -54,4 +54,4 @@ def _masked(x: Tensor, symmetry: Symmetry, masks: Masks | None) -> Tensor:
     if masks is None:
         return x
     rank = len(symmetry.axes)
-    return from_front(masks.restricted_to(symmetry).apply(to_front(x, rank)), rank)
+    return to_channels_last(masks.restricted_to(symmetry).apply(to_channels_first(x, rank)), rank)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet.plan.evaluate import evaluate
+from einnet.plan.execute import evaluate_term
 from einnet.signature import Signature
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
@@ -77,14 +77,14 @@ class Derivation:
         for k, step in enumerate(self.steps, start=1):
             classes = self.type_set.classes_of(step.term)
             by_index = {i: known[c] for i, c in classes.items()}
-            result = values[f"y{k}"] = evaluate(step.term, [values[s] for s in step.sources], by_index)
+            result = values[f"y{k}"] = evaluate_term(step.term, [values[s] for s in step.sources], by_index)
         return result
 
     def expected(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
         """The term itself on the same arrays, times the factor: what `run` must give."""
         known = self.sizes(operands, sizes)
         by_index = {i: known[c] for i, c in self.type_set.classes_of(self.term).items()}
-        value = evaluate(self.term, [np.asarray(x) for x in operands], by_index)
+        value = evaluate_term(self.term, [np.asarray(x) for x in operands], by_index)
         for c in self.factor:
             value = value * known[c]
         return value

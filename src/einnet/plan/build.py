@@ -1,11 +1,12 @@
 """Steps of a plan, and the builder that makes them of terms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import ascii_letters
 from typing import Any
 
 from einnet.plan.cost import Cost
+from einnet.plan.kernel import Kernel
 from einnet.plan.path import contraction_steps, live_operands, loop_of
 from einnet.terms.term import Term
 
@@ -28,6 +29,10 @@ class Step:
     flops: Cost
     size: Cost
     loop: Tuple = ()
+    kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None with a loop
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernel", None if self.loop else Kernel.of(self.operands, self.output))
 
     @property
     def equation(self) -> str:
@@ -35,48 +40,49 @@ class Step:
 
 
 class Builder:
-    """Collects steps; a step that was there before is not added again."""
+    """Collects steps; equal steps are done once. With `loops`, a loop keeps intermediates small."""
 
-    def __init__(self, slots: int):
+    def __init__(self, slots: int, loops: bool = True):
         self.slots = slots
+        self.loops = loops
         self.steps: list[Step] = []
         self.known: dict[Any, tuple[int, Tuple]] = {}
 
     def add(self, term: Term, slots: Sequence[int], classes: Mapping[str, str]) -> tuple[int, Tuple]:
-        """The number of the term's core and its indices."""
-        kept = live_operands(term)
-        values = [self.reduce(s, t, k, classes) for s, t, k in zip(slots, term.operands, kept, strict=True)]
+        """The number of the term's compact result and its indices."""
+        reduced = live_operands(term)
+        values = [self.reduce(s, t, r, classes) for s, t, r in zip(slots, term.operands, reduced, strict=True)]
         rank = max(map(len, (*term.operands, term.output)))
-        if loop := loop_of([t for _, t in values], term.output, rank):
-            return self.looped(values, term.output, loop, classes)
+        if self.loops and (loop := loop_of([t for _, t in values], term.output, rank)):
+            return self.contract_in_loop(values, term.output, loop, classes)
         for pair in contraction_steps([t for _, t in values], term.output):
             flops = Cost.of((classes[i] for i in pair.indices), 2 if len(pair.output) < len(pair.indices) else 1)
             values.append(self.step([values[pair.left], values[pair.right]], pair.output, flops, classes))
         return values[-1]
 
-    def reduce(self, value: int, tup: Tuple, kept: Tuple, classes: Mapping[str, str]) -> tuple[int, Tuple]:
-        if tup == kept:
+    def reduce(self, value: int, tup: Tuple, output: Tuple, classes: Mapping[str, str]) -> tuple[int, Tuple]:
+        if tup == output:
             return value, tup
         distinct = dict.fromkeys(tup)
-        flops = Cost.of((classes[i] for i in distinct), coefficient=int(len(distinct) > len(kept)))
-        return self.step([(value, tup)], kept, flops, classes)
+        flops = Cost.of((classes[i] for i in distinct), coefficient=int(len(distinct) > len(output)))
+        return self.step([(value, tup)], output, flops, classes)
 
-    def looped(
+    def contract_in_loop(
         self, values: Sequence[tuple[int, Tuple]], output: Tuple, loop: Tuple, classes: Mapping[str, str]
     ) -> tuple[int, Tuple]:
         """All values contracted in one step that takes the indices of the loop one at a time."""
-        kept = tuple(i for i in dict.fromkeys(output) if any(i in t for _, t in values))
+        live = tuple(i for i in dict.fromkeys(output) if any(i in t for _, t in values))
         flops = Cost()
         for pair in contraction_steps([t for _, t in values], output, loop):
             flops += Cost.of(
                 (classes[i] for i in (*pair.indices, *loop)), 2 if len(pair.output) < len(pair.indices) else 1
             )
-        return self.step(values, kept, flops, classes, loop)
+        return self.step(values, live, flops, classes, loop)
 
     def step(
         self,
         values: Sequence[tuple[int, Tuple]],
-        kept: Tuple,
+        output: Tuple,
         flops: Cost,
         classes: Mapping[str, str],
         loop: Tuple = (),
@@ -89,12 +95,12 @@ class Builder:
                 names.setdefault(i, ascii_letters[len(names)])
         operands = tuple(tuple(names[i] for i in t) for _, t in values)
         sources = tuple(v for v, _ in values)
-        key = (sources, operands, frozenset(names[i] for i in kept))
+        key = (sources, operands, frozenset(names[i] for i in output))
         if key not in self.known:
-            output = tuple(names[i] for i in kept)
-            size = Cost.of(classes[i] for i in kept)
-            self.steps.append(Step(sources, operands, output, flops, size, tuple(names[i] for i in loop)))
-            self.known[key] = (self.slots + len(self.steps) - 1, output)
-        value, output = self.known[key]
+            renamed = tuple(names[i] for i in output)
+            size = Cost.of(classes[i] for i in output)
+            self.steps.append(Step(sources, operands, renamed, flops, size, tuple(names[i] for i in loop)))
+            self.known[key] = (self.slots + len(self.steps) - 1, renamed)
+        value, renamed = self.known[key]
         letters = {new: old for old, new in names.items()}
-        return value, tuple(letters[i] for i in output)
+        return value, tuple(letters[i] for i in renamed)

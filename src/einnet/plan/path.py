@@ -31,8 +31,8 @@ MOST_OPERANDS = 9  # of which the best path is looked for at length
 def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[int, ...]]:
     """Pairs to contract, as positions in a list from which they are taken and to which the
     contraction is appended; found by opt_einsum for axes of one size."""
-    if len(operands) == 1:
-        return []
+    if len(operands) <= 2:
+        return [(0, 1)][: len(operands) - 1]
     symbols = {i: opt_einsum.get_symbol(k) for k, i in enumerate(dict.fromkeys(i for t in operands for i in t))}
     live = [i for i in dict.fromkeys(output) if i in symbols]
     *inputs, result = ["".join(symbols[i] for i in t) for t in (*operands, live)]

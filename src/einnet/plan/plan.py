@@ -1,17 +1,17 @@
-"""`Plan`: a set of terms as pairwise steps, found once, run at any size.
+"""`Plan`: a set of terms as pairwise steps, made once, run at any size.
 
-A term becomes three things. Each operand alone is first reduced: diagonals taken, lonely indices
-summed. The reduced operands are contracted two at a time along the path that opt_einsum finds for
-representative sizes; where that would make a tensor of more axes than the types have, all of them
-are contracted in one step that loops over some indices. What remains, the *core*, has each live
-output index once; the `Result` says how the core becomes the output: which axes are broadcast,
-permuted, or embedded on a diagonal. Whoever applies a linear map to the output can so apply it to
-the core, which is smaller.
+Each operand of a term is first reduced: diagonals taken, indices of this operand alone summed. The
+reduced operands are contracted two at a time along the path that opt_einsum finds for representative
+sizes. Where that would make a tensor of more axes than the types have, all operands are contracted in
+one step that loops over some indices. The *compact result* has each index of the output once, without
+those that are broadcast. The `Result` says how it becomes the output: which axes are broadcast, permuted,
+or embedded on a diagonal. A linear map of the output can be applied to the compact result, which is smaller.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 
 from einnet.errors import EinNetError
 from einnet.plan.build import Builder, Step
@@ -28,23 +28,24 @@ Tuple = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Result:
-    """How a value, the core, becomes the output of a term."""
+    """How a value, the compact result, becomes the output of a term.
+
+    `axis_map` has the axis of the compact result for each output axis, and a negative number for each
+    broadcast index. Results of one axis map can be added before they are expanded.
+
+    >>> Result(0, ("a",), ("a", "a")).axis_map, Result(0, ("a",), ("b", "a")).axis_map
+    ((0, 0), (-1, 0))
+    """
 
     value: int
-    core: Tuple
+    compact: Tuple
     output: Tuple
+    axis_map: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def frame(self) -> tuple[int, ...]:
-        """The axis of the core for each output axis; numbers of their own for broadcast indices.
-
-        Results of one frame can be added before they are expanded.
-
-        >>> Result(0, ("a",), ("a", "a")).frame, Result(0, ("a",), ("b", "a")).frame
-        ((0, 0), (-1, 0))
-        """
-        fresh = {i: -1 - k for k, i in enumerate(dict.fromkeys(i for i in self.output if i not in self.core))}
-        return tuple(self.core.index(i) if i in self.core else fresh[i] for i in self.output)
+    def __post_init__(self) -> None:
+        broadcast = dict.fromkeys(i for i in self.output if i not in self.compact)
+        axes = {i: k for k, i in enumerate(self.compact)} | {i: -1 - k for k, i in enumerate(broadcast)}
+        object.__setattr__(self, "axis_map", tuple(axes[i] for i in self.output))
 
 
 @dataclass(frozen=True)
@@ -78,25 +79,25 @@ class Plan:
         output: Symmetry | str | None = None,
         sources: Sequence[Sequence[int]] | None = None,
     ) -> "Plan":
-        """The plan of terms of a type set; with `output`, of terms from a type to another one.
+        """The plan of terms of a state; with `output`, of terms from a type to another one.
 
         `sources` gives, for each term, the slots that its operands are read from. Without it each
         operand has a slot of its own, in order. Equal steps on equal values are done once.
         """
         parsed = tuple(as_terms(terms))
-        if sources is None:
-            starts = [sum(t.order for t in parsed[:k]) for k in range(len(parsed))]
-            sources = [range(s, s + t.order) for s, t in zip(starts, parsed, strict=True)]
-        chosen = tuple(tuple(s) for s in sources)
-        if len(chosen) != len(parsed) or any(len(s) != t.order for s, t in zip(chosen, parsed, strict=True)):
-            raise EinNetError("sources needs one slot number for each operand of each term")
         type_set = TypeSet.of(types)
         target = None if output is None else as_symmetry(output)
-        found = tuple(
+        classes = [
             type_set.classes_of(t) if target is None else t.classes([type_set.types[0]] * t.order, target)
             for t in parsed
-        )
-        return _planned(parsed, chosen, tuple(tuple(c.items()) for c in found))
+        ]
+        return _make_plan(parsed, _sources_of(parsed, sources), tuple(tuple(c.items()) for c in classes), True)
+
+    @classmethod
+    def without_types(cls, terms: Sequence[Term], sources: Sequence[Sequence[int]] | None = None) -> "Plan":
+        """The plan of terms without types: each index is a class of its own, and no step has a loop."""
+        classes = tuple(tuple((i, i) for i in t.indices) for t in terms)
+        return _make_plan(tuple(terms), _sources_of(terms, sources), classes, False)
 
     @property
     def flops(self) -> Cost:
@@ -132,13 +133,26 @@ class Plan:
         return "\n".join(lines)
 
 
+def _sources_of(terms: Sequence[Term], sources: Sequence[Sequence[int]] | None) -> tuple[tuple[int, ...], ...]:
+    if sources is None:
+        starts = accumulate((t.order for t in terms), initial=0)
+        return tuple(tuple(range(s, s + t.order)) for s, t in zip(starts, terms, strict=False))
+    if [len(s) for s in sources] != [t.order for t in terms]:
+        raise EinNetError("sources needs one slot number for each operand of each term")
+    return tuple(tuple(s) for s in sources)
+
+
 @lru_cache(maxsize=256)
-def _planned(
-    terms: tuple[Term, ...], sources: tuple[tuple[int, ...], ...], classes: tuple[tuple[tuple[str, str], ...], ...]
+def _make_plan(
+    terms: tuple[Term, ...],
+    sources: tuple[tuple[int, ...], ...],
+    classes: tuple[tuple[tuple[str, str], ...], ...],
+    loops: bool,
 ) -> Plan:
     """The plan of terms whose indices have these classes; the layers of a network share theirs."""
-    builder = Builder(1 + max((k for s in sources for k in s), default=-1))
-    found = tuple(map(dict, classes))
-    results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in zip(terms, sources, found, strict=True))
-    summed = tuple(tuple(c[i] for i in t.summed_indices) for t, c in zip(terms, found, strict=True))
-    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, found, summed)
+    builder = Builder(1 + max((k for s in sources for k in s), default=-1), loops)
+    index_classes = tuple(map(dict, classes))
+    terms_with = list(zip(terms, sources, index_classes, strict=True))
+    results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in terms_with)
+    summed = tuple(tuple(c[i] for i in t.summed_indices) for t, _, c in terms_with)
+    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, index_classes, summed)

@@ -12,11 +12,11 @@ from einnet.plots.operations import draw_operations, draw_term
 
 __all__ = [
     "check_picture_name",
-    "draw_term",
     "draw_learning_curve",
     "draw_operations",
     "draw_pooling",
+    "draw_sharing",
+    "draw_term",
     "pyplot",
     "save_figure",
-    "draw_sharing",
 ]

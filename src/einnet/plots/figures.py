@@ -15,7 +15,7 @@ from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
 
-__all__ = ["check_picture_name", "draw_learning_curve", "draw_pooling", "pyplot", "save_figure", "draw_sharing"]
+__all__ = ["check_picture_name", "draw_learning_curve", "draw_pooling", "draw_sharing", "pyplot", "save_figure"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend

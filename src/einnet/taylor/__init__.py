@@ -1,11 +1,11 @@
 """The series: every function with a given symmetry, as a power series with shared coefficients."""
 
 from einnet.taylor.expansion import Panel, Series
+from einnet.taylor.group_series import GroupSeries, series_of
+from einnet.taylor.laurent_series import LaurentSeries, laurent
 from einnet.taylor.matrix_groups import LinearMaps, linear_maps
-from einnet.taylor.permutation import GroupSeries, series_of
 from einnet.taylor.representation import Representation, lorentz, orthogonal, permutations, rotations
-from einnet.taylor.scale import LaurentSeries, laurent
-from einnet.taylor.typed import TypeSeries, series
+from einnet.taylor.type_series import TypeSeries, series
 
 __all__ = [
     "GroupSeries",

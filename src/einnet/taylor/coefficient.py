@@ -1,4 +1,7 @@
-"""One coefficient tensor of the series of a symmetry type: its patterns, parameters and values."""
+"""One coefficient tensor of the series of a symmetry type: its partitions, parameters and values.
+
+A *partition* is an equality pattern of the tensor's indices: a block for each set of equal indices.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,40 +9,39 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
 from math import prod
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
 
 from einnet.errors import EinNetError
+from einnet.limits import limits
 from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
+from einnet.plan.backends import Backend, backend_of
+from einnet.plan.execute import expand, run_plan
+from einnet.plan.plan import Plan
 from einnet.symmetry import Symmetry
-from einnet.taylor._arrays import LETTERS, check_entries, constant, gathered, scatter_add
-from einnet.taylor.evaluate import Operand, contract_patterns, contract_written_out
+from einnet.taylor.arrays import LETTERS, apply_coefficient, check_entries, constant_like, gather, scatter_add
 from einnet.taylor.lattice import Sparse, mobius, zeta
 from einnet.taylor.orbits import orbit_numbers
-from einnet.terms import Term
+from einnet.terms.term import Term
 
 __all__ = ["Coefficient"]
 
-MAX_PATTERNS = 200_000
-LISTED = 10_000  # patterns that are made for a table
-MAX_LABELS = 2**24
-MAX_SLOTS = 300  # index positions of a coefficient whose patterns are counted
-MAX_SLOTS_COMMUTATIVE = 45
-MAX_REORDERED = 16  # commuting operands, whose reorderings are gone through by cycle type
+LISTED = 10_000  # partitions that a table shows
+PLANNED = 256  # contractions of one plan: so many intermediates are in memory together
 
 
 @dataclass(frozen=True)
 class Coefficient:
     """What multiplies one choice of operands: a tensor, axes of the output first.
 
-    A *label* is a pattern together with an index for each feature axis; without commutativity each
-    label has a parameter of its own, else the labels that reordering equal operands exchanges share
-    one.
+    A *label* is a partition together with an index for each feature axis. Each label has a parameter
+    of its own; with `commutative`, labels that reordering equal operands exchanges share one.
 
     Args:
         output: the type of the output.
-        types: those of the operands.
+        types: the types of the operands.
         inputs: which input each operand is; equal ones are interchangeable if `commutative`.
         sizes: of each class, or None for all large ones.
         features: the size of the feature axes.
@@ -64,49 +66,49 @@ class Coefficient:
 
     @property
     def name(self) -> str:
-        """As messages speak of it."""
+        """The name in messages."""
         tuples = ["".join(t.axes) + "H" * t.features for t in (self.output, *self.types[:6])]
         operands = ", ".join(tuples[1:]) + ", ..." * (len(self.types) > 6)
         return f"the coefficient of order {len(self.types)} ({operands} -> {tuples[0]})"
 
     @cached_property
-    def patterns(self) -> np.ndarray:
-        """A row for each pattern, see `Slots.patterns`."""
-        if (number := self.slots.count(self.sizes)) > MAX_PATTERNS:
+    def partitions(self) -> np.ndarray:
+        """A row for each partition, see `Slots.patterns`."""
+        if (number := self.slots.count(self.sizes)) > limits().partitions:
             raise EinNetError(
-                f"{self.name} has {number:,} patterns, more than the {MAX_PATTERNS:,} that are enumerated: "
-                "the counts (dof, total, dof_at) do not enumerate them; else lower the order"
+                f"{self.name} has {number:,} partitions, more than the limit of {limits().partitions:,}: "
+                "use the counts (dof, total, dof_at), which enumerate none, or lower the order"
             )
         return self.slots.patterns(self.sizes)
 
     @property
-    def per_pattern(self) -> tuple[int, ...]:
-        """The shape of the labels of one pattern: the sizes of the feature axes."""
+    def label_shape(self) -> tuple[int, ...]:
+        """The shape of the labels of one partition: the sizes of the feature axes."""
         return (self.features,) * sum(self.wide)
 
     @property
     def swaps(self) -> list[int]:
-        """The operands that may change places with the one before them."""
+        """The operands that are interchangeable with the one before them."""
         return [k for k in range(1, len(self.inputs)) if self.commutative and self.inputs[k] == self.inputs[k - 1]]
 
     @cached_property
     def parameter_of_label(self) -> np.ndarray:
-        """The number of the parameter of each label, of shape (patterns, features of output, of operands...)."""
-        shape = (len(self.patterns), *self.per_pattern)
+        """The number of the parameter of each label, of shape (partitions, features of output, of operands...)."""
+        shape = (len(self.partitions), *self.label_shape)
         what = f"the table of labels of {self.name}"
-        check_entries(shape, what, "give smaller features, or lower the order", MAX_LABELS)
+        check_entries(shape, what, "give smaller features, or lower the order", limits().labels)
         labels = np.arange(prod(shape)).reshape(shape)
         if not self.swaps:
             return labels
-        return orbit_numbers([self._swapped(k, labels) for k in self.swaps], labels.size).reshape(shape)
+        return orbit_numbers([self._swap_labels(k, labels) for k in self.swaps], labels.size).reshape(shape)
 
-    def _swapped(self, k: int, labels: np.ndarray) -> np.ndarray:
+    def _swap_labels(self, k: int, labels: np.ndarray) -> np.ndarray:
         """Where each label goes when operand k changes places with the one before it."""
         starts = np.cumsum([0, len(self.output.axes), *(len(t.axes) for t in self.types)])
         order = np.arange(len(self.slots))
         a, b, c = starts[k], starts[k + 1], starts[k + 2]
         order[a:c] = [*range(b, c), *range(a, b)]
-        image = row_numbers(first_occurrence(self.patterns[:, order]), self.patterns)
+        image = row_numbers(first_occurrence(self.partitions[:, order]), self.partitions)
         if self.wide[k]:
             axis = 1 + sum(self.wide[:k])
             labels = labels.swapaxes(axis, axis + 1)
@@ -124,25 +126,25 @@ class Coefficient:
 
     @cached_property
     def dof(self) -> int:
-        """The number of free parameters, without enumerating patterns.
+        """The number of free parameters, without enumerating partitions.
 
-        By the lemma that is not Burnside's: the mean, over the reorderings of equal operands, of the
-        number of labels that a reordering leaves alone.
+        By Burnside's lemma: the mean, over the reorderings of equal operands, of the number of labels
+        that a reordering fixes.
         """
-        k = len(self.types)
-        most = MAX_SLOTS_COMMUTATIVE if self.commutative else MAX_SLOTS
-        if len(self.slots) > most or (self.commutative and k > MAX_REORDERED):
-            limit = f"{most} index positions" + f" and {MAX_REORDERED} operands that commute" * self.commutative
+        k, most = len(self.types), limits()
+        positions = most.index_positions_commutative if self.commutative else most.index_positions
+        if len(self.slots) > positions or (self.commutative and k > most.commuting_operands):
+            limit = f"{positions} axes" + f" and {most.commuting_operands} operands that commute" * self.commutative
             raise EinNetError(f"{self.name} is too large to be counted, the limit is {limit}: lower the order")
         if not self.commutative:
-            return self._kept((1,) * k, range(k))
+            return self._count_fixed_labels((1,) * k, range(k))
         total = ways = 0
-        for lengths, firsts, times in self._reorderings():
-            total += times * self._kept(lengths, firsts)
+        for lengths, firsts, times in self._iterate_reorderings():
+            total += times * self._count_fixed_labels(lengths, firsts)
             ways += times
         return total // ways
 
-    def _reorderings(self) -> Iterator[tuple[tuple[int, ...], list[int], int]]:
+    def _iterate_reorderings(self) -> Iterator[tuple[tuple[int, ...], list[int], int]]:
         """The cycle lengths of the reorderings of equal operands, the first of each cycle, how many there are."""
         counts = Counter(self.inputs)
         for choice in product(*(tuple(cycle_types(n)) for n in counts.values())):
@@ -150,44 +152,44 @@ class Coefficient:
             firsts = [self.inputs.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
             yield tuple(lengths), firsts, prod(times for _, times in choice)
 
-    def _kept(self, lengths: Sequence[int], firsts: Sequence[int]) -> int:
-        """The labels that stay, where operands move in cycles of these lengths."""
+    def _count_fixed_labels(self, lengths: Sequence[int], firsts: Sequence[int]) -> int:
+        """The number of labels that a reordering in cycles of these lengths fixes."""
         types = [self.output, *(self.types[k] for k in firsts)]
         by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
         return Slots.of(types).count(self.sizes, by_slot) * self.features ** sum(t.features for t in types)
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
-        """One pattern of each set that reordering operands exchanges, and how many the set has."""
+        """One partition of each set that reordering operands exchanges, and the size of the set."""
         if not self.swaps:
-            return np.arange(len(self.patterns)), np.ones(len(self.patterns), int)
-        lowest = self.parameter_of_label.reshape(len(self.patterns), -1).min(1)
+            return np.arange(len(self.partitions)), np.ones(len(self.partitions), int)
+        lowest = self.parameter_of_label.reshape(len(self.partitions), -1).min(1)
         _, first, multiplicity = np.unique(lowest, return_index=True, return_counts=True)
         return first, multiplicity
 
     @cached_property
     def contractions(self) -> tuple[Term, ...]:
-        """The einsum of each pattern, or of one pattern of each set."""
-        return tuple(self.each_contraction())
+        """The einsum of each partition, or of one partition of each set."""
+        return tuple(self.iterate_contractions())
 
-    def each_contraction(self) -> Iterator[Term]:
-        """The same one by one, for those who need the first ones only."""
-        return map(self._term, self.patterns[self.representatives[0]].tolist())
+    def iterate_contractions(self) -> Iterator[Term]:
+        """The same one by one."""
+        return map(self._make_term, self.partitions[self.representatives[0]].tolist())
 
-    def _term(self, pattern: Sequence[int]) -> Term:
-        letters = "".join(LETTERS[i] for i in pattern)
+    def _make_term(self, partition: Sequence[int]) -> Term:
+        letters = "".join(LETTERS[i] for i in partition)
         ends = np.cumsum([len(self.output.axes), *(len(t.axes) for t in self.types)]).tolist()
         return Term.of([letters[a:b] for a, b in pairwise(ends)], letters[: ends[0]])
 
     @cached_property
     def names(self) -> list[str]:
         """Each parameter's contraction and, where there are features, their indices."""
-        found = []
+        names = []
         for label in self.first_label.tolist():
             number, *feature = np.unravel_index(label, self.parameter_of_label.shape)
             index = f" [{','.join(map(str, feature))}]" if self.features > 1 and feature else ""
-            found.append(f"{self._term(self.patterns[number].tolist())}{index}")
-        return found
+            names.append(f"{self._make_term(self.partitions[number].tolist())}{index}")
+        return names
 
     def shapes(self, sizes: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
         """The axes of the output and of each operand, the features last."""
@@ -203,7 +205,7 @@ class Coefficient:
         shape = tuple(n for s in shapes for n in s)
         check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
         numbers = self.slots.labels(sizes, self.sizes)
-        if not self.swaps and prod(self.per_pattern) == 1:
+        if not self.swaps and prod(self.label_shape) == 1:
             return numbers.reshape(shape)
         feature = [wide and k == len(s) - 1 for s, wide in zip(shapes, self.wide, strict=True) for k in range(len(s))]
         index = [numbers.reshape([1 if wide else n for n, wide in zip(shape, feature, strict=True)])]
@@ -212,41 +214,93 @@ class Coefficient:
         return self.parameter_of_label.astype(np.int32)[tuple(index)]
 
     def to_contraction(self, params: Any) -> Any:
-        """See `TypeSeries.to_contraction`; here for this coefficient's parameters alone."""
-        return self._changed(params, self._mobius)
+        """The parameters in the contraction basis, from those in the orbit basis."""
+        return self._change_basis(params, self._mobius)
 
     def to_orbit(self, params: Any) -> Any:
-        return self._changed(params, self._zeta)
+        """The parameters in the orbit basis, from those in the contraction basis."""
+        return self._change_basis(params, self._zeta)
 
     @cached_property
     def _mobius(self) -> Sparse:
-        return mobius(self.slots, self.patterns)
+        return mobius(self.slots, self.partitions)
 
     @cached_property
     def _zeta(self) -> Sparse:
-        return zeta(self.slots, self.patterns)
+        return zeta(self.slots, self.partitions)
 
-    def _changed(self, params: Any, matrix: Sparse) -> Any:
+    def _change_basis(self, params: Any, matrix: Sparse) -> Any:
         rows, columns, values = matrix
-        width = prod(self.per_pattern)
+        width = prod(self.label_shape)
         within = np.arange(width)
         rows, columns = (np.add.outer(x * width, within).ravel() for x in (rows, columns))
-        by_label = gathered(params, self.parameter_of_label.ravel()[columns])
-        factors = constant(np.repeat(values, width), params)
+        by_label = gather(params, self.parameter_of_label.ravel()[columns])
+        factors = constant_like(np.repeat(values, width), params)
         changed = scatter_add(by_label * factors, rows, self.parameter_of_label.size)
-        return gathered(changed, self.first_label)
+        return gather(changed, self.first_label)
 
-    def evaluate(self, params: Any, inputs: Sequence[Operand], sizes: Mapping[str, int], basis: str) -> Any:
-        """The coefficient applied to its operands, (batch, axes of the output..., features)."""
-        operands = [inputs[k] for k in self.inputs]
-        if basis == "orbit":
-            rank = len(self.output.axes) + self.wide[0]
-            return contract_written_out(gathered(params, self.sharing(sizes)), operands, rank)
+    def evaluate(self, params: Any, inputs: Sequence[Any], sizes: Mapping[str, int], basis: str) -> Any:
+        """The coefficient applied to its operands, (batch..., axes of the output..., features)."""
+        if basis == "contraction":
+            return self._evaluate_contractions(params, inputs, sizes)
+        ranks = [len(t.axes) + t.features for t in self.types]
+        return apply_coefficient(gather(params, self.sharing(sizes)), [inputs[k] for k in self.inputs], ranks)
+
+    def _evaluate_contractions(self, params: Any, inputs: Sequence[Any], sizes: Mapping[str, int]) -> Any:
+        """The sum over partitions of weight times einsum, by plans whose batch axes are those of the features.
+
+        Results of one axis map are added before they are expanded.
+        """
         first, multiplicity = self.representatives
         if self.swaps:
-            weights = gathered(params, self.parameter_of_label[first])
-            weights = weights * constant(multiplicity.reshape(-1, *[1] * sum(self.wide)), params)
+            times = constant_like(multiplicity.reshape(-1, *[1] * sum(self.wide)), params)
+            weights = gather(params, self.parameter_of_label[first]) * times
         else:
-            weights = params.reshape((-1, *self.per_pattern))
+            weights = params.reshape((-1, *self.label_shape))
+        backend = backend_of(params)
+        operands = [
+            self._with_features_first(inputs[self.inputs[k]], k, backend)
+            for k in range(1 + max(self._reads, default=-1))
+        ]
+        operands = operands or [constant_like(1, params)]
+        sums: dict[tuple[int, ...], Any] = {}
+        at = 0
+        for plan in self._plans:
+            for compact, result in zip(run_plan(plan, operands, backend), plan.results, strict=True):
+                value = self._weigh(compact, weights[at], len(result.compact), backend)
+                sums[result.axis_map] = sums[result.axis_map] + value if result.axis_map in sums else value
+                at += 1
         axes = [sizes[c] for c in self.output.axes]
-        return contract_patterns(len(axes), self.patterns[first], weights, operands, axes, self.wide[0])
+        expanded = [expand(x, axis_map, axes, backend) for axis_map, x in sums.items()]
+        total = sum(expanded[1:], expanded[0])
+        return backend.permute(total, (*range(-len(axes), 0), -1 - len(axes))) if self.wide[0] else total
+
+    @cached_property
+    def _reads(self) -> tuple[int, ...]:
+        """For each operand, the first position that has the same array: one input, without features."""
+        return tuple(k if self.types[k].features else self.inputs.index(i) for k, i in enumerate(self.inputs))
+
+    @cached_property
+    def _plans(self) -> list[Plan]:
+        """The contractions, `PLANNED` in a plan."""
+        sources = self._reads or (0,)
+        parts = [self.contractions[a : a + PLANNED] for a in range(0, len(self.contractions), PLANNED)]
+        return [Plan.without_types(terms, [sources] * len(terms)) for terms in parts]
+
+    def _with_features_first(self, x: Any, k: int, backend: Backend) -> Any:
+        """Operand k with an axis for the features of each operand in front, all of size one but its own."""
+        features = [1] * sum(self.wide[1:])
+        rank = len(self.types[k].axes)
+        if self.wide[k + 1]:
+            x = backend.permute(x, (-1, *range(-1 - rank, -1)))
+            features[sum(self.wide[1 : k + 1])] = self.features
+        cut = len(x.shape) - rank
+        return x.reshape((*x.shape[: cut - self.wide[k + 1]], *features, *x.shape[cut:])) if features else x
+
+    def _weigh(self, compact: Any, weight: Any, rank: int, backend: Backend) -> Any:
+        """A compact result times its weight, (batch..., features of the output, axes)."""
+        if not any(self.wide):
+            return compact * weight
+        axes, features = ascii_letters[:rank], ascii_letters[rank : rank + sum(self.wide[1:])]
+        output = ascii_letters[-1] * self.wide[0]
+        return backend.einsum(f"...{features}{axes},{output}{features}->...{output}{axes}", compact, weight)

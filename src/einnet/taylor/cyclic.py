@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from einnet.taylor._arrays import check_entries, gathered, module_of
+from einnet.limits import limits
+from einnet.plan.backends import module_of
+from einnet.taylor.arrays import check_entries, gather
 from einnet.taylor.orbits import orbit_numbers
 
 __all__ = ["Cycle"]
@@ -31,43 +33,43 @@ class Cycle:
     out_points: tuple[int, ...] | None
 
     @classmethod
-    def found(cls, generators: Permutations, out_generators: Permutations | None) -> "Cycle | None":
-        """The cycle of which all generators are powers, acting alike on the output; or None."""
+    def of(cls, generators: Permutations, out_generators: Permutations | None) -> "Cycle | None":
+        """The cycle of which all generators are powers, with the same powers on the output; or None."""
         for number, g in enumerate(generators):
-            points = _cycle_of(g)
-            out_points = None if out_generators is None else _cycle_of(out_generators[number])
+            points = _follow_cycle(g)
+            out_points = None if out_generators is None else _follow_cycle(out_generators[number])
             if len(points) != len(g) or (out_points and len(out_points) != len(out_generators[number])):  # type: ignore[index]
                 continue
             if out_points is not None and len(out_points) != len(points):
                 continue
-            shifts = [_shift(points, h) for h in generators]
-            if None in shifts or (out_points and shifts != [_shift(out_points, h) for h in out_generators or ()]):
+            shifts = [_find_shift(points, h) for h in generators]
+            if None in shifts or (out_points and shifts != [_find_shift(out_points, h) for h in out_generators or ()]):
                 continue
             return cls(points, out_points)
         return None
 
-    def _free(self, k: int) -> int:
+    def _count_differences(self, k: int) -> int:
         """The number of differences on which an entry of order k depends."""
         return k if self.out_points is not None else max(k - 1, 0)
 
     def count(self, k: int, commutative: bool) -> int:
         if commutative:
-            return int(self._labels(k, True).max()) + 1
-        return len(self.points) ** self._free(k)
+            return int(self._number_entries(k, True).max()) + 1
+        return len(self.points) ** self._count_differences(k)
 
-    def _labels(self, k: int, commutative: bool) -> np.ndarray:
+    def _number_entries(self, k: int, commutative: bool) -> np.ndarray:
         """The parameter of each entry whose first index is 0, by the points of the others."""
-        n, free = len(self.points), self._free(k)
+        n, free = len(self.points), self._count_differences(k)
         shape = (n,) * free
-        check_entries(shape, f"the table of differences of order {k}", "lower the order", 2**25)
+        check_entries(shape, f"the table of differences of order {k}", "lower the order", limits().orbit_entries)
         labels = np.arange(n**free).reshape(shape)
         if not commutative or not free:
             return labels
         images = [labels.swapaxes(axis, axis + 1) for axis in range(free - 1)]
         if self.out_points is None:  # the first operand changes places with the second: all differences shift
             place = np.argsort(self.points)
-            at = np.indices(shape)
-            shifts = [-place[at[0]], *(place[other] - place[at[0]] for other in at[1:])]
+            first, *rest = np.indices(shape)
+            shifts = [-place[first], *(place[point] - place[first] for point in rest)]
             images.append(labels[tuple(np.asarray(self.points)[s % n] for s in shifts)])
         return orbit_numbers(images, labels.size).reshape(shape)
 
@@ -76,36 +78,36 @@ class Cycle:
         if k == 0:
             return params[None] if self.out_points is not None else params
         points = np.asarray(self.points)
-        labels = self._labels(k, commutative)
-        p = gathered(params, labels[np.ix_(*[points] * labels.ndim)] if labels.ndim else labels)
+        labels = self._number_entries(k, commutative)
+        p = gather(params, labels[np.ix_(*[points] * labels.ndim)] if labels.ndim else labels)
         z = x[:, points]
         if self.out_points is not None:
-            return _equivariant(p, z)[:, np.argsort(self.out_points)]
-        return (z * _equivariant(p, z)).sum(-1) if k > 1 else p * z.sum(-1)
+            return _evaluate_equivariant(p, z)[:, np.argsort(self.out_points)]
+        return (z * _evaluate_equivariant(p, z)).sum(-1) if k > 1 else p * z.sum(-1)
 
 
-def _equivariant(p: Any, z: Any) -> Any:
+def _evaluate_equivariant(p: Any, z: Any) -> Any:
     """y_t = sum of p[d_1, ..., d_k] z_(t+d_1) ... z_(t+d_k), for z of shape (batch, n)."""
-    n, others = z.shape[-1], len(p.shape) - 1
-    y = _correlated(p, z.reshape((z.shape[0], *[1] * others, n)))
-    shifted = z[:, (np.arange(n)[:, None] + np.arange(n)) % n] if others else z  # [batch, d, t]
-    for left in reversed(range(others)):
+    n, factors = z.shape[-1], len(p.shape) - 1
+    y = _correlate(p, z.reshape((z.shape[0], *[1] * factors, n)))
+    shifted = z[:, (np.arange(n)[:, None] + np.arange(n)) % n] if factors else z  # [batch, d, t]
+    for left in reversed(range(factors)):
         y = (y * shifted.reshape((z.shape[0], *[1] * left, n, n))).sum(-2)
     return y
 
 
-def _correlated(p: Any, z: Any) -> Any:
+def _correlate(p: Any, z: Any) -> Any:
     """The sum over d of p[d] z_(t+d), along the last axis."""
     fft = module_of(z).fft
     n = z.shape[-1]
     if "float16" in str(z.dtype):  # half precision has no transform of any length
-        return _correlated(p.float(), z.float()).to(z.dtype)
+        return _correlate(p.float(), z.float()).to(z.dtype)
     if "complex" in str(z.dtype) or "complex" in str(p.dtype):
         return fft.ifft(fft.fft(z) * fft.ifft(p) * n)
     return fft.irfft(fft.rfft(z) * fft.rfft(p).conj(), n)
 
 
-def _cycle_of(g: Sequence[int]) -> tuple[int, ...]:
+def _follow_cycle(g: Sequence[int]) -> tuple[int, ...]:
     """The points 0, g(0), g(g(0)), ..."""
     points = [0]
     while (following := g[points[-1]]) != 0:
@@ -113,8 +115,8 @@ def _cycle_of(g: Sequence[int]) -> tuple[int, ...]:
     return tuple(points)
 
 
-def _shift(points: tuple[int, ...], h: Sequence[int]) -> int | None:
-    """By how many places h moves the points along the cycle; None if not all alike."""
+def _find_shift(points: tuple[int, ...], h: Sequence[int]) -> int | None:
+    """The number of places by which h moves all points along the cycle; None if they differ."""
     place = np.argsort(points)
     shifts = (place[np.asarray(h)] - place) % len(points)
     return int(shifts[0]) if (shifts == shifts[0]).all() else None

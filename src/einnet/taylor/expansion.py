@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, check_order, concatenated
-from einnet.terms import Term
+from einnet.limits import limits
+from einnet.taylor.arrays import as_arrays, concatenate
+from einnet.terms.term import Term
 
-__all__ = ["Panel", "Series", "joined"]
+__all__ = ["Panel", "Series", "check_order", "join_orders"]
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """What a picture shows of one coefficient."""
+    """One coefficient for a figure."""
 
     title: str
     shapes: tuple[tuple[int, ...], ...]  # of the output, and of each operand
@@ -47,7 +49,7 @@ class Series(ABC):
     @property
     @abstractmethod
     def heading(self) -> str:
-        """What the series is of, in a line."""
+        """The function's inputs, outputs and symmetry, in a line."""
 
     @abstractmethod
     def evaluate(self, x: Any, params: Any) -> Any:
@@ -61,10 +63,10 @@ class Series(ABC):
 
     @abstractmethod
     def panels(self, k: int) -> list[Panel]:
-        """The coefficients of order k as a picture shows them."""
+        """The coefficients of order k for a figure."""
 
     def contractions(self, k: int) -> tuple[Term, ...]:
-        """The contraction basis of order k, which the series of symmetry types have."""
+        """The contraction basis of order k, for the series of symmetry types."""
         raise self._no_contractions()
 
     def to_contraction(self, params: Any) -> Any:
@@ -96,11 +98,11 @@ class Series(ABC):
 
         `params` is one vector of length `total`, or a list with a vector for each order.
         """
-        if _by_order(params):
+        if _is_by_order(params):
             params = as_arrays(*params)
-            given = [p.shape[0] for p in params]
-            if given != list(self.dof):
-                raise ShapeError(f"expected {list(self.dof)} parameters for orders 0 to {self.order}, got {given}")
+            lengths = [p.shape[0] for p in params]
+            if lengths != list(self.dof):
+                raise ShapeError(f"expected {list(self.dof)} parameters for orders 0 to {self.order}, got {lengths}")
             return params
         (vector,) = as_arrays(params)
         if tuple(vector.shape) != (self.total,):
@@ -113,16 +115,21 @@ class Series(ABC):
 
     def check(self, k: int) -> int:
         """k, if the series has such an order."""
-        if check_order(k, "k") > self.order:
+        if check_count(k, "k", minimum=0) > self.order:
             raise EinNetError(f"the series goes up to order {self.order}, got k={k}")
         return k
 
 
-def joined(parts: Sequence[Any], like: Any) -> Any:
-    """Parts for each order in the form of `like`: one vector, or a list."""
-    return list(parts) if _by_order(like) else concatenated(parts)
+def check_order(order: Any) -> int:
+    """The order of a series, as an `int`."""
+    return check_count(order, "order", minimum=0, maximum=limits().series_order)
 
 
-def _by_order(params: Any) -> bool:
+def join_orders(parts: Sequence[Any], like: Any) -> Any:
+    """A vector for each order in the form of `like`: one vector, or a list."""
+    return list(parts) if _is_by_order(like) else concatenate(parts)
+
+
+def _is_by_order(params: Any) -> bool:
     """Whether these are a list with a vector for each order."""
     return isinstance(params, (list, tuple)) and bool(params) and all(np.ndim(p) == 1 for p in params)

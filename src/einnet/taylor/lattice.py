@@ -1,8 +1,8 @@
-"""The change between orbit and contraction basis: Moebius inversion on the lattice of patterns.
+"""The change between orbit and contraction basis: Moebius inversion on the lattice of partitions.
 
-Write E(p) for the indicator of "exactly the indices that p says are equal" and T(p) for "at least
-these are", which is an einsum. T(p) is the sum of E(q) over all q coarser than p. Conversely, two
-blocks of p may be asked to differ by taking away the terms in which they do not:
+Write E(p) for the indicator of "exactly the indices in one block of p are equal" and T(p) for "at
+least these", which is an einsum. T(p) is the sum of E(q) over all q coarser than p. Conversely,
+subtracting the terms in which blocks of p coincide gives
 
     E(p) = sum over q coarser than p of mu(p, q) T(q),   mu = product over blocks of (-1)^(m-1) (m-1)!
 
@@ -19,56 +19,57 @@ from math import factorial
 import numpy as np
 
 from einnet.errors import EinNetError
+from einnet.limits import limits
 from einnet.partitions import Slots, row_numbers
 
 __all__ = ["mobius", "zeta"]
 
-MAX_PAIRS = 2**24
 Sparse = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, columns, values
 
 
-def zeta(slots: Slots, patterns: np.ndarray) -> Sparse:
-    """The integer matrix Z with T(p) = sum over q of Z[q, p] E(q), for the patterns that exist."""
-    _check_pairs(slots, patterns)
+def zeta(slots: Slots, partitions: np.ndarray) -> Sparse:
+    """The integer matrix Z with T(p) = sum over q of Z[q, p] E(q), for the partitions that exist."""
+    _check_matrix(slots, partitions)
     rows, columns = [], []
-    for number, pattern in enumerate(patterns):
-        coarser = row_numbers(_merges(slots.blocks(pattern.tolist()))[0][:, pattern], patterns)
+    for number, partition in enumerate(partitions):
+        coarser = row_numbers(_merges(slots.blocks(partition.tolist()))[0][:, partition], partitions)
         rows.append(coarser[coarser >= 0])
         columns.append(np.full(len(rows[-1]), number))
     return np.concatenate(rows), np.concatenate(columns), np.ones(sum(map(len, rows)), np.int64)
 
 
-def mobius(slots: Slots, patterns: np.ndarray) -> Sparse:
+def mobius(slots: Slots, partitions: np.ndarray) -> Sparse:
     """The inverse of Z: E(p) = sum over q of M[q, p] T(q).
 
     Below a dependency, merging blocks of `a` can put more blocks of `b` together than small sizes
-    have room for. That pattern q does not exist, but T(q) does: it is the sum of the E of the
-    patterns coarser than q.
+    have room for. That partition q does not exist, but T(q) does: it is the sum of the E of the
+    partitions coarser than q.
     """
-    _check_pairs(slots, patterns)
-    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for number in np.argsort(patterns.max(1, initial=0), kind="stable").tolist():  # the coarsest first
-        pattern = patterns[number]
-        merges, mu = _merges(slots.blocks(pattern.tolist()))
-        coarser = merges[mu != 0][:, pattern]
-        rows, values = row_numbers(coarser, patterns), mu[mu != 0]
+    _check_matrix(slots, partitions)
+    inverse: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for number in np.argsort(partitions.max(1, initial=0), kind="stable").tolist():  # the coarsest first
+        partition = partitions[number]
+        merges, mu = _merges(slots.blocks(partition.tolist()))
+        coarser = merges[mu != 0][:, partition]
+        rows, values = row_numbers(coarser, partitions), mu[mu != 0]
         for q, factor in zip(coarser[rows < 0], values[rows < 0], strict=True):
-            beyond = row_numbers(_merges(slots.blocks(q.tolist()))[0][:, q], patterns)
+            beyond = row_numbers(_merges(slots.blocks(q.tolist()))[0][:, q], partitions)
             for r in beyond[beyond >= 0].tolist():
-                rows, values = np.append(rows, found[r][0]), np.append(values, factor * found[r][1])
-        kept, where = np.unique(rows[rows >= 0], return_inverse=True)
-        sums = np.zeros(len(kept), np.int64)
+                rows, values = np.append(rows, inverse[r][0]), np.append(values, factor * inverse[r][1])
+        targets, where = np.unique(rows[rows >= 0], return_inverse=True)
+        sums = np.zeros(len(targets), np.int64)
         np.add.at(sums, where, values[rows >= 0])
-        found[number] = kept, sums
-    columns = np.repeat(list(found), [len(rows) for rows, _ in found.values()])
-    return np.concatenate([r for r, _ in found.values()]), columns, np.concatenate([v for _, v in found.values()])
+        inverse[number] = targets, sums
+    rows, values = zip(*inverse.values(), strict=True)
+    return np.concatenate(rows), np.repeat(list(inverse), list(map(len, rows))), np.concatenate(values)
 
 
-def _check_pairs(slots: Slots, patterns: np.ndarray) -> None:
-    kinds = Counter(slots.blocks(pattern.tolist()) for pattern in patterns)
-    if (pairs := sum(kind.count() * times for kind, times in kinds.items())) > MAX_PAIRS:
+def _check_matrix(slots: Slots, partitions: np.ndarray) -> None:
+    kinds = Counter(slots.blocks(partition.tolist()) for partition in partitions)
+    entries, limit = sum(kind.count() * times for kind, times in kinds.items()), limits().basis_change_entries
+    if entries > limit:
         raise EinNetError(
-            f"the change of basis has {pairs:,} entries, more than {MAX_PAIRS:,}: change the basis of a lower order"
+            f"the change of basis has {entries:,} entries, more than {limit:,}: change the basis of a lower order"
         )
 
 

@@ -9,10 +9,11 @@ import opt_einsum
 import scipy
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, check_entries, check_order
+from einnet.limits import limits
+from einnet.taylor.arrays import as_arrays, check_entries
 from einnet.taylor.nullspace import null_space
 from einnet.taylor.orbits import orbit_numbers
-from einnet.taylor.representation import Matrix, Representation
+from einnet.taylor.representation import Matrix, Representation, check_power
 
 __all__ = ["LinearMaps", "linear_maps"]
 
@@ -35,7 +36,7 @@ def linear_maps(
             [ 1.,  0.]]])
     >>> from einnet.taylor import orthogonal, permutations, rotations
     >>> v = rotations(3)
-    >>> linear_maps(source=v**2, target=v**2).rank         # trace, transpose, as it is
+    >>> linear_maps(source=v**2, target=v**2).rank         # trace, transpose, identity
     3
     >>> linear_maps(source=v**2, target=v).rank, linear_maps(source=orthogonal(3)**2, target=orthogonal(3)).rank
     (1, 0)
@@ -53,7 +54,7 @@ def linear_maps(
         method: "exact", "dense" or "iterative" (see `nullspace`); "auto" takes orbits for
             permutations, else the first that the size and the entries allow.
 
-    Raises `EinNetError` or `ShapeError` for what is no group element or does not fit.
+    Raises `EinNetError` or `ShapeError` for a matrix that is no group element, and for shapes that do not fit.
     Source: Finzi et al., A Practical Method for Constructing Equivariant Multilayer Perceptrons for
     Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
     """
@@ -64,7 +65,9 @@ def linear_maps(
         )
     shape = (target.dimension, source.dimension)
     _check_unknowns(shape)
-    moves = [(_permutation(t), _permutation(s)) for t, s in zip(target.generators, source.generators, strict=True)]
+    moves = [
+        (_as_permutation(t), _as_permutation(s)) for t, s in zip(target.generators, source.generators, strict=True)
+    ]
     if method == "auto" and not source.lie_algebra and all(t is not None and s is not None for t, s in moves):
         return LinearMaps(_orbit_basis(moves, shape))
     constraints = [
@@ -87,13 +90,13 @@ def _representations(
         if not len(generators) and not len(lie_algebra):
             return source, target
     elif not isinstance(source, Representation) and not isinstance(target, Representation):
-        own = Representation(generators, lie_algebra)
-        powers = check_order(target, "a tensor power"), check_order(source, "a tensor power")
-        _check_unknowns((own.dimension ** powers[0], own.dimension ** powers[1]))
-        return own**source, own**target
+        vectors = Representation(generators, lie_algebra)
+        powers = check_power(target), check_power(source)
+        _check_unknowns((vectors.dimension ** powers[0], vectors.dimension ** powers[1]))
+        return vectors**source, vectors**target
     raise EinNetError(
         "source and target are either tensor powers of the group's own space (whole numbers), or two "
-        "representations, which have their generators in them (v**0 for numbers that the group leaves alone)"
+        "representations, without generators (v**0 for invariant numbers)"
     )
 
 
@@ -129,10 +132,10 @@ class LinearMaps:
 
 
 def _check_unknowns(shape: tuple[int, int]) -> None:
-    check_entries(shape, "a linear map", "use representations of smaller dimension", 2**17)
+    check_entries(shape, "a linear map", "use representations of smaller dimension", limits().linear_map_entries)
 
 
-def _permutation(matrix: Any) -> np.ndarray | None:
+def _as_permutation(matrix: Any) -> np.ndarray | None:
     """Where a permutation matrix takes each coordinate; None for any other matrix."""
     columns = matrix.tocsc()
     columns.eliminate_zeros()
@@ -147,5 +150,5 @@ def _orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
     images = [np.add.outer(t * shape[1], s) for t, s in moves]
     orbits = orbit_numbers(images, shape[0] * shape[1])
     instead = "use representations of smaller dimension, or einnet.series_of, which only numbers the orbits"
-    check_entries((int(orbits.max()) + 1, *shape), "the basis", instead, 2**26)
+    check_entries((int(orbits.max()) + 1, *shape), "the basis", instead, limits().linear_basis_entries)
     return (orbits == np.arange(orbits.max() + 1)[:, None]).astype(float).reshape(-1, *shape)

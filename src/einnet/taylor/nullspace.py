@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import scipy
 
+from einnet.checks import check_choice
 from einnet.errors import EinNetError
+from einnet.limits import limits
 
 __all__ = ["null_space"]
 
 EXACT, DENSE = 300, 1000  # unknowns up to which these methods are chosen
 METHODS = ("auto", "exact", "dense", "iterative")
 CHUNK = 64  # random vectors that are projected together
-MAX_ENTRIES = 2**26  # of what is written out: half a GiB
-ZERO = 1e-9  # of the largest singular value; what is smaller is taken to be zero
+ZERO = 1e-9  # singular values below this part of the largest one count as zero
 
 
 def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
@@ -24,40 +25,40 @@ def null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
     form; "dense" and "iterative" give an orthonormal basis in double precision.
     """
     unknowns = int(constraints[0].shape[1])
-    whole = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
-    if method not in METHODS:
-        raise EinNetError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    is_integer = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
+    check_choice(method, "method", METHODS)
     if method == "auto":
-        method = "exact" if whole and unknowns <= EXACT else "dense" if unknowns <= DENSE else "iterative"
+        method = "exact" if is_integer and unknowns <= EXACT else "dense" if unknowns <= DENSE else "iterative"
     if method == "exact":
-        if not whole:
+        if not is_integer:
             raise EinNetError("method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'")
-        return _exact(constraints)
+        return _eliminate(constraints)
+    limit = limits().linear_basis_entries
     scales = [abs(c).sum(0).max(initial=0) for c in constraints]
     scaled = [
         scipy.sparse.csr_array(c / scale, dtype=float) for c, scale in zip(constraints, scales, strict=True) if scale
     ]
-    if (method == "dense" or not scaled) and (entries := max(len(scaled), 1) * unknowns**2) > MAX_ENTRIES:
+    if (method == "dense" or not scaled) and (entries := max(len(scaled), 1) * unknowns**2) > limit:
         raise EinNetError(
-            f"{unknowns:,} unknowns would write out {entries:,} entries, more than {MAX_ENTRIES:,}: "
+            f"{unknowns:,} unknowns would write out {entries:,} entries, more than {limit:,}: "
             "use method='iterative', or representations of smaller dimension"
         )
     if not scaled:
         return np.eye(unknowns)
-    basis = (_dense if method == "dense" else _iterative)(scaled)
+    basis = (_decompose if method == "dense" else _iterate)(scaled)
     if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > ZERO / 10:
-        raise _no_clear_null_space(rest)
+        raise _make_unclear_error(rest)
     return basis
 
 
-def _no_clear_null_space(rest: float) -> EinNetError:
+def _make_unclear_error(rest: float) -> EinNetError:
     return EinNetError(
         f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
         "give the group in an orthonormal basis, or use method='dense' (small groups) or 'exact' (whole numbers)"
     )
 
 
-def _exact(constraints: Sequence[Any]) -> np.ndarray:
+def _eliminate(constraints: Sequence[Any]) -> np.ndarray:
     from sympy import QQ
     from sympy.polys.matrices import DomainMatrix
 
@@ -68,24 +69,24 @@ def _exact(constraints: Sequence[Any]) -> np.ndarray:
             rows.setdefault(int(i), {})[int(j)] = QQ(int(value))
     shape = (len(rows), stacked.shape[1])
     matrix = DomainMatrix(dict(enumerate(rows.values())), shape, QQ)
-    found = matrix.nullspace().to_dok() if rows else {(k, k): QQ(1) for k in range(shape[1])}
-    count = 1 + max((i for i, _ in found), default=-1)
+    vectors = matrix.nullspace().to_dok() if rows else {(k, k): QQ(1) for k in range(shape[1])}
+    count = 1 + max((i for i, _ in vectors), default=-1)
     basis = np.zeros((count, shape[1]))
-    for (i, j), value in found.items():
+    for (i, j), value in vectors.items():
         basis[count - 1 - i, j] = float(value)
     return basis
 
 
-def _dense(constraints: Sequence[Any]) -> np.ndarray:
+def _decompose(constraints: Sequence[Any]) -> np.ndarray:
     triangle = np.linalg.qr(scipy.sparse.vstack(constraints).toarray(), mode="r")
     _, values, vectors = np.linalg.svd(triangle)
     values = values / values[0]
     if (between := values[(values > ZERO / 1000) & (values < 10 * ZERO)]).size:
-        raise _no_clear_null_space(float(between[0]))
+        raise _make_unclear_error(float(between[0]))
     return vectors[int((values > ZERO).sum()) :]
 
 
-def _iterative(constraints: Sequence[Any]) -> np.ndarray:
+def _iterate(constraints: Sequence[Any]) -> np.ndarray:
     """Random vectors, projected onto the null space until the projections are dependent.
 
     The projection of x is x - y, where y is the least solution of C y = C x. Conjugate gradients
@@ -96,21 +97,21 @@ def _iterative(constraints: Sequence[Any]) -> np.ndarray:
     basis = np.zeros((constraints[0].shape[1], 0))
     while True:
         x = rng.standard_normal((basis.shape[0], CHUNK))
-        x = _projected(constraints, x - basis @ (basis.T @ x))
+        x = _project(constraints, x - basis @ (basis.T @ x))
         x -= basis @ (basis.T @ x)
         left, values, _ = np.linalg.svd(x, full_matrices=False)
-        kept = values > 1e-6 * np.sqrt(basis.shape[0])
-        basis = np.column_stack([basis, left[:, kept]])
-        if basis.size > MAX_ENTRIES:
+        is_new = values > 1e-6 * np.sqrt(basis.shape[0])
+        basis = np.column_stack([basis, left[:, is_new]])
+        if basis.size > limits().linear_basis_entries:
             raise EinNetError(
                 f"there are more than {basis.shape[1]:,} maps in {basis.shape[0]:,} unknowns, too many to write out: "
                 "use representations of smaller dimension"
             )
-        if not kept.all():
+        if not is_new.all():
             return np.linalg.qr(basis)[0].T
 
 
-def _projected(matrices: Sequence[Any], x: np.ndarray) -> np.ndarray:
+def _project(matrices: Sequence[Any], x: np.ndarray) -> np.ndarray:
     """x less the least y with C^T C y = C^T C x, column by column, by conjugate gradients."""
 
     def normal(v: np.ndarray) -> np.ndarray:

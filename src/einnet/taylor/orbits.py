@@ -1,4 +1,4 @@
-"""Orbits of a permutation group given by generators, and permutations read from what the user gave."""
+"""Orbits of a permutation group given by generators, and checks of permutations."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -24,33 +24,33 @@ def orbit_numbers(images: Iterable[np.ndarray], size: int) -> np.ndarray:
     columns = np.stack([np.asarray(g, np.int32).ravel() for g in images] or [np.arange(size, dtype=np.int32)], axis=1)
     starts = np.arange(size + 1) * columns.shape[1]
     graph = csr_array((np.ones(columns.size, np.int8), columns.ravel(), starts), shape=(size, size))
-    found = connected_components(graph, directed=True, connection="weak")[1]
-    _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
+    components = connected_components(graph, directed=True, connection="weak")[1]
+    _, first, inverse = np.unique(components, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.int32)[inverse]
 
 
-def as_permutations(given: Any, name: str) -> tuple[tuple[int, ...], ...]:
+def as_permutations(generators: Any, name: str) -> tuple[tuple[int, ...], ...]:
     """Permutations in one-line notation, checked: g[i] is where point i goes."""
     try:
-        found = [np.asarray(g) for g in given]
+        arrays = [np.asarray(g) for g in generators]
     except (TypeError, ValueError):
-        found = []
-    if not found:
+        arrays = []
+    if not arrays:
         raise EinNetError(
-            f"{name} must be a list of permutations such as [[1, 2, 0]], got {given!r}; "
+            f"{name} must be a list of permutations such as [[1, 2, 0]], got {generators!r}; "
             "the trivial group on n points is [list(range(n))]"
         )
-    if all(g.ndim == 0 for g in found):
-        raise EinNetError(f"{name} must be a list of permutations, got one: write [{list(given)}]")
-    for k, g in enumerate(found):
-        _check_permutation(g, f"{name}[{k}]", found[0].size)
-    return tuple(tuple(g.tolist()) for g in found)
+    if all(g.ndim == 0 for g in arrays):
+        raise EinNetError(f"{name} must be a list of permutations, got one: write [{list(generators)}]")
+    for k, g in enumerate(arrays):
+        _check_permutation(g, f"{name}[{k}]", arrays[0].size)
+    return tuple(tuple(g.tolist()) for g in arrays)
 
 
 def _check_permutation(g: np.ndarray, name: str, size: int) -> None:
     if g.ndim != 1 or not np.issubdtype(g.dtype, np.integer):
         raise EinNetError(
-            f"{name} must list where each point goes, as whole numbers such as [1, 2, 0], got {_shortened(g)}"
+            f"{name} must list where each point goes, as whole numbers such as [1, 2, 0], got {_shorten(g)}"
         )
     if g.size != size:
         raise EinNetError(f"{name} moves {g.size} points, the first generator {size}: all act on the same points")
@@ -58,10 +58,10 @@ def _check_permutation(g: np.ndarray, name: str, size: int) -> None:
     if missing.size:
         raise EinNetError(
             f"{name} is not a permutation of 0 to {size - 1}: nothing goes to {', '.join(map(str, missing[:5]))} "
-            f"in {_shortened(g)}"
+            f"in {_shorten(g)}"
         )
 
 
-def _shortened(g: Sequence | np.ndarray) -> str:
+def _shorten(g: Sequence | np.ndarray) -> str:
     text = str(np.asarray(g).tolist())
     return text if len(text) <= 60 else text[:57] + "..."

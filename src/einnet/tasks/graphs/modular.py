@@ -13,17 +13,52 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError
-from einnet.nn.execute import expand, run_step
+from einnet.nn.backend import TorchBackend
 from einnet.nn.loops import LoopedEinsum, narrow
 from einnet.operations import pooling_terms
-from einnet.plan import Plan, Step
+from einnet.plan import Plan, expand, run_plan
 from einnet.symmetry import Symmetry
 from einnet.tasks.graphs.data import MOST_NODES, Graph
 from einnet.terms import TypeSet
 
-__all__ = ["PRIME", "ModularNet"]
+Tuple = tuple[str, ...]
+
+__all__ = ["MODULAR", "PRIME", "ModularNet"]
 
 PRIME = 4_194_301
+
+
+class ModularBackend(TorchBackend):
+    """Whole numbers below `PRIME` in double precision; a contraction is exact as it sums over one index at most."""
+
+    def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return super().sum(x, axes) % PRIME
+
+    def multiply(self, x: Tensor, y: Tensor) -> Tensor:
+        return super().multiply(x, y) % PRIME
+
+    def matmul(self, x: Tensor, y: Tensor) -> Tensor:
+        return super().matmul(x, y) % PRIME
+
+    def einsum(self, equation: str, x: Tensor, y: Tensor) -> Tensor:
+        operands, _, output = equation.partition("->")
+        if len({*operands} - {*output, ","}) > 1:
+            raise AssertionError(f"a sum over several indices at once is not exact: {equation}")
+        return super().einsum(equation, x, y) % PRIME
+
+    def contract_in_loop(
+        self, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
+    ) -> Tensor:
+        equation = ",".join(map("".join, tuples)) + "->" + "".join(output)
+        einsum = LoopedEinsum(equation, "".join(loop), self)
+        sizes = einsum.sizes(operands)
+        total = operands[0].new_zeros(len(operands[0]), *(sizes[i] for i in output))
+        for slices in einsum.chunks(operands):
+            narrow(total, output, slices).add_(einsum.result(operands, slices)).remainder_(PRIME)
+        return total
+
+
+MODULAR = ModularBackend(torch)
 
 
 class ModularNet:
@@ -61,42 +96,15 @@ class ModularNet:
         if n > MOST_NODES:
             raise EinNetError(f"sums modulo {PRIME:,} are exact for graphs of up to {MOST_NODES} nodes, got {n}")
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
-        x = _mapped(self.lift, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
+        x = _mix(self.lift, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:
-            cores = _run(self.plan, _mapped(into, x).split(self.heads))
-            pooled = [
-                expand(c, r.frame, (n, n)).expand(-1, n, n) for c, r in zip(cores, self.plan.results, strict=True)
-            ]
-            x = (x + _mapped(out, torch.cat(pooled))) % PRIME
+            results = run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR)
+            maps = [r.axis_map for r in self.plan.results]
+            pooled = [expand(c, m, (n, n), MODULAR) for c, m in zip(results, maps, strict=True)]
+            x = (x + _mix(out, torch.cat(pooled))) % PRIME
         return torch.cat([x.sum((-1, -2)), x.diagonal(dim1=-1, dim2=-2).sum(-1)]) % PRIME
 
 
-def _mapped(weight: Tensor, x: Tensor) -> Tensor:
+def _mix(weight: Tensor, x: Tensor) -> Tensor:
+    """`weight @ x` over the features."""
     return torch.einsum("hf,fab->hab", weight, x) % PRIME
-
-
-def _run(plan: Plan, slots: Sequence[Tensor]) -> list[Tensor]:
-    """As `run_plan`, the values of all steps modulo the prime."""
-    values = list(slots)
-    for step in plan.steps:
-        sources = [values[k] for k in step.sources]
-        values.append(_in_loop(sources, step) if step.loop else run_step(step, sources) % PRIME)
-    return [values[r.value] for r in plan.results]
-
-
-def _in_loop(sources: Sequence[Tensor], step: Step) -> Tensor:
-    einsum = _ModularEinsum(step.equation, "".join(step.loop))
-    sizes = einsum.sizes(sources)
-    total = sources[0].new_zeros(len(sources[0]), *(sizes[i] for i in einsum.output))
-    for slices in einsum.chunks(sources):
-        narrow(total, einsum.output, slices).add_(einsum.result(sources, slices)).remainder_(PRIME)
-    return total
-
-
-class _ModularEinsum(LoopedEinsum):
-    """Every pairwise step sums over one index at most, so that it is exact."""
-
-    def product(self, pair: Sequence[Tensor], names: Sequence[tuple[str, ...]], output: tuple[str, ...]) -> Tensor:
-        if len({*names[0], *names[1]} - {*output}) > 1:
-            raise AssertionError(f"a sum over several indices at once is not exact: {names} to {output}")
-        return super().product(pair, names, output) % PRIME

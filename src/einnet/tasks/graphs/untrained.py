@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.nn import EinLayer, EinNet
-from einnet.nn.execute import to_front
+from einnet.nn.backend import to_channels_first
 from einnet.nn.fanout import FanOut, linear
 from einnet.tasks.graphs.data import Graph, GraphPair, relabelled
 
@@ -59,7 +59,7 @@ def calibrate(net: EinNet, x: Tensor) -> None:
     for layer in net.modules():
         if not isinstance(layer, EinLayer):
             continue
-        normed = layer.norm(to_front(state, rank))
+        normed = layer.norm(to_channels_first(state, rank))
         _fit(layer.fan_in, linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank), 1.0)
         parts = linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank)
         cores = layer.pool.cores([parts], {"a": n}, None)

@@ -1,4 +1,4 @@
-"""`laurent`: scale-invariant functions as Laurent series, optionally with permutations on top."""
+"""`laurent`: scale-invariant functions as Laurent series, optionally invariant under permutations too."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_floats, constant, gathered
+from einnet.limits import limits
+from einnet.taylor.arrays import as_floats, constant_like, gather
 from einnet.taylor.orbits import as_permutations, orbit_numbers
-from einnet.taylor.table import count, cycles, table
+from einnet.taylor.table import format_cycles, format_number, format_table
 
 __all__ = ["LaurentSeries", "laurent"]
 
-MOST = 2**24  # exponents that are written out: monomials times variables
+MAX_POWER = 10**6
 
 
 def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] = ()) -> "LaurentSeries":
@@ -44,26 +46,25 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
     Args:
         n: the number of variables.
         powers: the exponents that a variable may have.
-        generators: permutations of the variables, as in `series_of`, that leave the function alone.
+        generators: permutations of the variables, as in `series_of`, under which the function is invariant.
 
     A monomial x_1^e_1 ... x_n^e_n is invariant under x -> c x exactly if the exponents sum to 0.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise EinNetError(f"n, the number of variables, must be a whole number, 1 or more, got {n!r}")
-    if hasattr(powers, "__len__") and len(powers) > MOST:  # type: ignore[arg-type]
+    n, limit = check_count(n, "n, the number of variables,"), limits().monomial_exponents
+    if hasattr(powers, "__len__") and len(powers) > limit:  # type: ignore[arg-type]
         raise EinNetError(f"{len(powers):,} powers are too many: use fewer")  # type: ignore[arg-type]
     try:
         allowed = tuple(sorted(set(powers)))
     except TypeError:
         allowed = ()
-    if not allowed or not all(isinstance(p, (int, np.integer)) and abs(p) <= 10**6 for p in allowed):
+    if not allowed or not all(isinstance(p, (int, np.integer)) and abs(p) <= MAX_POWER for p in allowed):
         raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
-    if n * n * len(allowed) ** 2 > MOST:
+    if n * n * len(allowed) ** 2 > limit:
         raise EinNetError(f"{n} variables with {len(allowed):,} powers are too many: use fewer variables or powers")
     moves = as_permutations(generators, "generators") if not _is_empty(generators) else ()
     if moves and len(moves[0]) != n:
         raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
-    return LaurentSeries(int(n), tuple(int(p) for p in allowed), moves)
+    return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
 
 
 def _is_empty(generators: Any) -> bool:
@@ -96,19 +97,19 @@ class LaurentSeries:
     @cached_property
     def exponents(self) -> np.ndarray:
         """The exponents of each monomial, of shape (monomials, n)."""
-        if (monomials := self._sums[self.n][0]) * self.n > MOST:
+        if (monomials := self._sums[self.n][0]) * self.n > limits().monomial_exponents:
             raise EinNetError(
-                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have {count(monomials)} "
-                "scale-invariant monomials, too many to write out: use fewer variables or powers"
+                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have "
+                f"{format_number(monomials)} scale-invariant monomials, too many to write out: "
+                "use fewer variables or powers"
             )
         rows = np.zeros((1, 0), int)
         for left in reversed(range(1, self.n)):
-            grown = np.repeat(rows, len(self.powers), 0)
-            grown = np.column_stack([grown, np.tile(self.powers, len(rows))])
+            rows = np.column_stack([np.repeat(rows, len(self.powers), 0), np.tile(self.powers, len(rows))])
             possible = np.array([-total for total in self._sums[left]], int)
-            rows = grown[np.isin(grown.sum(1), possible)]
+            rows = rows[np.isin(rows.sum(1), possible)]
         rows = np.column_stack([rows, -rows.sum(1)])[np.isin(-rows.sum(1), self.powers)]
-        rows.flags.writeable = False  # it is kept
+        rows.flags.writeable = False  # it is cached
         return rows
 
     @cached_property
@@ -121,7 +122,7 @@ class LaurentSeries:
             moved[:, list(g)] = self.exponents
             images.append(np.array([number[tuple(e)] for e in moved.tolist()]))
         sharing = orbit_numbers(images, len(number))
-        sharing.flags.writeable = False  # it is kept
+        sharing.flags.writeable = False  # it is cached
         return sharing
 
     @property
@@ -138,10 +139,10 @@ class LaurentSeries:
 
     @property
     def groups(self) -> dict[tuple[int, ...], int]:
-        """How many monomials have the same exponents in another order."""
-        found = Counter(tuple(sorted(e)) for e in self.exponents.tolist())
+        """The number of monomials whose exponents are a reordering of each tuple."""
+        counts = Counter(tuple(sorted(e)) for e in self.exponents.tolist())
         return dict(
-            sorted(found.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
+            sorted(counts.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
         )
 
     def __str__(self) -> str:
@@ -153,17 +154,17 @@ class LaurentSeries:
         (0, 0)     1          1
         (-1, 1)    2          2
         """
-        moved = f" and invariant under {', '.join(map(cycles, self.generators))}" if self.generators else ""
+        moved = f" and invariant under {', '.join(map(format_cycles, self.generators))}" if self.generators else ""
         head = (
             f"{self.n} variables, scale invariant{moved}, powers {', '.join(map(str, self.powers))}: "
-            f"{count(self.dof)} free parameters, {count(self._sums[self.n][0])} of "
-            f"{count(len(self.powers) ** self.n)} monomials"
+            f"{format_number(self.dof)} free parameters, {format_number(self._sums[self.n][0])} of "
+            f"{format_number(len(self.powers) ** self.n)} monomials"
         )
-        if self._sums[self.n][0] * self.n > MOST:
+        if self._sums[self.n][0] * self.n > limits().monomial_exponents:
             return f"{head}\ntoo many to list"
         free = Counter(tuple(sorted(self.exponents[k].tolist())) for k in np.unique(self.sharing, return_index=True)[1])
-        rows = [(e, count(n), count(free[e])) for e, n in self.groups.items()]
-        return f"{head}\n{table(('exponents', 'monomials', 'free'), rows)}"
+        rows = [(e, format_number(n), format_number(free[e])) for e, n in self.groups.items()]
+        return f"{head}\n{format_table(('exponents', 'monomials', 'free'), rows)}"
 
     def __repr__(self) -> str:
         return str(self)
@@ -180,9 +181,9 @@ class LaurentSeries:
         if self.powers[0] < 0:  # scaled to 1, which changes nothing but keeps powers from overflowing
             size = abs(x)
             x = x / (size.max(-1, keepdims=True) if isinstance(x, np.ndarray) else size.amax(-1, keepdim=True))
-        table = x[..., None] ** constant(np.array(self.powers), x)
+        values = x[..., None] ** constant_like(np.array(self.powers), x)
         which = np.searchsorted(self.powers, self.exponents)
-        monomials = table[..., 0, which[:, 0]]
+        monomials = values[..., 0, which[:, 0]]
         for variable in range(1, self.n):
-            monomials = monomials * table[..., variable, which[:, variable]]
-        return (monomials * gathered(params, self.sharing)).sum(-1)
+            monomials = monomials * values[..., variable, which[:, variable]]
+        return (monomials * gather(params, self.sharing)).sum(-1)

@@ -1,4 +1,4 @@
-"""`series`: the Taylor series of every function between tensors of given symmetry types."""
+"""`series`: the Taylor series of every function between tensors of symmetry types."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_choice, check_flag, check_size
 from einnet.errors import EinNetError, ShapeError
+from einnet.limits import limits
 from einnet.signature import Signature, as_signature
-from einnet.taylor._arrays import check_flag, check_order, concatenated, constant
-from einnet.taylor.binding import bind, check_sizes, unified
+from einnet.taylor.arrays import as_arrays, concatenate, constant_like
 from einnet.taylor.coefficient import Coefficient
-from einnet.taylor.expansion import Panel, Series, joined
-from einnet.taylor.table import count, shortened, table
-from einnet.terms import Term
+from einnet.taylor.expansion import Panel, Series, check_order, join_orders
+from einnet.taylor.table import format_number, format_table, list_first
+from einnet.terms.term import Term
 
 __all__ = ["TypeSeries", "series"]
 
-MAX_CHOICES = 2_000  # of operands, of each a coefficient is made
 BASES = ("contraction", "orbit")
 
 
@@ -47,20 +47,38 @@ def series(
     Args:
         signature: `inputs -> output`, see `Signature`; one type alone is input and output.
         order: the largest number of factors x in a term.
-        sizes: of each class, and of the features (`H`, which counts as 1 unless given). Without
-            them the series is that of all sizes at which every pattern fits.
+        sizes: of each axis, and of the features (`H`, 1 by default). Without sizes, the series of all
+            sizes at which every partition fits.
         commutative: whether C(x, y) = C(y, x), as for the derivatives of a function.
 
-    Raises `EinNetError` where an order is too large, `ShapeError` for sizes that do not fit.
+    Raises `EinNetError` for an order that is too large, `ShapeError` for sizes that do not fit.
     Source: coefficients of an equivariant series are invariant under the group acting on output and
     operands at once, so they are constant on orbits; Maron et al., Invariant and Equivariant Graph
     Networks (2019), section 3, for order 1.
     """
     signature = as_signature(signature)
-    check_sizes(signature, sizes or {})
-    given = {letter: int(size) for letter, size in (sizes or {}).items()}
-    features = given.pop("H", 1)
-    return TypeSeries(signature, check_order(order), tuple(sorted(given.items())), features, check_flag(commutative))
+    known = _check_sizes(signature, sizes or {})
+    features = known.pop("H", 1)
+    is_commutative = check_flag(commutative, "commutative")
+    return TypeSeries(signature, check_order(order), tuple(sorted(known.items())), features, is_commutative)
+
+
+def _check_sizes(signature: Signature, sizes: Mapping[str, int], needs_all: bool = False) -> dict[str, int]:
+    """The sizes as whole numbers; raises for an unknown axis, and for a missing size unless all are missing."""
+    if not isinstance(sizes, Mapping):
+        raise TypeError(f"sizes must be a dict such as {{'a': 3}}, got {sizes!r}")
+    axes = signature.classes
+    for letter, size in sizes.items():
+        if letter not in (*axes, "H"):
+            raise ShapeError(f"sizes names {letter!r}, the axes of '{signature}' are {', '.join(axes) or 'none'}")
+        check_size(size, f"the size of axis '{letter}'", minimum=1)
+    missing = [c for c in axes if c not in sizes]
+    if missing and (needs_all or len(missing) < len(axes)):
+        raise ShapeError(
+            f"the size of {', '.join(map(repr, missing))} is missing: '{signature}' has the axes {', '.join(axes)}, "
+            f"sizes gives {', '.join(f'{c}={n}' for c, n in sizes.items()) or 'none'}"
+        )
+    return {letter: int(size) for letter, size in sizes.items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,14 +87,14 @@ class TypeSeries(Series):
 
     signature: Signature
     order: int
-    given: tuple[tuple[str, int], ...]
+    known_sizes: tuple[tuple[str, int], ...]
     features: int
     commutative: bool
 
     @property
     def sizes(self) -> dict[str, int] | None:
-        """The size of each class, or None: all large ones."""
-        return dict(self.given) if self.given or not self.signature.classes else None
+        """The size of each axis, or None for all large sizes."""
+        return dict(self.known_sizes) if self.known_sizes or not self.signature.classes else None
 
     def _count(self, k: int) -> int:
         self._check_choices(comb(len(self.signature.inputs) + k - 1, k), k)
@@ -93,19 +111,19 @@ class TypeSeries(Series):
         >>> s.dof, s.dof_at({"a": 4})      # five slots, but only four different indices
         ((1, 52), (1, 51))
         """
-        check_sizes(self.signature, sizes, complete=True)
+        _check_sizes(self.signature, sizes, needs_all=True)
         return series(self.signature, self.order, {"H": self.features, **sizes}, self.commutative).dof
 
     def words(self, k: int) -> tuple[tuple[int, ...], ...]:
-        """The choices of k operands from among the inputs, by number."""
+        """The choices of k operands from the inputs, by number."""
         numbers = range(len(self.signature.inputs))
         self._check_choices(len(numbers) ** self.check(k), k)
         return tuple(combinations_with_replacement(numbers, k) if self.commutative else product(numbers, repeat=k))
 
     def _check_choices(self, choices: int, k: int) -> None:
-        if choices > MAX_CHOICES:
+        if choices > (limit := limits().operand_choices):
             raise EinNetError(
-                f"order {k} of '{self.signature}' has more than {MAX_CHOICES:,} choices of operands: lower the order"
+                f"order {k} of '{self.signature}' has more than {limit:,} choices of operands: lower the order"
             )
 
     def coefficients(self, k: int) -> tuple[Coefficient, ...]:
@@ -113,17 +131,17 @@ class TypeSeries(Series):
         return tuple(map(self._coefficient, self.words(k)))
 
     def _coefficient(self, word: tuple[int, ...]) -> Coefficient:
-        if word not in self._made:
+        if word not in self._coefficients:
             types = tuple(self.signature.inputs[i] for i in word)
             arguments = (self.signature.output, types, word, self.commutative, self.sizes, self.features)
-            self._made[word] = Coefficient(*arguments)
-        return self._made[word]
+            self._coefficients[word] = Coefficient(*arguments)
+        return self._coefficients[word]
 
     @cached_property
-    def _made(self) -> dict[tuple[int, ...], Coefficient]:
+    def _coefficients(self) -> dict[tuple[int, ...], Coefficient]:
         return {}
 
-    def _chosen(self, k: int, inputs: Sequence[int] | None) -> Coefficient:
+    def _select(self, k: int, inputs: Sequence[int] | None) -> Coefficient:
         words = self.words(k)
         if inputs is not None and not isinstance(inputs, (tuple, list)):
             raise EinNetError(f"inputs is a tuple with the number of each operand, such as (0, 1), got {inputs!r}")
@@ -131,7 +149,7 @@ class TypeSeries(Series):
         if word not in words:
             raise EinNetError(
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
-                f"give inputs, one of {shortened(words, len(words))}; got {inputs}"
+                f"give inputs, one of {list_first(words, len(words))}; got {inputs}"
             )
         return self._coefficient(word)
 
@@ -144,29 +162,29 @@ class TypeSeries(Series):
                [1, 1, 0]], dtype=int32)
 
         The axes are those of the output, then those of each operand. With several inputs, `inputs`
-        says which the operands are, such as (0, 1); the parameters are numbered from 0 in each.
+        gives the number of each operand, such as (0, 1); parameters are numbered from 0 for each choice.
         """
-        return self._chosen(k, inputs).sharing(self._concrete())
+        return self._select(k, inputs).sharing(self._require_sizes())
 
-    def _concrete(self) -> dict[str, int]:
+    def _require_sizes(self) -> dict[str, int]:
         if self.sizes is None:
             example = ", ".join(f"'{c}': 3" for c in self.signature.classes)
             raise ShapeError(f"the entries of a coefficient need sizes: series(..., sizes={{{example}}})")
         return self.sizes
 
     def contractions(self, k: int, inputs: Sequence[int] | None = None) -> tuple[Term, ...]:
-        """The contraction basis of order k: one einsum for each pattern.
+        """The contraction basis of order k: one einsum for each partition.
 
         >>> [str(t) for t in series("a -> a", order=1).contractions(1)]
         ['i->i', 'j->i']
 
-        Its coefficient is 1 where *at least* the pattern's indices are equal. With features, each has a
-        parameter for each index of the output's and the operands' features, which vary fastest. Where
-        `commutative`, a contraction stands for all that reordering equal operands makes of it. With
-        several inputs, those of all choices of operands, unless `inputs` names one.
+        Its coefficient is 1 where *at least* the partition's indices are equal. With features, each has a
+        parameter for each index of the output's and the operands' features, which vary fastest. If
+        `commutative`, a contraction stands for all reorderings of equal operands. With several inputs,
+        the contractions of all choices of operands, unless `inputs` names one.
         """
-        chosen = self.coefficients(k) if inputs is None else (self._chosen(k, inputs),)
-        return tuple(t for c in chosen for t in c.contractions)
+        coefficients = self.coefficients(k) if inputs is None else (self._select(k, inputs),)
+        return tuple(t for c in coefficients for t in c.contractions)
 
     def __str__(self) -> str:
         """A table of the orders.
@@ -178,34 +196,35 @@ class TypeSeries(Series):
         1      4        1     ij->
         2      16       4     ij,ij->  ij,ik->  ij,kj->  ij,kl->
         """
-        rows = [row for k in range(self.order + 1) for row in self._rows(k)]
+        rows = [row for k in range(self.order + 1) for row in self._iterate_rows(k)]
         header = ("order", *["entries"] * (self.sizes is not None), "free", "contractions")
-        return f"{self.heading}: {count(self.total)} free parameters\n{table(header, rows)}"
+        return f"{self.heading}: {format_number(self.total)} free parameters\n{format_table(header, rows)}"
 
     @property
     def heading(self) -> str:
-        given = [f"{c}={n}" for c, n in self.given] + [f"H={self.features}"] * (self.features > 1)
-        about = f" with {', '.join(given)}" if given else ""
+        sizes = [f"{c}={n}" for c, n in self.known_sizes] + [f"H={self.features}"] * (self.features > 1)
+        about = f" with {', '.join(sizes)}" if sizes else ""
         return f"{self.signature}{about}" + ", commutative" * self.commutative
 
-    def _rows(self, k: int) -> Iterator[tuple[object, ...]]:
+    def _iterate_rows(self, k: int) -> Iterator[tuple[object, ...]]:
         for c in self.coefficients(k):
-            listed = shortened(c.each_contraction(), len(c.representatives[0])) if c.listable else "too many to list"
-            size = [] if self.sizes is None else [count(c.entries(self.sizes))]
-            yield (self._where(c), *size, count(c.dof), listed)
+            listed = (
+                list_first(c.iterate_contractions(), len(c.representatives[0])) if c.listable else "too many to list"
+            )
+            size = [] if self.sizes is None else [format_number(c.entries(self.sizes))]
+            yield (self._name_order(c), *size, format_number(c.dof), listed)
 
-    def _where(self, c: Coefficient) -> str:
+    def _name_order(self, c: Coefficient) -> str:
         """The order and, if there are several inputs, the operands."""
         operands = ", ".join("".join(t.axes) for t in c.types)
         return f"{len(c.types)}: {operands}" if c.types and len(self.signature.inputs) > 1 else str(len(c.types))
 
     def panels(self, k: int) -> list[Panel]:
-        found = []
-        for c in self.coefficients(k):
-            found.append(
-                Panel(f"order {self._where(c)}", c.shapes(self._concrete()), self.sharing(k, c.inputs), c.names)
-            )
-        return found
+        sizes = self._require_sizes()
+        return [
+            Panel(f"order {self._name_order(c)}", c.shapes(sizes), c.sharing(sizes), c.names)
+            for c in self.coefficients(k)
+        ]
 
     def to_contraction(self, params: Any) -> Any:
         """The parameters in the contraction basis, from those in the orbit basis: exact, in integers.
@@ -214,18 +233,18 @@ class TypeSeries(Series):
         >>> s.to_contraction(np.array([0, 0, 1, 0])), s.to_orbit(np.array([0, 0, 0, 1]))
         (array([0, 0, 1, 0]), array([0, 0, 1, 1]))
         """
-        return self._changed(params, "to_contraction")
+        return self._change_basis(params, "to_contraction")
 
     def to_orbit(self, params: Any) -> Any:
         """The parameters in the orbit basis, from those in the contraction basis."""
-        return self._changed(params, "to_orbit")
+        return self._change_basis(params, "to_orbit")
 
-    def _changed(self, params: Any, direction: str) -> Any:
+    def _change_basis(self, params: Any, direction: str) -> Any:
         parts = []
         for k, part in enumerate(self.split(params)):
-            changed = [getattr(c, direction)(p) for c, p in zip(self.coefficients(k), self._cut(k, part), strict=True)]
-            parts.append(concatenated(changed))
-        return joined(parts, params)
+            coefficients = zip(self.coefficients(k), self._cut(k, part), strict=True)
+            parts.append(concatenate([getattr(c, direction)(p) for c, p in coefficients]))
+        return join_orders(parts, params)
 
     def _cut(self, k: int, part: Any) -> list[Any]:
         """The parameters of each coefficient of order k."""
@@ -246,24 +265,40 @@ class TypeSeries(Series):
         Args:
             x: the input, (batch..., axes..., features where the type has H); a tuple of several.
             params: see `split`.
-            basis: that of the parameters. "contraction" evaluates einsums; "orbit" writes the
+            basis: the basis of the parameters. "contraction" evaluates einsums; "orbit" writes the
                 coefficients out, which takes far more memory and time: `to_contraction` avoids it.
-            sizes: of output classes that no input has, if the series was made without sizes.
+            sizes: of output axes that no input has, for a series without sizes.
 
         Returns an array (batch..., axes of the output..., features).
         """
-        if basis not in BASES:
-            raise EinNetError(
-                f"basis must be one of {', '.join(map(repr, BASES))}, got {basis!r} "
-                "(several inputs are given as one tuple)"
-            )
+        check_choice(basis, "basis", BASES)
         if self.sizes is not None and sizes is not None and dict(sizes) != self.sizes:
             raise ShapeError(f"the series was made with the sizes {self.sizes}, evaluate got {dict(sizes)}")
-        inputs, *parts = unified(self.signature, x, self.split(params))
-        operands, bound, batch = bind(self.signature, self.sizes or sizes or {}, self.features, inputs)
-        rank = len(self.signature.output.axes) + self.signature.output.features
-        total = constant(np.zeros([prod(batch)] * bool(batch) + [1] * rank, dtype=int), inputs[0])
+        inputs = list(x) if isinstance(x, (tuple, list)) and len(self.signature.inputs) > 1 else [x]
+        arrays = as_arrays(*inputs, *self.split(params))
+        inputs, parts = arrays[: len(inputs)], arrays[len(inputs) :]
+        known, batch = self._bind(inputs, sizes)
+        output = self.signature.output
+        shape = (*batch, *(known[c] for c in output.axes), *[self.features] * output.features)
+        total = constant_like(np.zeros(shape, int), inputs[0])
         for k, part in enumerate(parts):
             for coefficient, p in zip(self.coefficients(k), self._cut(k, part), strict=True):
-                total = total + coefficient.evaluate(p, operands, bound, basis)
-        return total.reshape((*batch, *total.shape[bool(batch) :]))
+                total = total + coefficient.evaluate(p, inputs, known, basis)
+        return total
+
+    def _bind(self, inputs: Sequence[Any], sizes: Mapping[str, int] | None) -> tuple[dict[str, int], tuple[int, ...]]:
+        """The size of each axis, and the batch axes."""
+        names = ["x"] if len(inputs) == 1 else [f"x[{k}]" for k in range(len(inputs))]
+        known = self.signature.bind([x.shape for x in inputs], self.sizes or sizes, names=names)
+        batch: tuple[int, ...] = ()
+        for t, x, name in zip(self.signature.inputs, inputs, names, strict=True):
+            if t.features and x.shape[-1] != self.features:
+                raise ShapeError(
+                    f"{name} of type '{t}' has {x.shape[-1]} features, the series has {self.features}: "
+                    f"make it with sizes={{'H': {x.shape[-1]}, ...}}"
+                )
+            leading = tuple(x.shape[: len(x.shape) - len(t.axes) - t.features])
+            if leading and batch and leading != batch:
+                raise ShapeError(f"the inputs have different batch axes: {batch} and {leading}")
+            batch = batch or leading
+        return _check_sizes(self.signature, known, needs_all=True), batch

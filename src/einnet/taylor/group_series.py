@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_choice, check_flag
 from einnet.errors import EinNetError, ShapeError
-from einnet.taylor._arrays import as_arrays, check_entries, check_flag, check_order, constant, gathered
+from einnet.limits import limits
+from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, constant_like, gather
 from einnet.taylor.cyclic import Cycle
-from einnet.taylor.evaluate import Operand, contract_written_out
-from einnet.taylor.expansion import Panel, Series
+from einnet.taylor.expansion import Panel, Series, check_order
 from einnet.taylor.orbits import as_permutations, orbit_numbers
-from einnet.taylor.table import count, cycles, shortened, table
+from einnet.taylor.table import format_cycles, format_number, format_table, list_first
 
 __all__ = ["GroupSeries", "series_of"]
 
 LISTED = 2**16  # entries of a coefficient whose parameters are listed in the table
-MOST = 2**25  # entries that are put into orbits one by one
 
 
 def series_of(
@@ -54,8 +54,8 @@ def series_of(
     Orbits are connected components, so the time grows with the number of entries n^order, not with
     the size of the group. If one generator is a cycle of all variables and the others are its powers,
     the series is evaluated by FFT and no coefficient is written out, only its differences (n for an
-    invariant of order 2, n^(order-1) in general). Raises `EinNetError` for what is not a permutation,
-    or too large.
+    invariant of order 2, n^(order-1) in general). Raises `EinNetError` for a
+    generator that is no permutation, and for a coefficient that is too large.
     """
     moves = as_permutations(generators, "generators")
     outputs = None
@@ -66,7 +66,7 @@ def series_of(
                 f"out_generators must say what each of the {len(moves)} generators does to the output, "
                 f"got {len(outputs)}"
             )
-    return GroupSeries(moves, outputs, check_order(order), check_flag(commutative))
+    return GroupSeries(moves, outputs, check_order(order), check_flag(commutative, "commutative"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,7 +91,7 @@ class GroupSeries(Series):
     @cached_property
     def cycle(self) -> Cycle | None:
         """The cyclic order of the variables, if the group is that of the cyclic shifts."""
-        return Cycle.found(self.generators, self.out_generators)
+        return Cycle.of(self.generators, self.out_generators)
 
     def _count(self, k: int) -> int:
         if self.cycle is not None:
@@ -105,18 +105,18 @@ class GroupSeries(Series):
     def sharing(self, k: int) -> np.ndarray:
         """Which parameter sits at each entry of the coefficient of order k: output first, then operands."""
         shape = self.shape(k)
-        check_entries(shape, f"the coefficient of order {k}", "lower the order", MOST)
+        check_entries(shape, f"the coefficient of order {k}", "lower the order", limits().orbit_entries)
         if k not in self._sharings:
-            self._sharings[k] = orbit_numbers(self._images(shape, k), prod(shape)).reshape(shape)
-            self._sharings[k].flags.writeable = False  # it is kept for evaluation
+            self._sharings[k] = orbit_numbers(self._make_images(shape, k), prod(shape)).reshape(shape)
+            self._sharings[k].flags.writeable = False  # it is cached
         return self._sharings[k]
 
     @cached_property
     def _sharings(self) -> dict[int, np.ndarray]:
         return {}
 
-    def _images(self, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
-        """Where the generators, and exchanges of neighbouring operands, take each entry."""
+    def _make_images(self, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
+        """Where the generators, and swaps of neighbouring operands, take each entry."""
         images = []
         for number, g in enumerate(self.generators):
             moves = [] if self.out_generators is None else [self.out_generators[number]]
@@ -139,26 +139,31 @@ class GroupSeries(Series):
         1      3        1     C[0]
         2      9        3     C[0,0]  C[0,1]  C[0,2]
         """
-        rows = [(k, count(prod(self.shape(k))), count(n), self._examples(k)) for k, n in enumerate(self.dof)]
+        shapes = [self.shape(k) for k in range(self.order + 1)]
+        rows = [
+            (k, format_number(prod(shape)), format_number(n), self._list_entries(k))
+            for k, (shape, n) in enumerate(zip(shapes, self.dof, strict=True))
+        ]
         header = ("order", "entries", "free", "one entry of each")
-        return f"{self.heading}: {count(self.total)} free parameters\n{table(header, rows)}"
+        return f"{self.heading}: {format_number(self.total)} free parameters\n{format_table(header, rows)}"
 
     @property
     def heading(self) -> str:
-        shown = [cycles(g) for g in self.generators]
-        about = f"invariant under {', '.join(shown)}"
+        generators = [format_cycles(g) for g in self.generators]
+        about = f"invariant under {', '.join(generators)}"
         if self.out_generators is not None:
-            moved = [f"{a} (output {cycles(h)})" for a, h in zip(shown, self.out_generators, strict=True)]
+            outputs = map(format_cycles, self.out_generators)
+            moved = [f"{g} (output {h})" for g, h in zip(generators, outputs, strict=True)]
             about = f"{self.out_shape[0]} outputs, equivariant under {', '.join(moved)}"
         return f"{self.size} variables, {about}" + ", commutative" * self.commutative
 
-    def _examples(self, k: int) -> str:
+    def _list_entries(self, k: int) -> str:
         if prod(self.shape(k)) > LISTED:
             return "too many to list"
-        names = self._names(k)
-        return shortened(names, len(names))
+        names = self._name_parameters(k)
+        return list_first(names, len(names))
 
-    def _names(self, k: int) -> list[str]:
+    def _name_parameters(self, k: int) -> list[str]:
         """The first entry of each parameter."""
         _, first = np.unique(self.sharing(k), return_index=True)
         where = np.stack(np.unravel_index(first, self.shape(k)), 1).tolist() if self.shape(k) else [[]]
@@ -166,7 +171,7 @@ class GroupSeries(Series):
 
     def panels(self, k: int) -> list[Panel]:
         shapes = (self.out_shape, *[(self.size,)] * k)
-        return [Panel(f"order {k}", shapes, self.sharing(k), self._names(k))]
+        return [Panel(f"order {k}", shapes, self.sharing(k), self._name_parameters(k))]
 
     def evaluate(self, x: Any, params: Any, basis: str = "orbit") -> Any:
         """The value of the series at x, for numpy arrays or torch tensors (differentiable in both).
@@ -179,19 +184,18 @@ class GroupSeries(Series):
         x has shape (batch..., n); the result (batch..., values of the output). `params` as in
         `split`. Cyclic shifts: n log n for an invariant of order 2, by FFT.
         """
-        if basis != "orbit":
-            raise EinNetError(f"a group given by generators has the orbit basis only, got basis={basis!r}")
+        check_choice(basis, "basis of a group given by generators", ("orbit",))
         parts = self.split(params)
         x, *parts = as_arrays(x, *parts)
         if not x.shape or x.shape[-1] != self.size:
             raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
         batch = tuple(x.shape[:-1])
-        operand = Operand(0, x.reshape((prod(batch), self.size)), True, False, 1)
-        total = constant(np.zeros((prod(batch), *self.out_shape), int), x)
+        x = x.reshape((prod(batch), self.size))
+        total = constant_like(np.zeros((prod(batch), *self.out_shape), int), x)
         for k, part in enumerate(parts if prod(batch) else ()):
             if self.cycle is not None:
-                value = self.cycle.evaluate(part, operand.value, k, self.commutative)
+                value = self.cycle.evaluate(part, x, k, self.commutative)
             else:
-                value = contract_written_out(gathered(part, self.sharing(k)), [operand] * k, len(self.out_shape))
+                value = apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
             total = total + value
         return total.reshape((*batch, *total.shape[1:]))

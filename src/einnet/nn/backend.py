@@ -1,0 +1,78 @@
+"""The executor of plans on torch tensors: (batch..., features, axes...), channels first.
+
+In that order each feature is one matrix in memory, which suits matrix products. The public modules
+move the channels to the front and back as views; between layers nothing is copied.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from einnet.nn.loops import contract_in_loop
+from einnet.plan import Plan, execute
+from einnet.plan.backends import TensorBackend
+from einnet.plan.kernel import Kernel
+from einnet.plan.kernel import align as align_axes
+
+__all__ = [
+    "TorchBackend",
+    "align",
+    "expand",
+    "largest",
+    "run_plan",
+    "to_channels_first",
+    "to_channels_last",
+]
+
+Tuple = tuple[str, ...]
+
+
+class TorchBackend(TensorBackend):
+    """Tensors of torch, with loops that keep no tensor larger than the operands."""
+
+    def contract_in_loop(
+        self, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
+    ) -> Tensor:
+        return contract_in_loop(operands, tuples, output, loop)
+
+
+class MaxBackend(TorchBackend):
+    """The largest value in place of the sum; zero where there is none."""
+
+    def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return x.sum(axes) if any(x.shape[k] == 0 for k in axes) else x.amax(axes)
+
+
+TORCH = TorchBackend(torch)
+MAX = MaxBackend(torch)
+
+
+def to_channels_first(x: Tensor, rank: int) -> Tensor:
+    """(batch..., axes..., features) to (batch..., features, axes...), a view."""
+    return x.movedim(-1, -1 - rank)
+
+
+def to_channels_last(x: Tensor, rank: int) -> Tensor:
+    """(batch..., features, axes...) to (batch..., axes..., features), a view."""
+    return x.movedim(-1 - rank, -1)
+
+
+def run_plan(plan: Plan, operands: Sequence[Tensor]) -> list[Tensor]:
+    """The compact result of each term."""
+    return execute.run_plan(plan, operands, TORCH)
+
+
+def expand(compact: Tensor, axis_map: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """The output from a compact result: axes permuted, broadcast to `sizes` (a view), or embedded on a diagonal."""
+    return execute.expand(compact, axis_map, sizes, TORCH)
+
+
+def align(x: Tensor, names: Sequence[str | int], target: Sequence[str | int]) -> Tensor:
+    """The last axes of `x`, called `names`, in the order of `target`; an axis of size one where `names` lacks it."""
+    return align_axes(x, names, target, TORCH)
+
+
+def largest(x: Tensor, operand: Tuple, output: Tuple) -> Tensor:
+    """The largest value over the indices that the output lacks, on the diagonals of repeated ones."""
+    return Kernel.of([operand], output).run([x], MAX)

@@ -1,0 +1,81 @@
+"""The executor of plans. Arrays may have any number of batch axes in front; a back end supplies the primitives.
+
+A plan gives compact results: each index of the output once, broadcast indices left out. An axis map says
+how the axes of a compact result lie in the output, see `Result`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from einnet.errors import ShapeError
+from einnet.plan.backends import NUMPY, Backend
+from einnet.plan.build import Step
+from einnet.plan.kernel import align
+from einnet.plan.plan import Plan
+from einnet.terms.term import Term
+
+__all__ = ["evaluate_term", "expand", "run_plan", "run_step"]
+
+
+def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> list[Any]:
+    """The compact result of each term, given the arrays that the plan reads.
+
+    >>> plan = Plan.make(["ab->ac", "ab,bc->ac"], "aa", sources=[(0,), (0, 0)])
+    >>> rows, square = run_plan(plan, [np.array([[1, 2], [3, 4]])])
+    >>> rows, expand(rows, plan.results[0].axis_map, (2, 2))
+    (array([3, 7]), array([[3, 3],
+           [7, 7]]))
+    """
+    if len(operands) != plan.slots:
+        raise ShapeError(f"the plan reads {plan.slots} arrays, got {len(operands)}")
+    values = list(operands)
+    for step in plan.steps:
+        values.append(run_step(step, [values[k] for k in step.sources], backend))
+    return [values[r.value] for r in plan.results]
+
+
+def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> Any:
+    """The value of a step."""
+    if step.kernel is None:
+        return backend.contract_in_loop(operands, step.operands, step.output, step.loop)
+    return step.kernel.run(operands, backend)
+
+
+def expand(compact: Any, axis_map: Sequence[int], sizes: Sequence[int], backend: Backend = NUMPY) -> Any:
+    """The output from a compact result: axes permuted, broadcast (a view), or embedded on a diagonal.
+
+    `axis_map` is that of the `Result`; `sizes` are the sizes of the output's axes.
+    """
+    rank = len(axis_map)
+    axes = list(dict.fromkeys(axis_map))
+    own_axes = sorted([f for f in axes if f >= 0])
+    x = align(compact, own_axes, axes, backend)
+    if len(own_axes) < len(axes):
+        x = backend.broadcast(x, [sizes[axis_map.index(f)] for f in axes])
+    for place in range(rank) if len(axes) < rank else ():
+        first = axis_map.index(axis_map[place])
+        if first < place:
+            axes.insert(place, axis_map[place])
+            x = backend.embed(x, first - len(axes), place - len(axes))
+    return x
+
+
+def evaluate_term(term: Term, operands: Sequence[Any], sizes: Mapping[str, int], backend: Backend = NUMPY) -> Any:
+    """The output of one term; whole numbers stay whole.
+
+    >>> evaluate_term(Term("ab->aa"), [np.array([[1, 2], [3, 4]])], {"a": 2, "b": 2})
+    array([[3, 0],
+           [0, 7]])
+
+    `sizes` gives the size of each index; that of a broadcast index is read there.
+    """
+    plan = Plan.without_types([term])
+    if backend is NUMPY:
+        dtype = np.result_type(*operands)
+        operands = [x.astype(np.int64 if dtype.kind == "b" else dtype, copy=False) for x in operands]
+    (compact,), (result,) = run_plan(plan, operands, backend), plan.results
+    output = expand(compact, result.axis_map, [sizes[i] for i in term.output], backend)
+    is_view = term.order == 1 or term.broadcast_indices
+    return np.array(output) if backend is NUMPY and is_view else output

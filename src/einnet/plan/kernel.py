@@ -1,0 +1,114 @@
+"""`Kernel`: an einsum of one or two values as array primitives, compiled when a plan is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from einnet.plan.backends import Backend
+
+__all__ = ["Kernel", "Layout", "align"]
+
+Tuple = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The order in which axes are put, then the new axes of size one, the last first."""
+
+    order: tuple[int, ...]
+    new_axes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[Any], target: Sequence[Any]) -> "Layout":
+        """From axes called `names` to the order of `target`.
+
+        >>> Layout.of("ab", "ba"), Layout.of("b", "abc")
+        (Layout(order=(-1, -2), new_axes=()), Layout(order=(), new_axes=(-1, -3)))
+        """
+        rank, total = len(names), len(target)
+        order = tuple([names.index(n) - rank for n in target if n in names])
+        new_axes = tuple([k - total for k in range(total - 1, -1, -1) if target[k] not in names])
+        return cls(() if order == tuple(range(-rank, 0)) else order, new_axes)
+
+    def apply(self, x: Any, backend: Backend) -> Any:
+        if self.order:
+            x = backend.permute(x, self.order)
+        for axis in self.new_axes:
+            x = backend.unsqueeze(x, axis)
+        return x
+
+
+def align(x: Any, names: Sequence[Any], target: Sequence[Any], backend: Backend) -> Any:
+    """The last axes of `x`, called `names`, in the order of `target`; an axis of size one where `names` lacks it."""
+    return x if tuple(names) == tuple(target) else Layout.of(names, target).apply(x, backend)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An einsum of one or two values whose output has each index once.
+
+    `kind` says how it is computed: "reduce" takes diagonals and sums, "multiply" aligns two operands, "matmul"
+    is the product of two matrices, and "einsum" is anything else.
+    """
+
+    kind: str
+    layouts: tuple[Layout, ...] = ()
+    diagonals: tuple[tuple[int, int], ...] = ()
+    summed_axes: tuple[int, ...] = ()
+    equation: str = ""
+    is_reversed: bool = False  # the second matrix times the first
+
+    @classmethod
+    def of(cls, operands: Sequence[Tuple], output: Tuple) -> "Kernel":
+        """The kernel of an einsum.
+
+        >>> Kernel.of([("a", "b")], ("a",)).summed_axes
+        (-1,)
+        >>> [Kernel.of(pair, ("a", "c")).kind for pair in (["ab", "bc"], ["ab", "ac"], ["abd", "bcd"])]
+        ['matmul', 'einsum', 'einsum']
+        """
+        if len(operands) == 1:
+            return cls._reduce(operands[0], output)
+        left, right = map(tuple, operands)
+        if set(output) == {*left, *right}:
+            return cls("multiply", (Layout.of(left, output), Layout.of(right, output)))
+        free = [[i for i in t if i not in u] for t, u in ((left, right), (right, left))]
+        is_reversed = tuple(output) == (*free[1], *free[0])
+        if len(left) == len(right) == 2 and len(free[0]) == len(free[1]) == 1 and set(output) == {*free[0], *free[1]}:
+            (shared,) = set(left) & set(right)
+            orders = (
+                [(shared, *free[0]), (*free[1], shared)] if is_reversed else [(*free[0], shared), (shared, *free[1])]
+            )
+            layouts = tuple(Layout.of(t, order) for t, order in zip((left, right), orders, strict=True))
+            return cls("matmul", layouts, is_reversed=is_reversed)
+        return cls("einsum", equation=f"...{''.join(left)},...{''.join(right)}->...{''.join(output)}")
+
+    @classmethod
+    def _reduce(cls, operand: Tuple, output: Tuple) -> "Kernel":
+        names, diagonals = list(operand), []
+        for name in dict.fromkeys(operand):
+            while names.count(name) > 1:
+                first = names.index(name)
+                second = names.index(name, first + 1)
+                diagonals.append((first - len(names), second - len(names)))
+                names = [n for k, n in enumerate(names) if k not in (first, second)] + [name]
+        summed_axes = tuple(k - len(names) for k, n in enumerate(names) if n not in output)
+        layout = Layout.of([n for n in names if n in output], output)
+        return cls("reduce", (layout,), tuple(diagonals), summed_axes)
+
+    def run(self, operands: Sequence[Any], backend: Backend) -> Any:
+        """The einsum of these arrays."""
+        if self.kind == "reduce":
+            x = operands[0]
+            for first, second in self.diagonals:
+                x = backend.diagonal(x, first, second)
+            if self.summed_axes:
+                x = backend.sum(x, self.summed_axes)
+            return self.layouts[0].apply(x, backend)
+        left, right = operands
+        if self.kind == "einsum":
+            return backend.einsum(self.equation, left, right)
+        left, right = self.layouts[0].apply(left, backend), self.layouts[1].apply(right, backend)
+        if self.kind == "multiply":
+            return backend.multiply(left, right)
+        return backend.matmul(right, left) if self.is_reversed else backend.matmul(left, right)
