@@ -7,7 +7,7 @@ from einnet.operations.catalogue import ORDERS, stored
 from einnet.terms import TypeSet
 from strategies import with_h
 
-__all__ = ["CATALOGUE", "TYPES", "axes_of", "ids", "inputs_of", "pool_of"]
+__all__ = ["CATALOGUE", "TYPES", "axes_of", "ids", "inputs_of", "kind_of_plan", "pool_of"]
 
 TYPES = list(ORDERS)
 CATALOGUE = [(t, str(term)) for t in TYPES for terms in stored(TypeSet.of(t)).values() for term in terms]
@@ -16,6 +16,15 @@ UNEQUAL = (2, 3)  # the sizes of a type's classes, in turn; a single class has s
 
 def ids(cases: list[tuple[str, str]]) -> list[str]:
     return [f"{text or 'scalar'} {term}" for text, term in cases]
+
+
+def kind_of_plan(text: str, term: str) -> tuple[object, ...]:
+    """What a plan of the term has to do: its type and number of operands; repeated, summed and broadcast indices."""
+    operands, output = term.split("->")
+    tuples = operands.split(",")
+    read, written = set("".join(tuples)), set(output)
+    repeats = any(len(set(t)) < len(t) for t in tuples), len(written) < len(output)
+    return text, len(tuples), *repeats, read <= written, written <= read
 
 
 def pool_of(text: str, term: str, scale: str = "mean") -> EinPool:

@@ -9,7 +9,7 @@ from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
 from einnet.nn import ReferenceBlock
 from einnet.terms import linear_terms
 from networks import random_inputs, small
-from numerics.operations import CATALOGUE, TYPES, axes_of, ids, inputs_of, pool_of
+from numerics.operations import CATALOGUE, TYPES, axes_of, ids, inputs_of, kind_of_plan, pool_of
 from strategies import with_h
 
 LINEAR = [
@@ -20,6 +20,7 @@ BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 SIGNATURES = ["aH", "abH", "aaH -> H", "abH; a->b", "aH, aaH -> aH"]
 
 
+@pytest.mark.grid(stratum=kind_of_plan)
 @pytest.mark.parametrize(("text", "term"), CATALOGUE, ids=ids(CATALOGUE))
 def test_every_operation_of_the_catalogue(text, term):
     pool = pool_of(text, term)

@@ -6,7 +6,7 @@ from torch import nn
 
 from einnet import EinLayer, EinLinear, EinNet, EinPool, Signature, Symmetry
 from einnet.terms import linear_terms
-from numerics.operations import CATALOGUE, ids, pool_of
+from numerics.operations import CATALOGUE, ids, kind_of_plan, pool_of
 
 F = 2
 SIZES = {"a": 4, "b": 3, "c": 2}
@@ -83,6 +83,7 @@ def _cells(symmetry: Symmetry, masks: dict[str, torch.Tensor], batch: int) -> to
     return cells
 
 
+@pytest.mark.grid(stratum=lambda signature, name: (signature, name))
 @pytest.mark.parametrize("fill", [1e6, float("nan")], ids=["numbers", "nan"])
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("signature", SIGNATURES)
@@ -93,6 +94,7 @@ def test_modules(signature, name, fill):
 POOLS = [(text, term) for text, term in CATALOGUE if text and set(text) <= set("abc;, ->")]
 
 
+@pytest.mark.grid(stratum=kind_of_plan)
 @pytest.mark.parametrize(("text", "term"), POOLS, ids=ids(POOLS))
 def test_operations(text, term):
     for scale in ("mean", "sum"):

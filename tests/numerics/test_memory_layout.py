@@ -6,7 +6,7 @@ from torch import Tensor
 
 from einnet import EinLayer, EinLinear, EinPool
 from networks import random_inputs, small
-from numerics.operations import CATALOGUE, ids, inputs_of, pool_of
+from numerics.operations import CATALOGUE, ids, inputs_of, kind_of_plan, pool_of
 
 BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 SIGNATURES = ["aH", "abH", "aaH -> aH", "abH; a->b", "aH, aaH -> aH", "abcH; a->b, b->c"]
@@ -61,6 +61,7 @@ def check(module, inputs: list[Tensor], layout) -> None:
     assert torch.equal(g, before)
 
 
+@pytest.mark.grid(stratum=kind_of_plan)
 @pytest.mark.parametrize(("text", "term"), CATALOGUE, ids=ids(CATALOGUE))
 def test_operations(text, term):
     pool = pool_of(text, term)
@@ -68,6 +69,7 @@ def test_operations(text, term):
         check(pool, [inputs_of(pool, 2).detach()], layout)
 
 
+@pytest.mark.grid(stratum=lambda block, layout: (block, layout))
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("signature", SIGNATURES)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from einnet import EinLayer, EinLinear, Plan
-from numerics.operations import CATALOGUE, ids, pool_of
+from numerics.operations import CATALOGUE, ids, kind_of_plan, pool_of
 from numerics.precision import (
     DTYPES,
     jump_tolerance,
@@ -20,6 +20,7 @@ CHEAP = [(text, term) for text, term in POOLS if Plan.make([term], text).flops.d
 PRECISIONS = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
+@pytest.mark.grid(stratum=lambda text, term, n, dtype: (kind_of_plan(text, term), n, dtype))
 @PRECISIONS
 @pytest.mark.parametrize("positive", [False, True], ids=["normal entries", "positive entries"])
 @pytest.mark.parametrize(

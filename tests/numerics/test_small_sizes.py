@@ -9,7 +9,7 @@ import torch
 from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry, Term
 from einnet.terms import linear_terms
 from networks import random_inputs, sizes_of, small
-from numerics.operations import CATALOGUE, TYPES, ids, inputs_of, pool_of
+from numerics.operations import CATALOGUE, TYPES, ids, inputs_of, kind_of_plan, pool_of
 from oracles.naive import naive_pool
 from strategies import SIZES, with_h
 
@@ -26,6 +26,7 @@ def small_sizes(letters: str) -> list[dict[str, int]]:
     return each + [dict.fromkeys(letters, n) for n in (0, 1)] * (len(letters) > 1)
 
 
+@pytest.mark.grid(stratum=kind_of_plan)
 @pytest.mark.parametrize(("text", "term"), CATALOGUE, ids=ids(CATALOGUE))
 def test_operations(text, term):
     bare = Symmetry(text)
@@ -64,6 +65,7 @@ def check(module, inputs, sizes: dict[str, int], batch: tuple[int, ...]) -> None
     assert all(x.grad is not None for x in inputs)
 
 
+@pytest.mark.grid(stratum=lambda signature, block: (signature, block))
 @pytest.mark.parametrize("batch", [(), (2,), (0,), (2, 0)], ids=str)
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
@@ -73,6 +75,7 @@ def test_networks(signature, block, batch):
         check(net, random_inputs(net, batch, **sizes), SIZES | sizes, batch)
 
 
+@pytest.mark.grid(stratum=lambda signature, scale: (signature, scale))
 @pytest.mark.parametrize("scale", ["mean", "sum"])
 @pytest.mark.parametrize("batch", [(), (2,), (0,)], ids=str)
 @pytest.mark.parametrize("signature", SIGNATURES)
