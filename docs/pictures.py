@@ -54,12 +54,12 @@ def sudoku(file: Path) -> None:
 
 def arc(file: Path) -> None:
     """A task of ARC-AGI with the answer and the symmetry that the program finds."""
-    from einnet.tasks.arc.grids import load
-    from einnet.tasks.arc.report import task_picture
-    from einnet.tasks.arc.solve import attempts
+    from einnet.tasks.arc.gallery import draw_puzzle
+    from einnet.tasks.arc.grids import load_puzzles
+    from einnet.tasks.arc.solve import solve_puzzle
 
-    puzzle = load("training")["25ff71a9"]
-    task_picture(puzzle, attempts(puzzle, seconds=60), file)
+    puzzle = load_puzzles("training")["25ff71a9"]
+    draw_puzzle(puzzle, solve_puzzle(puzzle, seconds=60), file)
 
 
 def kinship(file: Path) -> None:

@@ -62,6 +62,10 @@ class Limits:
     # networks
     iterations: int = 10_000  # of a recurrent network, as saved with it
 
+    # tasks
+    graph_nodes: int = 1_000  # of a graph in graph6
+    graph_pairs: int = 10_000  # of a family of graphs
+
 
 _limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039  (frozen)
 

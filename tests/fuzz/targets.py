@@ -17,9 +17,8 @@ from einnet import EinNet, EinNetError, EinPool, Signature, Symmetry, Term, gene
 from einnet.cli import main
 from einnet.signature import parse_types
 from einnet.tasks.arc import grids
-from einnet.tasks.arc.bench import unanswered
-from einnet.tasks.arc.solve import attempts
-from einnet.tasks.graphs.data import read_pairs
+from einnet.tasks.arc.solve import solve_puzzle
+from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import load
 from einnet.tasks.sudoku.boards import clash, read_file
 from einnet.tasks.sudoku.predict import GUESSES, read_puzzles
@@ -187,9 +186,9 @@ def arc(content: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "task.json"
     file.write_bytes(content)
-    _refused(lambda: grids.load("training", data=folder.parent))
-    if not _refused(lambda: grids.read_file(file)):
-        attempts(unanswered(grids.read_file(file)), 0.05, networks=False)
+    _refused(lambda: grids.load_puzzles("training", data=folder.parent))
+    if not _refused(lambda: grids.read_puzzle(file)):
+        solve_puzzle(grids.read_puzzle(file).hide_answers(), 0.05, networks=False)
 
 
 # Graphs --------------------------------------------------------------------------------------------------------------

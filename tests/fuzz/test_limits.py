@@ -10,7 +10,7 @@ from einnet import EinNetError, Symmetry, Term
 from einnet.errors import DataError
 from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
 from einnet.operations.minimal import _grown, expected, indecomposable
-from einnet.tasks.graphs.data import read_pairs
+from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.sudoku.boards import read_file
 from einnet.terms import all_terms, count_terms, linear_terms

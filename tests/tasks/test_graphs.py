@@ -15,13 +15,16 @@ from einnet.nn.backend import to_channels_first
 from einnet.nn.fanout import linear
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, run_plan
-from einnet.tasks.graphs.bench import measured, summary
-from einnet.tasks.graphs.data import MOST_NODES, GraphPair, read_pairs, relabelled
+from einnet.tasks.graphs.brec import BREC, PUBLISHED, BrecConfig, make_tables, run_pairs, summarize
 from einnet.tasks.graphs.modular import MODULAR, PRIME, ModularNet
-from einnet.tasks.graphs.report import BREC, PUBLISHED, results
-from einnet.tasks.graphs.settings import Settings
-from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
-from einnet.tasks.graphs.untrained import calibrate, compared
+from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes, read_pairs
+from einnet.tasks.graphs.protocols import (
+    THRESHOLD,
+    calibrate,
+    compare_random_nets,
+    compare_trained_net,
+    hotelling,
+)
 from einnet.tasks.report import show
 from einnet.terms import TypeSet
 
@@ -30,22 +33,22 @@ STEPS = [(0, 1), (1, 0), (1, 1)]
 SHRIKHANDE = nx.Graph([((a, b), ((a + x) % 4, (b + y) % 4)) for a in range(4) for b in range(4) for x, y in STEPS])
 
 
-def pair(one: nx.Graph, two: nx.Graph, category: str = "made") -> GraphPair:
-    return GraphPair(0, category, *(nx.to_numpy_array(g) for g in (one, two)))
+def make_pair(first: nx.Graph, second: nx.Graph) -> GraphPair:
+    return GraphPair(0, "made", *(nx.to_numpy_array(g) for g in (first, second)))
 
 
-RINGS = pair(nx.cycle_graph(6), nx.disjoint_union(nx.cycle_graph(3), nx.cycle_graph(3)))  # the 1-WL test sees none
-REGULAR = pair(ROOK, SHRIKHANDE)  # strongly regular with the same numbers: the 3-WL test sees none
+RINGS = make_pair(nx.cycle_graph(6), nx.disjoint_union(nx.cycle_graph(3), nx.cycle_graph(3)))  # the 1-WL test sees none
+REGULAR = make_pair(ROOK, SHRIKHANDE)  # strongly regular with the same numbers: the 3-WL test sees none
 
 
 @pytest.mark.parametrize(("graphs", "order", "apart"), [(RINGS, 2, True), (REGULAR, 2, False), (REGULAR, 5, True)])
 def test_what_operations_tell_apart(graphs, order, apart):
-    of_pair, of_copies = compared(graphs, order, depth=6, seeds=1)
-    assert of_pair.apart == apart and not of_copies.apart
+    of_pair, of_copies = compare_random_nets(graphs, order, depth=6, seeds=1)
+    assert of_pair.is_apart == apart and not of_copies.is_apart
     net = ModularNet(order, depth=3)
-    one, two = net(graphs.one), net(graphs.two)
-    assert bool((one != two).any()) == apart
-    assert torch.equal(one, net(relabelled(graphs.one, np.random.default_rng(1))))
+    first, second = net(graphs.first), net(graphs.second)
+    assert bool((first != second).any()) == apart
+    assert torch.equal(first, net(permute_nodes(graphs.first, np.random.default_rng(1))))
 
 
 @pytest.mark.parametrize("order", [2, 5, 7])
@@ -66,19 +69,19 @@ def result_names(term, result) -> list[str]:
 
 def test_the_largest_sums_are_exact():
     plan = Plan.make(["ab,bc->ac"], TypeSet.of("aa"))
-    x = torch.full((1, MOST_NODES, MOST_NODES), PRIME - 1.0).double()
-    (found,) = run_plan(plan, [x, x], MODULAR)
-    assert (found == MOST_NODES * (PRIME - 1) ** 2 % PRIME).all()
+    x = torch.full((1, MAX_NODES, MAX_NODES), PRIME - 1.0).double()
+    (result,) = run_plan(plan, [x, x], MODULAR)
+    assert (result == MAX_NODES * (PRIME - 1) ** 2 % PRIME).all()
 
 
 def test_a_graph_too_large_for_exact_sums():
     with pytest.raises(EinNetError, match="got 513"):
-        ModularNet(2, depth=1)(np.zeros((MOST_NODES + 1, MOST_NODES + 1)))
+        ModularNet(2, depth=1)(np.zeros((MAX_NODES + 1, MAX_NODES + 1)))
 
 
 def test_calibrated_maps_have_mean_zero_and_the_deviation():
     net = EinNet("aaH -> H", 1, 2, heads=4, hidden=8, depth=2, order=2).double().eval()
-    x = torch.from_numpy(REGULAR.one)[None, ..., None]
+    x = torch.from_numpy(REGULAR.first)[None, ..., None]
     calibrate(net, x)
     layer = net.body.layers[0]
     parts = linear(layer.norm(to_channels_first(net.start(x), 2)), layer.fan_in.weight, layer.fan_in.bias, 2)
@@ -96,8 +99,8 @@ def test_hotelling_of_one_column_is_the_square_of_student_t():
 
 @pytest.mark.parametrize(("graphs", "apart"), [(RINGS, True), (REGULAR, False)])
 def test_the_trained_protocol(graphs, apart):
-    found = learned(graphs, order=2, depth=3)
-    assert found.apart == apart and found.of_copies < THRESHOLD
+    comparison = compare_trained_net(graphs, order=2, depth=3)
+    assert comparison.is_apart == apart and comparison.of_copies < THRESHOLD
 
 
 def test_published_totals():
@@ -109,16 +112,16 @@ def test_published_totals():
 @pytest.mark.parametrize("protocol", ["untrained", "trained"])
 def test_the_report(protocol, capsys):
     row = {"pairs": 60, "apart": 59, "false positives": 0} | ({"exact": 60} if protocol == "untrained" else {})
-    found = {
+    summary = {
         "protocol": protocol, "order": 5, "depth": 8, "seconds": 9.0, "peak_mib": 100,
         "categories": {c: row | {"pairs": n} for c, n in BREC.items()}, "total": row,
         "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
         "largest ratio of relabelled copies": 2.0,
     }  # fmt: skip
-    show(results(found, "pairs"))
-    said = capsys.readouterr().out
-    assert "PPGN" in said and "177" in said  # of the three regular categories
-    show(results(found | {"categories": {"Basic": row}}, "pairs"))
+    show(make_tables(summary, "pairs"))
+    output = capsys.readouterr().out
+    assert "PPGN" in output and "177" in output  # of the three regular categories
+    show(make_tables(summary | {"categories": {"Basic": row}}, "pairs"))
     assert "PPGN" not in capsys.readouterr().out
 
 
@@ -138,7 +141,7 @@ def file(tmp_path):
 
 
 def test_files(file, tmp_path):
-    assert [(p.number, p.category, len(p.one)) for p in read_pairs(file)] == [(0, "Basic", 6), (1, "Regular", 16)]
+    assert [(p.number, p.category, len(p.first)) for p in read_pairs(file)] == [(0, "Basic", 6), (1, "Regular", 16)]
     family = tmp_path / "three.g6"
     family.write_text("\n".join(graph6(g) for g in (nx.path_graph(4), nx.cycle_graph(4), nx.star_graph(3))))
     assert [(p.number, p.category) for p in read_pairs(family)] == [(0, "three"), (1, "three"), (2, "three")]
@@ -159,24 +162,24 @@ def test_files(file, tmp_path):
         ("a.g6", "\n".join(["Bw"] * 200), "10,000 pairs"),
     ],
 )
-def test_files_that_are_none(tmp_path, name, text, phrase):
+def test_other_files_are_refused(tmp_path, name, text, phrase):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=phrase):
         read_pairs(tmp_path / name)
 
 
-def test_the_bench_goes_on_where_it_was(file, tmp_path, capsys):
+def test_the_bench_is_resumed(file, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["bench", "brec", "--data", str(file), "--order", "2", "--depth", "6", "--seeds", "1"]
     assert main([*arguments, "--category", "Basic", "--out", str(out), "--processes", "1", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)
     assert first["categories"] == {"Basic": {"pairs": 1, "apart": 1, "exact": 1, "false positives": 0}}
     written = (out / "pairs" / "0000.json").stat().st_mtime_ns
-    settings = Settings("untrained", 2, 6, 1)
-    second = summary(measured(read_pairs(file), settings, out, processes=1), settings)
+    config = BrecConfig("untrained", 2, 6, 1)
+    second = summarize(run_pairs(read_pairs(file), config, out, processes=1), config)
     assert (out / "pairs" / "0000.json").stat().st_mtime_ns == written
     assert second["total"] == {"pairs": 2, "apart": 1, "exact": 1, "false positives": 0}
     with pytest.raises(CheckpointError, match="order 2, .*order 5"):
-        measured(read_pairs(file), Settings("untrained", 5, 6, 1), out, processes=1)
+        run_pairs(read_pairs(file), BrecConfig("untrained", 5, 6, 1), out, processes=1)
     assert main([*arguments, "--category", "Basik", "--out", str(out)]) == 2
     assert "Basic" in capsys.readouterr().err

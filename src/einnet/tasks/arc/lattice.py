@@ -1,17 +1,21 @@
-"""Cells with colours: what a network could read in them, and which of them are related.
+"""Cells with colours: the features that a network reads in them, the relations between them, the marks of each.
 
-A *lattice* is several boards, each of some features that are colours, shape (features, rows,
-columns). Its entries are a cell and a colour each: the axes `abc` of one-hot boards, all boards in a row.
+A *lattice* is several boards, each of some features that are colours, shape (features, rows, columns).
+Its entries are a cell and a colour each: the axes `abc` of one-hot boards, all boards in a row. A *mark*
+is a number that sets a cell apart from the start: its place, or a property of the object that it
+belongs to. An *object* is a set of connected cells of one colour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from hashlib import sha1
 
 import numpy as np
+from scipy import ndimage
 
-from einnet.tasks.arc.marks import components, extremes, marks_of_cells
+from einnet.tasks.arc.grids import BLACK
 
-__all__ = ["OFFSETS", "Lattice"]
+__all__ = ["OFFSETS", "Lattice", "label_connected", "label_objects", "mark_cells"]
 
 NO_BLOCK = (1, 1)
 
@@ -29,32 +33,28 @@ class Lattice:
     """The entries (cell, colour) of some boards, in order: board, row, column, colour.
 
     >>> lattice = Lattice([np.array([[[0, 3], [3, 3]]])], colours=[0, 3])
-    >>> lattice.entries, lattice.has[:, 0].tolist()
+    >>> lattice.entries, lattice.one_hot[:, 0].tolist()
     (8, [True, False, False, True, False, True, False, True])
     >>> lattice.groups("row").tolist()                # entries of one row and one colour
     [0, 1, 0, 1, 2, 3, 2, 3]
 
-    `blocks`: for each board the size of the parts that its cells come in, rows and columns; without them there
-    are none.
+    Args:
+        blocks: for each board the rows and columns of the blocks that its cells come in; by default no blocks.
     """
 
     def __init__(
-        self, stacks: Sequence[np.ndarray], colours: Sequence[int], blocks: Sequence[tuple[int, int]] | None = None
+        self, boards: Sequence[np.ndarray], colours: Sequence[int], blocks: Sequence[tuple[int, int]] | None = None
     ):
-        self.stacks, self.colours = list(stacks), np.array(colours)
-        self.blocks = [NO_BLOCK] * len(stacks) if blocks is None else list(blocks)
-        self.shapes = [s.shape[1:] for s in stacks]
+        self.boards, self.colours = list(boards), np.array(colours)
+        self.blocks = [NO_BLOCK] * len(boards) if blocks is None else list(blocks)
+        self.shapes = [b.shape[1:] for b in boards]
         sizes = [h * w * len(colours) for h, w in self.shapes]
         self.entries, self.starts = sum(sizes), np.cumsum([0, *sizes])
         self.board = np.repeat(np.arange(len(sizes)), sizes)
-        self._cache: dict[str, np.ndarray] = {}
-
-    def flat(self, cells: Sequence[np.ndarray]) -> np.ndarray:
-        """A number for each cell of each board as one for each entry."""
-        return np.concatenate([np.repeat(np.asarray(x).ravel(), len(self.colours)) for x in cells])
+        self._cache: dict[tuple[str, str], np.ndarray] = {}
 
     @property
-    def in_blocks(self) -> bool:
+    def has_blocks(self) -> bool:
         return any(b != NO_BLOCK for b in self.blocks)
 
     @cached_property
@@ -62,56 +62,62 @@ class Lattice:
         return np.tile(np.arange(len(self.colours)), self.entries // max(len(self.colours), 1))
 
     @cached_property
-    def has(self) -> np.ndarray:
-        """(entries, features): does this feature of the cell have this colour."""
-        return np.concatenate([(s[..., None] == self.colours).reshape(len(s), -1) for s in self.stacks], 1).T
+    def one_hot(self) -> np.ndarray:
+        """(entries, features): whether this feature of the cell has this colour."""
+        return np.concatenate([(b[..., None] == self.colours).reshape(len(b), -1) for b in self.boards], 1).T
 
     def groups(self, relation: str) -> np.ndarray:
-        """A number for each entry: the related ones, of one colour but for "cell", have the same."""
-        if relation not in self._cache:
-            cells = [_groups_of_cells(relation, s, b) for s, b in zip(self.stacks, self.blocks, strict=True)]
-            keys = self.board * 100_000 + self.flat(cells)
-            if relation != "cell":
-                keys = keys * len(self.colours) + self.colour
-            self._cache[relation] = np.unique(keys, return_inverse=True)[1]
-        return self._cache[relation]
+        """A number for each entry: related entries have the same one, if they have one colour or for "cell"."""
+        return self._remember("groups", relation, self._compute_groups)
 
-    def neighbours(self, relation: str) -> np.ndarray:
-        """(neighbours, entries): the number of the entry there, -1 outside the board."""
-        name = f"neighbours {relation}"
-        if name not in self._cache:
-            found = []
-            for start, (h, w) in zip(self.starts, self.shapes, strict=False):
-                n = len(self.colours)
-                numbers = np.full((h + 2, w + 2, n), -1)
-                numbers[1:-1, 1:-1] = start + np.arange(h * w * n).reshape(h, w, n)
-                parts = [numbers[1 + a : 1 + a + h, 1 + b : 1 + b + w].ravel() for a, b in OFFSETS[relation]]
-                found.append(np.stack(parts))
-            self._cache[name] = np.concatenate(found, 1)
-        return self._cache[name]
+    def neighbours(self, direction: str) -> np.ndarray:
+        """(neighbours, entries): the number of the neighbouring entry, -1 outside the board."""
+        return self._remember("neighbours", direction, self._compute_neighbours)
 
     def marks(self, kind: str) -> np.ndarray:
-        """A number for each entry that sets it apart from the start; "" sets nothing apart.
+        """A number for each entry that sets it apart from the start.
 
-        "ranked": is its colour the most, the second, or the least frequent of the board's (in the first
-        feature); else see `marks_of_cells`.
+        "" sets nothing apart; "ranked" marks the most, the second and the least frequent colour of the board's
+        first feature; the other kinds are those of `mark_cells`.
         """
-        name = f"marks {kind}"
-        if name not in self._cache:
-            if not kind:
-                found = np.zeros(self.entries, np.int64)
-            elif kind == "ranked":
-                ranks = [extremes((s[0].ravel()[:, None] == self.colours).sum(0)) for s in self.stacks]
-                found = np.array(ranks)[self.board, self.colour]
-            else:
-                each = zip(self.stacks, self.blocks, strict=True)
-                found = self.flat([marks_of_cells(kind, s[0], b) for s, b in each])
-            self._cache[name] = found
-        return self._cache[name]
+        return self._remember("marks", kind, self._compute_marks)
+
+    def _remember(self, what: str, kind: str, compute: Callable[[str], np.ndarray]) -> np.ndarray:
+        if (what, kind) not in self._cache:
+            self._cache[what, kind] = compute(kind)
+        return self._cache[what, kind]
+
+    def _compute_groups(self, relation: str) -> np.ndarray:
+        cells = [_group_cells(relation, b, size) for b, size in zip(self.boards, self.blocks, strict=True)]
+        keys = self.board * 100_000 + self._repeat_for_colours(cells)
+        if relation != "cell":
+            keys = keys * len(self.colours) + self.colour
+        return np.unique(keys, return_inverse=True)[1]
+
+    def _compute_neighbours(self, direction: str) -> np.ndarray:
+        boards, n = [], len(self.colours)
+        for start, (h, w) in zip(self.starts, self.shapes, strict=False):
+            numbers = np.full((h + 2, w + 2, n), -1)
+            numbers[1:-1, 1:-1] = start + np.arange(h * w * n).reshape(h, w, n)
+            boards.append([numbers[1 + a : 1 + a + h, 1 + b : 1 + b + w].ravel() for a, b in OFFSETS[direction]])
+        return np.concatenate([np.stack(b) for b in boards], 1)
+
+    def _compute_marks(self, kind: str) -> np.ndarray:
+        if not kind:
+            return np.zeros(self.entries, np.int64)
+        if kind == "ranked":
+            ranks = [_rank_extremes((b[0].ravel()[:, None] == self.colours).sum(0)) for b in self.boards]
+            return np.array(ranks)[self.board, self.colour]
+        pairs = zip(self.boards, self.blocks, strict=True)
+        return self._repeat_for_colours([mark_cells(kind, b[0], size) for b, size in pairs])
+
+    def _repeat_for_colours(self, cells: Sequence[np.ndarray]) -> np.ndarray:
+        """From a number for each cell of each board to one for each entry."""
+        return np.concatenate([np.repeat(np.asarray(x).ravel(), len(self.colours)) for x in cells])
 
 
-def _groups_of_cells(relation: str, stack: np.ndarray, block: tuple[int, int]) -> np.ndarray:
-    h, w = stack.shape[1:]
+def _group_cells(relation: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    h, w = board.shape[1:]
     rows, columns = np.indices((h, w))
     match relation:
         case "cell":
@@ -127,7 +133,123 @@ def _groups_of_cells(relation: str, stack: np.ndarray, block: tuple[int, int]) -
         case "antidiagonal":
             return rows + columns
         case "block" | "place":
-            return marks_of_cells(relation, stack[0], block)
+            return mark_cells(relation, board[0], block)
         case "object" | "object8" | "thing":
-            return components(stack[0], relation)
+            return label_objects(board[0], relation)
     raise ValueError(relation)
+
+
+def mark_cells(kind: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    """A number for each cell of a board; kinds are those of `refinement.PLACES` and `refinement.OBJECTS`.
+
+    >>> mark_cells("border", np.zeros((3, 4)), (1, 1)).astype(int)
+    array([[1, 1, 1, 1],
+           [1, 0, 0, 1],
+           [1, 1, 1, 1]])
+    >>> mark_cells("object size", np.array([[0, 2, 2], [3, 0, 2]]), (1, 1))
+    array([[1, 3, 3],
+           [1, 1, 3]])
+    """
+    h, w = board.shape
+    r, c = np.indices((h, w))
+    places = {
+        "row place": lambda: r,
+        "column place": lambda: c,
+        "row from below": lambda: h - 1 - r,
+        "column from the right": lambda: w - 1 - c,
+        "border": lambda: (r == 0) | (r == h - 1) | (c == 0) | (c == w - 1),
+        "ring": lambda: np.minimum(np.minimum(r, h - 1 - r), np.minimum(c, w - 1 - c)),
+        "sides": lambda: (r == 0) + 2 * (r == h - 1) + 4 * (c == 0) + 8 * (c == w - 1),
+        "checkers": lambda: (r + c) % 2,
+        "even": lambda: r % 2 * 2 + c % 2,
+        "even rows": lambda: r % 2,
+        "even columns": lambda: c % 2,
+        "thirds": lambda: r % 3 * 3 + c % 3,
+        "diagonals": lambda: (r == c) + 2 * (r + c == w - 1),
+        "diagonal by 3": lambda: (r + c) % 3,
+        "middle": lambda: (2 * r == h - 1) + 2 * (2 * c == w - 1),
+        "block": lambda: r // block[0] * 32 + c // block[1],
+        "place": lambda: r % block[0] * 32 + c % block[1],
+    }
+    return places[kind]() if kind in places else _mark_objects(kind, board)
+
+
+def label_objects(board: np.ndarray, kind: str) -> np.ndarray:
+    """Numbers, from 1, of connected cells.
+
+    Args:
+        kind: "object" connects cells of one colour, "object8" over corners too, "thing" cells of any colours but
+            black, which gets the number 0.
+
+    >>> label_objects(np.array([[1, 0], [0, 1]]), "object8")
+    array([[2, 1],
+           [1, 2]])
+    >>> label_objects(np.array([[1, 2, 0, 3]]), "thing")
+    array([[1, 1, 0, 2]], dtype=int32)
+    """
+    structure = None if kind == "object" else np.ones((3, 3))
+    if kind == "thing":
+        return label_connected(board != BLACK, structure)
+    numbers, last = np.zeros(board.shape, np.int64), 0
+    for colour in np.unique(board):
+        parts = label_connected(board == colour, structure)
+        numbers = np.where(parts > 0, parts + last, numbers)
+        last += int(parts.max())
+    return numbers
+
+
+def label_connected(mask: np.ndarray, structure: np.ndarray | None = None) -> np.ndarray:
+    """Numbers, from 1, of connected cells; `structure` says which neighbours count, by default four."""
+    numbers, _ = ndimage.label(mask, structure)  # type: ignore[misc]
+    return numbers
+
+
+def _rank_extremes(counts: np.ndarray) -> np.ndarray:
+    """The sum of 10 for the largest, 5 for the second and 3 for the smallest positive number; 0 otherwise.
+
+    >>> _rank_extremes(np.array([4, 0, 1, 7, 2, 7])).tolist()
+    [5, 0, 3, 10, 0, 10]
+    """
+    values = np.unique(counts[counts > 0])
+    marks = np.zeros(len(counts), np.int64)
+    for place, mark in ((-1, 10), (-2, 5), (0, 3)):
+        if len(values) >= max(1, abs(place)):
+            marks[counts == values[place]] += mark
+    return marks
+
+
+def _mark_objects(kind: str, board: np.ndarray) -> np.ndarray:
+    """A property of the object of each cell. Black cells form objects too, but have no rank and no twins."""
+    name, _, what = kind.partition(" ")
+    parts = label_objects(board, name)
+    patches = [(parts[b] == k, board[b]) for k, b in enumerate(ndimage.find_objects(parts), start=1)]
+    solid = np.array([colours[mask][0] != BLACK for mask, colours in patches], bool)
+    match what:
+        case "size":
+            values = [mask.sum() for mask, _ in patches]
+        case "rank":
+            values = _rank_extremes(solid * np.array([mask.sum() for mask, _ in patches], int))
+        case "border":
+            edge = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
+            values = np.isin(np.arange(1, len(patches) + 1), edge)
+        case "filled":
+            values = [mask.all() for mask, _ in patches]
+        case "box":
+            values = [mask.shape[0] * 32 + mask.shape[1] for mask, _ in patches]
+        case "holes":
+            values = [label_connected(np.pad(~mask, 1, constant_values=True)).max() - 1 for mask, _ in patches]
+        case "symmetric":
+            patterns = [np.where(mask, colours, -1) for mask, colours in patches]
+            values = [np.array_equal(p, p[::-1]) + 2 * np.array_equal(p, p[:, ::-1]) for p in patterns]
+        case "shape":
+            values = [int.from_bytes(_hash_shape(mask)[:6], "big") for mask, _ in patches]
+        case "twin":
+            shapes = [_hash_shape(mask) if one else None for (mask, _), one in zip(patches, solid, strict=True)]
+            values = [0 if s is None else min(shapes.count(s), 3) for s in shapes]
+        case _:
+            raise ValueError(kind)
+    return np.array([0, *values], np.int64)[parts]
+
+
+def _hash_shape(mask: np.ndarray) -> bytes:
+    return sha1(repr(mask.shape).encode() + mask.tobytes()).digest()

@@ -1,183 +1,248 @@
-"""Two attempts at a task: every view and symmetry that fits; the two best answers that differ."""
+"""Two attempts at a task: every view and symmetry that fits is tried; the two best answers that differ are kept."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from einnet.tasks.arc.families import Family, families
-from einnet.tasks.arc.grids import Grid, Puzzle
-from einnet.tasks.arc.problem import Problem
-from einnet.tasks.arc.refinement import Rounds, refined
-from einnet.tasks.arc.views import NUMBERS, fitting_views
+from einnet.tasks.arc.grids import BLACK, Grid, Puzzle
+from einnet.tasks.arc.lattice import Lattice
+from einnet.tasks.arc.refinement import Family, Rounds, list_families, look_up, refine
+from einnet.tasks.arc.views import NUMBERS, View, select_views
 
-__all__ = ["ATTEMPTS", "REVISION", "Candidate", "Outcome", "attempts"]
+__all__ = ["REVISION", "Attempt", "Outcome", "Problem", "solve_puzzle"]
 
-ATTEMPTS = 2
-REVISION = 1  # to be raised where a change may lead to other answers: results of another one are not mixed in
-LOOKING = 0.5  # share of the time that is for looking up, where networks are trained too
-MOST_ENTRIES = 20_000  # of a lattice that networks are trained on
+MAX_ATTEMPTS = 2
+REVISION = 1  # to be raised by a change that may lead to other answers: stored results of another one are not used
+LOOK_UP_SHARE = 0.5  # of the time, if networks are trained too
+MAX_ENTRIES = 20_000  # of a lattice that networks are trained on
 SEEDS = 2
-PATIENCE = 5  # seconds for the training of a network
+NETWORK_SECONDS = 5  # for the training of one
 
 Answers = tuple[Grid, ...]  # of the tests
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Attempt:
     """An answer, and what it follows from.
 
-    view: its name, and its number among those that fit. left_out: the share of demonstrations that follow from the
-    others, given the symmetry (which fits all of them). labels: how many kinds of entries the demonstrations
-    need, in so many rounds. network: a trained network's answer, which its seeds agree on.
+    Args:
+        answers: the grids of all tests.
+        view: its name; number: its position among the views that fit.
+        symmetry: the family in words.
+        rounds: of refinement.
+        labels: how many kinds of entries the demonstrations have.
+        left_out: the share of demonstrations that follow from the others, given the symmetry (which fits all).
+        by_network: whether a trained network gave it, on which all seeds agree.
     """
 
     answers: Answers
     view: str
     number: int
-    family: Family
     symmetry: str
     rounds: int
     labels: int
     left_out: float
-    network: bool = False
+    by_network: bool = False
 
     @property
     def rank(self) -> tuple[float, int, int, int, int]:
-        """The best first: follows from fewer demonstrations, then the simplest."""
-        return -self.left_out, self.network, self.labels, self.rounds, self.number
+        """A sort key: answers that follow from fewer demonstrations first, then the simplest."""
+        return -self.left_out, self.by_network, self.labels, self.rounds, self.number
 
     def describe(self) -> str:
-        """The symmetry that was found, for people."""
-        how = "a trained network of that type" if self.network else "colour refinement"
-        return f"Seen as {self.view}, the answer commutes with {self.symmetry} ({how})."
+        """The symmetry in a sentence."""
+        method = "a trained network of that type" if self.by_network else "colour refinement"
+        return f"Seen as {self.view}, the answer commutes with {self.symmetry} ({method})."
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found for a task: at most two attempts; how many views fit, how many families in them fit the
-    demonstrations; whether there was no time for all of them."""
+    """At most two attempts at a task; how many views fit, how many families in them; whether time ran out."""
 
-    attempts: tuple[Candidate, ...]
-    views: int
-    consistent: int
+    attempts: tuple[Attempt, ...] = ()
+    views: int = 0
+    families: int = 0
     out_of_time: bool = False
 
 
-def attempts(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> Outcome:
+class Problem:
+    """A task in a view: demonstrations first, then tests, as boards of one lattice.
+
+    answers (entries): whether the cell of an entry gets its colour; valid for the `known` entries.
+    """
+
+    def __init__(self, puzzle: Puzzle, view: View):
+        self.puzzle, self.view = puzzle, view
+        pairs = [*puzzle.demonstrations, *puzzle.tests]
+        cells = [c for p in pairs if (c := view.encode(p.input)) is not None]
+        self.outputs = [p.output for p in puzzle.demonstrations if p.output is not None]
+        boards = [c.features for c in cells]
+        colours = sorted({int(c) for x in (*boards, *self.outputs) for c in np.unique(x)})
+        self.lattice = Lattice(boards, colours, [c.block for c in cells])
+        self.demonstrations, self.tests = range(len(self.outputs)), range(len(self.outputs), len(pairs))
+        if view.constant_shape is None:
+            self.targets = self.outputs
+        else:
+            self.targets = [np.full(self.lattice.shapes[k], x[0, 0]) for k, x in enumerate(self.outputs)]
+        self.known = self.lattice.board < len(self.outputs)
+        flat = np.concatenate([(x[..., None] == self.lattice.colours).ravel() for x in self.targets])
+        self.answers = np.concatenate([flat, np.zeros(self.lattice.entries - len(flat), bool)])
+
+    @cached_property
+    def fixed_sets(self) -> list[frozenset[int]]:
+        """Sets of colours that may be fixed: none, black, those of all demonstrations, all; always the numbers."""
+        colours = set(self.lattice.colours.tolist())
+        numbers = {c for c in colours if c >= NUMBERS}
+        common = set(colours)
+        for p in self.puzzle.demonstrations:
+            common &= {int(c) for x in (p.input, p.output) if x is not None for c in np.unique(x)}
+        return list(dict.fromkeys(frozenset(s | numbers) for s in (set(), {BLACK} & colours, common, colours)))
+
+    def answer(self, rounds: Rounds) -> tuple[list[Grid | None], float]:
+        """The answers (None if a cell has none), and the share of demonstrations that follow from the others."""
+        votes = look_up(rounds, self.answers, self.known)
+        answers = [self._decode_votes(votes, k) for k in self.tests]
+        correct = 0
+        if all(a is not None for a in answers):
+            for k in self.demonstrations:
+                votes = look_up(rounds, self.answers, self.known & (self.lattice.board != k))
+                guess = self._decode_votes(votes, k)
+                correct += guess is not None and np.array_equal(guess, self.outputs[k])
+        return answers, correct / len(self.outputs)
+
+    def _decode_votes(self, votes: np.ndarray, board: int) -> Grid | None:
+        """The grid, if each cell has one colour."""
+        lattice = self.lattice
+        yes = votes[lattice.starts[board] : lattice.starts[board + 1]].reshape(-1, len(lattice.colours)) == 1
+        if self.view.constant_shape is not None:
+            yes = yes.any(0, keepdims=True)
+        if (yes.sum(1) != 1).any():
+            return None
+        return self.decode(yes.argmax(1), board)
+
+    def decode(self, numbers: np.ndarray, board: int) -> Grid:
+        """The answer of a board from the numbers of its cells' colours."""
+        colours = self.lattice.colours[numbers].astype(np.int8)
+        if self.view.constant_shape is not None:
+            values, counts = np.unique(colours, return_counts=True)
+            return np.full(self.view.constant_shape, values[counts.argmax()], np.int8)
+        return colours.reshape(self.lattice.shapes[board])
+
+    def colour_numbers(self, boards: Sequence[int]) -> list[np.ndarray]:
+        """The answers of demonstrations as numbers of colours, cell by cell."""
+        return [np.searchsorted(self.lattice.colours, self.targets[k]) for k in boards]
+
+
+def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> Outcome:
     """At most two attempts at a task's tests, the best first; each answers all of the tests.
 
-    Raises nothing for tasks that no view fits: there are no attempts then. The tests' outputs are not
-    looked at.
+    A task without a view that fits gets no attempt. The tests' outputs are not used.
     """
-    started = time.monotonic()
-    problems = [Problem(puzzle, view) for view in fitting_views(puzzle)]
-    searches = [_looked_up(problem, k) for k, problem in enumerate(problems)]
-    found, consistent, all_seen = [], 0, True
-    for step in _in_turn(searches):
-        if time.monotonic() > started + seconds * (LOOKING if networks else 1):
-            all_seen = False
+    start = time.monotonic()
+    problems = [Problem(puzzle, view) for view in select_views(puzzle)]
+    attempts: list[Attempt] = []
+    families, out_of_time = 0, False
+    for fits, result in _interleave([_search(problem, k) for k, problem in enumerate(problems)]):
+        if time.monotonic() > start + seconds * (LOOK_UP_SHARE if networks else 1):
+            out_of_time = True
             break
-        fits, candidate = step
-        consistent += fits
-        found += [candidate] if candidate else []
-    if networks and not any(c.left_out == 1 for c in found):
+        families += fits
+        attempts += [result] if result else []
+    if networks and not any(a.left_out == 1 for a in attempts):
         for k, problem in enumerate(problems):
-            found += _trained(problem, k, started + seconds)
-    return Outcome(tuple(_best(found)), len(problems), consistent, not all_seen)
+            attempts += _train(problem, k, start + seconds)
+    return Outcome(tuple(_select(attempts)), len(problems), families, out_of_time)
 
 
-def _best(found: Iterable[Candidate]) -> list[Candidate]:
-    chosen: dict[tuple, Candidate] = {}
-    for candidate in sorted(found, key=lambda c: c.rank):
-        chosen.setdefault(tuple((a.shape, a.tobytes()) for a in candidate.answers), candidate)
-    return list(chosen.values())[:ATTEMPTS]
+def _select(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """The best attempts with different answers."""
+    by_answers: dict[tuple, Attempt] = {}
+    for one in sorted(attempts, key=lambda a: a.rank):
+        by_answers.setdefault(tuple((x.shape, x.tobytes()) for x in one.answers), one)
+    return list(by_answers.values())[:MAX_ATTEMPTS]
 
 
-Step = tuple[bool, Candidate | None]  # does the family fit, and its answer, if it leaves no cell open
+Step = tuple[bool, Attempt | None]  # whether the family fits, and its answer if it is complete
 
 
-def _in_turn(searches: Iterable[Iterator[Step]]) -> Iterator[Step]:
-    """A step of each search after one of every other: the simple families of all views come first."""
-    left = list(searches)
-    while left:
-        for search in list(left):
-            step = next(search, None)
-            if step is None:
-                left.remove(search)
+def _interleave(searches: Iterable[Iterator[Step]]) -> Iterator[Step]:
+    """A step of each search in turn, so that the simple families of all views come first."""
+    active = list(searches)
+    while active:
+        for search in list(active):
+            if (step := next(search, None)) is None:
+                active.remove(search)
             else:
                 yield step
 
 
-def _looked_up(problem: Problem, number: int) -> Iterator[Step]:
-    """The families in a view, the demonstrations' answers looked up for entries of the same label."""
-    for family, most in families(problem.apart, problem.lattice.in_blocks):
-        rounds = refined(problem.lattice, family, problem.answers, problem.known, most)
+def _search(problem: Problem, number: int) -> Iterator[Step]:
+    """Every family in a view; the answers of entries with the same label are looked up in the demonstrations."""
+    for family, max_rounds in list_families(problem.fixed_sets, problem.lattice.has_blocks):
+        rounds = refine(problem.lattice, family, problem.answers, problem.known, max_rounds)
         if rounds is None:
             yield False, None
             continue
-        answers, left_out = problem.from_labels(rounds)
-        whole = tuple(a for a in answers if a is not None)
-        yield True, _candidate(problem, number, whole, family, rounds, left_out) if len(whole) == len(answers) else None
+        answers, left_out = problem.answer(rounds)
+        complete = tuple(a for a in answers if a is not None)
+        is_complete = len(complete) == len(answers)
+        yield True, _make_attempt(problem, number, complete, family, rounds, left_out) if is_complete else None
 
 
-def _candidate(
-    problem: Problem,
-    number: int,
-    answers: Answers,
-    family: Family,
-    rounds: Rounds,
-    left_out: float,
-    network: bool = False,
-) -> Candidate:
+def _make_attempt(
+    problem: Problem, number: int, answers: Answers, family: Family, rounds: Rounds, left_out: float, **options: bool
+) -> Attempt:
     labels = len(np.unique(rounds[-1][problem.known]))
     symmetry = family.describe([c for c in problem.lattice.colours.tolist() if c < NUMBERS])
-    return Candidate(answers, problem.view.name, number, family, symmetry, len(rounds) - 1, labels, left_out, network)
+    return Attempt(answers, problem.view.name, number, symmetry, len(rounds) - 1, labels, left_out, **options)
 
 
-def _trained(problem: Problem, number: int, deadline: float) -> Iterator[Candidate]:
+def _train(problem: Problem, number: int, deadline: float) -> Iterator[Attempt]:
     """Answers of networks whose type fits the demonstrations, and whose seeds agree."""
-    from einnet.tasks.arc.net import LAYERS
+    from einnet.tasks.arc.network import LAYERS
 
-    if problem.lattice.entries > MOST_ENTRIES:
+    if problem.lattice.entries > MAX_ENTRIES:
         return
     for neighbours in (False, True):
-        for apart in (problem.apart[0], problem.apart[-1]):
+        for fixed in (problem.fixed_sets[0], problem.fixed_sets[-1]):
             if time.monotonic() > deadline:
                 return
-            family = Family(("row", "column", "all", *["four"] * neighbours), "", apart, counted=True)
-            rounds = refined(problem.lattice, family, problem.answers, problem.known, LAYERS)
-            if rounds is not None and (found := _agreed(problem, apart, neighbours, deadline)):
-                yield _candidate(problem, number, found[0], family, rounds, found[1], network=True)
+            family = Family(("row", "column", "all", *["four"] * neighbours), "", fixed, counted=True)
+            rounds = refine(problem.lattice, family, problem.answers, problem.known, LAYERS)
+            if rounds is not None and (result := _train_seeds(problem, fixed, neighbours, deadline)):
+                yield _make_attempt(problem, number, result[0], family, rounds, result[1], by_network=True)
 
 
-def _agreed(problem: Problem, apart: frozenset[int], neighbours: bool, deadline: float) -> tuple[Answers, float] | None:
-    """What networks of all seeds answer, and the share of the demonstrations that follow from the others."""
-    from einnet.tasks.arc.net import Boards, guesses
+def _train_seeds(
+    problem: Problem, fixed: frozenset[int], neighbours: bool, deadline: float
+) -> tuple[Answers, float] | None:
+    """The answers on which networks of all seeds agree, and the share of demonstrations that follow from others."""
+    from einnet.tasks.arc.network import Boards, train_and_predict
 
-    boards = Boards(problem.lattice, apart, neighbours)
+    boards = Boards(problem.lattice, fixed, neighbours)
 
-    def ask(learn: list[int], asked: list[int], seed: int) -> list[Grid] | None:
-        wanted = dict(zip(learn, problem.numbers(learn), strict=True))
-        found = guesses(boards, wanted, asked, seed, min(deadline, time.monotonic() + PATIENCE))
-        if found is None:
+    def predict(learn: Sequence[int], query: Sequence[int], seed: int) -> list[Grid] | None:
+        targets = dict(zip(learn, problem.colour_numbers(learn), strict=True))
+        end = min(deadline, time.monotonic() + NETWORK_SECONDS)
+        predictions = train_and_predict(boards, targets, query, seed, end)
+        if predictions is None:
             return None
-        grids = [problem.painted(x.ravel(), k) for x, k in zip(found, asked, strict=True)]
+        grids = [problem.decode(x.ravel(), k) for x, k in zip(predictions, query, strict=True)]
         return grids if all((g < NUMBERS).all() for g in grids) else None
 
-    every, answers = list(range(problem.number)), None
+    by_seed: list[list[Grid]] = []
     for seed in range(SEEDS):
-        found = ask(every, list(problem.tests), seed)
-        if found is None or (answers and not _same(found, answers)):
+        if (grids := predict(problem.demonstrations, problem.tests, seed)) is None:
             return None
-        answers = found
-    right = 0
-    for k in every if len(every) > 1 else ():
-        left = ask([j for j in every if j != k], [k], 0)
-        right += left is not None and np.array_equal(left[0], problem.demonstrated(k))
-    return tuple(answers or ()), right / problem.number
-
-
-def _same(one: list[Grid], other: list[Grid]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        by_seed.append(grids)
+        if not all(np.array_equal(a, b) for one, two in pairwise(by_seed) for a, b in zip(one, two, strict=True)):
+            return None
+    correct = 0
+    for k in problem.demonstrations if len(problem.outputs) > 1 else ():
+        left_out = predict([j for j in problem.demonstrations if j != k], [k], 0)
+        correct += left_out is not None and np.array_equal(left_out[0], problem.outputs[k])
+    return tuple(by_seed[-1]), correct / len(problem.outputs)

@@ -1,6 +1,6 @@
-"""Telling graphs apart that are not isomorphic, type `aaH -> H`: how much a set of pooling operations sees.
+"""Telling graphs apart that are not isomorphic, type `aaH -> H`: what a set of pooling operations distinguishes.
 
-Read in this order: `data` (pairs of graphs and their files), `untrained` (networks with random weights,
-in double precision), `modular` (the same operations in exact arithmetic), `trained` (BREC's own protocol:
-a network for each pair), `settings`, `bench` (all pairs), `report` (tables, beside published ones), `commands`.
+Read in this order: `pairs` (pairs of graphs and their files), `protocols` (networks with random weights in
+double precision, and BREC's own protocol: a network trained for each pair), `modular` (the same operations
+in exact arithmetic), `brec` (all pairs of a file; tables with published results), `commands`.
 """

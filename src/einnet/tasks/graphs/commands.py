@@ -3,17 +3,14 @@
 Torch is imported inside the function: the command line must be quick to answer --help.
 """
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from einnet.errors import EinNetError, did_you_mean
-from einnet.files import write_whole
-from einnet.tasks.console import Json, say
-from einnet.tasks.graphs.data import GraphPair, read_pairs
-from einnet.tasks.graphs.settings import Protocol, Settings
+from einnet.checks import check_choice, check_count
+from einnet.tasks.console import Json
+from einnet.tasks.graphs.pairs import GraphPair, read_pairs
 
 __all__ = ["bench"]
 
@@ -23,7 +20,7 @@ DEPTHS = {"untrained": 8, "trained": 6}
 def bench(
     *,
     data: Path,
-    protocol: Protocol = "untrained",
+    protocol: Literal["untrained", "trained"] = "untrained",
     order: int = 5,
     depth: int | None = None,
     seeds: int = 4,
@@ -32,7 +29,7 @@ def bench(
     out: Path | None = None,
     as_json: Json = False,
 ) -> int:
-    """Tell graphs apart that are not isomorphic; a run that was ended goes on where it was.
+    """Tell graphs apart that are not isomorphic; an interrupted run is resumed.
 
     einnet bench brec --data brec_pairs.json --order 5
 
@@ -50,45 +47,35 @@ def bench(
     order
         The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the bridge.
     depth
-        Layers; without it, 8, or 6 where they are trained.
+        Layers; by default 8, or 6 for trained networks.
     seeds
         Networks for a pair, until one tells it apart.
     category
         Only pairs of this category; may be given several times.
     processes
-        Pairs at once; without it, one for each core.
+        Pairs at once; by default one for each core.
     out
-        Folder of the results; without it, runs/brec-FILE-PROTOCOL-ORDER.
+        Folder of the results; by default runs/brec-FILE-PROTOCOL-ORDER.
     as_json
         Print one JSON object and nothing else.
     """
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
-        if value is not None and value < 1:
-            raise EinNetError(f"--{name} must be 1 or more, got {value}")
-    pairs = _chosen(read_pairs(data), category)
-    from einnet.tasks.graphs.bench import measured, summary
+        if value is not None:
+            check_count(value, f"--{name}")
+    pairs = _select_categories(read_pairs(data), category)
+    from einnet.tasks.bench import print_results, save_results
+    from einnet.tasks.graphs.brec import BrecConfig, make_tables, run_pairs, summarize
 
-    settings = Settings(protocol, order, depth or DEPTHS[protocol], seeds)
+    config = BrecConfig(protocol, order, depth or DEPTHS[protocol], seeds)
     folder = out or Path("runs") / f"brec-{data.stem}-{protocol}-{order}"
-    found = summary(measured(pairs, settings, folder, processes), settings)
-    with write_whole(folder / "results.json") as temporary:
-        temporary.write_text(json.dumps(found, indent=1))
-    from einnet.tasks.graphs.report import results
-    from einnet.tasks.report import report_of, show
-
-    shown = results(found, data.stem)
-    report_of(folder, f"einnet bench brec, {data.stem}", shown)
-    if as_json:
-        print(json.dumps(found))
-    else:
-        show(shown)
-    say(f"Saved in {folder}: results.json, index.html, pairs/")
+    summary = summarize(run_pairs(pairs, config, folder, processes), config)
+    tables = make_tables(summary, data.stem)
+    save_results(folder, f"einnet bench brec, {data.stem}", summary, tables)
+    print_results(folder, "pairs", summary, tables, as_json)
     return 0
 
 
-def _chosen(pairs: list[GraphPair], categories: list[str] | None) -> list[GraphPair]:
-    every = list(dict.fromkeys(p.category for p in pairs))
-    for c in categories or ():
-        if c not in every:
-            raise EinNetError(f"there is no category {c!r}; there are {', '.join(every)}.{did_you_mean(c, every)}")
-    return [p for p in pairs if not categories or p.category in categories]
+def _select_categories(pairs: list[GraphPair], categories: list[str] | None) -> list[GraphPair]:
+    known = dict.fromkeys(p.category for p in pairs)
+    chosen = [check_choice(c, "--category", known) for c in categories or known]
+    return [p for p in pairs if p.category in chosen]

@@ -18,7 +18,7 @@ from einnet.nn.loops import LoopedEinsum, narrow
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, expand, run_plan
 from einnet.symmetry import Symmetry
-from einnet.tasks.graphs.data import MOST_NODES, Graph
+from einnet.tasks.graphs.pairs import MAX_NODES, Graph
 from einnet.terms import TypeSet
 
 Tuple = tuple[str, ...]
@@ -93,8 +93,8 @@ class ModularNet:
     def __call__(self, graph: Graph) -> Tensor:
         """The invariants of a graph, twice as many whole numbers as there are features."""
         n = len(graph)
-        if n > MOST_NODES:
-            raise EinNetError(f"sums modulo {PRIME:,} are exact for graphs of up to {MOST_NODES} nodes, got {n}")
+        if n > MAX_NODES:
+            raise EinNetError(f"sums modulo {PRIME:,} are exact for graphs of up to {MAX_NODES} nodes, got {n}")
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
         x = _mix(self.lift, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:

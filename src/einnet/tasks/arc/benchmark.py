@@ -1,0 +1,119 @@
+"""All tasks of a subset of ARC, each attempted in a process of its own."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from einnet.tasks.arc.gallery import make_sections
+from einnet.tasks.arc.grids import Puzzle
+from einnet.tasks.arc.solve import REVISION, Outcome, solve_puzzle
+from einnet.tasks.bench import hash_arrays, run_items, save_results
+from einnet.tasks.report import titled
+
+__all__ = ["evaluate_puzzle", "is_solved", "make_tables", "run_puzzles", "save_summary", "summarize"]
+
+FAILURES = ("no view fits", "no symmetry fits", "fits, no complete answer", "wrong answer", "out of time", "error")
+
+
+def run_puzzles(
+    puzzles: Mapping[str, Puzzle], folder: Path, seconds: float, networks: bool, processes: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """The result of each task, by name; tasks with a result in the folder are not attempted again."""
+    conditions = {"seconds": seconds, "networks": networks, "revision": REVISION}
+    evaluate = partial(evaluate_puzzle, seconds=seconds, networks=networks)
+    return run_items(puzzles, evaluate, _hash, folder, "tasks", conditions, processes)
+
+
+def evaluate_puzzle(puzzle: Puzzle, seconds: float, networks: bool) -> dict[str, Any]:
+    """The attempts at a task, and whether one is right; an exception is part of the result."""
+    outcome, error = Outcome(), None
+    try:
+        outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
+    except Exception as problem:  # one task does not end the others
+        error = f"{type(problem).__name__}: {problem}"
+    solved = is_solved(puzzle, outcome)
+    return {
+        "solved": solved,
+        "failure": "error" if error else _explain_failure(outcome, solved),
+        "error": error,
+        "views": outcome.views,
+        "symmetries that fit": outcome.families,
+        "out of time": outcome.out_of_time,
+        "attempts": [
+            {
+                "right": _is_right(puzzle, a.answers), "symmetry": a.describe(), "network": a.by_network,
+                "left out": round(a.left_out, 3), "answers": [x.tolist() for x in a.answers],
+            }
+            for a in outcome.attempts
+        ],
+    }  # fmt: skip
+
+
+def is_solved(puzzle: Puzzle, outcome: Outcome) -> bool | None:
+    """Whether one attempt is right in all tests; None for a task without known outputs."""
+    if any(p.output is None for p in puzzle.tests):
+        return None
+    return any(_is_right(puzzle, a.answers) for a in outcome.attempts)
+
+
+def _is_right(puzzle: Puzzle, answers: Sequence[np.ndarray]) -> bool:
+    return all(p.output is not None and np.array_equal(a, p.output) for a, p in zip(answers, puzzle.tests, strict=True))
+
+
+def _explain_failure(outcome: Outcome, solved: bool | None) -> str | None:
+    no_view, no_symmetry, incomplete, wrong, out_of_time, _ = FAILURES
+    if solved or solved is None:
+        return None
+    if not outcome.views:
+        return no_view
+    if outcome.attempts:
+        return wrong
+    if outcome.out_of_time:
+        return out_of_time
+    return incomplete if outcome.families else no_symmetry
+
+
+def _hash(puzzle: Puzzle) -> str:
+    pairs = (*puzzle.demonstrations, *puzzle.tests)
+    return hash_arrays(*(grid for p in pairs for grid in (p.input, p.output) if grid is not None))
+
+
+def summarize(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """How many tasks are solved and attempted, the seconds, and the same for each task."""
+    return {
+        "tasks": len(results),
+        "solved": sum(bool(r["solved"]) for r in results.values()),
+        "answers not known": sum(r["solved"] is None for r in results.values()),
+        "attempted": sum(bool(r["attempts"]) for r in results.values()),
+        "seconds": round(sum(r["seconds"] for r in results.values()), 1),
+        "failures": {kind: sum(r["failure"] == kind for r in results.values()) for kind in FAILURES},
+        "per_task": {n: {k: r[k] for k in ("solved", "seconds", "failure")} for n, r in results.items()},
+    }
+
+
+def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
+    """The counts of a summary."""
+    table, unknown = titled(title), summary["answers not known"]
+    table.add_column("tasks")
+    table.add_column("number", justify="right")
+    table.add_row("solved", f"{summary['solved']} of {summary['tasks'] - unknown}")
+    if unknown:
+        table.add_row("without known answers", str(unknown))
+    table.add_row("attempted", f"{summary['attempted']} of {summary['tasks']}")
+    for kind, number in summary["failures"].items():
+        table.add_row(kind, str(number))
+    table.add_row("seconds of one core", f"{summary['seconds']:,.0f}")
+    return [table]
+
+
+def save_summary(
+    puzzles: Mapping[str, Puzzle], results: Mapping[str, Mapping[str, Any]], title: str, folder: Path
+) -> dict[str, Any]:
+    """The summary of the results; writes it to results.json, and a page with a picture of each attempted task."""
+    summary = {"title": title} | summarize(results)
+    save_results(folder, title, summary, make_tables(summary, title), make_sections(puzzles, results))
+    return summary

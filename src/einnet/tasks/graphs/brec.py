@@ -1,0 +1,177 @@
+"""All pairs of a file by one protocol, and tables of the pairs told apart, next to published results."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from typing import Any, Literal
+
+from rich.table import Table
+from rich.text import Text
+
+from einnet.errors import EinNetError
+from einnet.tasks.bench import hash_arrays, run_items
+from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
+from einnet.tasks.report import titled
+
+__all__ = ["IN_REGULAR", "PUBLISHED", "BrecConfig", "Protocol", "make_tables", "run_pairs", "summarize"]
+
+REVISION = 1  # of how pairs are compared: stored results of another one are not used
+
+# Wang and Zhang, *An Empirical Study of Realized GNN Expressiveness*, 2024, table 2; its Regular has the
+# 4-vertex-condition and distance-regular pairs too.
+PUBLISHED = {
+    "3-WL test": {"Basic": 60, "Regular": 50, "Extension": 100, "CFI": 60},
+    "PPGN": {"Basic": 60, "Regular": 50, "Extension": 100, "CFI": 23},
+    "KP-GNN": {"Basic": 60, "Regular": 106, "Extension": 98, "CFI": 11},
+    "I2-GNN": {"Basic": 60, "Regular": 100, "Extension": 100, "CFI": 21},
+}
+BREC = {"Basic": 60, "Regular": 100, "Extension": 100, "CFI": 100, "4-Vertex_Condition": 20, "Distance_Regular": 20}
+IN_REGULAR = ("Regular", "4-Vertex_Condition", "Distance_Regular")
+SMALLEST_APART = "smallest ratio of a pair told apart"
+LARGEST_ALIKE = "largest ratio of a pair not told apart"
+LARGEST_COPIES = "largest ratio of relabelled copies"
+
+Protocol = Literal["untrained", "trained"]
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BrecConfig:
+    """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most."""
+
+    protocol: Protocol
+    order: int
+    depth: int
+    seeds: int
+
+
+def run_pairs(
+    pairs: Sequence[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None
+) -> list[dict[str, Any]]:
+    """The result of each pair, small graphs first; pairs with a result in the folder are not compared again."""
+    if config.protocol == "untrained" and (largest := max(len(p.first) for p in pairs)) > MAX_NODES:
+        raise EinNetError(f"the untrained protocol is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
+    by_size = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
+    conditions = asdict(config) | {"revision": REVISION}
+    results = run_items(by_size, partial(_compare, config=config), _hash, folder, "pairs", conditions, processes)
+    return sorted(results.values(), key=lambda r: r["pair"])
+
+
+def _hash(pair: GraphPair) -> str:
+    return hash_arrays(pair.first, pair.second)
+
+
+def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
+    compare = {"untrained": _compare_untrained, "trained": _compare_trained}[config.protocol]
+    result = {"pair": pair.number, "category": pair.category, "nodes": len(pair.first)} | compare(pair, config)
+    return result | {"peak_mib": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
+    """Networks with random weights, then the same operations in exact arithmetic."""
+    import numpy as np
+
+    from einnet.tasks.graphs.modular import ModularNet
+    from einnet.tasks.graphs.protocols import compare_random_nets
+
+    of_pair, of_copies = compare_random_nets(pair, config.order, config.depth, config.seeds)
+    net = ModularNet(config.order, config.depth)
+    first, copy = net(pair.first), net(permute_nodes(pair.first, np.random.default_rng(pair.number)))
+    return {
+        "apart": of_pair.is_apart,
+        "distance": of_pair.distance,
+        "noise": of_pair.noise,
+        "ratio": of_pair.ratio,
+        "control_apart": of_copies.is_apart,
+        "control_ratio": of_copies.ratio,
+        "exact_apart": bool((first != net(pair.second)).any()),
+        "exact_control_apart": bool((first != copy).any()),
+    }
+
+
+def _compare_trained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
+    from einnet.tasks.graphs.protocols import THRESHOLD, TrainedComparison, compare_trained_net
+
+    networks: list[TrainedComparison] = []
+    while len(networks) < config.seeds and not (networks and networks[-1].is_apart):
+        networks.append(compare_trained_net(pair, config.order, config.depth, len(networks)))
+    return {
+        "apart": networks[-1].is_apart,
+        "networks": len(networks),
+        "t2": networks[-1].of_pair,
+        "t2_copies": max(n.of_copies for n in networks),
+        "control_apart": any(n.of_copies > THRESHOLD for n in networks),
+    }
+
+
+def summarize(results: Iterable[Result], config: BrecConfig) -> dict[str, Any]:
+    """How many pairs of each category are told apart, and how clearly."""
+    rows = list(results)
+    categories = {c: [r for r in rows if r["category"] == c] for c in dict.fromkeys(r["category"] for r in rows)}
+    summary: dict[str, Any] = asdict(config) | {
+        "categories": {c: _count(rows_of_one) for c, rows_of_one in categories.items()},
+        "total": _count(rows),
+        "seconds": round(sum(r["seconds"] for r in rows), 1),
+        "peak_mib": max((r["peak_mib"] for r in rows), default=0),
+    }
+    if config.protocol == "untrained":
+        summary |= {
+            SMALLEST_APART: min((r["ratio"] for r in rows if r["apart"]), default=None),
+            LARGEST_ALIKE: max((r["ratio"] for r in rows if not r["apart"]), default=None),
+            "told apart, but not in exact arithmetic": sum(r["apart"] and not r["exact_apart"] for r in rows),
+            LARGEST_COPIES: max((r["control_ratio"] for r in rows), default=None),
+        }
+    return summary
+
+
+def _count(rows: Sequence[Result]) -> dict[str, int]:
+    counts = {"pairs": len(rows), "apart": sum(r["apart"] for r in rows)}
+    if any("exact_apart" in r for r in rows):
+        counts["exact"] = sum(r["exact_apart"] for r in rows)
+    return counts | {"false positives": sum(r["control_apart"] or r.get("exact_control_apart", False) for r in rows)}
+
+
+def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
+    """A row for each category; the published numbers below if the file is that of BREC."""
+    has_exact = "exact" in summary["total"]
+    networks = f"{summary['protocol']} networks with operations of up to {summary['order']} operands"
+    header = ["category", "pairs", "told apart", *["in exact arithmetic"] * has_exact, "false positives"]
+    table = _make_table(f"{title}: {networks}, {summary['depth']} layers", header)
+    for name, row in (*summary["categories"].items(), ("all", summary["total"])):
+        table.add_row(Text(name), *(str(row[k]) for k in ("pairs", "apart", *["exact"] * has_exact, "false positives")))
+    parts: list[Table | str] = [table]
+    if has_exact:
+        parts.append(_describe_ratios(summary))
+    if {c: row["pairs"] for c, row in summary["categories"].items()} == BREC:
+        parts.append(_make_published_table(summary))
+    return [*parts, f"{summary['seconds']:,.0f} s of one core, at most {summary['peak_mib']:,} MiB"]
+
+
+def _make_table(title: str, header: Sequence[str]) -> Table:
+    table = titled(title)
+    for k, name in enumerate(header):
+        table.add_column(name, justify="left" if k == 0 else "right")
+    return table
+
+
+def _describe_ratios(summary: Mapping[str, Any]) -> str:
+    apart, alike, copies = (summary[name] for name in (SMALLEST_APART, LARGEST_ALIKE, LARGEST_COPIES))
+    bounds = [f"at least {apart:.1e} times for pairs told apart"] if apart else []
+    bounds += [f"at most {alike:.1e} times for the others"] if alike else []
+    return (
+        "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph: "
+        f"{', '.join(bounds)}; at most {copies:.1f} times for a further copy."
+    )
+
+
+def _make_published_table(summary: Mapping[str, Any]) -> Table:
+    title = "Published results: the 3-WL test itself, the others trained for each pair"
+    table = _make_table(title, ("", "Basic 60", "Regular 140", "Extension 100", "CFI 100", "all"))
+    apart = {c: row["apart"] for c, row in summary["categories"].items()}
+    measured = apart | {"Regular": sum(apart[c] for c in IN_REGULAR)}
+    for name, row in {f"EinNet, {summary['protocol']}": measured, **PUBLISHED}.items():
+        numbers = [row[c] for c in ("Basic", "Regular", "Extension", "CFI")]
+        table.add_row(name, *map(str, (*numbers, sum(numbers))))
+    return table

@@ -1,0 +1,188 @@
+"""Two ways to compare graphs by networks of type `aaH -> H`: with random weights, and trained for each pair.
+
+**Random weights**, in double precision: the outputs for two graphs are compared with those for relabelled
+copies of each, which differ by rounding. Each linear map is scaled and shifted so that its results over
+the cells of the first graph have mean 0 and a chosen deviation (Salimans and Kingma, *Weight
+Normalization*, 2016, section 3). Otherwise the mean of a sum over many cells outweighs what differs
+between them, and each layer of a deep network loses a digit or two: of the CFI graphs one pair in a
+hundred is told apart instead of fifty.
+
+**Trained**, BREC's own protocol: for each pair a new network learns to separate relabelled copies, then
+Hotelling's T^2 of fresh copies decides (Wang and Zhang, *An Empirical Study of Realized GNN
+Expressiveness*, 2024, section 4). The outputs of an exactly invariant network for copies have covariance zero up
+to rounding, so a small multiple of the identity is added to it. For such a network the test measures
+distance: the outputs must be 5e-4 apart, and those for copies must not be.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import f as f_distribution
+from torch import Tensor, nn
+
+from einnet.nn import EinLayer, EinNet
+from einnet.nn.execute import to_front
+from einnet.nn.fanout import FanOut, linear
+from einnet.tasks.graphs.pairs import Graph, GraphPair, permute_nodes
+
+__all__ = [
+    "THRESHOLD",
+    "Comparison",
+    "TrainedComparison",
+    "calibrate",
+    "compare_random_nets",
+    "compare_trained_net",
+    "hotelling",
+    "make_net",
+]
+
+OUTPUTS = 16
+MIN_RATIO = 100.0  # told apart: a distance so many times the largest between copies of one graph
+DEVIATION = 10.0  # of the input of a GELU, which then bends more
+RANDOM_COPIES = 4  # of each graph, all but one relabelled
+TRAINED_COPIES, BATCH, EPOCHS = 32, 8, 20
+RIDGE = 1e-7  # multiple of the identity, added to the covariance
+THRESHOLD = float(  # 72.34: noisy outputs for copies of one graph exceed it in one of twenty tests
+    OUTPUTS
+    * (TRAINED_COPIES - 1)
+    / (TRAINED_COPIES - OUTPUTS)
+    * f_distribution.ppf(0.95, OUTPUTS, TRAINED_COPIES - OUTPUTS)
+)
+
+
+def make_net(order: int, depth: int, seed: int, graph: Graph) -> EinNet:
+    """A network of type aaH -> H in double precision, its random weights calibrated on a graph."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = EinNet("aaH -> H", 1, OUTPUTS, heads=4, hidden=16, depth=depth, order=order).double().eval()
+    calibrate(net, _to_tensor(graph[None]))
+    return net
+
+
+@torch.no_grad()
+def calibrate(net: EinNet, x: Tensor) -> None:
+    """Scales and shifts the linear maps of the layers so that their results for `x` have mean 0 over all cells."""
+    state, n = net.start(x), x.shape[-2]
+    rank = state.dim() - 2
+    for layer in net.modules():
+        if not isinstance(layer, EinLayer):
+            continue
+        normed = layer.norm(to_front(state, rank))
+        _standardize(layer.fan_in, linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank), 1.0)
+        operands = linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank)
+        cores = layer.pool.cores([operands], {"a": n}, None)
+        _standardize(layer.fan_out, layer.fan_out(cores, [n] * rank), DEVIATION)
+        update = nn.functional.gelu(layer.fan_out(cores, [n] * rank))
+        _standardize(layer.out, linear(update, layer.out.weight, layer.out.bias, rank), 1.0)
+        state = layer(state)
+
+
+def _standardize(module: nn.Linear | FanOut, y: Tensor, deviation: float) -> None:
+    """Given the results (batch, features, axes...), which are equal in all cells of a symmetric graph."""
+    axes = [0, *range(2, y.dim())]
+    mean, spread = y.mean(axes), y.std(axes, correction=0)
+    spread = torch.where(spread > 1e-8 * mean.abs(), spread, mean.abs()).clamp(min=1e-300)
+    module.weight.mul_((deviation / spread)[:, None])
+    assert module.bias is not None
+    module.bias.sub_(mean).mul_(deviation / spread)
+
+
+def _to_tensor(graphs: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(graphs)).unsqueeze(-1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The distance between the outputs for two graphs, and the largest between those for copies of one graph."""
+
+    distance: float
+    noise: float
+
+    @property
+    def ratio(self) -> float:
+        return self.distance / self.noise
+
+    @property
+    def is_apart(self) -> bool:
+        return self.ratio > MIN_RATIO
+
+
+def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
+    """The clearest comparison of the pair, and of its first graph with a relabelled copy, among several networks."""
+    by_seed = list(_compare_seeds(pair, order, depth, seeds))
+    of_pair, of_copies = (max(comparisons, key=lambda c: c.ratio) for comparisons in zip(*by_seed, strict=True))
+    return of_pair, of_copies
+
+
+@torch.no_grad()
+def _compare_seeds(pair: GraphPair, order: int, depth: int, seeds: int) -> Iterator[tuple[Comparison, Comparison]]:
+    """By a network of each seed, until one tells the pair apart."""
+    rng, graphs = np.random.default_rng(pair.number), (pair.first, pair.second)
+    copies = [g if k == 0 else permute_nodes(g, rng) for k in range(RANDOM_COPIES) for g in graphs]
+    control = permute_nodes(pair.first, rng)
+    for seed in range(seeds):
+        net = make_net(order, depth, seed, pair.first)
+        outputs = torch.stack([net(_to_tensor(g)) for g in copies])
+        by_copy = outputs.unflatten(0, (RANDOM_COPIES, 2))
+        rounding = outputs.abs().max().item() * torch.finfo(outputs.dtype).eps
+        noise = max((by_copy - by_copy[0]).abs().max().item(), rounding)
+        of_pair = Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise)
+        yield of_pair, Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise)
+        if of_pair.is_apart:
+            return
+
+
+@dataclass(frozen=True)
+class TrainedComparison:
+    """Hotelling's T^2 of the pair, and of the first graph and relabelled copies of it (the reliability check)."""
+
+    of_pair: float
+    of_copies: float
+
+    @property
+    def is_apart(self) -> bool:
+        return self.of_pair > THRESHOLD > self.of_copies
+
+
+def compare_trained_net(pair: GraphPair, order: int, depth: int, seed: int = 0) -> TrainedComparison:
+    """Trains a network on copies of the pair and compares its outputs for fresh copies."""
+    rng = np.random.default_rng([seed, pair.number])
+    net = make_net(order, depth, seed, pair.first).train()
+    _separate(net, _make_copies(pair.first, rng), _make_copies(pair.second, rng))
+    graphs = (_make_copies(g, rng) for g in (pair.first, pair.second, pair.first))
+    with torch.no_grad():
+        first, second, control = (torch.cat([net(x) for x in g.split(BATCH)]) for g in graphs)
+    return TrainedComparison(hotelling(first - second), hotelling(first - control))
+
+
+def _separate(net: EinNet, first: Tensor, second: Tensor) -> None:
+    """Trains until no outputs for the two graphs are at an acute angle; 20 epochs at most."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    target = -torch.ones(BATCH, dtype=first.dtype)
+    for _ in range(EPOCHS):
+        total = 0.0
+        for x, y in zip(first.split(BATCH), second.split(BATCH), strict=True):
+            loss = nn.functional.cosine_embedding_loss(net(x), net(y), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        if total == 0:
+            return
+
+
+def _make_copies(graph: Graph, rng: np.random.Generator) -> Tensor:
+    return _to_tensor(np.stack([permute_nodes(graph, rng) for _ in range(TRAINED_COPIES)]))
+
+
+def hotelling(differences: Tensor) -> float:
+    """T^2 of the hypothesis that the mean of the rows is zero.
+
+    >>> hotelling(torch.tensor([[1.0], [1.0], [0.0], [2.0]]).double())      # 4 * 1^2 / (2/3)
+    6.0
+    """
+    mean, number = differences.mean(0), len(differences)
+    covariance = torch.atleast_2d(differences.T.cov()) + RIDGE * torch.eye(len(mean), dtype=mean.dtype)
+    return round(number * torch.dot(mean, torch.linalg.solve(covariance, mean)).item(), 3)
