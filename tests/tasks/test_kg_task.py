@@ -53,7 +53,7 @@ def test_the_loss_is_cross_entropy_over_what_is_not_known_to_be_right():
 @pytest.mark.slow
 def test_a_network_trained_on_104_people_runs_on_other_numbers():
     task = Completion(random_graph(), Settings(), 0)
-    optimizer = task.configure_optimizers()
+    optimizer = task.make_optimizer()
     for step in range(2):
         optimizer.zero_grad()
         task.loss(step).backward()
@@ -81,7 +81,7 @@ from einnet.tasks.kg.settings import Settings
 from einnet.tasks.kg.task import Completion
 from test_kg_task import random_graph
 task = Completion(random_graph(), Settings(), 0)
-optimizer = task.configure_optimizers()
+optimizer = task.make_optimizer()
 for step in range(2):
     task.loss(step).backward()
     optimizer.step()

@@ -102,11 +102,10 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     new = ~stays
     assert new.any()
     assert torch.equal(seen[0][new], task.net.start(encoded(task.puzzles[task.boards]))[new])
-    saved: dict = {}
-    task.on_save_checkpoint(saved)
+    saved = task.extra_state()
     other = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
     other.load_state_dict(task.state_dict())
-    other.on_load_checkpoint(saved)
+    other.load_extra_state(saved)
     torch.manual_seed(5)
     expected = task.loss(30)
     torch.manual_seed(5)

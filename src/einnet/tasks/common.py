@@ -65,7 +65,7 @@ def run_to_resume(folder: Path, task: str, settings: Any, options: Options) -> R
 
 def from_config(run: Run, kind: type) -> tuple[Any, Options]:
     """The settings, of this kind, and the options of a run."""
-    config = run.config()
+    config = run.read_config()
     try:
         return kind(**config["settings"]), Options.from_json(config["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

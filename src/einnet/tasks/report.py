@@ -73,7 +73,7 @@ def tell_files(run: Run, *names: str) -> None:
 
 def write_report(run: Run, shown: Shown = (), pictures: Mapping[str, str] | None = None) -> None:
     """Writes the run's page: results, learning curve, pictures, settings. It holds everything itself."""
-    config = run.config()
+    config = run.read_config()
     results = [block for part in shown for block in _blocks(part)] or [pages.Text("No results: it was ended early.")]
     curve = {CURVE: "the training loss, and the metric on the validation set by which the network is chosen"}
     found = {name: text for name, text in (curve | dict(pictures or {})).items() if (run.folder / name).is_file()}

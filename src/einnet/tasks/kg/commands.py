@@ -235,7 +235,7 @@ def _opened(data: str | None, checkpoint: Path | None, out: Path) -> "tuple[Run,
 
 def _from_config(run: Run) -> tuple[str, list[str]]:
     """The data and the order of its relations."""
-    config: dict[str, Any] = run.config()
+    config: dict[str, Any] = run.read_config()
     from_config(run, Settings)
     try:
         return str(config["data"]), list(map(str, config["relations"]))

@@ -6,7 +6,7 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.errors import EinNetError
-from einnet.train.options import check_positive
+from einnet.train.options import check_counts, check_positive
 
 __all__ = ["Settings"]
 
@@ -39,7 +39,8 @@ class Settings:
     "Weight of predicting the relation of head and tail, beside head and tail themselves; less where pairs have many."
 
     def __post_init__(self) -> None:
-        check_positive(self, "heads", "hidden", "depth", "lr")
+        check_counts(self, "heads", "hidden", "depth")
+        check_positive(self, "lr")
         for name in ("dropout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise EinNetError(f"--{name.replace('_', '-')} must be from 0 to below 1, got {getattr(self, name)}")

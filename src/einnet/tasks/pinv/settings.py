@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import Parameter
 
-from einnet.train.options import check_positive
+from einnet.train.options import check_counts, check_positive
 
 __all__ = ["Settings"]
 
@@ -33,7 +33,8 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_positive(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch", "lr")
+        check_counts(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
+        check_positive(self, "lr")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

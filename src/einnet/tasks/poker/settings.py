@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError
 from einnet.tasks.poker.hands import check_deck
-from einnet.train.options import check_positive
+from einnet.train.options import check_counts, check_positive
 
 __all__ = ["Settings"]
 
@@ -39,7 +39,8 @@ class Settings:
     "Decoupled, as in AdamW."
 
     def __post_init__(self) -> None:
-        check_positive(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch", "lr")
+        check_counts(self, "deals", "players", "cards", "hidden", "heads", "depth", "batch")
+        check_positive(self, "lr")
         check_deck(self.players, self.cards)
         if self.deals < 10:
             raise EinNetError(f"--deals must be 10 or more, a tenth of them to select on; got {self.deals}")

@@ -89,5 +89,5 @@ class Winning(Task):
         logits = torch.cat([self.logits(net, part) for part in dealt[-self.held :].split(500)])
         return {"accuracy": float((chosen(logits) == won[-self.held :]).all(-1).float().mean())}
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def make_optimizer(self) -> torch.optim.Optimizer:
         return MuonAdamW(self.net.parameters(), self.lr, self.weight_decay)

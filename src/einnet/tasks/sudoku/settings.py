@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
-from einnet.train.options import check_positive
+from einnet.train.options import check_counts, check_positive
 
 __all__ = ["Settings"]
 
@@ -40,7 +40,8 @@ class Settings:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_positive(self, "puzzles", "copies", "hidden", "heads", "iterations", "batch", "lr")
+        check_counts(self, "puzzles", "copies", "hidden", "heads", "iterations", "batch")
+        check_positive(self, "lr")
         if self.puzzles < 2:
             raise EinNetError(f"--puzzles must be 2 or more, one of them to select on, got {self.puzzles}")
         Layout.of(self.side)

@@ -5,12 +5,11 @@ may be transposed: a network of type `ixjycH; i->x, j->y` with the exchange `jyi
 operations are the sums over what the rules speak of, is run again and again.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from einnet.errors import CheckpointError
@@ -115,32 +114,23 @@ class Solving(Task):
         shares = [float((logits.argmax(-1) + 1 == wanted).all((1, 2)).float().mean()) for logits, _ in found]
         return {"mean_solved": sum(shares) / len(shares), "solved": shares[-1]}
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def make_optimizer(self) -> torch.optim.Optimizer:
         return MuonAdamW(self.net.parameters(), self.lr, self.weight_decay)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.state is not None:
-            batch = {"boards": self.boards, "age": self.age, "state": self.state}
-            checkpoint["batch"] = {name: _of_all_processes(x.to(self.state.device)) for name, x in batch.items()}
+    def extra_state(self) -> dict[str, Tensor]:
+        """The boards in the batch, with their states."""
+        if self.state is None:
+            return {}
+        return {"boards": self.boards, "age": self.age, "state": self.state}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        saved = checkpoint.get("batch", {})
-        if saved and self.global_rank < len(saved["boards"]):
-            puzzles: Tensor = self.puzzles  # type: ignore[assignment]
-            if saved["state"].shape[2:-1] != encoded(puzzles[:1]).shape[1:-1] or saved["boards"].max() >= len(puzzles):
-                side = puzzles.shape[-1]
-                raise CheckpointError(
-                    f"the run cannot go on with these {len(puzzles)} boards of {side}x{side}: it learned from others. "
-                    "Put the data file back that it began with, or train anew"
-                )
-            self.boards, self.age = (saved[name][self.global_rank].cpu() for name in ("boards", "age"))
-            self.state = saved["state"][self.global_rank]
-
-
-def _of_all_processes(x: Tensor) -> Tensor:
-    """(processes, ...): each process has a batch of its own."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return x.unsqueeze(0)
-    parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(parts, x.contiguous())
-    return torch.stack(parts)
+    def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
+        if not state:
+            return
+        puzzles: Tensor = self.puzzles  # type: ignore[assignment]
+        if state["state"].shape[1:-1] != encoded(puzzles[:1]).shape[1:-1] or state["boards"].max() >= len(puzzles):
+            side = puzzles.shape[-1]
+            raise CheckpointError(
+                f"the run cannot go on with these {len(puzzles)} boards of {side}x{side}: it learned from others. "
+                "Put the data file back that it began with, or train anew"
+            )
+        self.boards, self.age, self.state = state["boards"].cpu(), state["age"].cpu(), state["state"]
