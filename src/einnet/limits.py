@@ -30,6 +30,10 @@ class Limits:
     # networks
     iterations: int = 10_000  # of a recurrent network, as saved with it
 
+    # tasks
+    graph_cells: int = 2**32  # of a knowledge graph as a tensor: 16 GiB
+    expansion: int = 100  # of a compressed file, as a multiple of its size
+
 
 _limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039  (frozen)
 

@@ -22,7 +22,7 @@ from einnet.tasks.graphs.report import BREC, PUBLISHED, results
 from einnet.tasks.graphs.settings import Settings
 from einnet.tasks.graphs.trained import THRESHOLD, hotelling, learned
 from einnet.tasks.graphs.untrained import calibrate, compared
-from einnet.tasks.report import show
+from einnet.tasks.report import print_report
 from einnet.terms import State
 
 ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
@@ -115,10 +115,10 @@ def test_the_report(protocol, capsys):
         "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
         "largest ratio of relabelled copies": 2.0,
     }  # fmt: skip
-    show(results(found, "pairs"))
+    print_report(results(found, "pairs"))
     said = capsys.readouterr().out
     assert "PPGN" in said and "177" in said  # of the three regular categories
-    show(results(found | {"categories": {"Basic": row}}, "pairs"))
+    print_report(results(found | {"categories": {"Basic": row}}, "pairs"))
     assert "PPGN" not in capsys.readouterr().out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.strategies.ddp import DDPStrategy
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
@@ -123,8 +123,9 @@ class _Training:
         """The largest of each value over all processes: they stop together."""
         if self.fabric.world_size == 1:
             return list(values)
-        own = torch.tensor(values, dtype=torch.float64, device=self.fabric.device)
-        return self.fabric.all_reduce(own, reduce_op="max").tolist()
+        largest: Any = torch.tensor(values, dtype=torch.float64, device=self.fabric.device)
+        self.fabric.all_reduce(largest, reduce_op="max")  # in place
+        return largest.tolist()
 
     def validate(self) -> None:
         """Measures the averaged network, with a row in the log; saves it if it is the best so far."""
@@ -166,8 +167,8 @@ class _Training:
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise CheckpointError(
-                f"{self.run.last} is not a state of this run: its data or config may have changed since it was saved, or "
-                f"the file is damaged ({reason})"
+                f"{self.run.last} is not a state of this run: its data or config may have changed since it was saved, "
+                f"or the file is damaged ({reason})"
             ) from error
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from einnet.files import write_whole
 from einnet.tasks.arc.grids import Pair, Puzzle
 from einnet.tasks.arc.solve import REVISION, Outcome, attempts
-from einnet.tasks.many import check_conditions, in_processes, kept
+from einnet.tasks.parallel import check_conditions, map_in_processes, read_result
 
 __all__ = ["measured", "solved", "summary", "unanswered"]
 
@@ -42,13 +42,13 @@ def measured(
     check_conditions(folder, {"seconds": seconds, "networks": networks, "revision": REVISION})
     todo = [p for p in puzzles.values() if _done(folder, p) is None]
     work = partial(_one, folder=folder, seconds=seconds, networks=networks)
-    in_processes(work, todo, processes, "tasks", len(puzzles))
+    map_in_processes(work, todo, processes, "tasks", len(puzzles))
     return {name: result for name, p in puzzles.items() if (result := _done(folder, p)) is not None}
 
 
 def _done(folder: Path, puzzle: Puzzle) -> dict[str, Any] | None:
     """What is in the folder of this very task."""
-    found = kept(_file(folder, puzzle.name))
+    found = read_result(_file(folder, puzzle.name))
     return found if found and found.get("task") == _fingerprint(puzzle) else None
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from einnet.errors import DataError, EinNetError, did_you_mean
 from einnet.tasks.arc.grids import PARTS, Puzzle, load, read_file
-from einnet.tasks.console import Json, say
+from einnet.tasks.console import Json, log
 from einnet.train.run import Run
 
 __all__ = ["bench", "train"]
@@ -60,7 +60,7 @@ def train(
     from einnet.tasks.arc.bench import solved, unanswered
     from einnet.tasks.arc.report import print_outcome, task_picture
     from einnet.tasks.arc.solve import attempts
-    from einnet.tasks.report import draw, tell_files, write_report
+    from einnet.tasks.report import draw_picture, log_files, write_run_page
 
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = attempts(unanswered(puzzle), seconds, networks)
@@ -76,10 +76,10 @@ def train(
         print(json.dumps(result))
     else:
         print_outcome(puzzle, outcome, right)
-    draw(run.folder / "task.png", lambda picture: task_picture(puzzle, outcome, picture))
+    draw_picture(run.folder / "task.png", lambda picture: task_picture(puzzle, outcome, picture))
     found = [f"Attempt {k}: {a.describe()}" for k, a in enumerate(outcome.attempts, start=1)]
-    write_report(run, found or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
-    tell_files(run, "answers.json", "task.png", "index.html")
+    write_run_page(run, found or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
+    log_files(run, "answers.json", "task.png", "index.html")
     return 0 if right or (right is None and outcome.attempts) else 1
 
 
@@ -133,7 +133,7 @@ def bench(
         print(json.dumps(result))
     else:
         print_summary(result, title)
-    say(f"Saved in {folder}: results.json, index.html, tasks/")
+    log(f"Saved in {folder}: results.json, index.html, tasks/")
     return 0
 
 

@@ -14,7 +14,7 @@ from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.tasks.graphs.data import MOST_NODES, GraphPair, relabelled
 from einnet.tasks.graphs.settings import Settings
-from einnet.tasks.many import check_conditions, in_processes, kept
+from einnet.tasks.parallel import check_conditions, map_in_processes, read_result
 
 __all__ = ["measured", "summary"]
 
@@ -30,7 +30,7 @@ def measured(
     check_conditions(folder, asdict(settings) | {"revision": REVISION})
     found = {p.number: _done(folder, p) for p in pairs}
     todo = sorted((p for p in pairs if found[p.number] is None), key=lambda p: len(p.one))
-    in_processes(partial(_one, settings=settings, folder=folder), todo, processes, "pairs", len(pairs))
+    map_in_processes(partial(_one, settings=settings, folder=folder), todo, processes, "pairs", len(pairs))
     return [result for p in pairs if (result := found[p.number] or _done(folder, p))]
 
 
@@ -116,7 +116,7 @@ def _counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _done(folder: Path, pair: GraphPair) -> dict[str, Any] | None:
     """What is in the folder of these very graphs."""
-    found = kept(_file(folder, pair))
+    found = read_result(_file(folder, pair))
     return found if found and found.get("graphs") == _fingerprint(pair) else None
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from einnet.errors import EinNetError, did_you_mean
 from einnet.files import write_whole
-from einnet.tasks.console import Json, say
+from einnet.tasks.console import Json, log
 from einnet.tasks.graphs.data import GraphPair, read_pairs
 from einnet.tasks.graphs.settings import Protocol, Settings
 
@@ -74,15 +74,15 @@ def bench(
     with write_whole(folder / "results.json") as temporary:
         temporary.write_text(json.dumps(found, indent=1))
     from einnet.tasks.graphs.report import results
-    from einnet.tasks.report import report_of, show
+    from einnet.tasks.report import print_report, write_report_page
 
     shown = results(found, data.stem)
-    report_of(folder, f"einnet bench brec, {data.stem}", shown)
+    write_report_page(folder, f"einnet bench brec, {data.stem}", shown)
     if as_json:
         print(json.dumps(found))
     else:
-        show(shown)
-    say(f"Saved in {folder}: results.json, index.html, pairs/")
+        print_report(shown)
+    log(f"Saved in {folder}: results.json, index.html, pairs/")
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from einnet.tasks.report import titled
+from einnet.tasks.report import make_table
 
 __all__ = ["PUBLISHED", "results"]
 
@@ -26,7 +26,7 @@ def results(found: Mapping[str, Any], title: str) -> list[Table | str]:
     """A row for each category; the published numbers below where the file is that of BREC."""
     exact = "exact" in found["total"]
     how = f"{found['protocol']} networks with operations of up to {found['order']} operands, {found['depth']} layers"
-    table = titled(f"{title}: {how}")
+    table = make_table(f"{title}: {how}")
     columns = ["category", "pairs", "told apart", *["in exact arithmetic"] * exact, "false positives"]
     for k, name in enumerate(columns):
         table.add_column(name, justify="left" if k == 0 else "right")

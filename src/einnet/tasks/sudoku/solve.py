@@ -1,6 +1,6 @@
 """Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from einnet.nn import EinNet
-from einnet.tasks.common import load_net
+from einnet.tasks.app import load_net
 from einnet.tasks.sudoku.boards import follows_rules
-from einnet.tasks.sudoku.task import SIGNATURE, encoded, logits_and_states
+from einnet.tasks.sudoku.network import SIGNATURE, encode_boards, logits_and_states
 
 __all__ = [
-    "SHIPPED", "Answers", "accuracy_by_depth", "answers", "in_batches", "joined", "load_solver", "solved_with_restarts",
+    "SHIPPED", "Answers", "accuracy_by_iterations", "answers", "load_solver", "search_with_restarts", "to_batches",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("solver.safetensors")
@@ -32,18 +32,24 @@ class Answers:
     settled: np.ndarray
     probabilities: np.ndarray
 
+    @classmethod
+    def concat(cls, parts: Sequence["Answers"]) -> "Answers":
+        """The answers to several batches."""
+        fields = zip(*((a.boards, a.settled, a.probabilities) for a in parts), strict=True)
+        return cls(*map(np.concatenate, fields))
+
 
 def load_solver(path: Path = SHIPPED) -> EinNet:
-    """The network in a file, without one that which comes with EinNet; raises `CheckpointError` for others."""
+    """The network in a file, by default the one that comes with EinNet; raises `CheckpointError` for no solver."""
     return load_net(path, SIGNATURE, 2, 1, "Sudoku").float()
 
 
 @torch.no_grad()
-def answers(net: EinNet, puzzles: np.ndarray, depth: int | None = None) -> Answers:
-    """One pass of the network over each puzzle (number, n, n), `depth` steps long."""
+def answers(net: EinNet, puzzles: np.ndarray, iterations: int | None = None) -> Answers:
+    """One pass of the network over each puzzle (number, n, n)."""
     board = torch.from_numpy(puzzles)
     settled, logits = torch.zeros_like(board), torch.zeros(0)
-    steps = logits_and_states(net, encoded(board), net.settings.iterations if depth is None else depth)
+    steps = logits_and_states(net, encode_boards(board), net.settings.iterations if iterations is None else iterations)
     for step, (logits, _) in enumerate(steps, start=1):
         before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
@@ -51,38 +57,32 @@ def answers(net: EinNet, puzzles: np.ndarray, depth: int | None = None) -> Answe
 
 
 @torch.no_grad()
-def accuracy_by_depth(
-    net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, depths: Sequence[int]
+def accuracy_by_iterations(
+    net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, iterations: Sequence[int]
 ) -> dict[int, float]:
     """The share of whole boards that are right after so many steps of one run."""
-    right = dict.fromkeys(depths, 0)
-    for batch, wanted in zip(in_batches(puzzles), in_batches(solutions), strict=True):
-        steps = logits_and_states(net, encoded(torch.from_numpy(batch)), max(depths))
+    right = dict.fromkeys(iterations, 0)
+    for batch, wanted in zip(to_batches(puzzles), to_batches(solutions), strict=True):
+        steps = logits_and_states(net, encode_boards(torch.from_numpy(batch)), max(iterations))
         for step, (logits, _) in enumerate(steps, start=1):
             if step in right:
                 right[step] += int((logits.argmax(-1).numpy() + 1 == wanted).all((1, 2)).sum())
-    return {depth: number / len(puzzles) for depth, number in right.items()}
+    return {number: count / len(puzzles) for number, count in right.items()}
 
 
-def joined(parts: Iterable[Answers]) -> Answers:
-    """The answers to several batches as one."""
-    fields = zip(*((a.boards, a.settled, a.probabilities) for a in parts), strict=True)
-    return Answers(*map(np.concatenate, fields))
-
-
-def in_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
+def to_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
     """The puzzles in batches of a size that is quick."""
     size = max(1, CELLS // puzzles.shape[1] ** 3)
     for start in range(0, len(puzzles), size):
         yield puzzles[start : start + size]
 
 
-def solved_with_restarts(
+def search_with_restarts(
     net: EinNet,
     puzzles: np.ndarray,
     first: Answers,
     tries: int,
-    depth: int | None = None,
+    iterations: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Boards after each of some tries from the first answers: a search, guided by the network.
 
@@ -95,14 +95,14 @@ def solved_with_restarts(
     for attempt in range(tries):
         todo = np.flatnonzero(~follows_rules(boards, puzzles) & (puzzles == 0).any((1, 2)))
         if len(todo):
-            guessed = _with_guesses(puzzles[todo], first.probabilities[todo], 1 + attempt % 4, rng)
-            found = joined(answers(net, batch, depth) for batch in in_batches(guessed)).boards
-            right = follows_rules(found, puzzles[todo])
-            boards[todo[right]] = found[right]
+            guessed = _add_guesses(puzzles[todo], first.probabilities[todo], 1 + attempt % 4, rng)
+            new = Answers.concat([answers(net, batch, iterations) for batch in to_batches(guessed)]).boards
+            right = follows_rules(new, puzzles[todo])
+            boards[todo[right]] = new[right]
         yield boards.copy()
 
 
-def _with_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+def _add_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
     """The puzzles with that many blank cells filled by chance."""
     n = puzzles.shape[1]
     guessed = puzzles.reshape(len(puzzles), -1).copy()

@@ -6,6 +6,7 @@ operations are the sums over what the rules speak of, is run again and again.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ from torch.nn.functional import cross_entropy
 from einnet.errors import CheckpointError
 from einnet.nn import EinNet
 from einnet.tasks.sudoku.boards import Layout
-from einnet.tasks.sudoku.settings import Settings
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
-__all__ = ["SIGNATURE", "Solving", "encoded", "logits_and_states", "make_net"]
+if TYPE_CHECKING:
+    from einnet.tasks.sudoku.app import SudokuConfig
+
+__all__ = ["SIGNATURE", "Solving", "encode_boards", "logits_and_states", "make_net"]
 
 SIGNATURE, EXCHANGE = "ixjycH -> ixjycH; i->x, j->y", "jyixc"
 TERMS = (
@@ -37,21 +40,21 @@ AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a bo
 SOLVED_LEAVES, LEAVES = 0.5, 0.03  # chance that a solved board, and that any board, leaves the batch before
 
 
-def make_net(s: Settings) -> EinNet:
+def make_net(config: "SudokuConfig") -> EinNet:
     return EinNet(
-        SIGNATURE, 2, 1, heads=s.heads, hidden=s.hidden, depth=1, block="recurrent",
-        terms=TERMS, exchange=EXCHANGE, iterations=s.iterations,
+        SIGNATURE, 2, 1, heads=config.heads, hidden=config.hidden, depth=1, block="recurrent",
+        terms=TERMS, exchange=EXCHANGE, iterations=config.iterations,
     )  # fmt: skip
 
 
-def encoded(boards: Tensor) -> Tensor:
-    """Boards (batch, n, n) as (batch, i, x, j, y, c, 2): is c the given; is another one."""
+def encode_boards(boards: Tensor) -> Tensor:
+    """Boards (batch, n, n) as (batch, i, x, j, y, c, 2): is c the given; is the given another digit."""
     n, layout = boards.shape[-1], Layout.of(boards.shape[-1])
     digits = torch.arange(1, n + 1, device=boards.device)
-    this = boards.unsqueeze(-1) == digits
-    other = (boards > 0).unsqueeze(-1) & ~this
+    is_given = boards.unsqueeze(-1) == digits
+    is_excluded = (boards > 0).unsqueeze(-1) & ~is_given
     shape = (len(boards), n // layout.height, layout.height, n // layout.width, layout.width, n, 2)
-    return torch.stack([this, other], -1).float().reshape(shape)
+    return torch.stack([is_given, is_excluded], -1).float().reshape(shape)
 
 
 def logits_and_states(
@@ -64,7 +67,7 @@ def logits_and_states(
 
 
 class Solving(Task):
-    """Learns to solve a fixed set of puzzles step by step; selects by how many others are solved, and how early.
+    """Learns to solve a fixed set of puzzles step by step; selects by how many unseen ones are solved, and how early.
 
     A board stays in the batch, with its state, for several rounds of a few steps; it leaves when it is old,
     mostly when it is solved, and now and then by chance: so the network learns from states deep in a run
@@ -73,25 +76,29 @@ class Solving(Task):
 
     metric = "mean_solved"
 
-    def __init__(self, settings: Settings, puzzles: np.ndarray, solutions: np.ndarray, seed: int):
-        super().__init__(make_net(settings), lr=settings.lr, weight_decay=0.0, average=0.995, seed=seed)
-        held = settings.copies * max(1, min(HELD_OUT, len(puzzles) // 10) // settings.copies)  # all copies of a puzzle
+    puzzles: Tensor
+    solutions: Tensor
+    held_puzzles: Tensor
+    held_solutions: Tensor
+
+    def __init__(self, config: "SudokuConfig", puzzles: np.ndarray, solutions: np.ndarray, seed: int):
+        super().__init__(make_net(config), lr=config.lr, average=0.995, seed=seed)
+        copies = config.copies
+        held_out = copies * max(1, min(HELD_OUT, len(puzzles) // 10) // copies)  # all copies of a puzzle
         for name, boards in (("puzzles", puzzles), ("solutions", solutions)):
-            self.register_buffer(name, torch.from_numpy(boards[:-held].copy()), persistent=False)
-            self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held:].copy()), persistent=False)
-        self.boards = torch.zeros(settings.batch, dtype=torch.long)  # numbers of the puzzles in the batch
-        self.age = torch.full((settings.batch,), ROUNDS)
+            self.register_buffer(name, torch.from_numpy(boards[:-held_out].copy()), persistent=False)
+            self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held_out:].copy()), persistent=False)
+        self.boards = torch.zeros(config.batch, dtype=torch.long)  # numbers of the puzzles in the batch
+        self.age = torch.full((config.batch,), ROUNDS)
         self.state: Tensor | None = None
 
     def loss(self, step: int) -> Tensor:
         """The mean cross-entropy of the digits of all cells after every step."""
-        puzzles: Tensor = self.puzzles  # type: ignore[assignment]
-        solutions: Tensor = self.solutions  # type: ignore[assignment]
         new = self.age >= ROUNDS
-        self.boards = torch.where(new, torch.randint(len(puzzles), self.boards.shape), self.boards)
+        self.boards = torch.where(new, torch.randint(len(self.puzzles), self.boards.shape), self.boards)
         self.age = torch.where(new, 0, self.age)
-        boards = self.boards.to(puzzles.device)
-        givens, wanted = encoded(puzzles[boards]), solutions[boards]
+        boards = self.boards.to(self.puzzles.device)
+        givens, wanted = encode_boards(self.puzzles[boards]), self.solutions[boards]
         state = self.net.start(givens)
         if self.state is not None:
             fresh = new.to(state.device).reshape(-1, *[1] * (state.dim() - 1))
@@ -102,16 +109,15 @@ class Solving(Task):
         chance = torch.rand(len(self.age))
         leaves = (solved & (chance < SOLVED_LEAVES)) | (chance < LEAVES)
         self.age = torch.where(leaves, ROUNDS, self.age + 1)
-        every = [cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) for guess in guesses]
-        return torch.stack(every).mean()
+        losses = [cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) for guess in guesses]
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def validate(self, net: EinNet) -> dict[str, float]:
         """The share of boards that are solved after 32 steps, and the mean of that share over these steps."""
-        held: Tensor = self.held_puzzles  # type: ignore[assignment]
-        wanted: Tensor = self.held_solutions  # type: ignore[assignment]
-        found = logits_and_states(net, encoded(held), VALID_STEPS)
-        shares = [float((logits.argmax(-1) + 1 == wanted).all((1, 2)).float().mean()) for logits, _ in found]
+        steps = logits_and_states(net, encode_boards(self.held_puzzles), VALID_STEPS)
+        is_right = ((logits.argmax(-1) + 1 == self.held_solutions).all((1, 2)) for logits, _ in steps)
+        shares = [float(right.float().mean()) for right in is_right]
         return {"mean_solved": sum(shares) / len(shares), "solved": shares[-1]}
 
     def make_optimizer(self) -> torch.optim.Optimizer:
@@ -126,11 +132,11 @@ class Solving(Task):
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
         if not state:
             return
-        puzzles: Tensor = self.puzzles  # type: ignore[assignment]
-        if state["state"].shape[1:-1] != encoded(puzzles[:1]).shape[1:-1] or state["boards"].max() >= len(puzzles):
-            side = puzzles.shape[-1]
+        number, side = self.puzzles.shape[:2]
+        shape = encode_boards(self.puzzles[:1]).shape[1:-1]
+        if state["state"].shape[1:-1] != shape or state["boards"].max() >= number:
             raise CheckpointError(
-                f"the run cannot go on with these {len(puzzles)} boards of {side}x{side}: it learned from others. "
-                "Put the data file back that it began with, or train anew"
+                f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different ones. "
+                "Restore the data file that it began with, or train anew"
             )
         self.boards, self.age, self.state = state["boards"].cpu(), state["age"].cpu(), state["state"]
