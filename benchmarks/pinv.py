@@ -20,7 +20,7 @@ from einnet import EinNet
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.pinv.app import PinvConfig
-from einnet.tasks.pinv.evaluate import PUBLISHED, measure
+from einnet.tasks.pinv.evaluate import PUBLISHED, compute_metrics
 from einnet.tasks.pinv.network import TEST, Inverse, error, matrices, norm_bound, residual
 
 STEPS, EVERY = 100_000, 100
@@ -61,7 +61,7 @@ def trained(name: str, config: PinvConfig, minutes: float, out: Path, task: type
     with (found.folder / "log.csv").open(newline="") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
     if task is Inverse:
-        return measure(net) | {"curve": curve}
+        return compute_metrics(net) | {"curve": curve}
     a = matrices("test", 8, 16, TEST)
     with torch.no_grad():
         errors = {"sizes": {"8x16": {"error": error(reference_inverse(net, a), a)}}}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.app import PokerConfig
-from einnet.tasks.poker.evaluate import accuracy, measure
+from einnet.tasks.poker.evaluate import accuracy, compute_metrics
 from einnet.tasks.poker.hands import deals, winners
 from einnet.tasks.poker.network import FEATURES, SEEDS, Winning, encode_cards, make_net
 
@@ -145,7 +145,7 @@ def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker")) -> N
             sizes[name] = sum(p.numel() for p in task.net.parameters())
             print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {steps:,} steps", flush=True)
             if name == "EinNet":
-                others = measure(task.net)["accuracy"]
+                others = compute_metrics(task.net)["accuracy"]
                 renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]
                 with torch.no_grad():
                     gap = (

@@ -44,8 +44,8 @@ def linear_maps(file: Path) -> None:
 def sudoku(file: Path) -> None:
     """How the solver of the package settles a board of 17 givens."""
     from einnet.tasks.sudoku.boards import read_board
+    from einnet.tasks.sudoku.drawing import draw_steps
     from einnet.tasks.sudoku.solve import answers, load_solver
-    from einnet.tasks.sudoku.verdicts import draw_steps
 
     puzzle = read_board(PUZZLE)
     found = answers(load_solver(), puzzle[None])

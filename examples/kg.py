@@ -17,7 +17,7 @@ with app.setup:
     import einnet
     from einnet.tasks.kg.app import KgConfig
     from einnet.tasks.kg.data import KnowledgeGraph
-    from einnet.tasks.kg.evaluate import evaluate, score_tables
+    from einnet.tasks.kg.evaluate import compute_metrics, score_tables
     from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
     from einnet.tasks.kg.network import completion_loss, make_net
     from einnet.tasks.kg.predict import answers
@@ -133,7 +133,7 @@ def trained(graph):
 @app.cell
 def _(family):
     net = trained(family)
-    _found = evaluate(net, family)["test"]["train+valid"]["pessimistic"]
+    _found = compute_metrics(net, family)["test"]["train+valid"]["pessimistic"]
     assert _found["mrr"] > 0.9  # nearly every missing fact stands first among all candidates
     print(f"missing facts: mean reciprocal rank {_found['mrr']:.2f}")
     return (net,)

@@ -87,26 +87,26 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
 def test_the_derivative_is_that_of_finite_differences(asked):
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), asked)
-    facts = question.shown.nonzero()
+    facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
     for cell in map(tuple, facts[::7].tolist()):
         scores = []
         for step in (1e-5, -1e-5):
-            x = question.shown.clone()
+            x = question.facts.clone()
             x[cell] += step
             scores.append(question.score(x)[0].item())
         assert gradient[cell].item() == pytest.approx((scores[0] - scores[1]) / 2e-5, abs=1e-7)
     assert gradient[facts[:, 0], facts[:, 1], facts[:, 2]].abs().min() > 0
-    assert (gradient[question.shown == 0] == 0).all()
+    assert (gradient[question.facts == 0] == 0).all()
 
 
 def test_with_one_fact_in_a_group_the_estimate_is_the_change():
     """The change is the integral of the derivative."""
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), "tail")
-    facts = question.shown.nonzero()
+    facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
-    score = question.score(question.shown)[0].detach()
+    score = question.score(question.facts)[0].detach()
     found = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
     assert max(abs(d.change) for d in found) > 1e-3
     for one in found:

@@ -8,7 +8,7 @@ import torch
 from einnet import EinNet
 from einnet.cli import main
 from einnet.tasks.pinv.app import PinvConfig
-from einnet.tasks.pinv.evaluate import measure
+from einnet.tasks.pinv.evaluate import compute_metrics
 from einnet.tasks.pinv.network import error, inverses, make_net, matrices, newton_schulz, norm_bound, residual
 from einnet.testing import assert_equivariant
 
@@ -74,7 +74,7 @@ def test_a_short_training_learns_to_invert(run):
     assert found["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
     assert found["products"] == 2 * 3 * 5 + 2
     assert set(found["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
-    assert measure(EinNet.load(run / "best.safetensors")) == found
+    assert compute_metrics(EinNet.load(run / "best.safetensors")) == found
 
 
 def test_no_matrix_makes_the_network_explode(run):

@@ -9,7 +9,7 @@ from rich.table import Table
 from einnet.cli import main
 from einnet.tasks.graphs.report import results as graph_results
 from einnet.tasks.kg.evaluate import PUBLISHED, make_results_table
-from einnet.tasks.report import finish_run, print_report, write_report_page, write_run_page
+from einnet.tasks.report import Results, finish_run, print_report, write_report_page, write_run_page
 from einnet.train.run import Run
 from families import write_families
 
@@ -30,7 +30,7 @@ def metrics():
 def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, capsys):
     run = a_run(tmp_path)
     drawn = {"relations.png": ("what is predicted", lambda path: path.write_bytes(b"PNG relations"))}
-    finish_run(run, metrics(), [make_results_table(metrics())], drawn)
+    finish_run(run, Results(metrics(), [make_results_table(metrics())], drawn))
     html = (run.folder / "index.html").read_text()
     assert "0.9612" in html and all(model in html for model, *_ in PUBLISHED["kinship"])
     assert "Dettmers" in html  # where a published figure comes from
@@ -58,7 +58,7 @@ def test_results_are_saved_and_shown_before_pictures_which_may_fail(tmp_path, ca
         )
         raise RuntimeError("no ink")
 
-    finish_run(run, metrics(), [make_results_table(metrics())], {"relations.png": ("predicted", fails)})
+    finish_run(run, Results(metrics(), [make_results_table(metrics())], {"relations.png": ("predicted", fails)}))
     said = capsys.readouterr().err
     assert "relations.png is not drawn: RuntimeError: no ink" in said
     assert "metrics.json, curve.png, index.html" in said  # of the files that are there

@@ -7,16 +7,17 @@ imported inside functions, so that the command line answers --help at once.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.tasks.console import Json, log, run_cli
-from einnet.tasks.report import CURVE, Picture, Report, draw_picture, finish_run, print_report, write_run_page
+from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
 from einnet.train.options import Options
 from einnet.train.run import Run
 
@@ -24,7 +25,22 @@ if TYPE_CHECKING:
     from einnet.nn import EinNet
     from einnet.train.task import Task
 
-__all__ = ["TaskApp", "find_run", "load_net"]
+__all__ = ["Checkpoint", "TaskApp", "load_net"]
+
+
+@Parameter(name="*", group="Network")
+@dataclass(frozen=True)
+class Checkpoint:
+    """Which trained network."""
+
+    checkpoint: Path | None = None
+    "Folder of a run; without it, the newest in --out."
+    out: Path = Path("runs")
+    "Where to look for the newest run."
+
+    def find_run(self, task: str) -> Run:
+        return Run.open(self.checkpoint, task) if self.checkpoint else Run.latest(self.out, task)
+
 
 RESUME_HELP = """
 
@@ -56,16 +72,8 @@ class TaskApp(ABC):
         """The best network of a run; raises `CheckpointError` for a network of another task."""
 
     @abstractmethod
-    def measure(self, net: "EinNet", config: Any, data: Any) -> dict[str, Any]:
-        """The metrics of a trained network, as JSON has them."""
-
-    @abstractmethod
-    def make_report(self, metrics: Mapping[str, Any]) -> Report:
-        """Tables and sentences that show the metrics."""
-
-    def make_pictures(self, net: "EinNet", config: Any, data: Any, metrics: Mapping[str, Any]) -> dict[str, Picture]:
-        """Pictures of a trained network by file name."""
-        return {}
+    def measure(self, net: "EinNet", config: Any, data: Any) -> Results:
+        """The metrics of a trained network, with tables and pictures."""
 
     def describe(self, config: Any, data: Any) -> str:
         """What is learned from, in a few words."""
@@ -79,13 +87,9 @@ class TaskApp(ABC):
         """Saves in a new run's folder what `load_data` shall find there."""
         return
 
-    def config_to_json(self, config: Any) -> dict[str, Any]:
-        """The config as it is saved: paths are absolute."""
-        return asdict(config)
-
-    def data_to_json(self, data: Any) -> dict[str, Any]:
-        """What the run's config.json says of the data besides the config."""
-        return {}
+    def to_json(self, config: Any, data: Any) -> dict[str, Any]:
+        """The "config" of a run, with absolute paths, and what else its config.json says of the data."""
+        return {"config": asdict(config)}
 
     def train(self, config: Any, options: Options, resume: Path | None = None) -> int:
         """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
@@ -95,41 +99,28 @@ class TaskApp(ABC):
             log(f"Interrupted. The best network so far is {run.best}")
             log(f"Continue with: einnet train {self.name} --resume {run.folder}")
             return 130
-        net = self.load_net(run)
-        metrics = self.measure(net, config, data)
-        finish_run(run, metrics, self.make_report(metrics), self.make_pictures(net, config, data, metrics))
+        finish_run(run, self.measure(self.load_net(run), config, data))
         return 0
 
-    def evaluate(self, *, checkpoint: Path | None = None, as_json: Json = False, out: Path = Path("runs")) -> int:
-        """Measure a trained network on data that training did not see.
-
-        Parameters
-        ----------
-        checkpoint
-            Folder of a run; without it, the newest in --out.
-        as_json
-            Print one JSON object and nothing else.
-        out
-            Where to look for the newest run.
-        """
-        run = find_run(checkpoint, out, self.name)
+    def evaluate(self, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:
+        """Measure a trained network on data that training did not see."""
+        run = network.find_run(self.name)
         config, options = self.read_config(run)
-        data = self.load_data(config, options.seed, run)
-        return self.print_metrics(self.measure(self.load_net(run), config, data), as_json)
+        return self.print_results(run, config, self.load_data(config, options.seed, run), as_json)
 
-    def print_metrics(self, metrics: dict[str, Any], as_json: bool) -> int:
+    def print_results(self, run: Run, config: Any, data: Any, as_json: bool) -> int:
+        results = self.measure(self.load_net(run), config, data)
         if as_json:
-            print(json.dumps(metrics))
+            print(json.dumps(results.metrics))
         else:
-            print_report(self.make_report(metrics))
+            print_report(results.report)
         return 0
 
     def open_run(self, config: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options, Any]:
         """A new run, or the one to continue with its own config and options, and the data."""
         if resume is None:
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
-            saved = {"config": self.config_to_json(config), "options": options.as_json(), **self.data_to_json(data)}
-            run = Run.create(options.out, self.name, saved)
+            run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
             self.save_data(config, data, run)
         elif config != self.config_class() or options != Options():
             raise EinNetError("--resume continues with the run's own config and options: leave out the others")
@@ -158,15 +149,10 @@ class TaskApp(ABC):
         from einnet.plots.figures import learning_curve
         from einnet.train.loop import fit
 
-        tasks: list[Task] = []
-
-        def make_task() -> "Task":
-            tasks.append(self.make_task(config, data, options.seed))
-            return tasks[0]
-
+        make_task = cache(lambda: self.make_task(config, data, options.seed))
         lengths = {"steps": self.steps, "every": self.validate_every, "warmup": self.warmup}
         is_finished = fit(make_task, run, options, **lengths, clip=self.clip, resume=resume)
-        metric, higher_is_better = tasks[0].metric, tasks[0].higher_is_better
+        metric, higher_is_better = make_task().metric, make_task().higher_is_better
         rows = run.folder / "log.csv"
         draw_picture(run.folder / CURVE, lambda picture: learning_curve(rows, picture, metric, higher_is_better))
         write_run_page(run)
@@ -190,11 +176,6 @@ class TaskApp(ABC):
         for verb, function in self.commands().items():
             app.command(function, name=verb)
         return run_cli(app, arguments)
-
-
-def find_run(checkpoint: Path | None, out: Path, task: str) -> Run:
-    """The run that is named, or the newest."""
-    return Run.open(checkpoint, task) if checkpoint else Run.latest(out, task)
 
 
 def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> "EinNet":

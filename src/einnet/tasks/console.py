@@ -12,7 +12,7 @@ from einnet.errors import DataError, EinNetError
 
 __all__ = ["Flag", "Json", "log", "read_json", "run_cli"]
 
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
 
 

@@ -1,6 +1,7 @@
 """Results of a run: tables on the screen, and the same with pictures on the run's page `index.html`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "CURVE",
     "Picture",
     "Report",
+    "Results",
     "draw_picture",
     "finish_run",
     "log_files",
@@ -29,6 +31,15 @@ Report = Sequence[Table | str]  # tables, and sentences between them
 Picture = tuple[str, Callable[[Path], Any]]  # a caption, and a function that draws to a file
 CURVE = "curve.png"
 MAX_ITEMS = 20  # of a list in the config that the page names
+
+
+@dataclass(frozen=True)
+class Results:
+    """The metrics of a trained network, as JSON has them; how they are shown; pictures by file name."""
+
+    metrics: dict[str, Any]
+    report: Report
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
 
 def print_report(report: Report) -> None:
@@ -48,17 +59,14 @@ def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = (
     return table
 
 
-def finish_run(
-    run: Run, metrics: Mapping[str, Any], report: Report, pictures: Mapping[str, Picture] | None = None
-) -> None:
-    """Saves the metrics, prints the report, draws the pictures (by file name), writes the page, names the files."""
-    run.write_json("metrics.json", metrics)
-    print_report(report)
-    pictures = pictures or {}
-    for name, (_, draw) in pictures.items():
+def finish_run(run: Run, results: Results) -> None:
+    """Saves the metrics, prints the report, draws the pictures, writes the page, names the files."""
+    run.write_json("metrics.json", results.metrics)
+    print_report(results.report)
+    for name, (_, draw) in results.pictures.items():
         draw_picture(run.folder / name, draw)
-    write_run_page(run, report, {name: caption for name, (caption, _) in pictures.items()})
-    log_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *pictures, "index.html")
+    write_run_page(run, results.report, {name: caption for name, (caption, _) in results.pictures.items()})
+    log_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, "index.html")
 
 
 def draw_picture(picture: Path, draw: Callable[[Path], Any]) -> None:

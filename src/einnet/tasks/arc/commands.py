@@ -52,8 +52,6 @@ def train(
         Also train networks where colour refinement gives no answer that the demonstrations confirm.
     out
         Where the run is saved.
-    as_json
-        Print one JSON object and nothing else.
     """
     _check(seconds)
     puzzle = _named(task, version, data)
@@ -117,8 +115,6 @@ def bench(
         Only the first so many tasks.
     out
         Folder of the results; without it, runs/arc-VERSION-SET, or runs/arc-FOLDER-SET with --data.
-    as_json
-        Print one JSON object and nothing else.
     """
     _check(seconds, processes=processes, limit=limit)
     puzzles = dict(list(load(part, version, data).items())[:limit])

@@ -59,8 +59,6 @@ def bench(
         Pairs at once; without it, one for each core.
     out
         Folder of the results; without it, runs/brec-FILE-PROTOCOL-ORDER.
-    as_json
-        Print one JSON object and nothing else.
     """
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
         if value is not None and value < 1:

@@ -1,7 +1,6 @@
 """`einnet train | eval | predict kg`."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +9,10 @@ from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
 from einnet.errors import CheckpointError, DataError, EinNetError
-from einnet.tasks.app import TaskApp, find_run, load_net
+from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
-from einnet.tasks.report import Picture, Report
+from einnet.tasks.report import Results
 from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
@@ -77,12 +76,9 @@ class KgApp(TaskApp):
     def load_data(self, config: KgConfig, seed: int, run: Run | None = None) -> KnowledgeGraph:
         return load(config.dataset, None if run is None else _relations(run))
 
-    def config_to_json(self, config: KgConfig) -> dict[str, Any]:
+    def to_json(self, config: KgConfig, data: KnowledgeGraph) -> dict[str, Any]:
         source = config.dataset if config.dataset in BUNDLED else str(Path(config.dataset).resolve())
-        return asdict(config) | {"dataset": source}
-
-    def data_to_json(self, data: KnowledgeGraph) -> dict[str, Any]:
-        return {"relations": list(data.relations)}
+        return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)}
 
     def describe(self, config: KgConfig, data: KnowledgeGraph) -> str:
         numbers = f"{len(data.entities)} entities, {len(data.relations)} relations, {len(data.train)} facts"
@@ -97,31 +93,17 @@ class KgApp(TaskApp):
         relations = len(_relations(run))
         return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
-    def measure(self, net: "EinNet", config: KgConfig, data: KnowledgeGraph) -> dict[str, Any]:
-        from einnet.tasks.kg.evaluate import evaluate
+    def measure(self, net: "EinNet", config: KgConfig, data: KnowledgeGraph) -> Results:
+        from einnet.tasks.kg.evaluate import measure
 
-        return {"dataset": data.name, "bundled": data.bundled, **evaluate(net, data)}
+        return measure(net, data)
 
-    def make_report(self, metrics: Mapping[str, Any]) -> Report:
-        from einnet.tasks.kg.evaluate import make_results_table
-
-        return [make_results_table(metrics)]
-
-    def make_pictures(
-        self, net: "EinNet", config: KgConfig, data: KnowledgeGraph, metrics: Mapping[str, Any]
-    ) -> dict[str, Picture]:
-        from einnet.tasks.kg.evaluate import draw_relations
-
-        caption = "relations with most test facts, heads as rows and tails as columns"
-        return {"relations.png": (caption, lambda picture: draw_relations(net, data, picture))}
-
-    def evaluate(
+    def evaluate(  # type: ignore[override]
         self,
         *,
         data: Source | None = None,
-        checkpoint: Path | None = None,
+        network: Checkpoint = Checkpoint(),  # noqa: B008
         as_json: Json = False,
-        out: Path = Path("runs"),
     ) -> int:
         """Rank the valid and test facts with a trained network.
 
@@ -129,15 +111,9 @@ class KgApp(TaskApp):
         ----------
         data
             A dataset as for training; without it, the one that the network was trained on.
-        checkpoint
-            Folder of a run; without it, the newest in --out.
-        as_json
-            Print one JSON object and nothing else.
-        out
-            Where to look for the newest run.
         """
-        run, config, graph = self.open_trained(data, checkpoint, out)
-        return self.print_metrics(self.measure(self.load_net(run), config, graph), as_json)
+        run, config, graph = self.open_trained(network, data)
+        return self.print_results(run, config, graph, as_json)
 
     def predict(
         self,
@@ -148,10 +124,9 @@ class KgApp(TaskApp):
         top: int = 10,
         explain: Flag = False,
         plot: Path | None = None,
-        checkpoint: Path | None = None,
         data: Source | None = None,
+        network: Checkpoint = Checkpoint(),  # noqa: B008
         as_json: Json = False,
-        out: Path = Path("runs"),
     ) -> int:
         """Answer (head, relation, ?) or (?, relation, tail) with facts that are not known yet.
 
@@ -174,14 +149,8 @@ class KgApp(TaskApp):
             and this tail.
         plot
             With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
-        checkpoint
-            Folder of a run; without it, the newest in --out.
         data
             A dataset as for training; without it, the one that the network was trained on.
-        as_json
-            Print one JSON object and nothing else.
-        out
-            Where to look for the newest run.
         """
         if (head is None and tail is None) or (head is not None and tail is not None and not explain):
             raise EinNetError(
@@ -191,15 +160,13 @@ class KgApp(TaskApp):
         check_count(top, "--top")
         if plot is not None and not explain:
             raise EinNetError("--plot draws the facts that support an answer: add --explain")
-        run, _, graph = self.open_trained(data, checkpoint, out)
+        run, _, graph = self.open_trained(network, data)
         net, query = self.load_net(run), (relation, head, tail)
         return _explain(net, graph, query, top, plot, as_json) if explain else _answer(net, graph, query, top, as_json)
 
-    def open_trained(
-        self, data: str | None, checkpoint: Path | None, out: Path
-    ) -> tuple[Run, KgConfig, KnowledgeGraph]:
+    def open_trained(self, network: Checkpoint, data: str | None) -> tuple[Run, KgConfig, KnowledgeGraph]:
         """A run, its config, and the data that is named or else the run's own."""
-        run = find_run(checkpoint, out, self.name)
+        run = network.find_run(self.name)
         config, _ = self.read_config(run)
         try:
             return run, config, load(data or config.dataset, _relations(run))

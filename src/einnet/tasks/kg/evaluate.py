@@ -20,9 +20,9 @@ from einnet.nn import EinNet
 from einnet.nn.modes import evaluating
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
-from einnet.tasks.report import make_table
+from einnet.tasks.report import Results, make_table
 
-__all__ = ["PUBLISHED", "Ranks", "draw_relations", "evaluate", "make_results_table", "rank", "score_tables"]
+__all__ = ["PUBLISHED", "Ranks", "compute_metrics", "make_results_table", "measure", "rank", "score_tables"]
 
 FOLDS = 10
 HITS = (1, 3, 10)
@@ -44,6 +44,14 @@ PUBLISHED: dict[str, list[tuple]] = {
     "umls": [("ConvE", "train", 0.94, 0.92, 0.97, 0.99, _CONVE)],
     "nations": [("ConvE", "train", 0.82, 0.72, 0.88, 1.00, _CONVE)],
 }
+
+
+def measure(net: EinNet, graph: KnowledgeGraph) -> Results:
+    """The metrics with a table, and the scores of some relations as a picture."""
+    metrics = {"dataset": graph.name, "bundled": graph.bundled, **compute_metrics(net, graph)}
+    caption = "relations with most test facts, heads as rows and tails as columns"
+    pictures = {"relations.png": (caption, lambda picture: _draw_relations(net, graph, picture))}
+    return Results(metrics, [make_results_table(metrics)], pictures)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
     return Ranks(torch.cat(pessimistic).double(), torch.cat(realistic).double())
 
 
-def evaluate(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
+def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
     """Metrics: split, then message graph, then tie policy, then name.
 
     The message graph is what the network sees: the training facts, or those and the valid facts.
@@ -139,7 +147,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
+def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
     shown = graph.tensor(graph.train, graph.valid)
     asked = graph.tensor(graph.test)

@@ -1,14 +1,12 @@
 """`einnet train | eval pinv`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
 from einnet.tasks.app import TaskApp, load_net
-from einnet.tasks.report import Picture, Report
+from einnet.tasks.report import Results
 from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
@@ -64,20 +62,7 @@ class PinvApp(TaskApp):
     def load_net(self, run: Run) -> "EinNet":
         return load_net(run.best, "abH -> abH", 1, 1, "matrices")
 
-    def measure(self, net: "EinNet", config: PinvConfig, data: None) -> dict[str, Any]:
+    def measure(self, net: "EinNet", config: PinvConfig, data: None) -> Results:
         from einnet.tasks.pinv.evaluate import measure
 
-        return measure(net)
-
-    def make_report(self, metrics: Mapping[str, Any]) -> Report:
-        from einnet.tasks.pinv.evaluate import make_results_table
-
-        return [make_results_table(metrics)]
-
-    def make_pictures(
-        self, net: "EinNet", config: PinvConfig, data: None, metrics: Mapping[str, Any]
-    ) -> dict[str, Picture]:
-        from einnet.tasks.pinv.evaluate import draw_product
-
-        draw = partial(draw_product, net, rows=config.rows, columns=config.columns)
-        return {"product.png": ("F(A) A^T for a test matrix, and the error by layer", draw)}
+        return measure(net, config.rows, config.columns)

@@ -1,6 +1,7 @@
 """How well the network inverts: errors at several sizes, compared with other methods, and a picture of F(A) A^T."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from rich.table import Table
 from einnet.nn import EinNet
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.pinv.network import TEST, error, inverses, matrices, newton_schulz
-from einnet.tasks.report import make_table
+from einnet.tasks.report import Results, make_table
 
-__all__ = ["PUBLISHED", "draw_product", "make_results_table", "measure"]
+__all__ = ["PUBLISHED", "compute_metrics", "measure"]
 
 SIZES = ((6, 12), (8, 16), (12, 24), (16, 32))
 PUBLISHED = [  # at 8 x 16, from the blog post "Permutation Symmetric Neural Nets from the Ground Up"
@@ -21,8 +22,16 @@ PUBLISHED = [  # at 8 x 16, from the blog post "Permutation Symmetric Neural Net
 ]
 
 
+def measure(net: EinNet, rows: int, columns: int) -> Results:
+    """Errors at several sizes; the picture is of a matrix of rows x columns."""
+    metrics = compute_metrics(net)
+    draw = partial(_draw_product, net, rows=rows, columns=columns)
+    pictures = {"product.png": ("F(A) A^T for a test matrix, and the error by layer", draw)}
+    return Results(metrics, [_make_table(metrics)], pictures)
+
+
 @torch.no_grad()
-def measure(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str, Any]:
+def compute_metrics(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str, Any]:
     """Errors on 100 fresh matrices of each size: of the network, and of Newton-Schulz iterations."""
     s = net.settings
     products = 2 * s.heads * s.depth + 2  # with those of the norm's bound
@@ -42,7 +51,7 @@ def measure(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str
     return rows
 
 
-def make_results_table(metrics: Mapping[str, Any]) -> Table:
+def _make_table(metrics: Mapping[str, Any]) -> Table:
     """A row for each method, a column for each size; the published rows below."""
     sizes = list(metrics["sizes"])
     title = f"mean |F(A) A^T - I|, 100 fresh matrices of each size; {metrics['parameters']:,} parameters"
@@ -57,7 +66,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
 
 
 @torch.no_grad()
-def draw_product(net: EinNet, picture: Path, rows: int, columns: int) -> None:
+def _draw_product(net: EinNet, picture: Path, rows: int, columns: int) -> None:
     """Draws F(A) A^T after some layers and at the end, and I, for one test matrix; then the errors by layer."""
     a = matrices("test", rows, columns, TEST)
     outputs = inverses(net, a)

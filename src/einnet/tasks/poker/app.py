@@ -1,19 +1,16 @@
 """`einnet train | eval | predict poker`."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
 from einnet.checks import check_real
-from einnet.tasks.app import TaskApp, find_run, load_net
+from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
-from einnet.tasks.report import Picture, Report
+from einnet.tasks.report import Results
 from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
@@ -79,27 +76,12 @@ class PokerApp(TaskApp):
 
         return load_net(run.best, SIGNATURE, FEATURES, 1, "poker")
 
-    def measure(self, net: "EinNet", config: PokerConfig, data: None) -> dict[str, Any]:
+    def measure(self, net: "EinNet", config: PokerConfig, data: None) -> Results:
         from einnet.tasks.poker.evaluate import measure
 
         return measure(net)
 
-    def make_report(self, metrics: Mapping[str, Any]) -> Report:
-        from einnet.tasks.poker.evaluate import make_results_table
-
-        return [make_results_table(metrics)]
-
-    def make_pictures(
-        self, net: "EinNet", config: PokerConfig, data: None, metrics: Mapping[str, Any]
-    ) -> dict[str, Picture]:
-        from einnet.tasks.poker.evaluate import draw_accuracy
-
-        caption = "fresh deals whose set of winners is exactly right"
-        return {"accuracy.png": (caption, partial(draw_accuracy, metrics))}
-
-    def predict(
-        self, hands: str, *, checkpoint: Path | None = None, as_json: Json = False, out: Path = Path("runs")
-    ) -> int:
+    def predict(self, hands: str, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:  # noqa: B008
         """Say who wins, with probabilities.
 
         einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
@@ -108,18 +90,12 @@ class PokerApp(TaskApp):
         ----------
         hands
             The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
-        checkpoint
-            Folder of a run; without it, the newest in --out.
-        as_json
-            Print one JSON object and nothing else.
-        out
-            Where to look for the newest run.
         """
         dealt = read_hands(hands)
         from einnet.tasks.poker.evaluate import print_answer
         from einnet.tasks.poker.network import choose_winners, encode_cards
 
-        net = self.load_net(find_run(checkpoint, out, self.name))
+        net = self.load_net(network.find_run(self.name))
         logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
         chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
         if as_json:

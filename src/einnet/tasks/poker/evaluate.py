@@ -1,6 +1,7 @@
 """How often the network is right, for several numbers of players and cards; an answer with its hands."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,19 @@ from einnet.nn import EinNet
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.hands import card_name, deals, winners
 from einnet.tasks.poker.network import SEEDS, choose_winners, encode_cards
-from einnet.tasks.report import make_table
+from einnet.tasks.report import Results, make_table
 
-__all__ = ["accuracy", "draw_accuracy", "make_results_table", "measure", "print_answer"]
+__all__ = ["accuracy", "compute_metrics", "measure", "print_answer"]
 
 TEST = 2000  # fresh deals of each kind
 KINDS = [(players, 5) for players in range(2, 10)] + [(players, 7) for players in range(2, 8)]
+
+
+def measure(net: EinNet) -> Results:
+    """The accuracy on fresh deals, in numbers, as a table and as a picture."""
+    metrics = compute_metrics(net)
+    picture = "fresh deals whose set of winners is exactly right", partial(_draw_accuracy, metrics)
+    return Results(metrics, [_make_table(metrics)], {"accuracy.png": picture})
 
 
 @torch.no_grad()
@@ -29,7 +37,7 @@ def accuracy(net: EinNet, dealt: np.ndarray, won: np.ndarray) -> float:
     return float((chosen.numpy() == won).all(1).mean())
 
 
-def measure(net: EinNet, number: int = TEST) -> dict[str, Any]:
+def compute_metrics(net: EinNet, number: int = TEST) -> dict[str, Any]:
     """The accuracy on fresh deals of 2 to 9 players with 5 cards, and of 2 to 7 with 7."""
     shares = {}
     for players, cards in KINDS:
@@ -38,7 +46,7 @@ def measure(net: EinNet, number: int = TEST) -> dict[str, Any]:
     return {"deals": number, "parameters": sum(p.numel() for p in net.parameters()), "accuracy": shares}
 
 
-def make_results_table(metrics: Mapping[str, Any]) -> Table:
+def _make_table(metrics: Mapping[str, Any]) -> Table:
     """The share of deals that are right, for each number of players and cards."""
     title = f"the exact set of winners, {metrics['deals']:,} fresh deals each; {metrics['parameters']:,} parameters"
     table = make_table(title, ["deal"], ["right"])
@@ -47,7 +55,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def draw_accuracy(metrics: Mapping[str, Any], picture: Path) -> None:
+def _draw_accuracy(metrics: Mapping[str, Any], picture: Path) -> None:
     """Draws the accuracy against the number of players, a line for each number of cards."""
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(5.6, 3.4), layout="constrained")

@@ -2,7 +2,7 @@
 
 Read in this order: `boards` (reading, writing and checking), `search` (exact solving, and what plain singles solve),
 `generate` (puzzles with one solution), `network` (the network and how it learns), `solve` (puzzles to answers),
-`verdicts` (puzzles as people give them, and answers as they are shown), `app` (the config and the commands).
+`verdicts` (puzzles as people give them, and the verdict on each), `drawing`, `app` (the config and the commands).
 `solver.safetensors` is the network that comes with the package, learned from generated puzzles:
 
     einnet train sudoku --puzzles 5000 --more 4 --iterations 128 --steps 100000 --minutes 28

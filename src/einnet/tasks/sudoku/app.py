@@ -2,25 +2,21 @@
 
 import gzip
 import json
-import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import track
 
 from einnet.checks import check_count
 from einnet.errors import DataError
 from einnet.files import write_whole
-from einnet.tasks.app import TaskApp, find_run
+from einnet.tasks.app import TaskApp
 from einnet.tasks.console import Flag, Json, log
-from einnet.tasks.report import Picture, Report, make_table
-from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board, read_file
-from einnet.tasks.sudoku.generate import MAX_DUG_SIDE, add_givens, generate_puzzles
+from einnet.tasks.report import Results
+from einnet.tasks.sudoku.boards import Layout, format_board, read_file
+from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
 from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SudokuApp", "SudokuConfig"]
 
-TEST, TEST_SEED = 100, 2**31  # fresh puzzles; seeds of runs are smaller
 PUZZLES = "puzzles.txt.gz"  # of a run that generated them
 Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions, (number, n, n)
 Depth = Annotated[int | None, Parameter(show=False)]  # the former name of --iterations
@@ -93,8 +88,8 @@ class SudokuApp(TaskApp):
             with write_whole(run.folder / PUZZLES) as temporary, gzip.open(temporary, "wt") as f:
                 f.writelines(f"{format_board(p)},{format_board(s)}\n" for p, s in zip(*data, strict=True))
 
-    def config_to_json(self, config: SudokuConfig) -> dict[str, Any]:
-        return asdict(config) | {"data": config.data and str(Path(config.data).resolve())}
+    def to_json(self, config: SudokuConfig, data: Boards) -> dict[str, Any]:
+        return {"config": asdict(config) | {"data": config.data and str(Path(config.data).resolve())}}
 
     def describe(self, config: SudokuConfig, data: Boards) -> str:
         side = data[0].shape[1]
@@ -111,36 +106,10 @@ class SudokuApp(TaskApp):
 
         return load_solver(run.best)
 
-    def measure(self, net: "EinNet", config: SudokuConfig, data: Boards) -> dict[str, Any]:
-        """The share of fresh puzzles that are solved, for several numbers of iterations."""
-        from einnet.tasks.sudoku.solve import accuracy_by_iterations
+    def measure(self, net: "EinNet", config: SudokuConfig, data: Boards) -> Results:
+        from einnet.tasks.sudoku.solve import measure
 
-        side = data[0].shape[1]
-        number = TEST if side <= MAX_DUG_SIDE else TEST // 10
-        puzzles, solutions = generate_puzzles(Layout.of(side), number, TEST_SEED)
-        iterations = sorted({max(1, net.settings.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
-        accuracy = accuracy_by_iterations(net, puzzles, solutions, iterations)
-        parameters = sum(p.numel() for p in net.parameters())
-        return {"title": f"{number} fresh {side}x{side} puzzles; {parameters:,} parameters", "accuracy": accuracy}
-
-    def make_report(self, metrics: Mapping[str, Any]) -> Report:
-        table = make_table(metrics["title"], numbers=["steps", "whole boards right"])
-        for iterations, accuracy in metrics["accuracy"].items():
-            table.add_row(str(iterations), f"{accuracy:.1%}")
-        return [table]
-
-    def make_pictures(
-        self, net: "EinNet", config: SudokuConfig, data: Boards, metrics: Mapping[str, Any]
-    ) -> dict[str, Picture]:
-        from einnet.tasks.sudoku.solve import answers
-        from einnet.tasks.sudoku.verdicts import draw_steps
-
-        def draw(picture: Path) -> None:
-            puzzles, _ = generate_puzzles(Layout.of(data[0].shape[1]), 1, TEST_SEED, processes=1)
-            answer = answers(net, puzzles)
-            draw_steps(answer.boards[0], answer.settled[0], puzzles[0], picture)
-
-        return {"steps.png": ("a fresh puzzle: when each cell got its digit", draw)}
+        return measure(net, data[0].shape[1])
 
     def evaluate(  # type: ignore[override]
         self,
@@ -170,16 +139,16 @@ class SudokuApp(TaskApp):
             Only the first so many boards.
         checkpoint
             Folder of a run; without it, the solver that comes with EinNet.
-        as_json
-            Print one JSON object and nothing else.
         """
         iterations = _check_passes(iterations, depth, tries)
         if limit is not None:
             check_count(limit, "--limit")
         puzzles, solutions = read_file(data)
         puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
-        result = _count_solved(self.load_solver(checkpoint), puzzles, solutions, iterations, tries)
-        print(json.dumps(result) if as_json else _format_counts(result))
+        from einnet.tasks.sudoku.solve import count_solved, format_counts
+
+        result = count_solved(self.load_solver(checkpoint), puzzles, solutions, iterations, tries)
+        print(json.dumps(result) if as_json else format_counts(result))
         return 0
 
     def predict(
@@ -216,8 +185,6 @@ class SudokuApp(TaskApp):
             Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         checkpoint
             Folder of a run; without it, the solver that comes with EinNet.
-        as_json
-            Print one JSON object for each puzzle and nothing else.
         """
         iterations = _check_passes(iterations, depth, tries)
         if plot is not None:
@@ -247,46 +214,7 @@ class SudokuApp(TaskApp):
         """The network of a run; without one, that which comes with the package."""
         from einnet.tasks.sudoku.solve import load_solver
 
-        return load_solver() if checkpoint is None else self.load_net(find_run(checkpoint, Path("runs"), self.name))
-
-
-def _count_solved(
-    net: "EinNet", puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
-) -> dict[str, Any]:
-    from einnet.tasks.sudoku.solve import Answers, answers, search_with_restarts, to_batches
-
-    def count(boards: np.ndarray) -> int:
-        right = follows_rules(boards, puzzles) if solutions is None else (boards == solutions).all((1, 2))
-        return int(right.sum())
-
-    started = time.perf_counter()
-    progress = {"description": "solving", "console": Console(stderr=True), "transient": True}
-    batches = track(list(to_batches(puzzles)), **progress)
-    answer = Answers.concat([answers(net, batch, iterations) for batch in batches])
-    solved = count(answer.boards)
-    result: dict[str, Any] = {
-        "boards": len(puzzles),
-        "solved": solved,
-        "accuracy": solved / len(puzzles),
-        "iterations": net.settings.iterations if iterations is None else iterations,
-        "seconds": time.perf_counter() - started,
-    }
-    if tries:
-        attempts = track(search_with_restarts(net, puzzles, answer, tries, iterations), total=tries, **progress)
-        result["tries"] = [
-            {"solved": count(boards), "seconds": round(time.perf_counter() - started, 2)} for boards in attempts
-        ]
-    return result
-
-
-def _format_counts(result: Mapping[str, Any]) -> str:
-    lines = [
-        f"{result['solved']:,} of {result['boards']:,} boards solved whole ({result['accuracy']:.2%}) in one pass of "
-        f"{result['iterations']} steps, {result['seconds']:.1f} s"
-    ]
-    if tries := result.get("tries"):
-        lines.append(f"{tries[-1]['solved']:,} with {len(tries)} tries of search, {tries[-1]['seconds']:.1f} s in all")
-    return "\n".join(lines)
+        return load_solver() if checkpoint is None else self.load_net(Run.open(checkpoint, self.name))
 
 
 def _check_passes(iterations: int | None, depth: int | None, tries: int) -> int | None:

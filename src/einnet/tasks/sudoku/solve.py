@@ -1,22 +1,31 @@
 """Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 
 from einnet.nn import EinNet
 from einnet.tasks.app import load_net
-from einnet.tasks.sudoku.boards import follows_rules
+from einnet.tasks.report import Results, make_table
+from einnet.tasks.sudoku.boards import Layout, follows_rules
+from einnet.tasks.sudoku.drawing import draw_steps
+from einnet.tasks.sudoku.generate import MAX_DUG_SIDE, generate_puzzles
 from einnet.tasks.sudoku.network import SIGNATURE, encode_boards, logits_and_states
 
 __all__ = [
-    "SHIPPED", "Answers", "accuracy_by_iterations", "answers", "load_solver", "search_with_restarts", "to_batches",
+    "SHIPPED", "Answers", "accuracy_by_iterations", "answers", "count_solved", "format_counts", "load_solver",
+    "measure", "search_with_restarts", "to_batches",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("solver.safetensors")
+TEST, TEST_SEED = 100, 2**31  # fresh puzzles; seeds of runs are smaller
 CELLS = 64 * 9**3  # cells times digits in a batch: as many as fit the caches
 
 
@@ -113,3 +122,62 @@ def _add_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rn
         for cell in cells:
             guessed[k, cell] = 1 + rng.choice(n, p=flat[k, cell] / flat[k, cell].sum())
     return guessed.reshape(puzzles.shape)
+
+
+def count_solved(
+    net: "EinNet", puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
+) -> dict[str, Any]:
+    """How many boards one pass of the network solves, and how many after each try of a search."""
+
+    def count(boards: np.ndarray) -> int:
+        right = follows_rules(boards, puzzles) if solutions is None else (boards == solutions).all((1, 2))
+        return int(right.sum())
+
+    started = time.perf_counter()
+    progress = {"description": "solving", "console": Console(stderr=True), "transient": True}
+    batches = track(list(to_batches(puzzles)), **progress)
+    answer = Answers.concat([answers(net, batch, iterations) for batch in batches])
+    solved = count(answer.boards)
+    result: dict[str, Any] = {
+        "boards": len(puzzles),
+        "solved": solved,
+        "accuracy": solved / len(puzzles),
+        "iterations": net.settings.iterations if iterations is None else iterations,
+        "seconds": time.perf_counter() - started,
+    }
+    if tries:
+        attempts = track(search_with_restarts(net, puzzles, answer, tries, iterations), total=tries, **progress)
+        result["tries"] = [
+            {"solved": count(boards), "seconds": round(time.perf_counter() - started, 2)} for boards in attempts
+        ]
+    return result
+
+
+def format_counts(result: Mapping[str, Any]) -> str:
+    """What `count_solved` returns, as sentences."""
+    lines = [
+        f"{result['solved']:,} of {result['boards']:,} boards solved whole ({result['accuracy']:.2%}) in one pass of "
+        f"{result['iterations']} steps, {result['seconds']:.1f} s"
+    ]
+    if tries := result.get("tries"):
+        lines.append(f"{tries[-1]['solved']:,} with {len(tries)} tries of search, {tries[-1]['seconds']:.1f} s in all")
+    return "\n".join(lines)
+
+
+def measure(net: EinNet, side: int) -> Results:
+    """The share of fresh puzzles that are solved, for several numbers of iterations; the steps of one as a picture."""
+    number = TEST if side <= MAX_DUG_SIDE else TEST // 10
+    puzzles, solutions = generate_puzzles(Layout.of(side), number, TEST_SEED)
+    iterations = sorted({max(1, net.settings.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
+    accuracy = accuracy_by_iterations(net, puzzles, solutions, iterations)
+    title = f"{number} fresh {side}x{side} puzzles; {sum(p.numel() for p in net.parameters()):,} parameters"
+    table = make_table(title, numbers=["steps", "whole boards right"])
+    for steps, share in accuracy.items():
+        table.add_row(str(steps), f"{share:.1%}")
+
+    def draw(picture: Path) -> None:
+        answer = answers(net, puzzles[:1])
+        draw_steps(answer.boards[0], answer.settled[0], puzzles[0], picture)
+
+    pictures = {"steps.png": ("a fresh puzzle: when each cell got its digit", draw)}
+    return Results({"title": title, "accuracy": accuracy}, [table], pictures)
