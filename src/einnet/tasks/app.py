@@ -99,7 +99,7 @@ class TaskApp(ABC):
             log(f"Interrupted. The best network so far is {run.best}")
             log(f"Continue with: einnet train {self.name} --resume {run.folder}")
             return 130
-        finish_run(run, self.measure(self.load_net(run), config, data))
+        finish_run(run, self.measure_run(run, config, data))
         return 0
 
     def evaluate(self, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:
@@ -108,8 +108,14 @@ class TaskApp(ABC):
         config, options = self.read_config(run)
         return self.print_results(run, config, self.load_data(config, options.seed, run), as_json)
 
+    def measure_run(self, run: Run, config: Any, data: Any) -> Results:
+        import torch
+
+        with torch.no_grad():
+            return self.measure(self.load_net(run), config, data)
+
     def print_results(self, run: Run, config: Any, data: Any, as_json: bool) -> int:
-        results = self.measure(self.load_net(run), config, data)
+        results = self.measure_run(run, config, data)
         if as_json:
             print(json.dumps(results.metrics))
         else:
