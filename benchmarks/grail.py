@@ -19,13 +19,13 @@ from torch import Tensor
 
 from einnet.files import write_whole
 from einnet.nn import EinNet
+from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph, load
 from einnet.tasks.kg.evaluate import rank, score_tables
-from einnet.tasks.kg.settings import Settings
-from einnet.tasks.kg.task import completion_loss, make_net
+from einnet.tasks.kg.network import completion_loss, make_net
 from einnet.train.task import Task
 
-SETTINGS = Settings(heads=16, hidden=32, depth=3, dropout=0.1, lr=5e-3, weight_decay=0.1, mask_low=0.02, mask_high=0.3)
+SETTINGS = KgConfig(heads=16, hidden=32, depth=3, dropout=0.1, lr=5e-3, weight_decay=0.1, mask_low=0.02, mask_high=0.3)
 PUBLISHED = {  # name: MRR, Hits@10 of 50 negatives
     "fb237_v1": [("RED-GNN (Zhang and Yao 2022)", 0.369, None), ("NBFNet (Zhu et al. 2021)", None, 0.821)],
     "WN18RR_v1": [("RED-GNN (Zhang and Yao 2022)", 0.701, None), ("NBFNet (Zhu et al. 2021)", None, 0.954)],
@@ -40,7 +40,7 @@ class Parts(Task):
 
     metric = "mrr"
 
-    def __init__(self, graph: KnowledgeGraph, part: int, settings: Settings, seed: int):
+    def __init__(self, graph: KnowledgeGraph, part: int, settings: KgConfig, seed: int):
         net = make_net(len(graph.relations), settings)
         super().__init__(net, lr=settings.lr, weight_decay=settings.weight_decay, seed=seed)
         self.graph, self.part, self.settings = graph, part, settings

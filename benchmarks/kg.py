@@ -14,17 +14,16 @@ from statistics import mean
 
 from cyclopts import run
 
-from einnet.tasks.kg.commands import train
-from einnet.tasks.kg.settings import Settings
+from einnet.tasks.kg.app import KgApp, KgConfig
 from einnet.train import Options
 
 DATASETS = ("kinship", "umls", "nations")
 NAMES = ("mrr", "hits@1", "hits@3", "hits@10")
 
 # Where the defaults do not fit; chosen on the validation facts.
-SETTINGS = {
-    "umls": Settings(lr=8e-3),
-    "nations": Settings(hidden=128, depth=2, dropout=0.5, lr=1e-3, mask_low=0.1, relation_loss=0.2),
+CONFIGS = {
+    "umls": KgConfig("umls", lr=8e-3),
+    "nations": KgConfig("nations", hidden=128, depth=2, dropout=0.5, lr=1e-3, mask_low=0.1, relation_loss=0.2),
 }
 STEPS = {"umls": 400, "nations": 300}
 
@@ -70,7 +69,7 @@ def measured(dataset: str, seed: int, minutes: float, out: Path) -> dict:
         started = time.monotonic()
         folder = out / f"{dataset}-{seed}"
         options = Options(seed=seed, minutes=minutes, steps=STEPS.get(dataset), out=folder)
-        if train(dataset=dataset, settings=SETTINGS.get(dataset, Settings()), options=options) != 0:
+        if KgApp().train(CONFIGS.get(dataset, KgConfig(dataset)), options) != 0:
             raise SystemExit("interrupted")
         took = (time.monotonic() - started) / 60
         newest = max(folder.glob("kg/*/metrics.json"), key=lambda p: p.stat().st_mtime)

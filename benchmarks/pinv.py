@@ -19,9 +19,9 @@ from torch import Tensor
 from einnet import EinNet
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
-from einnet.tasks.pinv.report import PUBLISHED, measured
-from einnet.tasks.pinv.settings import Settings
-from einnet.tasks.pinv.task import TEST, Inverse, error, matrices, norm_bound, residual
+from einnet.tasks.pinv.app import PinvConfig
+from einnet.tasks.pinv.evaluate import PUBLISHED, compute_metrics
+from einnet.tasks.pinv.network import TEST, Inverse, error, matrices, norm_bound, residual
 
 STEPS, EVERY = 100_000, 100
 MATCH = "newton-schulz products for this error at 8x16"
@@ -35,16 +35,16 @@ def reference_inverse(net: EinNet, a: Tensor) -> Tensor:
 class ReferenceInverse(Inverse):
     """The same learning, for a network that has an output after its last layer only."""
 
-    def __init__(self, settings: Settings, seed: int):
-        super().__init__(settings, seed)
+    def __init__(self, config: PinvConfig, seed: int):
+        super().__init__(config, seed)
         net = EinNet("abH -> abH", 1, 1, 32, 128, 6, block="reference")
         super(Inverse, self).__init__(net, lr=1e-3, weight_decay=0.0, seed=seed)
-        self.batch = settings.batch
-        self.register_buffer("known", matrices("train", 8, 16, settings.matrices, seed), persistent=False)
+        self.batch = config.batch
+        self.register_buffer("examples", matrices("train", 8, 16, config.matrices, seed), persistent=False)
         self.register_buffer("held_out", matrices("valid", 8, 16, 200, seed), persistent=False)
 
     def loss(self, step: int) -> Tensor:
-        a = self.known[torch.randint(len(self.known), (self.batch,))]
+        a = self.examples[torch.randint(len(self.examples), (self.batch,))]
         return residual(reference_inverse(self.net, a), a).square().mean((-2, -1)).sqrt().mean()
 
     @torch.no_grad()
@@ -52,16 +52,16 @@ class ReferenceInverse(Inverse):
         return {"error": error(reference_inverse(net, self.held_out), self.held_out)}
 
 
-def trained(name: str, settings: Settings, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
+def trained(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
     """Test errors by size, parameters, the valid error over the time and the conditions of one run."""
     found = trained_once(
-        name, "pinv", settings, minutes, out, lambda _: lambda: task(settings, 0), steps=STEPS, every=every, clip=0.5
+        name, "pinv", config, minutes, out, lambda _: lambda: task(config, 0), steps=STEPS, every=every, clip=0.5
     )
     net = EinNet.load(found.best)
     with (found.folder / "log.csv").open(newline="") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
     if task is Inverse:
-        return measured(net) | {"curve": curve}
+        return compute_metrics(net) | {"curve": curve}
     a = matrices("test", 8, 16, TEST)
     with torch.no_grad():
         errors = {"sizes": {"8x16": {"error": error(reference_inverse(net, a), a)}}}
@@ -70,9 +70,9 @@ def trained(name: str, settings: Settings, minutes: float, out: Path, task: type
 
 def main(*, minutes: float = 5, out: Path = Path("runs/benchmark-pinv")) -> None:
     """Train the three networks, `minutes` each, and write the table and the picture."""
-    ours = trained("ours-1000", Settings(), minutes, out, Inverse, EVERY)
-    few = trained("ours-100", Settings(matrices=100), minutes, out, Inverse, EVERY)
-    reference = trained("reference", Settings(), minutes, out, ReferenceInverse, 10)
+    ours = trained("ours-1000", PinvConfig(), minutes, out, Inverse, EVERY)
+    few = trained("ours-100", PinvConfig(matrices=100), minutes, out, Inverse, EVERY)
+    reference = trained("reference", PinvConfig(), minutes, out, ReferenceInverse, 10)
     sizes = list(ours["sizes"])
     steps, products = "newton-schulz, 8 steps", f"newton-schulz, {ours['products']} products"
     rows = [

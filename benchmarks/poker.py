@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
+from einnet.tasks.poker.app import PokerConfig
+from einnet.tasks.poker.evaluate import accuracy, compute_metrics
 from einnet.tasks.poker.hands import deals, winners
-from einnet.tasks.poker.report import accuracy, measured
-from einnet.tasks.poker.settings import Settings
-from einnet.tasks.poker.task import FEATURES, SEEDS, Winning, encoded, make_net
+from einnet.tasks.poker.network import FEATURES, SEEDS, Winning, encode_cards, make_net
 
 PLAYERS, CARDS, TEST = 4, 5, 10_000
 NUMBERS = (500, 5000, 50_000)
@@ -110,7 +110,7 @@ def as_large_as(make: Callable[[int], nn.Module], parameters: int) -> nn.Module:
 
 def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, int]:
     """A network after its time, and the steps that it made."""
-    settings = Settings(deals=number)
+    settings = PokerConfig(deals=number)
     ours = sum(p.numel() for p in make_net(settings).parameters())
     makes: dict[str, Callable[[], Winning]] = {
         "EinNet": lambda: Winning(settings, 0),
@@ -145,10 +145,12 @@ def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker")) -> N
             sizes[name] = sum(p.numel() for p in task.net.parameters())
             print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {steps:,} steps", flush=True)
             if name == "EinNet":
-                others = measured(task.net)["accuracy"]
+                others = compute_metrics(task.net)["accuracy"]
                 renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]
                 with torch.no_grad():
-                    gap = (task.net(encoded(dealt[:500])) - task.net(encoded(renamed[:500]))).abs().max().item()
+                    gap = (
+                        (task.net(encode_cards(dealt[:500])) - task.net(encode_cards(renamed[:500]))).abs().max().item()
+                    )
     lines = [
         "# Poker", "",
         f"`benchmarks/poker.py`: percent of {TEST:,} fresh deals of {PLAYERS} players with {CARDS} cards whose set of "

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ def trained_once(
     run that is there was made with other settings, and at Ctrl-C.
     """
     done = out / f"{name}.json"
-    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": settings.as_json()}
+    conditions = {"minutes": minutes, "threads": torch.get_num_threads(), "settings": asdict(settings)}
     if not done.exists():
         options = Options(minutes=minutes, precision="32", out=out)
-        run = Run.create(out / name, task, {"settings": settings.as_json(), "options": options.as_json()})
+        run = Run.create(out / name, task, {"config": asdict(settings), "options": options.as_json()})
         if not fit(make(run), run, options, **how):
             raise SystemExit("interrupted")
         done.write_text(json.dumps(conditions | {"folder": str(run.folder)}))

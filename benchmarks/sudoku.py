@@ -21,22 +21,21 @@ from runs import trained_once
 from einnet import EinNet
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
+from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
-from einnet.tasks.sudoku.commands import EVERY
-from einnet.tasks.sudoku.data import generated, learned_from
-from einnet.tasks.sudoku.logic import solved_by_singles
-from einnet.tasks.sudoku.settings import Settings
+from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.tasks.sudoku.network import encode_boards
+from einnet.tasks.sudoku.search import share_solved_by_singles
 from einnet.tasks.sudoku.solve import (
     SHIPPED,
-    accuracy_by_depth,
+    Answers,
+    accuracy_by_iterations,
     answers,
-    in_batches,
-    joined,
     load_solver,
-    solved_with_restarts,
+    search_with_restarts,
+    to_batches,
 )
-from einnet.tasks.sudoku.task import Solving, encoded
-from einnet.train import Run
+from einnet.train import Run, Task
 
 PALM, SATNET, HARD = "rrn_valid_18000.txt.gz", "satnet9x9_10000.txt.gz", "hard_magictour_top1465.txt.gz"
 SETS = [  # what, file, rows, published
@@ -69,7 +68,7 @@ def chosen(file: Path, rows: slice | int) -> tuple[np.ndarray, np.ndarray]:
 
 def boards_a_second(net: EinNet, puzzles: np.ndarray, batch: int, seconds: float = 15) -> float:
     """Boards a second, one pass at the network's own depth."""
-    given = encoded(torch.from_numpy(puzzles[:batch]))
+    given = encode_boards(torch.from_numpy(puzzles[:batch]))
     with torch.inference_mode():
         net(given)
         started, done = time.perf_counter(), 0
@@ -79,14 +78,16 @@ def boards_a_second(net: EinNet, puzzles: np.ndarray, batch: int, seconds: float
     return done / (time.perf_counter() - started)
 
 
-def learned(name: str, settings: Settings, minutes: float, out: Path) -> Run:
+def learned(name: str, settings: SudokuConfig, minutes: float, out: Path) -> Run:
     """A run as by `einnet train sudoku --steps 100000 --minutes ...`, or the one that is there already."""
 
-    def make(found: Run) -> Callable[[], Solving]:
-        puzzles, solutions = learned_from(settings, found.folder, 0)
-        return lambda: Solving(settings, puzzles, solutions, 0)
+    app = SudokuApp()
 
-    how = {"steps": 100_000, "every": EVERY, "warmup": 50, "clip": 0.5}
+    def make(run: Run) -> Callable[[], Task]:
+        data = app.load_data(settings, 0, run)
+        return lambda: app.make_task(settings, data, 0)
+
+    how = {"steps": 100_000, "every": app.validate_every, "warmup": 50, "clip": 0.5}
     return trained_once(name, "sudoku", settings, minutes, out, make, **how)
 
 
@@ -113,8 +114,8 @@ def sets_table(net: EinNet, data: Path, boards: int) -> list[str]:
         puzzles, solutions = sample(*chosen(data / file, rows), boards)
         if not len(puzzles):
             continue
-        shares = list(accuracy_by_depth(net, puzzles, solutions, DEPTHS).values())
-        shares += [solved_by_singles(puzzles, solutions, hidden) for hidden in (False, True)]
+        shares = list(accuracy_by_iterations(net, puzzles, solutions, DEPTHS).values())
+        shares += [share_solved_by_singles(puzzles, solutions, hidden) for hidden in (False, True)]
         cells = [name, f"{len(puzzles):,}", *(f"{100 * x:.2f}" for x in shares), published]
         lines.append(f"| {' | '.join(cells)} |")
         print(lines[-1], flush=True)
@@ -132,7 +133,7 @@ def palm_table(checkpoint: Path | None, data: Path, boards: int) -> list[str]:
     ]  # fmt: skip
     for name, file, rows, _ in SETS[:2]:
         puzzles, solutions = sample(*chosen(data / file, rows), boards)
-        shares = accuracy_by_depth(net, puzzles, solutions, DEPTHS).values()
+        shares = accuracy_by_iterations(net, puzzles, solutions, DEPTHS).values()
         lines.append(f"| {name} | {len(puzzles):,} | {' | '.join(f'{100 * x:.2f}' for x in shares)} |")
         print(lines[-1], flush=True)
     return [*lines, ""]
@@ -145,9 +146,9 @@ def few_table(data: Path, minutes: float, out: Path) -> list[str]:
     puzzles, solutions = chosen(data / SATNET, slice(9000, None))
     lines = ["| puzzles to learn from | parameters | whole boards right |", "|---|---|---|"]
     for number, time_given in ((100, minutes), (10, minutes / 2)):
-        settings = Settings(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
+        settings = SudokuConfig(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
         net = load_solver(learned(f"satnet-{number}", settings, time_given, out).best)
-        (share,) = accuracy_by_depth(net, puzzles, solutions, [net.settings.iterations]).values()
+        (share,) = accuracy_by_iterations(net, puzzles, solutions, [net.settings.iterations]).values()
         size = sum(p.numel() for p in net.parameters())
         lines.append(f"| {number} | {size:,} | **{100 * share:.2f}** |")
         print(lines[-1], flush=True)
@@ -162,9 +163,9 @@ def search_curve(net: EinNet, data: Path, picture: Path, tries: int, boards: int
         return []
     puzzles, solutions = sample(*chosen(data / HARD, slice(None)), boards)
     started = time.perf_counter()
-    first = joined(answers(net, batch) for batch in in_batches(puzzles))
+    first = Answers.concat([answers(net, batch) for batch in to_batches(puzzles)])
     points = [(time.perf_counter() - started, float((first.boards == solutions).all((1, 2)).mean()))]
-    for tried in solved_with_restarts(net, puzzles, first, tries):
+    for tried in search_with_restarts(net, puzzles, first, tries):
         points.append((time.perf_counter() - started, float((tried == solutions).all((1, 2)).mean())))
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
@@ -190,7 +191,7 @@ def main(
     net = load_solver(SHIPPED if checkpoint is None else Run.open(checkpoint, "sudoku").best)
     folder = Path(__file__).parent
     few = few_table(data, minutes, out)
-    some = generated(Layout.of(9), 256, seed=1)[0]
+    some = generate_puzzles(Layout.of(9), 256, seed=1)[0]
     speeds = " | ".join(f"{boards_a_second(net, some, batch):,.0f}" for batch in (1, 256))
     parameters = sum(p.numel() for p in net.parameters())
     threads = f"{torch.get_num_threads()} threads"

@@ -44,12 +44,12 @@ def linear_maps(file: Path) -> None:
 def sudoku(file: Path) -> None:
     """How the solver of the package settles a board of 17 givens."""
     from einnet.tasks.sudoku.boards import read_board
-    from einnet.tasks.sudoku.report import steps_picture
+    from einnet.tasks.sudoku.drawing import draw_steps
     from einnet.tasks.sudoku.solve import answers, load_solver
 
     puzzle = read_board(PUZZLE)
     found = answers(load_solver(), puzzle[None])
-    steps_picture(found.boards[0], found.settled[0], puzzle, file)
+    draw_steps(found.boards[0], found.settled[0], puzzle, file)
 
 
 def arc(file: Path) -> None:

@@ -15,13 +15,12 @@ with app.setup:
     from torch.nn.utils import clip_grad_norm_
 
     import einnet
+    from einnet.tasks.kg.app import KgConfig
     from einnet.tasks.kg.data import KnowledgeGraph
-    from einnet.tasks.kg.evaluate import evaluate, score_tables
-    from einnet.tasks.kg.explain import explained
-    from einnet.tasks.kg.explain_report import explanation_picture, print_explanation
+    from einnet.tasks.kg.evaluate import compute_metrics, score_tables
+    from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
+    from einnet.tasks.kg.network import completion_loss, make_net
     from einnet.tasks.kg.predict import answers
-    from einnet.tasks.kg.settings import Settings
-    from einnet.tasks.kg.task import completion_loss, make_net
 
 
 @app.cell(hide_code=True)
@@ -117,7 +116,7 @@ def _():
 def trained(graph):
     """A network that has learned to complete the graph, from its training facts."""
     small = {"heads": 8, "hidden": 16, "depth": 2, "dropout": 0, "label_smoothing": 0}
-    settings = Settings(**small, mask_low=0.05, mask_high=0.3, relation_loss=0)
+    settings = KgConfig(**small, mask_low=0.05, mask_high=0.3, relation_loss=0)
     torch.manual_seed(0)
     made, facts = make_net(len(graph.relations), settings), torch.as_tensor(graph.tensor(graph.train))
     optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2, weight_decay=0.1, betas=(0.9, 0.98))
@@ -134,7 +133,7 @@ def trained(graph):
 @app.cell
 def _(family):
     net = trained(family)
-    _found = evaluate(net, family)["test"]["train+valid"]["pessimistic"]
+    _found = compute_metrics(net, family)["test"]["train+valid"]["pessimistic"]
     assert _found["mrr"] > 0.9  # nearly every missing fact stands first among all candidates
     print(f"missing facts: mean reciprocal rank {_found['mrr']:.2f}")
     return (net,)
@@ -168,7 +167,7 @@ def _():
     The score of an answer is the logarithm of its odds against all other candidates. A known fact is a 1 in the
     network's input. To delete it is to write a 0 there and to run the network again: what the score loses is the fact's
     *change*. That is a pass for each fact. For a large graph it would be too many, so the derivative of the score with
-    respect to the cells says first which facts are worth a try. `explained` does both;
+    respect to the cells says first which facts are worth a try. `explain` does both;
     `einnet predict kg --explain` prints the same table.
     """)
 
@@ -178,13 +177,13 @@ def picture(explanation):
     """The supporting facts as arrows, to be shown in the notebook."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "why.png"
-        explanation_picture(explanation, path)
+        draw_explanation(explanation, path)
         return mo.image(path.read_bytes(), alt="the supporting facts", style={"max-width": "560px"})
 
 
 @app.cell
 def _(child, elder, family, middle, net, relation):
-    why = explained(net, family, relation, None, child, top=4)
+    why = explain(net, family, relation, None, child, top=4)
     print_explanation(why)
     assert why.fact == (elder, relation, child) and why.rank == 1
     assert {d.facts[0] for d in why.support[:2]} == {(elder, "parent", middle), (middle, "parent", child)}
@@ -239,7 +238,7 @@ def _():
 def _(between, family, missing, net):
     for _a, _relation, _c in missing:
         _b = between[_a, _c]
-        _why = explained(net, family, _relation, _a, _c, top=2)
+        _why = explain(net, family, _relation, _a, _c, top=2)
         assert {d.facts[0] for d in _why.support} == {(_a, "parent", _b), (_b, "parent", _c)}
         print(f"{_a} is a grandparent of {_c}, because {_a} is a parent of {_b}, and {_b} of {_c}")
 

@@ -16,10 +16,10 @@ with app.setup:
     import einnet
     from einnet import Symmetry
     from einnet.tasks.sudoku.boards import Layout, clash, follows_rules, read_board
-    from einnet.tasks.sudoku.data import generated
-    from einnet.tasks.sudoku.report import drawn
+    from einnet.tasks.sudoku.drawing import format_grid
+    from einnet.tasks.sudoku.generate import generate_puzzles
+    from einnet.tasks.sudoku.network import TERMS, encode_boards, logits_and_states
     from einnet.tasks.sudoku.solve import answers, load_solver
-    from einnet.tasks.sudoku.task import TERMS, encoded, logits_and_states
     from einnet.testing import assert_equivariant
 
 
@@ -41,7 +41,7 @@ def _():
 def _():
     puzzle = read_board(".21.....5...9....284...6.....6..5.7.3...........7.8.2..6..7.....94.6..5....3..4..")
     assert (puzzle > 0).sum() == 23 and clash(puzzle) is None
-    print(drawn(puzzle, puzzle))
+    print(format_grid(puzzle, puzzle))
     return (puzzle,)
 
 
@@ -70,7 +70,7 @@ def _():
 def _(puzzle):
     _kind = Symmetry("ixjycH; i->x, j->y")
     assert _kind.axes == ("i", "x", "j", "y", "c") and _kind.parent_of("x") == "i" and _kind.parent_of("c") is None
-    _cells = encoded(torch.from_numpy(puzzle)[None])[0]  # (i, x, j, y, c, 2): is c the given, is it another one
+    _cells = encode_boards(torch.from_numpy(puzzle)[None])[0]  # (i, x, j, y, c, 2): is c the given, is it another one
     assert _cells.shape == (3, 3, 3, 3, 9, 2)
     _digit = puzzle[4, 0]  # the fifth row is row 1 of band 1, counted from 0; the first column is column 0 of stack 0
     assert _digit == 3 and _cells[1, 1, 0, 0, _digit - 1, 0] == 1
@@ -112,7 +112,7 @@ def _(puzzle):
     solver = load_solver()
     assert sum(p.numel() for p in solver.parameters()) == 8695 and solver.settings.hidden == 32
     with torch.no_grad():
-        _steps = logits_and_states(solver, encoded(torch.from_numpy(puzzle)[None]), 40)
+        _steps = logits_and_states(solver, encode_boards(torch.from_numpy(puzzle)[None]), 40)
         likely = np.stack([logits[0].softmax(-1).numpy() for logits, _ in _steps])  # (step, row, column, digit)
     assert likely.shape == (40, 9, 9, 9)
     return likely, solver
@@ -165,7 +165,7 @@ def _(likely, puzzle):
     assert follows_rules(boards[-1:], puzzle[None]).all()
     taken_back = (likely[2].max(-1) > 0.5) & (boards[2] != boards[-1])
     assert 5 < taken_back.sum() < 30
-    print(drawn(boards[-1], puzzle))
+    print(format_grid(boards[-1], puzzle))
     print(f"{taken_back.sum()} digits with a probability above a half at step 3 were taken back")
 
     _figure = Figure(figsize=(6, 2.6), layout="constrained")
@@ -214,10 +214,10 @@ def _():
 
 @app.cell
 def _(solver):
-    _puzzles, _solutions = generated(Layout.of(16), 1, seed=0, processes=1)
+    _puzzles, _solutions = generate_puzzles(Layout.of(16), 1, seed=0, processes=1)
     _found = answers(solver, _puzzles, 64)
     assert (_found.boards == _solutions).all()
-    print(drawn(_found.boards[0], _puzzles[0]))
+    print(format_grid(_found.boards[0], _puzzles[0]))
     print(f"{(_puzzles > 0).sum()} givens, solved after {_found.settled.max()} steps")
 
 

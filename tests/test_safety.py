@@ -95,7 +95,7 @@ def test_networks_and_training_states_are_read_without_pickle(tmp_path, no_pickl
     assert fit(Mean, run, options, steps=8, every=2, resume=True)
     net = EinNet.load(run.best)
     assert torch.isfinite(net(*random_inputs(net, dtype=torch.float32))).all()
-    assert Run.latest(tmp_path, "mean").config()["task"] == "mean"
+    assert Run.latest(tmp_path, "mean").read_config()["task"] == "mean"
     for file in run.folder.iterdir():
         assert file.suffix in (".json", ".csv", ".safetensors")
 

@@ -49,8 +49,10 @@ def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
     return value
 
 
-def check_real(value: Any, name: str, *, minimum: float = 0.0, below: float = float("inf")) -> float:
-    """A real number of at least `minimum` and less than `below`, as a `float`.
+def check_real(
+    value: Any, name: str, *, minimum: float = 0.0, above: float | None = None, below: float = float("inf")
+) -> float:
+    """A real number of at least `minimum`, or above `above`, and less than `below`, as a `float`.
 
     >>> check_real(1.5, "dropout", below=1)
     Traceback (most recent call last):
@@ -59,9 +61,11 @@ def check_real(value: Any, name: str, *, minimum: float = 0.0, below: float = fl
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
     number = float(value)
-    if not minimum <= number < below:
+    is_above = number >= minimum if above is None else number > above
+    if not (is_above and number < below):
+        lower = f"at least {minimum:g}" if above is None else f"more than {above:g}"
         upper = "" if below == float("inf") else f" and less than {below:g}"
-        raise EinNetError(f"{name} must be at least {minimum:g}{upper}, got {value!r}")
+        raise EinNetError(f"{name} must be {lower}{upper}, got {value!r}")
     return number
 
 

@@ -9,46 +9,40 @@ from json import dumps
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Group, Parameter
 
 from einnet import PoolingSet, Series, Signature, __version__
 from einnet.errors import EinNetError
 from einnet.tasks.arc import commands as arc
+from einnet.tasks.console import Flag, run_cli
 from einnet.tasks.graphs import commands as graphs
-from einnet.tasks.kg import commands as kg
-from einnet.tasks.pinv import commands as pinv
-from einnet.tasks.poker import commands as poker
-from einnet.tasks.sudoku import commands as sudoku
+from einnet.tasks.kg.app import KgApp
+from einnet.tasks.pinv.app import PinvApp
+from einnet.tasks.poker.app import PokerApp
+from einnet.tasks.sudoku.app import SudokuApp
 
 __all__ = ["app", "main"]
 
 Repeated = Annotated[list[str] | None, Parameter(negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
+THEORY = Group("Theory: what follows from a symmetry type", sort_key=0)
+TASKS = Group("Tasks: networks that learn", sort_key=1)
 
 app = App(name="einnet", help="Networks for data whose axes can be permuted.", version=__version__)
-train = App(name="train", help="Train a network on a task; the run is saved in runs/TASK/TIME/.")
-evaluate = App(name="eval", help="Measure a trained network.")
-predict = App(name="predict", help="Ask a trained network.")
-bench = App(name="bench", help="Attempt all tasks of a benchmark.")
+train = App(group=TASKS, name="train", help="Train a network on a task; the run is saved in runs/TASK/TIME/.")
+evaluate = App(group=TASKS, name="eval", help="Measure a trained network.")
+predict = App(group=TASKS, name="predict", help="Ask a trained network.")
+bench = App(group=TASKS, name="bench", help="Attempt all tasks of a benchmark.")
 for verb in (train, evaluate, predict, bench):
     app.command(verb)
-train.command(kg.train, name="kg")
-train.command(pinv.train, name="pinv")
-train.command(sudoku.train, name="sudoku")
-train.command(poker.train, name="poker")
+for task in (KgApp(), PinvApp(), SudokuApp(), PokerApp()):
+    for name, command in task.commands().items():
+        app[name].command(command, name=task.name)
 train.command(arc.train, name="arc")
-evaluate.command(kg.evaluate, name="kg")
-evaluate.command(pinv.evaluate, name="pinv")
-evaluate.command(sudoku.evaluate, name="sudoku")
-evaluate.command(poker.evaluate, name="poker")
-predict.command(kg.predict, name="kg")
-predict.command(sudoku.predict, name="sudoku")
-predict.command(poker.predict, name="poker")
 bench.command(arc.bench, name="arc")
 bench.command(graphs.bench, name="brec")
 
 
-@app.command
+@app.command(group=THEORY)
 def explain(
     signature: str,
     *,
@@ -92,7 +86,7 @@ def explain(
     return 0
 
 
-@app.command
+@app.command(group=THEORY)
 def series(
     signature: str | None = None,
     *,
@@ -188,7 +182,7 @@ def _plot_sharing(found: Series, plot: Path) -> None:
     print(f"{found.heading}: {orders} drawn to {plot}", file=sys.stderr)
 
 
-@app.command
+@app.command(group=THEORY)
 def pool(
     types: str,
     *,
@@ -254,7 +248,7 @@ def _derivation(found: PoolingSet, term: str) -> str:
     return f"{term}: not composed of these operations\n{found}"
 
 
-@app.command
+@app.command(group=THEORY)
 def explore(
     signature: str = "aaH",
     *,
@@ -306,7 +300,7 @@ def explore(
     return 0
 
 
-@app.command
+@app.command(group=THEORY)
 def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None) -> int:
     """Show the scale-invariant Laurent monomials: how many, and with which exponents.
 
@@ -371,28 +365,7 @@ def _as_json(found: Series) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C (0 for `explore`)."""
-    try:
-        return app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
-    except CycloptsError:
-        return 2
-    except (EinNetError, OSError, MemoryError) as error:
-        print(f"einnet: {error or type(error).__name__}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        if not any(words in str(error) for words in ("can't allocate memory", "out of memory")):  # as torch says it
-            raise
-        print("einnet: there is not enough memory for this: make the network or the batch smaller", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        print(
-            f"einnet: {error}: install the extra that it belongs to, in a checkout with pip install -c "
-            "constraints.txt -e '.[train,viz,kg,poker,arc]'",
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        print("einnet: interrupted", file=sys.stderr)
-        return 130
+    return run_cli(app, arguments)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ class Limits:
     # tasks
     graph_nodes: int = 1_000  # of a graph in graph6
     graph_pairs: int = 10_000  # of a family of graphs
+    graph_cells: int = 2**32  # of a knowledge graph as a tensor: 16 GiB
+    expansion: int = 100  # of a compressed file, as a multiple of its size
 
 
 _limits: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039  (frozen)

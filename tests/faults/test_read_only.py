@@ -59,7 +59,7 @@ def test_saving_a_network(closed):
 
 def test_what_is_there_can_still_be_used(tmp_path, capsys):
     with mounted(tmp_path / "disk", "2m") as disk:
-        run = Run.create(disk, "pinv", {})
+        run = Run.create(disk, "pinv", {"config": {}, "options": {"out": "runs"}})
         EinNet("abH", 1, 1, heads=2, hidden=3, depth=1, block="polynomial").save(run.best)
         read_only(disk)
         assert main(["eval", "pinv", "--checkpoint", str(run.folder), "--json"]) == 0

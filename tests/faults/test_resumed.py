@@ -8,8 +8,8 @@ import torch
 from einnet.cli import main
 from einnet.errors import CheckpointError
 from einnet.io.tensors import read_tensors, write_tensors
-from einnet.tasks.sudoku.boards import Layout, written
-from einnet.tasks.sudoku.data import generated
+from einnet.tasks.sudoku.boards import Layout, format_board
+from einnet.tasks.sudoku.generate import generate_puzzles
 from einnet.train import Options, Run, fit
 from families import write_families
 from faults.tasks import Mean
@@ -25,8 +25,8 @@ def error_line(arguments: list[str], capsys) -> str:
 
 
 def write_boards(file: Path, side: int, number: int) -> None:
-    boards = zip(*generated(Layout.of(side), number, seed=0, processes=1), strict=True)
-    file.write_text("".join(f"{written(p)},{written(s)}\n" for p, s in boards))
+    boards = zip(*generate_puzzles(Layout.of(side), number, seed=0, processes=1), strict=True)
+    file.write_text("".join(f"{format_board(p)},{format_board(s)}\n" for p, s in boards))
 
 
 @pytest.mark.parametrize(("side", "number"), [(6, 12), (4, 5)], ids=["of another size", "fewer"])
@@ -62,10 +62,11 @@ def go_on(run: Run) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("part", ["state_dict", "loops"])
+@pytest.mark.parametrize("part", ["net", "log"])
 def test_a_state_with_an_empty_part(run, part):
     tensors, tree = read_tensors(run.last, "training state")
-    tree["dict"] = [[key, {"dict": []} if key == part else value] for key, value in tree["dict"]]
+    parts = tree["state"]["dict"]
+    tree["state"]["dict"] = [[key, {"dict": []} if key == part else value] for key, value in parts]
     write_tensors(run.last, tensors, "training state", tree)
     assert str(run.last) in (message := go_on(run)) and "this run" in message
 

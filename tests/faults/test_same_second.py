@@ -24,7 +24,7 @@ def test_folders_made_at_one_moment(tmp_path):
         folders = pool.starmap(create_at, [(moment, tmp_path, k) for k in range(PROCESSES)], chunksize=1)
     assert len(set(folders)) == PROCESSES
     assert len({f.name[:19] for f in folders}) < PROCESSES, "no two were made in the same second"
-    assert [Run(f).config()["number"] for f in folders] == list(range(PROCESSES))
+    assert [Run(f).read_config()["number"] for f in folders] == list(range(PROCESSES))
 
 
 def test_two_commands_started_together(tmp_path):

@@ -21,8 +21,8 @@ from einnet.tasks.arc.solve import solve_puzzle
 from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import load
 from einnet.tasks.sudoku.boards import clash, read_file
-from einnet.tasks.sudoku.predict import GUESSES, read_puzzles
 from einnet.tasks.sudoku.search import solutions
+from einnet.tasks.sudoku.verdicts import GUESSES, read_puzzles
 from einnet.terms import linear_terms
 from fuzz.inputs import as_json, mutated
 from fuzz.watch import Target, Watch
@@ -166,7 +166,7 @@ def sudoku(given: str | tuple[bool, bytes]) -> None:
 def _searched(puzzles: np.ndarray) -> None:
     """What is asked of each puzzle before the network is."""
     clash(puzzles[0])
-    solutions(puzzles[0], most=2, guesses=GUESSES * 81 // puzzles[0].size)
+    solutions(puzzles[0], limit=2, guesses=GUESSES * 81 // puzzles[0].size)
 
 
 # ARC -----------------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from einnet import EinNet, Signature
-from einnet.tasks.pinv.settings import Settings
-from einnet.tasks.pinv.task import Inverse
+from einnet.tasks.pinv.app import PinvConfig
+from einnet.tasks.pinv.network import Inverse
 from einnet.train import Options, Run, fit
 from networks import random_inputs
 
@@ -58,7 +58,7 @@ def test_another_seed_gives_other_weights():
 
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_two_runs_of_a_task_end_with_the_same_bits(tmp_path, deterministic):
-    settings = Settings(matrices=20, rows=3, columns=4, heads=2, hidden=3, depth=2, batch=8)
+    settings = PinvConfig(matrices=20, rows=3, columns=4, heads=2, hidden=3, depth=2, batch=8)
     found = []
     for _ in range(2):
         run = Run.create(tmp_path, "pinv", {})

@@ -17,7 +17,7 @@ from einnet.tasks.arc.network import Boards, train_and_predict
 from einnet.tasks.arc.refinement import Family, refine
 from einnet.tasks.arc.solve import Problem, _select, _train, solve_puzzle
 from einnet.tasks.arc.views import NUMBERS, select_views
-from einnet.tasks.report import show
+from einnet.tasks.report import print_report
 
 
 def make_puzzle(name: str, rule: Callable, *inputs: np.ndarray) -> Puzzle:
@@ -247,7 +247,7 @@ def test_the_name_of_a_task_is_no_markup(name, tmp_path, puzzles, capsys):
     shown = capsys.readouterr()
     assert f"{name}: no answer" in shown.out and "task.png, index.html" in shown.err
     summary = {"solved": 0, "tasks": 1, "answers not known": 0, "attempted": 0, "seconds": 1, "failures": {}}
-    show(make_tables(summary, name))
+    print_report(make_tables(summary, name))
     assert name in capsys.readouterr().out
 
 

@@ -25,7 +25,7 @@ from einnet.tasks.graphs.protocols import (
     compare_trained_net,
     hotelling,
 )
-from einnet.tasks.report import show
+from einnet.tasks.report import print_report
 from einnet.terms import TypeSet
 
 ROOK = nx.line_graph(nx.complete_bipartite_graph(4, 4))
@@ -118,10 +118,10 @@ def test_the_report(protocol, capsys):
         "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
         "largest ratio of relabelled copies": 2.0,
     }  # fmt: skip
-    show(make_tables(summary, "pairs"))
+    print_report(make_tables(summary, "pairs"))
     output = capsys.readouterr().out
     assert "PPGN" in output and "177" in output  # of the three regular categories
-    show(make_tables(summary | {"categories": {"Basic": row}}, "pairs"))
+    print_report(make_tables(summary | {"categories": {"Basic": row}}, "pairs"))
     assert "PPGN" not in capsys.readouterr().out
 
 

@@ -6,10 +6,10 @@ import torch
 
 from einnet import EinNet
 from einnet.errors import EinNetError
+from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
-from einnet.tasks.kg.evaluate import evaluate, rank, score_tables
-from einnet.tasks.kg.settings import Settings
-from einnet.tasks.kg.task import make_net
+from einnet.tasks.kg.evaluate import compute_metrics, rank, score_tables
+from einnet.tasks.kg.network import make_net
 from families import family_graph
 
 
@@ -19,7 +19,7 @@ def known_of(graph):
 
 def small_net(graph) -> EinNet:
     torch.manual_seed(0)
-    return make_net(len(graph.relations), Settings(heads=2, hidden=8, depth=1))
+    return make_net(len(graph.relations), KgConfig(heads=2, hidden=8, depth=1))
 
 
 def test_ranks_by_hand():
@@ -84,7 +84,7 @@ def test_scores_that_are_not_finite_are_refused():
 
 def test_metrics_have_every_split_message_graph_and_tie_policy():
     graph = family_graph()
-    found = evaluate(small_net(graph), graph)
+    found = compute_metrics(small_net(graph), graph)
     assert {s: {g: set(m) for g, m in by.items()} for s, by in found.items()} == {
         s: {g: {"pessimistic", "realistic"} for g in ("train", "train+valid")} for s in ("test", "valid")
     }
@@ -103,7 +103,7 @@ def test_no_fact_that_is_ranked_is_shown():
         def forward(self, x):
             return torch.cat([x, x], -1)
 
-    found = evaluate(Copies(), graph)  # type: ignore[arg-type]
+    found = compute_metrics(Copies(), graph)  # type: ignore[arg-type]
     for by_graph in found.values():
         for metrics in by_graph.values():
             assert metrics["pessimistic"]["hits@1"] == 0
@@ -124,5 +124,5 @@ def test_a_network_runs_on_graphs_of_other_sizes():
     small, large = family_graph(3), family_graph(12)
     net = small_net(small)
     for graph in (small, large):
-        metrics = evaluate(net, graph)["test"]["train"]["realistic"]
+        metrics = compute_metrics(net, graph)["test"]["train"]["realistic"]
         assert 0 < metrics["mrr"] <= 1 and np.isfinite(metrics["mrr"])

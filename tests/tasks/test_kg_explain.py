@@ -10,17 +10,16 @@ from torch.nn.utils import clip_grad_norm_
 
 from einnet.cli import main
 from einnet.errors import EinNetError
+from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
-from einnet.tasks.kg.explain import _Question, explained
-from einnet.tasks.kg.explain_report import explanation_picture
+from einnet.tasks.kg.explain import _Question, draw_explanation, explain
+from einnet.tasks.kg.network import completion_loss, make_net
 from einnet.tasks.kg.predict import answers
-from einnet.tasks.kg.settings import Settings
-from einnet.tasks.kg.task import completion_loss, make_net
 from einnet.train.options import Options
 from einnet.train.run import Run
 from families import family_graph, write_families
 
-GENERATION = Settings(
+GENERATION = KgConfig(
     heads=8, hidden=16, depth=2, dropout=0, label_smoothing=0, mask_low=0.05, mask_high=0.3, relation_loss=0
 )
 
@@ -64,7 +63,7 @@ def rule():
 
 def small_net(graph, dtype=torch.float32):
     torch.manual_seed(0)
-    return make_net(len(graph.relations), Settings(heads=2, hidden=8, depth=1)).to(dtype).eval()
+    return make_net(len(graph.relations), KgConfig(heads=2, hidden=8, depth=1)).to(dtype).eval()
 
 
 @pytest.mark.parametrize("asked", ["tail", "head"])
@@ -74,7 +73,7 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
     for h, _, t in graph.test:
         a, c = graph.entities[h], graph.entities[t]
         m = middle[a, c]
-        found = explained(net, graph, "grandparent", a if asked == "tail" else None, c, top=2)
+        found = explain(net, graph, "grandparent", a if asked == "tail" else None, c, top=2)
         assert found.fact == (a, "grandparent", c) and found.asked == asked
         assert {d.facts[0] for d in found.support} == {(a, "parent", m), (m, "parent", c)}
         assert all(d.change > 1 and d.estimate > 0 for d in found.support)
@@ -88,26 +87,26 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
 def test_the_derivative_is_that_of_finite_differences(asked):
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), asked)
-    facts = question.shown.nonzero()
+    facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
     for cell in map(tuple, facts[::7].tolist()):
         scores = []
         for step in (1e-5, -1e-5):
-            x = question.shown.clone()
+            x = question.facts.clone()
             x[cell] += step
             scores.append(question.score(x)[0].item())
         assert gradient[cell].item() == pytest.approx((scores[0] - scores[1]) / 2e-5, abs=1e-7)
     assert gradient[facts[:, 0], facts[:, 1], facts[:, 2]].abs().min() > 0
-    assert (gradient[question.shown == 0] == 0).all()
+    assert (gradient[question.facts == 0] == 0).all()
 
 
 def test_with_one_fact_in_a_group_the_estimate_is_the_change():
     """The change is the integral of the derivative."""
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), "tail")
-    facts = question.shown.nonzero()
+    facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
-    score = question.score(question.shown)[0].detach()
+    score = question.score(question.facts)[0].detach()
     found = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
     assert max(abs(d.change) for d in found) > 1e-3
     for one in found:
@@ -117,9 +116,9 @@ def test_with_one_fact_in_a_group_the_estimate_is_the_change():
 def test_probability_and_rank_are_those_of_predict(rule):
     graph, _, net = rule
     new = [a for a in answers(net, graph, "grandparent", "p0", None) if a.known is None]
-    first = explained(net, graph, "grandparent", "p0", None)
+    first = explain(net, graph, "grandparent", "p0", None)
     assert first.fact == ("p0", "grandparent", new[0].entity) and first.rank == 1 and first.known is None
-    fourth = explained(net, graph, "grandparent", "p0", new[3].entity)
+    fourth = explain(net, graph, "grandparent", "p0", new[3].entity)
     assert fourth.rank == 4 and fourth.candidates == len(new)
     assert (first.probability, fourth.probability) == pytest.approx((new[0].probability, new[3].probability), rel=1e-4)
 
@@ -128,8 +127,8 @@ def test_a_known_fact_is_hidden_before_it_is_explained(rule):
     graph, _, net = rule
     h, r, t = graph.valid[0]
     names = graph.entities[h], graph.relations[r], graph.entities[t]
-    found = explained(net, graph, names[1], names[0], names[2])
-    without = explained(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
+    found = explain(net, graph, names[1], names[0], names[2])
+    without = explain(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
     assert found.known == "valid" and without.known is None
     assert found.score == pytest.approx(without.score, abs=1e-5)
     assert names not in {d.facts[0] for d in found.support}
@@ -138,7 +137,7 @@ def test_a_known_fact_is_hidden_before_it_is_explained(rule):
 def test_the_network_is_left_in_the_mode_that_it_was_in():
     graph = family_graph()
     net = small_net(graph).train()
-    explained(net, graph, "spouse", "ann0", None, top=1)
+    explain(net, graph, "spouse", "ann0", None, top=1)
     assert net.training and all(p.grad is None for p in net.parameters())
 
 
@@ -146,15 +145,15 @@ def test_where_nothing_is_left_to_compare_with_it_says_so():
     facts = {"train": [(x, "r", y) for x in "ab" for y in "ab"], "valid": [], "test": []}
     graph = KnowledgeGraph.of(facts, "full")
     with pytest.raises(EinNetError, match="every entity"):
-        explained(small_net(graph), graph, "r", "a", None)
-    with pytest.raises(EinNetError, match="all other entities"):
-        explained(small_net(graph), graph, "r", "a", "b")
+        explain(small_net(graph), graph, "r", "a", None)
+    with pytest.raises(EinNetError, match="known answers"):
+        explain(small_net(graph), graph, "r", "a", "b")
 
 
 def test_the_picture_has_every_name_and_relation(rule, tmp_path):
     graph, _, net = rule
-    found = explained(net, graph, "grandparent", "p0", None, top=4)
-    explanation_picture(found, tmp_path / "why.svg")
+    found = explain(net, graph, "grandparent", "p0", None, top=4)
+    draw_explanation(found, tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()
     for fact in (found.fact, *(d.facts[0] for d in found.support)):
         assert all(f"<!-- {name} -->" in drawn for name in (fact[0], fact[2]))
@@ -163,9 +162,9 @@ def test_the_picture_has_every_name_and_relation(rule, tmp_path):
 
 def test_the_picture_shows_names_as_they_are_and_facts_about_one_entity(rule, tmp_path):
     graph, _, net = rule
-    found = explained(net, graph, "grandparent", "p0", None, top=1)
+    found = explain(net, graph, "grandparent", "p0", None, top=1)
     odd = replace(found.support[0], facts=(("$x$", "likes", "$x$"),))
-    explanation_picture(replace(found, support=(odd,)), tmp_path / "why.svg")
+    draw_explanation(replace(found, support=(odd,)), tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()
     assert "<!-- $x$ -->" in drawn and "<!-- likes -->" in drawn
 

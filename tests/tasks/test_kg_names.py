@@ -8,20 +8,19 @@ import pytest
 
 from einnet.cli import main
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
-from einnet.tasks.kg.explain import Deletion, Explanation
-from einnet.tasks.kg.explain_report import print_explanation
-from einnet.tasks.kg.predict import Answer
-from einnet.tasks.kg.report import print_answers, results
-from einnet.tasks.report import report_of, show
+from einnet.tasks.kg.evaluate import make_results_table
+from einnet.tasks.kg.explain import Deletion, Explanation, print_explanation
+from einnet.tasks.kg.predict import Answer, print_answers
+from einnet.tasks.report import print_report, write_report_page
 from families import family_splits, write_families
 
 SMALL = ["--steps", "1", "--heads", "2", "--hidden", "8", "--depth", "1"]
 ODD = ["back\\", "[bold]x", "[/]", ":cat:"]  # as rich's markup they would be other words, or an error
 
 
-def metrics():
-    found = {"mrr": 0.9612, "hits@1": 0.5, "hits@3": 0.75, "hits@10": 1.0}
-    return {"test": {"train": {"pessimistic": found}}}
+def metrics(dataset, bundled):
+    values = {"mrr": 0.9612, "hits@1": 0.5, "hits@3": 0.75, "hits@10": 1.0}
+    return {"dataset": dataset, "bundled": bundled, "test": {"train": {"pessimistic": values}}}
 
 
 def test_a_relation_that_looks_like_a_formula_is_drawn_as_it_is(tmp_path):
@@ -36,9 +35,9 @@ def test_a_relation_that_looks_like_a_formula_is_drawn_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("name", list(BUNDLED))
 def test_published_rows_are_shown_beside_the_bundled_dataset_alone(name, capsys):
-    show([results(name, metrics(), bundled=False)])
+    print_report([make_results_table(metrics(name, bundled=False))])
     assert "ConvE" not in capsys.readouterr().out
-    show([results(name, metrics(), bundled=True)])
+    print_report([make_results_table(metrics(name, bundled=True))])
     assert "ConvE" in capsys.readouterr().out
 
 
@@ -92,8 +91,8 @@ def test_explanations_have_names_as_they_are(name, capsys):
 
 @pytest.mark.parametrize("name", ODD)
 def test_results_have_names_as_they_are_on_the_screen_and_in_the_page(name, tmp_path, capsys):
-    shown = [results(name, metrics(), bundled=False)]
-    show(shown)
-    report_of(tmp_path, "a report", shown)
+    shown = [make_results_table(metrics(name, bundled=False))]
+    print_report(shown)
+    write_report_page(tmp_path, "a report", shown)
     assert capsys.readouterr().out.splitlines()[0].startswith(f"{name}: test facts")
     assert f">{name}: test facts" in (tmp_path / "index.html").read_text()

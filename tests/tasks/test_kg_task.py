@@ -10,13 +10,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from einnet.errors import EinNetError
+from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.evaluate import score_tables
-from einnet.tasks.kg.settings import Settings
-from einnet.tasks.kg.task import Completion, _choose
+from einnet.tasks.kg.network import Completion, _cross_entropy
 from families import family_graph
 
-SMALL = Settings(heads=2, hidden=8, depth=1)
+SMALL = KgConfig(heads=2, hidden=8, depth=1)
 
 
 def test_the_network_sees_a_random_part_of_the_training_facts_and_nothing_else():
@@ -35,7 +35,7 @@ def test_the_network_sees_a_random_part_of_the_training_facts_and_nothing_else()
 
 
 def test_a_step_that_hides_nothing_has_no_loss():
-    task = Completion(family_graph(), Settings(heads=2, hidden=8, depth=1, mask_low=0, mask_high=0), seed=0)
+    task = Completion(family_graph(), KgConfig(heads=2, hidden=8, depth=1, mask_low=0, mask_high=0), seed=0)
     assert task.loss(0).item() == 0
 
 
@@ -47,13 +47,15 @@ def test_the_loss_is_cross_entropy_over_what_is_not_known_to_be_right():
         cross_entropy(logits[0, [1, 2, 3, 4]], torch.tensor(1), label_smoothing=0.1),
         cross_entropy(logits[1], torch.tensor(1), label_smoothing=0.1),
     ]
-    assert _choose(logits, right, truth, 0.1).item() == pytest.approx(torch.stack(by_hand).mean().item(), abs=1e-6)
+    assert _cross_entropy(logits, right, truth, 0.1).item() == pytest.approx(
+        torch.stack(by_hand).mean().item(), abs=1e-6
+    )
 
 
 @pytest.mark.slow
 def test_a_network_trained_on_104_people_runs_on_other_numbers():
-    task = Completion(random_graph(), Settings(), 0)
-    optimizer = task.configure_optimizers()
+    task = Completion(random_graph(), KgConfig(), 0)
+    optimizer = task.make_optimizer()
     for step in range(2):
         optimizer.zero_grad()
         task.loss(step).backward()
@@ -68,7 +70,7 @@ def test_a_network_trained_on_104_people_runs_on_other_numbers():
 
 def test_a_mask_range_that_is_no_range_is_refused():
     with pytest.raises(EinNetError, match="0.5 and 0.2"):
-        Settings(mask_low=0.5, mask_high=0.2)
+        KgConfig(mask_low=0.5, mask_high=0.2)
 
 
 @pytest.mark.slow
@@ -77,11 +79,11 @@ def test_a_training_step_with_104_people_takes_less_than_1_5_gib():
     code = f"""
 import resource, sys
 sys.path[:0] = {[*sys.path, str(Path(__file__).parent)]!r}
-from einnet.tasks.kg.settings import Settings
-from einnet.tasks.kg.task import Completion
+from einnet.tasks.kg.app import KgConfig
+from einnet.tasks.kg.network import Completion
 from test_kg_task import random_graph
-task = Completion(random_graph(), Settings(), 0)
-optimizer = task.configure_optimizers()
+task = Completion(random_graph(), KgConfig(), 0)
+optimizer = task.make_optimizer()
 for step in range(2):
     task.loss(step).backward()
     optimizer.step()

@@ -7,9 +7,9 @@ import torch
 
 from einnet import EinNet
 from einnet.cli import main
-from einnet.tasks.pinv.report import measured
-from einnet.tasks.pinv.settings import Settings
-from einnet.tasks.pinv.task import error, inverses, make_net, matrices, newton_schulz, norm_bound, residual
+from einnet.tasks.pinv.app import PinvConfig
+from einnet.tasks.pinv.evaluate import compute_metrics
+from einnet.tasks.pinv.network import error, inverses, make_net, matrices, newton_schulz, norm_bound, residual
 from einnet.testing import assert_equivariant
 
 SMALL = ["--matrices", "50", "--heads", "3", "--hidden", "4", "--depth", "5", "--batch", "16"]
@@ -42,7 +42,7 @@ def test_the_bound_of_the_norm(shape):
 
 
 def test_zero_and_other_scales():
-    net = make_net(Settings(heads=2, hidden=3, depth=2))
+    net = make_net(PinvConfig(heads=2, hidden=3, depth=2))
     assert torch.equal(inverses(net, torch.zeros(2, 4, 6))[-1], torch.zeros(2, 4, 6))
     a = matrices("test", 4, 6, 3)
     for scale in (1e-15, 1e15):
@@ -56,7 +56,7 @@ def test_newton_schulz_converges():
 
 
 def test_the_network_is_equivariant_and_scales_as_an_inverse():
-    net = make_net(Settings(heads=2, hidden=3, depth=2)).double()
+    net = make_net(PinvConfig(heads=2, hidden=3, depth=2)).double()
     assert_equivariant(lambda x: inverses(net, x[..., 0])[-1][..., None], "abH", {"a": 4, "b": 6}, features=1)
     a = matrices("test", 4, 6, 3).double()
     assert torch.allclose(inverses(net, 5 * a)[-1], inverses(net, a)[-1] / 5)
@@ -74,7 +74,7 @@ def test_a_short_training_learns_to_invert(run):
     assert found["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
     assert found["products"] == 2 * 3 * 5 + 2
     assert set(found["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
-    assert measured(EinNet.load(run / "best.safetensors")) == found
+    assert compute_metrics(EinNet.load(run / "best.safetensors")) == found
 
 
 def test_no_matrix_makes_the_network_explode(run):
@@ -101,7 +101,7 @@ def test_a_run_holds_its_settings_log_pictures_and_weights(run):
         "product.png",
     }
     assert (run / "product.png").stat().st_size > 5000
-    assert json.loads((run / "config.json").read_text())["settings"]["matrices"] == 50
+    assert json.loads((run / "config.json").read_text())["config"]["matrices"] == 50
 
 
 def test_eval_prints_the_same_and_wrong_input_is_refused(run, capsys):

@@ -8,13 +8,21 @@ import torch
 
 from einnet.cli import main
 from einnet.errors import DataError, EinNetError
+from einnet.tasks.poker.app import PokerConfig
+from einnet.tasks.poker.evaluate import accuracy
 from einnet.tasks.poker.hands import card_name, deals, read_hands, winners
-from einnet.tasks.poker.report import accuracy
-from einnet.tasks.poker.settings import Settings
-from einnet.tasks.poker.task import FEATURES, SIGNATURE, Winning, cards_of, chosen, encoded, make_net
+from einnet.tasks.poker.network import (
+    FEATURES,
+    SIGNATURE,
+    Winning,
+    choose_winners,
+    encode_cards,
+    make_net,
+    one_hot_cards,
+)
 from einnet.testing import assert_equivariant
 
-SMALL = Settings(deals=300, hidden=8, heads=4, depth=2, batch=32)
+SMALL = PokerConfig(deals=300, hidden=8, heads=4, depth=2, batch=32)
 
 
 def test_deals_are_from_one_deck_and_always_the_same():
@@ -96,14 +104,14 @@ def test_cards_are_written_as_they_are_read():
 
 
 def test_the_cards_as_a_tensor():
-    x = cards_of(np.array([[[51, 0]]]))
+    x = one_hot_cards(np.array([[[51, 0]]]))
     assert x.shape == (1, 1, 2, 4, 13) and x.sum() == 2
     assert x[0, 0, 0, 3, 12] == 1 and x[0, 0, 1, 0, 0] == 1
 
 
 def test_the_pooled_input_counts_ranks_and_squares_the_counts():
     hand = read_hands("AS AC AD KS 2C | 3S 4S 5S 6S 7S")[None]
-    counts, squares = encoded(hand)[0, 0, 0, 0].split(13)[1:]
+    counts, squares = encode_cards(hand)[0, 0, 0, 0].split(13)[1:]
     assert {r: int(n) for r, n in enumerate(counts) if n} == {12: 3, 11: 1, 0: 1}
     assert torch.equal(squares, counts**2)
 
@@ -114,23 +122,23 @@ def test_the_network_has_every_symmetry_of_a_deal():
     dealt = deals(20, 5, 5, seed=0)
     renamed = dealt // 4 * 4 + np.array([2, 0, 3, 1])[dealt % 4]
     with torch.no_grad():
-        one, two = (net(encoded(d).double()) for d in (dealt, renamed))
+        one, two = (net(encode_cards(d).double()) for d in (dealt, renamed))
     assert torch.allclose(one, two, atol=1e-12)
 
 
 def test_ties_are_players_nearly_as_probable_as_the_best():
     logits = torch.tensor([[3.0, 2.995, 0.0], [3.0, 2.98, 2.995]])
-    assert chosen(logits).tolist() == [[True, True, False], [True, False, True]]
+    assert choose_winners(logits).tolist() == [[True, True, False], [True, False, True]]
 
 
 def test_held_out_deals_are_not_learned_from():
     task = Winning(SMALL, seed=0)
-    assert task.held == 30
+    assert task.held_out == 30
     task.deals[-30:] = -4  # no card
     for step in range(20):
         task.loss(step)
     with pytest.raises(RuntimeError):
-        encoded(task.deals[-30:])
+        encode_cards(task.deals[-30:])
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +176,7 @@ def test_predict_says_who_wins(run, capsys):
 def test_settings_that_no_deck_allows_are_refused():
     for wrong in ({"players": 1}, {"cards": 8}, {"players": 9, "cards": 7}):
         with pytest.raises(EinNetError, match="52"):
-            Settings(**wrong)
+            PokerConfig(**wrong)
 
 
 def test_accuracy_counts_exact_sets():

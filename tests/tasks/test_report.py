@@ -7,35 +7,35 @@ import pytest
 from rich.table import Table
 
 from einnet.cli import main
-from einnet.tasks.graphs.brec import make_tables as graph_results
-from einnet.tasks.kg.report import PUBLISHED, results
-from einnet.tasks.report import concluded, report_of, show, write_report
+from einnet.tasks.graphs.brec import make_tables as make_graph_tables
+from einnet.tasks.kg.evaluate import PUBLISHED, make_results_table
+from einnet.tasks.report import Results, finish_run, print_report, write_report_page, write_run_page
 from einnet.train.run import Run
 from families import write_families
 
 
 def a_run(tmp_path):
     run = Run.create(
-        tmp_path, "kg", {"settings": {"depth": 3, "<b>": "<i>"}, "options": {"seed": 7}, "relations": list("abc")}
+        tmp_path, "kg", {"config": {"depth": 3, "<b>": "<i>"}, "options": {"seed": 7}, "relations": list("abc")}
     )
     (run.folder / "curve.png").write_bytes(b"PNG curve")
     return run
 
 
 def metrics():
-    found = {"mrr": 0.9612, "hits@1": 0.5, "hits@3": 0.75, "hits@10": 1.0}
-    return {"test": {"train": {"pessimistic": found}}}
+    values = {"mrr": 0.9612, "hits@1": 0.5, "hits@3": 0.75, "hits@10": 1.0}
+    return {"dataset": "kinship", "bundled": True, "test": {"train": {"pessimistic": values}}}
 
 
 def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, capsys):
     run = a_run(tmp_path)
     drawn = {"relations.png": ("what is predicted", lambda path: path.write_bytes(b"PNG relations"))}
-    concluded(run, metrics(), [results("kinship", metrics(), bundled=True)], drawn)
+    finish_run(run, Results(metrics(), [make_results_table(metrics())], drawn))
     html = (run.folder / "index.html").read_text()
     assert "0.9612" in html and all(model in html for model, *_ in PUBLISHED["kinship"])
     assert "Dettmers" in html  # where a published figure comes from
     assert html.count("data:image/png;base64,") == 2 and "what is predicted" in html
-    assert "settings.depth" in html and "options.seed" in html and "&lt;b&gt;" in html and "<b>" not in html
+    assert "config.depth" in html and "options.seed" in html and "&lt;b&gt;" in html and "<b>" not in html
     assert all(s.startswith("data:") for s in re.findall(r'(?:src|href)="([^"]*)"', html)) and "<script" not in html
     shown = capsys.readouterr()
     assert "0.9612" in shown.out and "index.html" in shown.err
@@ -43,7 +43,7 @@ def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, c
 
 def test_a_run_that_was_ended_early_has_a_report_without_results(tmp_path):
     run = a_run(tmp_path)
-    write_report(run)
+    write_run_page(run)
     html = (run.folder / "index.html").read_text()
     assert "ended early" in html and html.count("data:image/png;base64,") == 1
 
@@ -58,7 +58,7 @@ def test_results_are_saved_and_shown_before_pictures_which_may_fail(tmp_path, ca
         )
         raise RuntimeError("no ink")
 
-    concluded(run, metrics(), [results("kinship", metrics(), bundled=True)], {"relations.png": ("predicted", fails)})
+    finish_run(run, Results(metrics(), [make_results_table(metrics())], {"relations.png": ("predicted", fails)}))
     said = capsys.readouterr().err
     assert "relations.png is not drawn: RuntimeError: no ink" in said
     assert "metrics.json, curve.png, index.html" in said  # of the files that are there
@@ -94,7 +94,7 @@ def test_a_training_has_its_metrics_where_no_picture_can_be_drawn(task, argument
 def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
     table = Table("category", "pairs", title="pairs told apart")
     table.add_row("Basic", "60", style="bold")
-    report_of(tmp_path, "a benchmark", [table, "9 s of one core"])
+    write_report_page(tmp_path, "a benchmark", [table, "9 s of one core"])
     html = (tmp_path / "index.html").read_text()
     assert '<tr class="strong"><td>Basic</td><td>60</td></tr>' in html
     assert "pairs told apart" in html and "9 s of one core" in html
@@ -103,8 +103,8 @@ def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
 def test_names_in_the_table_of_a_benchmark_stand_as_they_are(tmp_path, capsys):
     row = {"pairs": 1, "apart": 1, "false positives": 0}
     how = {"protocol": "trained", "order": 2, "depth": 6, "seconds": 1, "peak_mib": 1}
-    shown = graph_results({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
-    report_of(tmp_path, "a benchmark", shown)
-    show(shown)
+    shown = make_graph_tables({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
+    write_report_page(tmp_path, "a benchmark", shown)
+    print_report(shown)
     for text in ((tmp_path / "index.html").read_text(), capsys.readouterr().out):
         assert re.search(r"\[/b\]:cat:\\[^\\]", text) and "[bold]x\\: trained" in text

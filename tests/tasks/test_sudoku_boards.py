@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from einnet.errors import DataError
-from einnet.tasks.sudoku.boards import Layout, clash, read_board, read_file, written
-from einnet.tasks.sudoku.generate import full_grid, puzzle
-from einnet.tasks.sudoku.logic import by_singles, solved_by_singles
-from einnet.tasks.sudoku.search import SearchError, solutions
+from einnet.tasks.sudoku.boards import Layout, clash, format_board, read_board, read_file
+from einnet.tasks.sudoku.generate import make_full_grid, make_puzzle
+from einnet.tasks.sudoku.search import SearchError, fill_singles, share_solved_by_singles, solutions
 from oracles.sudoku import sat_solutions
 from refusals import assert_refused
 
@@ -51,11 +50,11 @@ def test_units_and_peers(n, height, width):
 
 def test_a_board_is_read_and_written():
     board = read_board(EASY)
-    assert written(board) == EASY.replace("0", ".")
-    assert np.array_equal(read_board(written(board)), board)
+    assert format_board(board) == EASY.replace("0", ".")
+    assert np.array_equal(read_board(format_board(board)), board)
     assert np.array_equal(read_board(" ".join(EASY)), board)
     big = "".join("." if k % 3 else "123456789ABCDEFG"[k % 16] for k in range(256))
-    assert written(read_board(big.lower())) == big
+    assert format_board(read_board(big.lower())) == big
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_files_with_and_without_solutions(tmp_path):
     with gzip.open(packed, "wt") as f:
         f.write(f"{EASY},{SOLVED}\n")
     found, solved = read_file(packed)
-    assert written(solved[0]) == SOLVED
+    assert format_board(solved[0]) == SOLVED
 
 
 @pytest.mark.parametrize(
@@ -147,15 +146,15 @@ def test_the_solutions_of_a_board_are_all_full_boards_with_its_givens():
         board = grids[rng.integers(288)] * (rng.random((4, 4)) < rng.uniform(0, 0.7))
         if rng.random() < 0.3:
             board[tuple(rng.integers(0, 4, 2))] = rng.integers(1, 5)
-        expected = {written(g) for g in grids if ((board == 0) | (board == g)).all()}
-        assert {written(s) for s in solutions(board, most=1000)} == expected
+        expected = {format_board(g) for g in grids if ((board == 0) | (board == g)).all()}
+        assert {format_board(s) for s in solutions(board, limit=1000)} == expected
 
 
 def test_a_known_puzzle_has_its_solution():
-    (found,) = solutions(read_board(EASY), most=5)
-    assert written(found) == SOLVED
+    (found,) = solutions(read_board(EASY), limit=5)
+    assert format_board(found) == SOLVED
     assert solutions(read_board("11" + EASY[2:])) == []
-    assert solutions(read_board(EASY), most=0) == []
+    assert solutions(read_board(EASY), limit=0) == []
 
 
 def test_a_search_that_takes_too_long_is_given_up():
@@ -171,41 +170,41 @@ def test_a_search_that_takes_too_long_is_given_up():
 def test_puzzles_have_one_solution_and_no_given_to_spare(n):
     rng = random.Random(n)
     for _ in range(3):
-        dug, solution = puzzle(Layout.of(n), rng)
+        dug, solution = make_puzzle(Layout.of(n), rng)
         assert clash(solution) is None and (solution > 0).all()
         assert ((dug == 0) | (dug == solution)).all()
-        (only,) = solutions(dug, most=2)
+        (only,) = solutions(dug, limit=2)
         assert np.array_equal(only, solution)
         for cell in np.flatnonzero(dug):
             fewer = dug.copy()
             fewer.flat[cell] = 0
-            assert len(solutions(fewer, most=2)) == 2
+            assert len(solutions(fewer, limit=2)) == 2
 
 
 @pytest.mark.parametrize(("n", "givens", "number"), [(4, 0, 20), (6, 0, 20), (9, 0, 10), (9, 30, 5), (12, 70, 2)])
 def test_a_sat_solver_finds_the_same_one_solution(n, givens, number):
     layout, rng = Layout.of(n), random.Random(n + givens)
     for _ in range(number):
-        dug, solution = puzzle(layout, rng, givens)
+        dug, solution = make_puzzle(layout, rng, givens)
         (only,) = sat_solutions(dug, layout.height, layout.width)
         assert np.array_equal(only, solution)
         some = rng.choice(np.flatnonzero(dug).tolist())  # fewer givens: as many solutions by both, up to 50
         dug.flat[some] = 0
-        found = {b.tobytes() for b in solutions(dug, most=50)}
+        found = {b.tobytes() for b in solutions(dug, limit=50)}
         others = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, most=50)}
         assert len(found) == len(others) and (len(found) == 50 or found == others)
 
 
 def test_givens_are_left_and_seeds_repeat():
-    one, two = (puzzle(Layout.of(9), random.Random(5), givens=40) for _ in range(2))
+    one, two = (make_puzzle(Layout.of(9), random.Random(5), givens=40) for _ in range(2))
     assert (one[0] > 0).sum() == 40
     assert np.array_equal(one[0], two[0])
-    assert not np.array_equal(one[1], puzzle(Layout.of(9), random.Random(6), givens=40)[1])
+    assert not np.array_equal(one[1], make_puzzle(Layout.of(9), random.Random(6), givens=40)[1])
 
 
 @pytest.mark.parametrize("n", [12, 16, 20, 25])
 def test_full_grids_of_other_sizes(n):
-    grid = full_grid(Layout.of(n), random.Random(0))
+    grid = make_full_grid(Layout.of(n), random.Random(0))
     assert clash(grid) is None and (grid > 0).all()
 
 
@@ -214,14 +213,14 @@ def test_full_grids_of_other_sizes(n):
 
 def test_singles_fill_only_what_is_right_and_hidden_ones_more():
     rng = random.Random(0)
-    puzzles, solved = map(np.stack, zip(*(puzzle(Layout.of(6), rng) for _ in range(20)), strict=True))
-    naked, both = by_singles(puzzles, hidden=False), by_singles(puzzles)
+    puzzles, solved = map(np.stack, zip(*(make_puzzle(Layout.of(6), rng) for _ in range(20)), strict=True))
+    naked, both = fill_singles(puzzles, hidden=False), fill_singles(puzzles)
     for filled in (naked, both):
         assert ((filled == 0) | (filled == solved)).all()
         assert ((puzzles == 0) | (filled == puzzles)).all()
     assert ((naked == 0) | (both == naked)).all()
     assert (both > 0).sum() > (naked > 0).sum()
-    assert solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
+    assert share_solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
 
 
 @pytest.mark.slow
@@ -237,7 +236,7 @@ def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, 
     puzzles, solved = read_file(data(name))
     step = max(1, len(puzzles) // 2000)
     puzzles, solved = puzzles[::step], solved[::step]
-    shares = [solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
+    shares = [share_solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
     assert shares == pytest.approx([naked, both], abs=0.02 if 0 < naked < 1 else 0.0)
 
 
@@ -245,5 +244,5 @@ def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, 
 def test_puzzles_of_a_file_have_the_solution_it_gives():
     puzzles, solved = read_file(data("rrn_valid_18000.txt.gz"))
     for one, expected in zip(puzzles[::600], solved[::600], strict=True):
-        (found,) = solutions(one, most=2)
+        (found,) = solutions(one, limit=2)
         assert np.array_equal(found, expected)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from einnet.cli import main
-from einnet.tasks.sudoku.boards import Layout, follows_rules, read_board, written
-from einnet.tasks.sudoku.data import generated
-from einnet.tasks.sudoku.predict import read_puzzles
+from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board, read_board
+from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.tasks.sudoku.verdicts import read_puzzles
 
 EASY = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
@@ -45,13 +45,15 @@ def test_a_run_goes_on(run, capsys):
 
 def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
     for side in (4, 6):
-        puzzles, solutions = generated(Layout.of(side), 12, seed=5, processes=1)
+        puzzles, solutions = generate_puzzles(Layout.of(side), 12, seed=5, processes=1)
         file = tmp_path / f"{side}.txt"
-        file.write_text("\n".join(f"{written(p)},{written(s)}" for p, s in zip(puzzles, solutions, strict=True)))
+        file.write_text(
+            "\n".join(f"{format_board(p)},{format_board(s)}" for p, s in zip(puzzles, solutions, strict=True))
+        )
         assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["boards"] == 12 and found["accuracy"] == found["solved"] / 12 >= 0.9
-        file.write_text("\n".join(map(written, puzzles)))  # without solutions: by the rules
+        file.write_text("\n".join(map(format_board, puzzles)))  # without solutions: by the rules
         assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["solved"] == found["solved"]
         assert main(["eval", "sudoku", "--data", str(file), "--json", "--limit", "7"]) == 0
@@ -59,13 +61,13 @@ def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
 
 
 def test_eval_counts_wrong_boards_as_wrong(tmp_path, capsys):
-    puzzles, _ = generated(Layout.of(9), 4, seed=5, processes=1)
-    (tmp_path / "p.txt").write_text("\n".join(map(written, puzzles)))
-    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "1", "--json"]) == 0
+    puzzles, _ = generate_puzzles(Layout.of(9), 4, seed=5, processes=1)
+    (tmp_path / "p.txt").write_text("\n".join(map(format_board, puzzles)))
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--iterations", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) | {"seconds": 0} == {
-        "boards": 4, "solved": 0, "accuracy": 0.0, "depth": 1, "seconds": 0,
+        "boards": 4, "solved": 0, "accuracy": 0.0, "iterations": 1, "seconds": 0,
     }  # fmt: skip
-    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "12", "--tries", "2"]) == 0
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--iterations", "12", "--tries", "2"]) == 0
     assert "with 2 tries of search" in capsys.readouterr().out
 
 
@@ -96,15 +98,17 @@ def test_predict_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
 
 
 def test_a_file_with_as_many_puzzles_as_a_row_is_long_is_a_file_of_puzzles(tmp_path, capsys):
-    puzzles, solutions = generated(Layout.of(4), 16, seed=5, processes=1)
-    (tmp_path / "p.txt").write_text("\n".join(map(written, puzzles)))
+    puzzles, solutions = generate_puzzles(Layout.of(4), 16, seed=5, processes=1)
+    (tmp_path / "p.txt").write_text("\n".join(map(format_board, puzzles)))
     code = main(["predict", "sudoku", str(tmp_path / "p.txt")])
     lines = capsys.readouterr().out.splitlines()
-    right = [line == written(s) for line, s in zip(lines, solutions, strict=True)]
+    right = [line == format_board(s) for line, s in zip(lines, solutions, strict=True)]
     assert code == (0 if all(right) else 1) and sum(right) >= 14
-    assert all(r or line.startswith(f"# {written(p)} not") for r, line, p in zip(right, lines, puzzles, strict=True))
+    assert all(
+        r or line.startswith(f"# {format_board(p)} not") for r, line, p in zip(right, lines, puzzles, strict=True)
+    )
     (tmp_path / "p.txt").write_text("\n".join([EASY] * 81))
-    assert main(["predict", "sudoku", str(tmp_path / "p.txt"), "--depth", "16"]) in (0, 1)
+    assert main(["predict", "sudoku", str(tmp_path / "p.txt"), "--iterations", "16"]) in (0, 1)
     assert len(capsys.readouterr().out.splitlines()) == 81
 
 
@@ -161,9 +165,9 @@ def test_an_answer_that_breaks_a_rule_is_never_shown_as_a_solution(run, capsys):
 
 
 def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so(capsys):
-    puzzles, _ = generated(Layout.of(4), 30, seed=7, processes=1)
+    puzzles, _ = generate_puzzles(Layout.of(4), 30, seed=7, processes=1)
     for puzzle in puzzles:
-        code = main(["predict", "sudoku", written(puzzle), "--depth", "1", "--tries", "8"])
+        code = main(["predict", "sudoku", format_board(puzzle), "--iterations", "1", "--tries", "8"])
         out = capsys.readouterr().out
         if code == 0 and "found by search" in out:
             board = read_board("".join(c for line in out.splitlines()[:5] for c in line if c in "1234"))
@@ -178,7 +182,7 @@ def test_a_solution_found_by_search_follows_the_rules_and_is_said_to_be_found_so
         (["predict", "sudoku", EASY[:-1]], "80 cells"),
         (["predict", "sudoku", EASY[:-1] + "x"], "'x' in row 9, column 9"),
         (["predict", "sudoku", "nowhere/puzzles.txt"], "nowhere/puzzles.txt"),
-        (["predict", "sudoku", EASY, "--depth", "0"], "--depth"),
+        (["predict", "sudoku", EASY, "--iterations", "0"], "--iterations"),
         (["predict", "sudoku", EASY, "--tries", "-1"], "--tries"),
         (["predict", "sudoku", "."], "cannot be read"),
         (["predict", "sudoku", ""], "empty"),

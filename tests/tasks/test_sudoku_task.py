@@ -8,26 +8,25 @@ import torch
 
 from einnet.errors import CheckpointError, DataError
 from einnet.nn import EinNet
-from einnet.tasks.sudoku.boards import Layout, follows_rules, written
-from einnet.tasks.sudoku.data import generated, learned_from, with_more_givens
-from einnet.tasks.sudoku.generate import puzzle
-from einnet.tasks.sudoku.settings import Settings
-from einnet.tasks.sudoku.solve import accuracy_by_depth, answers, in_batches, load_solver, solved_with_restarts
-from einnet.tasks.sudoku.task import ROUNDS, SIGNATURE, Solving, encoded, make_net
+from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
+from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board
+from einnet.tasks.sudoku.generate import add_givens, generate_puzzles, make_puzzle
+from einnet.tasks.sudoku.network import ROUNDS, SIGNATURE, Solving, encode_boards, make_net
+from einnet.tasks.sudoku.solve import accuracy_by_iterations, answers, load_solver, search_with_restarts, to_batches
 from einnet.testing import assert_equivariant
 
-SMALL = Settings(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
+SMALL = SudokuConfig(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
 
 
 @pytest.fixture(scope="module")
 def puzzles():
-    return generated(Layout.of(9), 6, seed=1, processes=1)
+    return generate_puzzles(Layout.of(9), 6, seed=1, processes=1)
 
 
 def test_the_givens_as_a_tensor():
     board = np.zeros((6, 6), int)
     board[3, 4] = 5  # band 1, row 1 of it; stack 1, column 1 of it
-    x = encoded(torch.from_numpy(board)[None])
+    x = encode_boards(torch.from_numpy(board)[None])
     assert x.shape == (1, 3, 2, 2, 3, 6, 2)
     assert x.sum() == 6 and x[0, 1, 1, 1, 1, 4].tolist() == [1, 0]
     assert x[0, 1, 1, 1, 1, :, 1].tolist() == [1, 1, 1, 1, 0, 1]
@@ -44,41 +43,41 @@ def test_the_network_has_every_symmetry_of_the_board(sizes):
 
 def test_further_givens_are_from_the_solution_and_always_the_same(puzzles):
     asked, solutions = puzzles
-    more = with_more_givens(asked, solutions, 9, seed=3)
-    assert np.array_equal(more, with_more_givens(asked, solutions, 9, seed=3))
+    more = add_givens(asked, solutions, 9, seed=3)
+    assert np.array_equal(more, add_givens(asked, solutions, 9, seed=3))
     added = (more > 0).sum((1, 2)) - (asked > 0).sum((1, 2))
     assert added.min() >= 0 and added.max() <= 9 and len(set(added.tolist())) > 1
     assert ((more == 0) | (more == solutions)).all()
-    assert np.array_equal(with_more_givens(asked, solutions, 0, seed=3), asked)
+    assert np.array_equal(add_givens(asked, solutions, 0, seed=3), asked)
 
 
 def test_generated_puzzles_do_not_depend_on_the_number_of_processes(puzzles):
-    again = generated(Layout.of(9), 6, seed=1, processes=2)
+    again = generate_puzzles(Layout.of(9), 6, seed=1, processes=2)
     assert all(np.array_equal(a, b) for a, b in zip(puzzles, again, strict=True))
-    assert not np.array_equal(generated(Layout.of(9), 1, seed=2, processes=1)[0][0], puzzles[0][0])
+    assert not np.array_equal(generate_puzzles(Layout.of(9), 1, seed=2, processes=1)[0][0], puzzles[0][0])
 
 
 def test_what_is_learned_from(tmp_path, puzzles):
-    lines = [f"{written(p)},{written(s)}" for p, s in zip(*puzzles, strict=True)]
+    lines = [f"{format_board(p)},{format_board(s)}" for p, s in zip(*puzzles, strict=True)]
     source = tmp_path / "some.txt"
     source.write_text("\n".join(lines))
-    asked, solutions = learned_from(Settings(data=str(source), puzzles=4, more=0), tmp_path, 0)
-    assert np.array_equal(asked, puzzles[0][:4]) and np.array_equal(solutions, puzzles[1][:4])
-    copied = Settings(data=str(source), puzzles=4, more=9, copies=5)
-    asked, solutions = learned_from(copied, tmp_path, 0)
+    app, copied = SudokuApp(), SudokuConfig(data=str(source), puzzles=4, more=9, copies=5)
+    data = app.load_data(copied, 0)
+    assert np.array_equal(data[0], puzzles[0][:4]) and np.array_equal(data[1], puzzles[1][:4])
+    task = app.make_task(copied, data, seed=0)
+    solutions = np.concatenate([task.solutions, task.held_solutions])
     assert np.array_equal(solutions, np.repeat(puzzles[1][:4], 5, 0))
-    assert len({written(p) for p in asked[:5]}) > 1
-    held = Solving(copied, asked, solutions, seed=0).held_solutions.numpy()
-    assert np.array_equal(held, solutions[15:])  # all copies of the last puzzle
+    assert len({format_board(p) for p in task.puzzles[:5].numpy()}) > 1
+    assert np.array_equal(task.held_solutions.numpy(), solutions[15:])  # all copies of the last puzzle
     with pytest.raises(DataError, match="--puzzles 7"):
-        learned_from(Settings(data=str(source), puzzles=7), tmp_path, 0)
+        app.load_data(SudokuConfig(data=str(source), puzzles=7), 0)
     source.write_text("\n".join(line.partition(",")[0] for line in lines))
     with pytest.raises(DataError, match="solutions"):
-        learned_from(Settings(data=str(source), puzzles=4), tmp_path, 0)
+        app.load_data(SudokuConfig(data=str(source), puzzles=4), 0)
 
 
 def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
-    task = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+    task = Solving(SMALL, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
     ages, boards = [], []
     for step in range(30):
         torch.manual_seed(step)
@@ -101,12 +100,11 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     assert torch.equal(seen[0][stays], expected[stays])
     new = ~stays
     assert new.any()
-    assert torch.equal(seen[0][new], task.net.start(encoded(task.puzzles[task.boards]))[new])
-    saved: dict = {}
-    task.on_save_checkpoint(saved)
-    other = Solving(SMALL, *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+    assert torch.equal(seen[0][new], task.net.start(encode_boards(task.puzzles[task.boards]))[new])
+    saved = task.extra_state()
+    other = Solving(SMALL, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
     other.load_state_dict(task.state_dict())
-    other.on_load_checkpoint(saved)
+    other.load_extra_state(saved)
     torch.manual_seed(5)
     expected = task.loss(30)
     torch.manual_seed(5)
@@ -116,7 +114,7 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
 def test_solved_boards_leave_the_batch_early():
     shares = {}
     for learned in (True, False):
-        task = Solving(Settings(batch=40, side=4), *generated(Layout.of(4), 20, seed=0, processes=1), seed=0)
+        task = Solving(SudokuConfig(batch=40, side=4), *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
         if learned:
             task.net.load_state_dict(load_solver().state_dict())
         torch.manual_seed(0)
@@ -129,7 +127,7 @@ def test_solved_boards_leave_the_batch_early():
 
 
 def test_held_out_boards_are_not_learned_from():
-    asked, solutions = generated(Layout.of(4), 20, seed=0, processes=1)
+    asked, solutions = generate_puzzles(Layout.of(4), 20, seed=0, processes=1)
     task = Solving(SMALL, asked, solutions, seed=0)
     assert np.array_equal(task.puzzles.numpy(), asked[:18]) and np.array_equal(task.held_puzzles.numpy(), asked[18:])
 
@@ -141,44 +139,44 @@ def test_the_solver_that_comes_with_the_package_solves_fresh_puzzles(puzzles):
     assert (found.boards == puzzles[1]).all((1, 2)).mean() > 0.8
     assert follows_rules(found.boards, puzzles[0]).mean() > 0.8
     assert found.probabilities.shape == (6, 9, 9, 9) and np.allclose(found.probabilities.sum(-1), 1, atol=1e-5)
-    late = answers(net, puzzles[0], depth=int(found.settled.max()))
+    late = answers(net, puzzles[0], iterations=int(found.settled.max()))
     assert np.array_equal(late.boards, found.boards)  # after the last change nothing changes
     assert found.settled.max() > 1
     for k in range(int(found.settled.max())):  # a cell has its digit from the step said, and not before
-        early = answers(net, puzzles[0], depth=k + 1).boards
+        early = answers(net, puzzles[0], iterations=k + 1).boards
         assert (early == found.boards)[found.settled <= k + 1].all()
         assert (early != found.boards)[found.settled == k + 2].all()
 
 
-def test_the_accuracy_by_depth_is_that_of_single_passes(puzzles):
+def test_the_accuracy_by_iterations_is_that_of_single_passes(puzzles):
     net = load_solver()
-    found = accuracy_by_depth(net, *puzzles, depths=[4, 16, 40])
+    found = accuracy_by_iterations(net, *puzzles, iterations=[4, 16, 40])
     assert list(found) == [4, 16, 40]
     assert all(a == (answers(net, puzzles[0], d).boards == puzzles[1]).all((1, 2)).mean() for d, a in found.items())
 
 
 @pytest.mark.parametrize(("side", "givens", "number"), [(4, 0, 50), (6, 0, 10), (16, 140, 3), (25, 380, 1)])
 def test_the_solver_learned_from_9x9_boards_solves_other_sizes(side, givens, number):
-    boards = [puzzle(Layout.of(side), random.Random(k), givens) for k in range(number)]
+    boards = [make_puzzle(Layout.of(side), random.Random(k), givens) for k in range(number)]
     asked, solutions = map(np.stack, zip(*boards, strict=True))
-    assert (answers(load_solver(), asked, depth=64).boards == solutions).all((1, 2)).mean() >= 0.98
+    assert (answers(load_solver(), asked, iterations=64).boards == solutions).all((1, 2)).mean() >= 0.98
 
 
 def test_relabelled_and_turned_boards_are_solved_alike(puzzles):
     net, rng = load_solver(), np.random.default_rng(0)
     digits = np.concatenate([[0], rng.permutation(9) + 1])
     for board in puzzles[0][:2]:
-        found = answers(net, board[None], depth=20).boards[0]
-        assert np.array_equal(answers(net, digits[board][None], depth=20).boards[0], digits[found])
-        assert np.array_equal(answers(net, board.T[None].copy(), depth=20).boards[0], found.T)
+        found = answers(net, board[None], iterations=20).boards[0]
+        assert np.array_equal(answers(net, digits[board][None], iterations=20).boards[0], digits[found])
+        assert np.array_equal(answers(net, board.T[None].copy(), iterations=20).boards[0], found.T)
 
 
 def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
     net = load_solver()
     asked, _ = puzzles
-    first = answers(net, asked, depth=12)  # too few steps for most
+    first = answers(net, asked, iterations=12)  # too few steps for most
     before = follows_rules(first.boards, asked)
-    tried = list(solved_with_restarts(net, asked, first, 4, depth=12))
+    tried = list(search_with_restarts(net, asked, first, 4, iterations=12))
     shares = [before.mean(), *(follows_rules(b, asked).mean() for b in tried)]
     assert shares == sorted(shares) and len(tried) == 4
     right = follows_rules(tried[-1], asked)
@@ -188,22 +186,22 @@ def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
 
 def test_restarts_find_what_one_pass_does_not():
     net = load_solver()
-    asked, _ = generated(Layout.of(4), 40, seed=7, processes=1)
-    first = answers(net, asked, depth=2)
-    *_, last = solved_with_restarts(net, asked, first, 8, depth=2)
+    asked, _ = generate_puzzles(Layout.of(4), 40, seed=7, processes=1)
+    first = answers(net, asked, iterations=2)
+    *_, last = search_with_restarts(net, asked, first, 8, iterations=2)
     assert follows_rules(last, asked).sum() > follows_rules(first.boards, asked).sum()
 
 
 def test_restarts_leave_full_boards_that_break_the_rules():
     full = np.ones((1, 4, 4), int)
     first = answers(load_solver(), full)
-    (last,) = solved_with_restarts(load_solver(), full, first, 1)
+    (last,) = search_with_restarts(load_solver(), full, first, 1)
     assert np.array_equal(last, first.boards)
 
 
 def test_batches_hold_every_puzzle_once():
     boards = np.arange(200)[:, None, None] + np.zeros((1, 16, 16), int)
-    parts = list(in_batches(boards))
+    parts = list(to_batches(boards))
     assert np.array_equal(np.concatenate(parts), boards) and len(parts) > 5
 
 

@@ -8,7 +8,7 @@ import torch
 from einnet.errors import CheckpointError
 from einnet.io.tensors import write_tensors
 from einnet.train import Options, Run
-from einnet.train.state import SafetensorsIO
+from einnet.train.checkpoint import read_state, write_state
 
 
 def nested_state() -> dict:
@@ -23,47 +23,53 @@ def nested_state() -> dict:
 
 def test_a_training_state_comes_back_as_it_was(tmp_path):
     state = nested_state()
-    state |= {"state_dict": {}, "optimizer_states": [], "loops": {}, "callbacks": {}, "global_step": 7}
-    io = SafetensorsIO()
-    io.save_checkpoint(state, tmp_path / "last.safetensors")
-    found = io.load_checkpoint(tmp_path / "last.safetensors")
-    assert torch.equal(found["state"][0]["exp_avg"], state["state"][0]["exp_avg"])
-    assert found["state"][0]["step"] == 4 and found["state"]["name"] == "x"
-    assert {k: found[k] for k in ("step", "none", "betas", "rows")} == {
+    state |= {"net": {}, "average": {}, "optimizer": {}, "log": {}, "task": {}, "elapsed": 0.5}
+    write_state(tmp_path / "last.safetensors", state)
+    read = read_state(tmp_path / "last.safetensors")
+    assert torch.equal(read["state"][0]["exp_avg"], state["state"][0]["exp_avg"])
+    assert read["state"][0]["step"] == 4 and read["state"]["name"] == "x"
+    assert {k: read[k] for k in ("step", "none", "betas", "rows")} == {
         k: state[k] for k in ("step", "none", "betas", "rows")
     }
 
 
 def test_a_state_that_would_need_pickle_is_refused_by_name(tmp_path):
     with pytest.raises(CheckpointError, match=r"state\.hook"):
-        SafetensorsIO().save_checkpoint({"hook": object()}, tmp_path / "last.safetensors")
+        write_state(tmp_path / "last.safetensors", {"hook": object()})
     assert list(tmp_path.iterdir()) == []  # nothing half-written
 
 
 @pytest.mark.parametrize("damage", ["truncated", "pickle", "empty"])
 def test_a_damaged_state_is_named(tmp_path, damage):
     path = tmp_path / "last.safetensors"
-    SafetensorsIO().save_checkpoint(nested_state(), path)
+    write_state(path, nested_state())
     content = {"truncated": path.read_bytes()[:-10], "pickle": pickle.dumps({"a": 1}), "empty": b""}[damage]
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"last\.safetensors"):
-        SafetensorsIO().load_checkpoint(path)
+        read_state(path)
 
 
 def test_a_state_of_other_content_is_named(tmp_path):
     path = tmp_path / "last.safetensors"
-    SafetensorsIO().save_checkpoint({"epoch": 1}, path)
-    with pytest.raises(CheckpointError, match="callbacks, global_step, loops"):
-        SafetensorsIO().load_checkpoint(path)
-    write_tensors(path, {}, "training state", {"dict": [["a", {"tensor": "gone"}]]})
+    write_state(path, {"step": 1})
+    with pytest.raises(CheckpointError, match="average, elapsed, log"):
+        read_state(path)
+    write_tensors(path, {}, "training state", {"format": 3, "state": {"dict": [["a", {"tensor": "gone"}]]}})
     with pytest.raises(CheckpointError, match=r"last.safetensors.*KeyError"):
-        SafetensorsIO().load_checkpoint(path)
+        read_state(path)
+
+
+def test_a_state_of_an_earlier_format_is_named(tmp_path):
+    path = tmp_path / "last.safetensors"
+    write_tensors(path, {}, "training state", {"dict": [["epoch", 1]]})
+    with pytest.raises(CheckpointError, match="another version of EinNet"):
+        read_state(path)
 
 
 def test_runs_started_in_one_second_get_different_folders(tmp_path):
     runs = [Run.create(tmp_path, "kg", {"seed": k}) for k in range(5)]
     assert len({r.folder for r in runs}) == 5
-    assert [r.config()["seed"] for r in runs] == list(range(5))
+    assert [r.read_config()["seed"] for r in runs] == list(range(5))
 
 
 def test_opening_what_is_not_a_run_of_the_task(tmp_path):

@@ -22,14 +22,14 @@ class SumOfSquares(Task):
 
     def loss(self, step: int) -> torch.Tensor:
         x = torch.randn(BATCH, N, N, 1, generator=torch.Generator().manual_seed(step)).double()
-        mine = x[self.global_rank :: self.trainer.world_size]
-        return (self.net(mine) - mine.square().sum((1, 2))).square().mean()
+        part = x[self.rank :: self.world_size]
+        return (self.net(part) - part.square().sum((1, 2))).square().mean()
 
     def validate(self, net: EinNet) -> dict[str, float]:
         return {"metric": 0.0}
 
 
-def made() -> Task:
+def make_task() -> Task:
     net = EinNet("aaH -> H", 1, 1, heads=2, hidden=8, depth=2, dropout=0.0).double()
     return SumOfSquares(net, lr=1e-2, weight_decay=0.1)
 
@@ -38,5 +38,12 @@ if __name__ == "__main__":
     out, devices = Path(sys.argv[1]), int(sys.argv[2])
     nodes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     run = Run.create(out, "squares", {})
-    fit(made, run, Options(steps=6, devices=devices, nodes=nodes, precision="32", out=out), steps=6, every=6, warmup=1)
+    fit(
+        make_task,
+        run,
+        Options(steps=6, devices=devices, nodes=nodes, precision="32", out=out),
+        steps=6,
+        every=6,
+        warmup=1,
+    )
     print(run.folder)

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from einnet.files import write_whole
 from einnet.pages import Section
-from einnet.tasks.console import say
-from einnet.tasks.many import check_conditions, in_processes, kept
-from einnet.tasks.report import report_of, show
+from einnet.tasks.console import log
+from einnet.tasks.parallel import check_conditions, map_in_processes, read_result
+from einnet.tasks.report import print_report, write_report_page
 
 __all__ = ["hash_arrays", "print_results", "run_items", "save_results"]
 
@@ -46,11 +46,11 @@ def run_items(
     hashes = {name: fingerprint(item) for name, item in items.items()}
 
     def load(name: str) -> Result | None:
-        result = kept(files[name])
+        result = read_result(files[name])
         return result if result and result.get("item") == hashes[name] else None
 
     jobs = [(files[name], hashes[name], item) for name, item in items.items() if load(name) is None]
-    in_processes(partial(_run_item, evaluate), jobs, processes, unit, len(items))
+    map_in_processes(partial(_run_item, evaluate), jobs, processes, unit, len(items))
     return {name: result for name in items if (result := load(name)) is not None}
 
 
@@ -83,7 +83,7 @@ def save_results(
     """Writes results.json, and index.html with the tables and further sections."""
     with write_whole(folder / "results.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1))
-    report_of(folder, title, tables, sections)
+    write_report_page(folder, title, tables, sections)
 
 
 def print_results(
@@ -93,5 +93,5 @@ def print_results(
     if as_json:
         print(json.dumps(summary))
     else:
-        show(tables)
-    say(f"Saved in {folder}: results.json, index.html, {unit}/")
+        print_report(tables)
+    log(f"Saved in {folder}: results.json, index.html, {unit}/")

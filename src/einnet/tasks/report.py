@@ -1,6 +1,7 @@
-"""What is left of a run to look at: tables on the screen, and the same in the run's `index.html`."""
+"""Results of a run: tables on the screen, and the same with pictures on the run's page `index.html`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,116 +10,132 @@ from rich.table import Table
 from rich.text import Text
 
 from einnet import pages
-from einnet.tasks.console import say
+from einnet.tasks.console import log
 from einnet.train.run import Run
 
 __all__ = [
     "CURVE",
     "Picture",
-    "Shown",
-    "concluded",
-    "draw",
-    "report_of",
-    "show",
-    "tell_files",
-    "titled",
-    "write_report",
+    "Report",
+    "Results",
+    "draw_picture",
+    "finish_run",
+    "log_files",
+    "make_table",
+    "print_report",
+    "write_report_page",
+    "write_run_page",
 ]
 
-Shown = Sequence[Table | str]  # tables, and sentences between them
-Picture = tuple[str, Callable[[Path], Any]]  # what it shows, and what draws it to a file
+Report = Sequence[Table | str]  # tables, and sentences between them
+Picture = tuple[str, Callable[[Path], Any]]  # a caption, and a function that draws to a file
 CURVE = "curve.png"
+MAX_ITEMS = 20  # of a list in the config that the page names
 
 
-def show(shown: Shown) -> None:
-    """Prints results."""
+@dataclass(frozen=True)
+class Results:
+    """The metrics of a trained network, as JSON has them; how they are shown; pictures by file name."""
+
+    metrics: dict[str, Any]
+    report: Report
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+def print_report(report: Report) -> None:
+    """Prints tables and sentences on standard output."""
     console = Console()
-    for part in shown:
+    for part in report:
         console.print(part, highlight=False)
 
 
-def titled(title: str) -> Table:
-    """A table below a title that stands as it is: no letter in it is markup."""
-    return Table(title=Text(title, style="table.title"), title_justify="left")
+def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> Table:
+    """A table with columns of texts, then columns of numbers; no letter of the title is markup."""
+    table = Table(title=Text(title, style="table.title"), title_justify="left")
+    for name in texts:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
-def concluded(
-    run: Run, metrics: Mapping[str, Any], shown: Shown, pictures: Mapping[str, Picture] | None = None
-) -> None:
-    """The end of a training: saves the metrics, prints the results, draws, writes the report, names the files.
-
-    `pictures` has each picture by its file's name.
-    """
-    run.write_json("metrics.json", metrics)
-    show(shown)
-    pictures = pictures or {}
-    for name, (_, how) in pictures.items():
-        draw(run.folder / name, how)
-    write_report(run, shown, {name: text for name, (text, _) in pictures.items()})
-    tell_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *pictures, "index.html")
+def finish_run(run: Run, results: Results) -> None:
+    """Saves the metrics, prints the report, draws the pictures, writes the page, names the files."""
+    run.write_json("metrics.json", results.metrics)
+    print_report(results.report)
+    for name, (_, draw) in results.pictures.items():
+        draw_picture(run.folder / name, draw)
+    write_run_page(run, results.report, {name: caption for name, (caption, _) in results.pictures.items()})
+    log_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, "index.html")
 
 
-def draw(picture: Path, how: Callable[[Path], Any]) -> None:
-    """Draws a picture of a run. One that cannot be drawn is named, and the run goes on: its results do not need it."""
+def draw_picture(picture: Path, draw: Callable[[Path], Any]) -> None:
+    """Draws a picture of a run; a picture that cannot be drawn is named, and the run continues."""
     try:
-        how(picture)
+        draw(picture)
     except Exception as error:
-        say(f"{picture} is not drawn: {type(error).__name__}: {error}")
+        log(f"{picture} is not drawn: {type(error).__name__}: {error}")
 
 
-def tell_files(run: Run, *names: str) -> None:
-    """Says which of these files the run's folder has."""
-    say(f"Saved in {run.folder}: {', '.join(name for name in names if (run.folder / name).is_file())}")
+def log_files(run: Run, *names: str) -> None:
+    """Names the files that the run's folder has, among these."""
+    log(f"Saved in {run.folder}: {', '.join(name for name in names if (run.folder / name).is_file())}")
 
 
-def write_report(run: Run, shown: Shown = (), pictures: Mapping[str, str] | None = None) -> None:
-    """Writes the run's page: results, learning curve, pictures, settings. It holds everything itself."""
-    config = run.config()
-    results = [block for part in shown for block in _blocks(part)] or [pages.Text("No results: it was ended early.")]
-    curve = {CURVE: "the training loss, and the metric on the validation set by which the network is chosen"}
-    found = {name: text for name, text in (curve | dict(pictures or {})).items() if (run.folder / name).is_file()}
+def write_run_page(run: Run, report: Report = (), captions: Mapping[str, str] | None = None) -> None:
+    """Writes the run's page: results, learning curve, pictures, config; one file with everything in it."""
+    config = run.read_config()
+    results = _to_blocks(report) or [pages.Text("No results: training was ended early.")]
+    captions = {
+        CURVE: "the training loss, and the metric on the validation set by which the network is chosen",
+        **(captions or {}),
+    }
+    pictures = [
+        pages.picture_of(run.folder / name, caption)
+        for name, caption in captions.items()
+        if (run.folder / name).is_file()
+    ]
     sections = [
         pages.Section("Results", results),
-        pages.Section("Pictures", [pages.picture_of(run.folder / name, text) for name, text in found.items()]),
-        pages.Section("Settings", [pages.Table(("setting", "value"), _settings(config), code=frozenset({0, 1}))]),
+        pages.Section("Pictures", pictures),
+        pages.Section("Config", [pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))]),
     ]
     title = f"einnet {config['task']}, {run.folder.name}"
     pages.write_page(run.folder / "index.html", pages.page(title, sections))
 
 
-def _blocks(part: Table | str) -> list[pages.Block]:
-    """A table of rich as one of HTML, with its title and caption."""
-    if isinstance(part, str):
-        return [pages.Text(part)]
-    header = [_plain(c.header) for c in part.columns]
-    rows = list(zip(*([_plain(cell) for cell in c.cells] for c in part.columns), strict=True))
-    strong = frozenset(k for k, row in enumerate(part.rows) if row.style == "bold")
-    table = pages.Table(header, rows, strong)
-    return [
-        *[pages.Text(_plain(part.title))] * bool(part.title),
-        table,
-        *[pages.Text(_plain(part.caption))] * bool(part.caption),
-    ]
+def write_report_page(folder: Path, title: str, report: Report, sections: Sequence[pages.Section] = ()) -> None:
+    """Writes the page of a benchmark's folder: its results, and further sections."""
+    results = pages.Section("Results", _to_blocks(report))
+    pages.write_page(folder / "index.html", pages.page(title, [results, *sections]))
 
 
-def _plain(cell: Any) -> str:
+def _to_blocks(report: Report) -> list[pages.Block]:
+    return [block for part in report for block in ([pages.Text(part)] if isinstance(part, str) else _to_html(part))]
+
+
+def _to_html(table: Table) -> list[pages.Block]:
+    """A table of rich as one of HTML, between its title and its caption."""
+    header = [_to_plain(c.header) for c in table.columns]
+    rows = list(zip(*([_to_plain(cell) for cell in c.cells] for c in table.columns), strict=True))
+    strong = frozenset(k for k, row in enumerate(table.rows) if row.style == "bold")
+    title, caption = ([pages.Text(_to_plain(text))] if text else [] for text in (table.title, table.caption))
+    return [*title, pages.Table(header, rows, strong), *caption]
+
+
+def _to_plain(cell: Any) -> str:
     return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)
 
 
-def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _flatten(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The config as pairs of a dotted name and a value."""
     rows: list[tuple[str, str]] = []
     for name, value in config.items():
         if isinstance(value, dict):
-            rows += [(f"{name}.{inner}", text) for inner, text in _settings(value)]
+            rows += [(f"{name}.{inner}", text) for inner, text in _flatten(value)]
         elif not isinstance(value, list):
             rows.append((name, str(value)))
         else:
-            rows.append((name, ", ".join(map(str, value[:20])) + f", ... {len(value) - 20} more" * (len(value) > 20)))
+            more = len(value) - MAX_ITEMS
+            rows.append((name, ", ".join(map(str, value[:MAX_ITEMS])) + (f", ... {more} more" if more > 0 else "")))
     return rows
-
-
-def report_of(folder: Path, title: str, shown: Shown, sections: Sequence[pages.Section] = ()) -> None:
-    """Writes the page of a benchmark's folder: its results, and further sections."""
-    blocks = [block for part in shown for block in _blocks(part)]
-    pages.write_page(folder / "index.html", pages.page(title, [pages.Section("Results", blocks), *sections]))

@@ -14,7 +14,7 @@ __all__ = ["Options", "Run", "Task", "fit"]
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch and Lightning is imported when it is first used."""
+    """Imports what needs torch and Lightning at its first use."""
     if name in ("fit", "Task"):
         return getattr(import_module({"fit": "einnet.train.loop", "Task": "einnet.train.task"}[name]), name)
     raise AttributeError(f"module 'einnet.train' has no attribute {name!r}")

@@ -16,10 +16,10 @@ SMALLEST = 4  # a matrix with a shorter side has too few directions for Muon to 
 
 def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> AdamW:
     """AdamW; biases and gains do not decay."""
-    known = list(parameters)
-    matrices = [p for p in known if p.dim() > 1]
-    others = [p for p in known if p.dim() <= 1]
-    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+    weights = list(parameters)
+    matrices = [p for p in weights if p.dim() > 1]
+    vectors = [p for p in weights if p.dim() <= 1]
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return AdamW(groups, lr=lr, betas=BETAS, weight_decay=weight_decay)
 
 
@@ -30,16 +30,16 @@ class MuonAdamW(Optimizer):
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0):
-        known = list(parameters)
-        matrices = [p for p in known if p.dim() == 2 and min(p.shape) >= SMALLEST]
-        mine = {id(p) for p in matrices}
-        others = [p for p in known if id(p) not in mine]
+        weights = list(parameters)
+        of_muon = [p.dim() == 2 and min(p.shape) >= SMALLEST for p in weights]
+        matrices = [p for p, is_matrix in zip(weights, of_muon, strict=True) if is_matrix]
+        rest = [p for p, is_matrix in zip(weights, of_muon, strict=True) if not is_matrix]
         self.parts: list[Optimizer] = []
         if matrices:
             self.parts.append(Muon(matrices, lr=FASTER * lr, weight_decay=weight_decay, momentum=0.9))
-        if others:
-            self.parts.append(adamw(others, lr, weight_decay))
-        super().__init__(known, {"lr": lr})
+        if rest:
+            self.parts.append(adamw(rest, lr, weight_decay))
+        super().__init__(weights, {"lr": lr})
         self._share_groups()
 
     def _share_groups(self) -> None:

@@ -6,17 +6,30 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from einnet.errors import EinNetError
+from einnet.checks import check_choice, check_count, check_real
 
-__all__ = ["Options", "check_positive"]
+__all__ = ["Options", "check_counts", "check_positive"]
 
 
-def check_positive(settings: Any, *names: str) -> None:
-    """Raises `EinNetError` for the first of these settings that is there and not positive."""
+def check_counts(config: Any, *names: str, minimum: int = 1) -> None:
+    """Checks that fields of a config are whole numbers of at least `minimum`; messages name the options.
+
+    >>> check_counts(Options(steps=None), "steps", "devices")
+    """
     for name in names:
-        value = getattr(settings, name)
-        if value is not None and not value > 0:
-            raise EinNetError(f"--{name} must be positive, got {value}")
+        if getattr(config, name) is not None:
+            check_count(getattr(config, name), _option(name), minimum=minimum)
+
+
+def check_positive(config: Any, *names: str) -> None:
+    """Checks that fields of a config are numbers above 0."""
+    for name in names:
+        if getattr(config, name) is not None:
+            check_real(getattr(config, name), _option(name), above=0)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 @Parameter(name="*", group="Training")
@@ -44,11 +57,10 @@ class Options:
     "Folder in which the run's own folder is made."
 
     def __post_init__(self) -> None:
-        check_positive(self, "minutes", "steps", "patience", "devices", "nodes")
-        if not 0 <= self.seed < 2**31:
-            raise EinNetError(f"--seed must be from 0 to 2147483647, got {self.seed}")
-        if self.precision not in ("auto", "bf16", "32"):
-            raise EinNetError(f"--precision must be auto, bf16 or 32, got {self.precision!r}")
+        check_positive(self, "minutes")
+        check_counts(self, "steps", "patience", "devices", "nodes")
+        check_count(self.seed, "--seed", minimum=0, maximum=2**31 - 1)
+        check_choice(self.precision, "--precision", ("auto", "bf16", "32"))
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"out": str(self.out)}

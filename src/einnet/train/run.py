@@ -1,7 +1,7 @@
 """A run's folder: what was asked, what happened, the weights, the result.
 
 runs/kg/2026-11-23T19-28-21/
-    config.json            task, settings, options, versions
+    config.json            task, config, options, versions
     log.csv                a row for each validation
     best.safetensors       the network that was best on the validation set
     last.safetensors       the state from which training can be resumed
@@ -41,11 +41,11 @@ class Run:
     def create(cls, out: Path, task: str, config: Mapping[str, Any]) -> "Run":
         """A new folder `out/task/time/` with a config; never one that is there already.
 
-        The processes that Lightning starts for DDP share the folder of the first. Of those that torchrun starts
-        the first alone has one: it alone writes, and the others' is a temporary one.
+        The processes that Lightning starts share the folder of the first. Of those that torchrun starts the first
+        alone writes, and the rest have temporary folders.
         """
-        if shared := os.environ.get(_SHARED):
-            return cls(Path(shared))
+        if run := cls.of_main_process():
+            return run
         if int(os.environ.get("RANK", 0)) > 0:
             return cls(Path(tempfile.mkdtemp(prefix="einnet-")))
         stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
@@ -66,6 +66,11 @@ class Run:
         return run
 
     @classmethod
+    def of_main_process(cls) -> "Run | None":
+        """The run of the process that started this one to train with it; None in any other process."""
+        return cls(Path(folder)) if (folder := os.environ.get(_SHARED)) else None
+
+    @classmethod
     def open(cls, folder: Path | str, task: str) -> "Run":
         """A folder that `create` made for this task."""
         run = cls(Path(folder))
@@ -74,25 +79,25 @@ class Run:
                 f"{folder} is not a run's folder: it has no config.json (runs are made by 'einnet "
                 f"train {task}', in runs/{task}/)"
             )
-        found = run.config().get("task")
-        if found != task:
-            raise CheckpointError(f"{folder} is a run of the task {found!r}, expected {task!r}")
+        name = run.read_config().get("task")
+        if name != task:
+            raise CheckpointError(f"{folder} is a run of the task {name!r}, expected {task!r}")
         return run
 
     @classmethod
     def latest(cls, out: Path, task: str) -> "Run":
         """The newest run of a task that has a network."""
-        found = sorted((out / task).glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
-        if not found:
+        networks = sorted((out / task).glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
+        if not networks:
             raise CheckpointError(
                 f"no trained run in {out / task}: train one with 'einnet train {task}' or name one "
                 "with --checkpoint RUN"
             )
-        return cls.open(found[-1].parent, task)
+        return cls.open(networks[-1].parent, task)
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
-        """While this lasts, processes that are started and call `create` get this folder."""
+    def share(self) -> Iterator[None]:
+        """Processes that are started within the block get this folder from `create`."""
         os.environ[_SHARED] = str(self.folder.resolve())
         try:
             yield
@@ -107,7 +112,7 @@ class Run:
     def last(self) -> Path:
         return self.folder / "last.safetensors"
 
-    def config(self) -> dict[str, Any]:
+    def read_config(self) -> dict[str, Any]:
         return self.read_json("config.json")
 
     def read_json(self, name: str) -> dict[str, Any]:

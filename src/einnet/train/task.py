@@ -1,14 +1,10 @@
-"""`Task`: what a task must say to be trained: a loss, an evaluation, the metric to select on."""
+"""`Task`: what is trained: a network with a loss, an evaluation, and the metric to select on."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
 import torch
-from lightning.pytorch import LightningModule
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor, nn
 
 from einnet.nn import EinNet
 from einnet.train.optimizers import adamw
@@ -16,21 +12,22 @@ from einnet.train.optimizers import adamw
 __all__ = ["Task"]
 
 
-class Task(LightningModule, ABC):
-    """A network with its loss and its evaluation.
+class Task(nn.Module, ABC):
+    """A network with its loss and its evaluation; data in buffers moves to the device with it.
 
-    All randomness of step k is drawn from (seed, k, rank), so that a resumed run goes on exactly.
-    What is validated and kept is a running average of the weights.
+    All randomness of step k is drawn from (seed, k, rank), so that a resumed run continues exactly.
+    `fit` sets `rank` and `world_size`, the number of this process and how many there are.
     """
 
     metric: str = "metric"  # the name in validate()'s result that selects the best network
     higher_is_better: bool = True
+    rank: int = 0
+    world_size: int = 1
 
-    def __init__(self, net: EinNet, *, lr: float, weight_decay: float, average: float = 0.99, seed: int = 0):
+    def __init__(self, net: EinNet, *, lr: float, weight_decay: float = 0.0, average: float = 0.99, seed: int = 0):
         super().__init__()
         self.net = net
-        self.average = AveragedModel(net, multi_avg_fn=partial(_average, average)).requires_grad_(False)
-        self.lr, self.weight_decay, self.seed = lr, weight_decay, seed
+        self.lr, self.weight_decay, self.average, self.seed = lr, weight_decay, average, seed
 
     @abstractmethod
     def loss(self, step: int) -> Tensor:
@@ -38,31 +35,19 @@ class Task(LightningModule, ABC):
 
     @abstractmethod
     def validate(self, net: EinNet) -> dict[str, float]:
-        """Metrics on the validation set by name, `self.metric` among them."""
+        """Metrics on the validation set by name, `self.metric` among them; `net` has the averaged weights."""
 
-    @property
-    def averaged(self) -> EinNet:
-        """The network to use: the running average of the weights."""
-        return self.average.module  # type: ignore[return-value]
-
-    def training_step(self, batch: Any, _index: int) -> Tensor:
-        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)) % 2**63)
-        return self.loss(self.global_step)
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        self.average.update_parameters(self.net)
-
-    def validation_step(self, batch: Any, _index: int) -> None:
-        found = self.validate(self.averaged)
-        self.log_dict({f"valid/{name}": value for name, value in found.items()}, sync_dist=True)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """AdamW; the loop sets the learning rate as a share of `lr`, its peak."""
         return adamw(self.net.parameters(), self.lr, self.weight_decay)
 
+    def extra_state(self) -> dict[str, Tensor]:
+        """Tensors of this process, besides the weights, from which the next step starts."""
+        return {}
 
-@torch.no_grad()
-def _average(decay: float, averages: Sequence[Tensor], weights: Sequence[Tensor], updates: Tensor | int) -> None:
-    """An exponential average whose memory grows with the run: the first weights are soon forgotten."""
-    known = float(updates)
-    for average, weight in zip(averages, weights, strict=True):
-        average.lerp_(weight, 1 - min(decay, (1 + known) / (10 + known)))
+    def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes what `extra_state` returned in the process of the same rank."""
+
+    def forward(self, step: int) -> Tensor:
+        torch.manual_seed(hash((self.seed, step, self.rank)) % 2**63)
+        return self.loss(step)

@@ -12,7 +12,7 @@ from einnet.tasks.arc.gallery import make_sections
 from einnet.tasks.arc.grids import Puzzle
 from einnet.tasks.arc.solve import REVISION, Outcome, solve_puzzle
 from einnet.tasks.bench import hash_arrays, run_items, save_results
-from einnet.tasks.report import titled
+from einnet.tasks.report import make_table
 
 __all__ = ["evaluate_puzzle", "is_solved", "make_tables", "run_puzzles", "save_summary", "summarize"]
 
@@ -97,9 +97,7 @@ def summarize(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
     """The counts of a summary."""
-    table, unknown = titled(title), summary["answers not known"]
-    table.add_column("tasks")
-    table.add_column("number", justify="right")
+    table, unknown = make_table(title, ["tasks"], ["number"]), summary["answers not known"]
     table.add_row("solved", f"{summary['solved']} of {summary['tasks'] - unknown}")
     if unknown:
         table.add_row("without known answers", str(unknown))

@@ -59,7 +59,7 @@ def train(
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
     from einnet.tasks.arc.solve import solve_puzzle
-    from einnet.tasks.report import draw, tell_files, write_report
+    from einnet.tasks.report import draw_picture, log_files, write_run_page
 
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
@@ -74,10 +74,10 @@ def train(
         print(dumps(result))
     else:
         print_outcome(puzzle, outcome, solved)
-    draw(run.folder / "task.png", lambda picture: draw_puzzle(puzzle, outcome, picture))
+    draw_picture(run.folder / "task.png", lambda picture: draw_puzzle(puzzle, outcome, picture))
     lines = [f"Attempt {k}: {text}" for k, text in enumerate(symmetries, start=1)]
-    write_report(run, lines or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
-    tell_files(run, "answers.json", "task.png", "index.html")
+    write_run_page(run, lines or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
+    log_files(run, "answers.json", "task.png", "index.html")
     return 0 if solved or (solved is None and attempts) else 1
 
 

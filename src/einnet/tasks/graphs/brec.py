@@ -13,7 +13,7 @@ from rich.text import Text
 from einnet.errors import EinNetError
 from einnet.tasks.bench import hash_arrays, run_items
 from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
-from einnet.tasks.report import titled
+from einnet.tasks.report import make_table
 
 __all__ = ["IN_REGULAR", "PUBLISHED", "BrecConfig", "Protocol", "make_tables", "run_pairs", "summarize"]
 
@@ -150,10 +150,7 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
 
 
 def _make_table(title: str, header: Sequence[str]) -> Table:
-    table = titled(title)
-    for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k == 0 else "right")
-    return table
+    return make_table(title, header[:1], header[1:])
 
 
 def _describe_ratios(summary: Mapping[str, Any]) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from einnet.errors import DataError, did_you_mean
+from einnet.limits import limits
 
 __all__ = ["BUNDLED", "KnowledgeGraph", "load"]
 
-BUNDLED = {"kinship": "Kinships", "umls": "UMLS", "nations": "Nations"}  # our name: PyKEEN's class
+BUNDLED = {"kinship": "Kinships", "umls": "UMLS", "nations": "Nations"}  # name here: PyKEEN's class
 SPLITS = ("train", "valid", "test")
-MOST_CELLS = 2**32  # 16 GiB
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class KnowledgeGraph:
         cls, triples: dict[str, list[tuple[str, str, str]]], name: str, relations: Iterable[str] | None = None
     ) -> "KnowledgeGraph":
         """A graph from named triples. `relations` fixes their order, for a network trained before."""
-        every = [t for split in SPLITS for t in triples[split]]
-        entities = sorted({x for h, _, t in every for x in (h, t)})
-        found = sorted({r for _, r, _ in every})
-        order = list(relations) if relations is not None else found
-        if unknown := [r for r in found if r not in set(order)]:
+        facts = [t for split in SPLITS for t in triples[split]]
+        entities = sorted({x for h, _, t in facts for x in (h, t)})
+        names = sorted({r for _, r, _ in facts})
+        order = list(relations) if relations is not None else names
+        if unknown := [r for r in names if r not in set(order)]:
             raise DataError(
                 f"the data has the relation {unknown[0]!r}, which the network was not trained on."
                 + did_you_mean(unknown[0], order)
@@ -60,10 +60,10 @@ class KnowledgeGraph:
     def tensor(self, *facts: np.ndarray) -> np.ndarray:
         """Ones at [head, tail, relation] of these facts, zeros elsewhere, float32."""
         n, r = len(self.entities), len(self.relations)
-        if (cells := n * n * r) > MOST_CELLS:
+        if (cells := n * n * r) > limits().graph_cells:
             raise DataError(
                 f"{self.name} has {n:,} entities and {r:,} relations, a tensor of {cells:,} cells, more than the "
-                f"{MOST_CELLS:,} that are held in memory: use a part of the graph"
+                f"{limits().graph_cells:,} that are held in memory: use a part of the graph"
             )
         x = np.zeros((n, n, r), dtype=np.float32)
         for rows in facts:
@@ -98,7 +98,7 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
 
 def read_triples(path: Path) -> list[tuple[str, str, str]]:
     """The triples of a file; blank lines are skipped."""
-    found = []
+    triples = []
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -112,10 +112,10 @@ def read_triples(path: Path) -> list[tuple[str, str, str]]:
                 f"{path}, line {number}: expected 3 columns 'head<TAB>relation<TAB>tail', got "
                 f"{len(columns)}: {line[:60]!r}"
             )
-        found.append((columns[0], columns[1], columns[2]))
-    if not found:
+        triples.append((columns[0], columns[1], columns[2]))
+    if not triples:
         raise DataError(f"{path} has no triples")
-    return found
+    return triples
 
 
 def _file(folder: Path, split: str) -> Path:

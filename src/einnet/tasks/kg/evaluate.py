@@ -5,22 +5,53 @@ that are known to be right, in any split, are left out. Ties count in two ways: 
 equals stand before the true entity, and *realistic*, half of them do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.table import Table
 from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
 from einnet.nn.modes import evaluating
+from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.report import Results, make_table
 
-__all__ = ["Ranks", "evaluate", "rank", "score_tables"]
+__all__ = ["PUBLISHED", "Ranks", "compute_metrics", "make_results_table", "measure", "rank", "score_tables"]
 
 FOLDS = 10
 HITS = (1, 3, 10)
+RELATIONS, SIDE = 3, 150  # of the picture: how many, and how many entities
+METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
+
+_CONVE = "ConvE (Dettmers et al. 2018): results in its repository"
+_COMPLEX = "ComplEx-N3 with relation prediction, run on the same split"
+_BLOG = 'the blog post "Permutation Symmetric Neural Nets from the Ground Up"'
+
+# dataset: rows of (model, message graph, MRR, Hits@1, Hits@3, Hits@10, source)
+PUBLISHED: dict[str, list[tuple]] = {
+    "kinship": [
+        ("ConvE", "train", 0.83, 0.73, 0.91, 0.98, _CONVE),
+        ("ComplEx-N3 + RP", "train", 0.91, 0.86, 0.96, 0.99, _COMPLEX),
+        ("ComplEx-N3 + RP", "train+valid", 0.93, 0.89, 0.97, 0.99, _COMPLEX),
+        ("EinNet, reference", "train+valid", 0.94, 0.90, 0.99, 1.00, _BLOG),
+    ],
+    "umls": [("ConvE", "train", 0.94, 0.92, 0.97, 0.99, _CONVE)],
+    "nations": [("ConvE", "train", 0.82, 0.72, 0.88, 1.00, _CONVE)],
+}
+
+
+def measure(net: EinNet, graph: KnowledgeGraph) -> Results:
+    """The metrics with a table, and the scores of some relations as a picture."""
+    metrics = {"dataset": graph.name, "bundled": graph.bundled, **compute_metrics(net, graph)}
+    caption = "relations with most test facts, heads as rows and tails as columns"
+    pictures = {"relations.png": (caption, lambda picture: _draw_relations(net, graph, picture))}
+    return Results(metrics, [make_results_table(metrics)], pictures)
 
 
 @dataclass(frozen=True)
@@ -35,17 +66,17 @@ class Ranks:
         return {"pessimistic": _metrics(self.pessimistic), "realistic": _metrics(self.realistic)}
 
     @classmethod
-    def joined(cls, parts: Sequence["Ranks"]) -> "Ranks":
+    def concat(cls, parts: Sequence["Ranks"]) -> "Ranks":
         return cls(torch.cat([p.pessimistic for p in parts]), torch.cat([p.realistic for p in parts]))
 
 
-def score_tables(net: EinNet, shown: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
+def score_tables(net: EinNet, message_graph: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities [head, tail, relation] of tails, and those of heads.
 
     The network gives each cell (h, t) and relation r two logits: the softmax of one over tails
     answers (h, r, ?), that of the other over heads (?, r, t).
     """
-    x = torch.as_tensor(shown, dtype=next(net.parameters()).dtype, device=next(net.parameters()).device)
+    x = torch.as_tensor(message_graph, dtype=next(net.parameters()).dtype, device=next(net.parameters()).device)
     with evaluating(net), torch.no_grad():
         tails, heads = net(x).float().chunk(2, dim=-1)
     return tails.log_softmax(1), heads.log_softmax(0)
@@ -57,7 +88,7 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
     tails, heads = tables
     queries = [(tails[h, :, r], known[h, :, r], t), (heads[:, t, r].T, known[:, t, r].T, h)]
     pessimistic, realistic = [], []
-    for scores, others, truth in queries:
+    for scores, right, truth in queries:
         if (bad := ~scores.isfinite()).any():
             row = int(bad.any(1).nonzero()[0])
             raise EinNetError(
@@ -65,39 +96,75 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
                 f"{int(t[row])}) are not finite: the network has diverged; train it again with a lower "
                 "learning rate or --precision 32"
             )
-        mine = scores.gather(1, truth[:, None])
-        others = others.scatter(1, truth[:, None], True)  # the true entity itself is counted below
-        above = ((scores > mine) & ~others).sum(1)
-        equal = ((scores == mine) & ~others).sum(1)
+        score = scores.gather(1, truth[:, None])
+        is_candidate = ~right.scatter(1, truth[:, None], True)  # the true entity itself is counted below
+        above = ((scores > score) & is_candidate).sum(1)
+        equal = ((scores == score) & is_candidate).sum(1)
         pessimistic.append(1 + above + equal)
         realistic.append(1 + above + equal / 2)
     return Ranks(torch.cat(pessimistic).double(), torch.cat(realistic).double())
 
 
-def evaluate(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
+def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
     """Metrics: split, then message graph, then tie policy, then name.
 
     The message graph is what the network sees: the training facts, or those and the valid facts.
-    For the valid split the second is taken in ten folds, each ranked while the others are shown,
-    so that no fact is shown to itself.
+    For the valid split the second is taken in ten folds, each ranked with the remaining ones in
+    the message graph, so that no fact is shown to itself.
     """
     known = torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test), device=_device(net)) > 0
 
-    def ranked(facts: np.ndarray, *shown: np.ndarray) -> Ranks:
-        return rank(score_tables(net, graph.tensor(*shown)), facts, known)
+    def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> Ranks:
+        return rank(score_tables(net, graph.tensor(*message_facts)), facts, known)
 
     fold = np.random.default_rng(0).permutation(len(graph.valid)) % FOLDS
-    folds = [ranked(graph.valid[fold == k], graph.train, graph.valid[fold != k]) for k in np.unique(fold)]
+    folds = [rank_with(graph.valid[fold == k], graph.train, graph.valid[fold != k]) for k in np.unique(fold)]
     return {
         "test": {
-            "train": ranked(graph.test, graph.train).metrics(),
-            "train+valid": ranked(graph.test, graph.train, graph.valid).metrics(),
+            "train": rank_with(graph.test, graph.train).metrics(),
+            "train+valid": rank_with(graph.test, graph.train, graph.valid).metrics(),
         },
         "valid": {
-            "train": ranked(graph.valid, graph.train).metrics(),
-            "train+valid": Ranks.joined(folds).metrics(),
+            "train": rank_with(graph.valid, graph.train).metrics(),
+            "train+valid": Ranks.concat(folds).metrics(),
         },
     }
+
+
+def make_results_table(metrics: Mapping[str, Any]) -> Table:
+    """The metrics under both message graphs and tie policies; for a bundled dataset the published rows with sources."""
+    published = PUBLISHED.get(metrics["dataset"], []) if metrics["bundled"] else []
+    sources = dict.fromkeys(source for *_, source in published)
+    title = f"{metrics['dataset']}: test facts ranked among all entities, known ones filtered"
+    table = make_table(title, ["model", "message graph", "ties"], ["MRR", "Hits@1", "Hits@3", "Hits@10"])
+    table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
+    for graph, by_ties in metrics["test"].items():
+        for ties, values in by_ties.items():
+            table.add_row("EinNet", graph, ties, *(f"{values[n]:.4f}" for n in METRICS), style="bold")
+    for model, graph, *values, source in published:
+        number = list(sources).index(source) + 1
+        table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))
+    return table
+
+
+def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
+    """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
+    shown = graph.tensor(graph.train, graph.valid)
+    asked = graph.tensor(graph.test)
+    chosen = asked.sum((0, 1)).argsort()[::-1][:RELATIONS]
+    tails = score_tables(net, shown)[0].exp().masked_fill(torch.as_tensor(shown) > 0, 0).cpu().numpy()
+    plt = pyplot()
+    figure, panels = plt.subplots(2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained")
+    for (above, below), r in zip(panels.T, chosen, strict=True):
+        above.imshow(shown[:SIDE, :SIDE, r] + 2 * asked[:SIDE, :SIDE, r], cmap="Blues", vmax=2, interpolation="nearest")
+        below.imshow(tails[:SIDE, :SIDE, r], cmap="Blues", interpolation="nearest")
+        above.set_title(graph.relations[r], fontsize=9, parse_math=False)
+        for panel in (above, below):
+            panel.set(xticks=[], yticks=[])
+    panels[0][0].set_ylabel("facts: pale shown, dark asked")
+    panels[1][0].set_ylabel("probability of a new tail")
+    save_figure(figure, picture)
+    plt.close(figure)
 
 
 def _metrics(ranks: Tensor) -> dict[str, float]:

@@ -18,21 +18,35 @@ by groups of facts as above.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
+from textwrap import fill
 from typing import Any
 
+import networkx as nx
+import numpy as np
 import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
 from einnet.nn.modes import evaluating
+from einnet.plots.figures import check_picture_name, pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
 
-__all__ = ["Deletion", "Explanation", "explained"]
+__all__ = ["Deletion", "Explanation", "draw_explanation", "explain", "print_explanation"]
 
 TRIED = 60  # facts that are deleted one at a time, at least
 GROUPS, VALUES = 8, (0.25, 0.75)  # of the estimate: groups of facts, values of their cells
+LETTERS = 18  # of a line of a name
+INK, ANSWER = "#444444", "#c0392b"
+LEGEND = (
+    "change: what the log odds of the answer lose when the fact is deleted and the network runs again; estimate: "
+    "of the change, by gradients, by which the fact was found; rank: that of the answer without the fact"
+)
 Triple = tuple[str, str, str]
 Cell = tuple[int, int, int]  # head, tail, relation
 
@@ -59,9 +73,9 @@ class Deletion:
 class Explanation:
     """A fact, the score and the rank of its `asked` end ("head" or "tail"), and what supports it.
 
-    `known` is the split that has the fact, if one that is shown does: it was hidden from the network
-    then. `support` has a deletion for each supporting fact, the most important first; `together` is
-    that of all of them at once, None where there are none.
+    `known` is the split of the message graph that has the fact, which was hidden from the network then, or None.
+    `support` has a deletion for each supporting fact, the most important first; `together` is that of all of them at
+    once, None where there are none.
     """
 
     fact: Triple
@@ -92,7 +106,7 @@ class Explanation:
         }
 
 
-def explained(
+def explain(
     net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None, top: int = 10
 ) -> Explanation:
     """Explains the first new answer to (head, relation, ?) or to (?, relation, tail); with both names, that tail.
@@ -112,42 +126,42 @@ def explained(
 
 
 class _Question:
-    """An answer, the message graph that it is asked of, and the other candidates."""
+    """An answer, the message graph (`facts`), and the candidates that it is ranked against (`rivals`)."""
 
     def __init__(self, net: EinNet, graph: KnowledgeGraph, cell: Cell, asked: str):
         self.net, self.graph, self.cell, self.asked = net, graph, cell, asked
         self.known = next((s for s in ("train", "valid") if graph.tensor(getattr(graph, s))[cell]), None)
-        self.shown = torch.as_tensor(graph.tensor(graph.train, graph.valid)).to(next(net.parameters()))
-        self.shown[cell] = 0
+        self.facts = torch.as_tensor(graph.tensor(graph.train, graph.valid)).to(next(net.parameters()))
+        self.facts[cell] = 0
         h, t, r = cell
-        self.others = (self.shown[h, :, r] if asked == "tail" else self.shown[:, t, r]) == 0
-        self.others[t if asked == "tail" else h] = False
-        if not self.others.any():
-            raise EinNetError("all other entities are known answers: there is none to rank this one against")
+        self.rivals = (self.facts[h, :, r] if asked == "tail" else self.facts[:, t, r]) == 0
+        self.rivals[t if asked == "tail" else h] = False
+        if not self.rivals.any():
+            raise EinNetError("all entities but this one are known answers: there is none to rank it against")
 
     def explanation(self, top: int) -> Explanation:
         estimates = self.estimates()
-        largest = estimates.abs().flatten().topk(min(max(TRIED, 4 * top), int(self.shown.sum()))).indices
+        largest = estimates.abs().flatten().topk(min(max(TRIED, 4 * top), int(self.facts.sum()))).indices
         cells = [tuple(k) for k in torch.stack(torch.unravel_index(largest, estimates.shape), 1).tolist()]
         with torch.no_grad():
-            score, rank = self.score(self.shown)
-        tried = [(k, self.deletion([k], estimates, score)) for k in cells if self.shown[k]]
+            score, rank = self.score(self.facts)
+        tried = [(k, self.deletion([k], estimates, score)) for k in cells if self.facts[k]]
         support = sorted((pair for pair in tried if pair[1].change > 0), key=lambda pair: -pair[1].change)[:top]
         together = self.deletion([k for k, _ in support], estimates, score) if support else None
         return Explanation(
-            self.named(self.cell), self.asked, self.known, float(score), rank, 1 + int(self.others.sum()),
+            self.names_of(self.cell), self.asked, self.known, float(score), rank, 1 + int(self.rivals.sum()),
             tuple(d for _, d in support), together,
         )  # fmt: skip
 
     def estimates(self, groups: int = GROUPS, values: Sequence[float] = VALUES) -> Tensor:
         """The estimate for each fact: the mean derivative of the score while the cells of its group go from 0 to 1."""
-        facts = self.shown.nonzero()
-        group = torch.zeros_like(self.shown).long()
-        chance = torch.randperm(len(facts), generator=torch.Generator().manual_seed(0)).to(group.device)
-        group[tuple(facts.T)] = 1 + chance % groups
-        total = torch.zeros_like(self.shown)
-        for k, value in product(range(1, min(groups, len(facts)) + 1), values):
-            x = torch.where(group == k, value, self.shown).requires_grad_()
+        cells = self.facts.nonzero()
+        group = torch.zeros_like(self.facts).long()
+        chance = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0)).to(group.device)
+        group[tuple(cells.T)] = 1 + chance % groups
+        total = torch.zeros_like(self.facts)
+        for k, value in product(range(1, min(groups, len(cells)) + 1), values):
+            x = torch.where(group == k, value, self.facts).requires_grad_()
             with torch.enable_grad():
                 (derivative,) = torch.autograd.grad(self.score(x)[0], x)
             total += derivative * (group == k) / len(values)
@@ -156,20 +170,124 @@ class _Question:
     @torch.no_grad()
     def deletion(self, cells: Sequence[Cell], estimates: Tensor, score: Tensor) -> Deletion:
         """What it does to the answer to delete the facts of these cells."""
-        x = self.shown.clone()
+        x = self.facts.clone()
         x[tuple(zip(*cells, strict=True))] = 0
         less, rank = self.score(x)
         estimate = sum(float(estimates[k]) for k in cells)
-        return Deletion(tuple(map(self.named, cells)), estimate, float(score - less), rank)
+        return Deletion(tuple(map(self.names_of, cells)), estimate, float(score - less), rank)
 
     def score(self, x: Tensor) -> tuple[Tensor, int]:
         """The score of the answer and its rank, all equals before it, where the network sees x."""
         h, t, r = self.cell
         tails, heads = self.net(x).chunk(2, dim=-1)
-        mine, all_ = (tails[h, t, r], tails[h, :, r]) if self.asked == "tail" else (heads[h, t, r], heads[:, t, r])
-        others = all_[self.others]
-        return mine - others.logsumexp(0), 1 + int((others >= mine).sum())
+        logits, answer = (tails[h, :, r], t) if self.asked == "tail" else (heads[:, t, r], h)
+        rivals = logits[self.rivals]
+        return logits[answer] - rivals.logsumexp(0), 1 + int((rivals >= logits[answer]).sum())
 
-    def named(self, cell: Cell) -> Triple:
+    def names_of(self, cell: Cell) -> Triple:
         h, t, r = cell
         return self.graph.entities[h], self.graph.relations[r], self.graph.entities[t]
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """The fact and its rank, a row for each fact that supports it, and one for all of them."""
+    console = Console()
+    if explanation.known is not None:
+        console.print(f"The fact is in {explanation.known}. It was hidden from the network.", highlight=False)
+    title = _to_sentence(explanation.fact).append(
+        f": the {explanation.asked} has rank {explanation.rank} of {explanation.candidates}"
+    )
+    if not explanation.support:
+        console.print(title.append(". No fact that was deleted supports it."))
+        return
+    console.print(title.append(f", probability {explanation.probability:.4f}"))
+    table = Table()
+    table.add_column("supporting fact")
+    for name in ("estimate", "change", "rank"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for deletion in explanation.support:
+        table.add_row(_to_sentence(deletion.facts[0]), *_to_numbers(deletion))
+    if explanation.together is not None and len(explanation.support) > 1:
+        table.add_section()
+        table.add_row("all of these", *_to_numbers(explanation.together))
+    console.print(table)
+    console.print(LEGEND, style="dim", highlight=False)
+
+
+def _to_sentence(fact: Triple) -> Text:
+    """The fact with the names as they are, no letter of them markup."""
+    head, relation, tail = fact
+    return Text.assemble(head, " ", (relation, "bold"), " ", tail)
+
+
+def _to_numbers(deletion: Deletion) -> tuple[str, str, str]:
+    return f"{deletion.estimate:.3f}", f"{deletion.change:.3f}", str(deletion.rank)
+
+
+def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
+    """Draws the supporting facts as arrows from head to tail, the wider the more the score loses without them.
+
+    The explained fact is a dashed red arrow. Facts about the same two entities share an arrow.
+    """
+    check_picture_name(picture)
+    arrows: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    for deletion in explanation.support:
+        head, relation, tail = deletion.facts[0]
+        arrows.setdefault((head, tail), []).append((relation, deletion.change))
+    at = _positions(explanation, list(arrows))
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
+    panel.set(xlim=(-1.35, 1.35), ylim=(-1.2, 1.2))
+    panel.set_axis_off()
+    head, relation, tail = explanation.fact
+    names = {}
+    for name, (x, y) in at.items():
+        look = {"boxstyle": "round", "facecolor": "white", "edgecolor": ANSWER if name in (head, tail) else INK}
+        names[name] = _write(panel, x, y, fill(name, LETTERS), fontsize=9, bbox=look, zorder=1)
+    largest = max((change for facts in arrows.values() for _, change in facts), default=1.0)
+    for (start, end), facts in arrows.items():
+        width = 0.6 + 2.4 * max(change for _, change in facts) / largest
+        label = "\n".join(fill(relation, LETTERS) for relation, _ in facts)
+        _draw_arrow(panel, names[start], names[end], label, width, INK, bend=0.12)
+    _draw_arrow(
+        panel, names[head], names[tail], f"{relation}?", 1.5, ANSWER, bend=-0.3 if (head, tail) in arrows else 0
+    )
+    save_figure(figure, picture)
+    plt.close(figure)
+
+
+def _positions(explanation: Explanation, pairs: list[tuple[str, str]]) -> dict[str, np.ndarray]:
+    """Where the entities stand, from -1 to 1: the head of the explained fact left of its tail."""
+    head, _, tail = explanation.fact
+    graph = nx.Graph([*pairs, (head, tail)])
+    at = nx.kamada_kawai_layout(graph)
+    if head != tail:
+        x, y = at[tail] - at[head]
+        turn = np.array([[x, y], [-y, x]]) / np.hypot(x, y)
+        at = {name: turn @ place for name, place in at.items()}
+    places = np.stack(list(at.values()))
+    middle, half = (places.max(0) + places.min(0)) / 2, (places.max(0) - places.min(0)) / 2
+    return {name: (place - middle) / np.where(half < 1e-6, 1, half) for name, place in at.items()}
+
+
+def _draw_arrow(panel: Any, start: Any, end: Any, label: str, width: float, colour: str, bend: float) -> None:
+    """An arrow between two texts, drawn after them: where their boxes end is known then."""
+    look = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "mutation_scale": 14}
+    look |= {"linestyle": "dashed" if colour == ANSWER else "solid"}
+    (x0, y0), (x1, y1) = start.get_position(), end.get_position()
+    if start is end:
+        look |= {"connectionstyle": "arc3,rad=-1.5", "mutation_scale": 8}
+        panel.annotate("", xy=(x0 + 0.06, y0 + 0.07), xytext=(x0 - 0.06, y0 + 0.07), arrowprops=look, zorder=2)
+        x, y = x0, y0 + 0.26
+    else:
+        look |= {"connectionstyle": f"arc3,rad={bend}", "shrinkA": 1, "shrinkB": 1}
+        look |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+        panel.annotate("", xy=(x1, y1), xytext=(x0, y0), arrowprops=look, zorder=2)
+        x, y = 0.6 * x0 + 0.4 * x1 + 0.48 * bend * (y1 - y0), 0.6 * y0 + 0.4 * y1 - 0.48 * bend * (x1 - x0)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    _write(panel, x, y, label, fontsize=8, color=colour, bbox=paper, zorder=3)
+
+
+def _write(panel: Any, x: float, y: float, words: str, **look: Any) -> Any:
+    """Words as they are: a $ in a name begins no formula."""
+    return panel.text(x, y, words, ha="center", va="center", parse_math=False, **look)

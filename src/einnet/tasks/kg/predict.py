@@ -1,15 +1,18 @@
 """Answers to (head, relation, ?) and (?, relation, tail)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from rich.console import Console
+from rich.text import Text
 
 from einnet.nn import EinNet
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.evaluate import score_tables
+from einnet.tasks.report import make_table
 
-__all__ = ["Answer", "answers"]
+__all__ = ["Answer", "answers", "print_answers"]
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,12 @@ class Answer:
     probability: float | None
     known: str | None
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def answers(net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None) -> list[Answer]:
-    """The known answers, then all others, the most probable first.
+    """The known answers, then the new ones, the most probable first.
 
-    The network sees the facts of train and valid. It learned to predict facts that it does not see,
-    so those it sees get no probability: the others share it.
+    The message graph has the facts of train and valid. The network learned to predict facts outside it,
+    so its facts get no probability: the new answers share it.
     """
     r = graph.relation(relation)
     h = graph.entity(head) if head is not None else slice(None)
@@ -45,3 +45,17 @@ def answers(net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None,
         *(Answer(graph.entities[k], None, known[k]) for k in sorted(known)),
         *(Answer(graph.entities[k], probability[k], None) for k in new),
     ]
+
+
+def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) -> None:
+    """The known answers, marked, and the new ones with their probabilities."""
+    table = make_table(query)
+    table.caption = "shown to the network: the facts of train and valid"
+    for name in ("rank", "entity", "probability", "known fact"):
+        table.add_column(name, justify="right" if name in ("rank", "probability") else "left")
+    for answer in known:
+        table.add_row("", Text(answer.entity), "", f"yes, in {answer.known}", style="dim")
+    table.add_section()
+    for k, answer in enumerate(new, start=1):
+        table.add_row(str(k), Text(answer.entity), f"{answer.probability:.4f}", "")
+    Console().print(table)

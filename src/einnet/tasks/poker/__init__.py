@@ -1,6 +1,6 @@
-"""Who wins at poker, type `abcH -> aH; a->b`: players a, each one's cards b in no order, suits c; features H: of
+"""Who wins at poker, type `abcH -> aH; a->b`: players a, the cards b of each in no order, suits c; features H: of
 each of the 13 ranks whether it is the card's, how many the player has, and the square of this number.
 
-Read in this order: `hands` (cards, deals, who wins), `settings`, `task` (the network and how it
-learns), `report`, `commands` (what the command line does).
+Read in this order: `hands` (cards, deals, who wins), `network` (the network and how it learns), `evaluate` (accuracy,
+table and picture), `app` (the config and the commands).
 """

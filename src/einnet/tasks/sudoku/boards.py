@@ -15,22 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from einnet.errors import DataError
+from einnet.limits import limits
 
 __all__ = [
     "Layout",
     "clash",
     "follows_rules",
-    "lines_of",
-    "numbered",
+    "format_board",
+    "numbered_lines",
     "read_board",
     "read_file",
     "read_lines",
-    "written",
+    "read_numbered_lines",
 ]
 
 SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANKS = ".0"
-EXPANDS = 100  # times the size of a zipped file that are read
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ class Layout:
     @cached_property
     def units_of(self) -> np.ndarray:
         """The numbers of the row, the column and the box of each cell: (n n, 3)."""
-        found = [np.nonzero((self.units == cell).any(1))[0] for cell in range(self.n**2)]
-        return np.stack(found)
+        return np.stack([np.nonzero((self.units == cell).any(1))[0] for cell in range(self.n**2)])
 
     @cached_property
     def peers(self) -> list[list[int]]:
@@ -117,10 +116,10 @@ def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
     return np.array([known[s] for s in text]).reshape(n, n)
 
 
-def written(board: np.ndarray) -> str:
+def format_board(board: np.ndarray) -> str:
     """The board as one line.
 
-    >>> written(read_board("1..2" + "." * 12))
+    >>> format_board(read_board("1..2" + "." * 12))
     '1..2............'
     """
     return "".join("." if v == 0 else SYMBOLS[v - 1] for v in board.ravel().tolist())
@@ -156,7 +155,7 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
     line for a line that cannot be read, or that is of another size or kind than the first.
     """
-    return read_lines(lines_of(path), str(path))
+    return read_lines(read_numbered_lines(path), str(path))
 
 
 def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -170,46 +169,48 @@ def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarra
         if len(parts) > 2 or (puzzles and len(parts) != 1 + bool(solutions)):
             raise DataError(f"{where}: expected one puzzle, or puzzle,solution, as in the lines before")
         side = len((puzzles or parts)[0])
-        if other := [len(p) for p in parts if len(p) != side]:
-            raise DataError(f"{where}: the board's side is {other[0]}, before it was {side}")
+        if sides := [len(p) for p in parts if len(p) != side]:
+            raise DataError(f"{where}: the board's side is {sides[0]}, before it was {side}")
         numbers.append(number)
         puzzles.append(parts[0])
         solutions += parts[1:]
     if not puzzles:
         raise DataError(f"{source} has no puzzle")
-    return np.stack(puzzles), _checked(solutions, puzzles, numbers, source) if solutions else None
+    return np.stack(puzzles), _check_solutions(solutions, puzzles, numbers, source) if solutions else None
 
 
-def lines_of(path: Path | str) -> Iterator[tuple[int, str]]:
+def read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
     """The lines of a file, gz or plain text, that say something, with their numbers."""
     path = Path(path)
     try:
-        most = EXPANDS * path.stat().st_size + 2**20
+        limit = limits().expansion * path.stat().st_size + 2**20
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
-            content = f.read(most + 1)
-        if len(content) > most:
-            raise DataError(f"{path} expands to more than {EXPANDS} times its size: that is no file of puzzles")
+            content = f.read(limit + 1)
+        if len(content) > limit:
+            raise DataError(
+                f"{path} expands to more than {limits().expansion} times its size: that is no file of puzzles"
+            )
         text = content.decode("utf-8-sig")
     except DataError:
         raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    yield from numbered(text)
+    yield from numbered_lines(text)
 
 
-def numbered(text: str) -> Iterator[tuple[int, str]]:
+def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a text that say something, with their numbers."""
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line and not line.startswith("#"):
             yield number, line
 
 
-def _checked(
+def _check_solutions(
     solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], numbers: Sequence[int], source: str
 ) -> np.ndarray:
     """The solutions, all complete, by the rules, and with the givens."""
-    found = np.stack(solutions)
-    right = follows_rules(found, np.stack(puzzles))
+    boards = np.stack(solutions)
+    right = follows_rules(boards, np.stack(puzzles))
     if not right.all():
         raise DataError(f"{source}, line {numbers[int(np.argmin(right))]}: the solution breaks a rule or the givens")
-    return found
+    return boards

@@ -1,18 +1,23 @@
 """Puzzles with exactly one solution, of any box size: a random full grid, then cells dug in random order."""
 
 import random
+from functools import partial
+from math import ceil
 
 import numpy as np
 
+from einnet.tasks.parallel import map_in_processes
 from einnet.tasks.sudoku.boards import Layout
 from einnet.tasks.sudoku.search import Search, SearchError
 
-__all__ = ["full_grid", "puzzle"]
+__all__ = ["MAX_DUG_SIDE", "add_givens", "generate_puzzles", "make_full_grid", "make_puzzle"]
 
+MAX_DUG_SIDE = 12  # of boards that are dug until no given can go; larger ones keep a share of their cells
+GIVENS = 0.55
 GUESSES = 4  # for each cell, before a grid is begun anew; without a wrong one it takes about two thirds
 
 
-def full_grid(layout: Layout, rng: random.Random) -> np.ndarray:
+def make_full_grid(layout: Layout, rng: random.Random) -> np.ndarray:
     """A random full grid: cells filled by search with random guesses, begun anew where that takes long."""
     while True:
         search = Search(layout, rng, GUESSES * layout.n**2)
@@ -20,22 +25,22 @@ def full_grid(layout: Layout, rng: random.Random) -> np.ndarray:
         board[0] = rng.sample(range(1, layout.n + 1), layout.n)
         start = search.start(board)
         try:
-            return search.board(next(search.solved(start or [])))
+            return search.board(next(search.solve(start or [])))
         except SearchError:
             continue
 
 
-def puzzle(layout: Layout, rng: random.Random, givens: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def make_puzzle(layout: Layout, rng: random.Random, givens: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A puzzle and its only solution; cells are dug while the solution stays the only one.
 
     `givens` is the smallest number of cells to leave; 0 digs until no cell can go. A cell may go if
     no solution has another symbol there.
 
-    >>> dug, solution = puzzle(Layout.of(4), random.Random(0))
+    >>> dug, solution = make_puzzle(Layout.of(4), random.Random(0))
     >>> int((dug > 0).sum()) < 10, bool((solution > 0).all())
     (True, True)
     """
-    solution = full_grid(layout, rng)
+    solution = make_full_grid(layout, rng)
     dug = solution.copy()
     order = list(range(layout.n**2))
     rng.shuffle(order)
@@ -58,4 +63,39 @@ def _has_another(board: np.ndarray, cell: int, value: int, layout: Layout) -> bo
     start = search.start(board)
     if start is None or not search.restrict(start, cell, ~(1 << (value - 1))):
         return False
-    return any(True for _ in search.solved(start))
+    return any(True for _ in search.solve(start))
+
+
+def generate_puzzles(
+    layout: Layout, number: int, seed: int, processes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Puzzles from which no given can be taken away, and their solutions; the same for the same seed.
+
+    Boards of a side above 12 keep 55% of their cells. Puzzles are made in processes of their own unless `processes`
+    is 1.
+    """
+    make = partial(_make_numbered_puzzle, layout, seed)
+    jobs = range(number)
+    boards = list(map(make, jobs)) if processes == 1 else map_in_processes(make, jobs, processes, "puzzles")
+    puzzles, solutions = zip(*boards, strict=True)
+    return np.stack(puzzles), np.stack(solutions)
+
+
+def _make_numbered_puzzle(layout: Layout, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    givens = 0 if layout.n <= MAX_DUG_SIDE else ceil(GIVENS * layout.n**2)
+    return make_puzzle(layout, random.Random(f"{seed} {number}"), givens)
+
+
+def add_givens(puzzles: np.ndarray, solutions: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """The puzzles, each with 0 to `limit` further givens.
+
+    >>> puzzles, solutions = generate_puzzles(Layout.of(4), 3, seed=0, processes=1)
+    >>> added = add_givens(puzzles, solutions, 5, seed=0)
+    >>> ((added > 0).sum((1, 2)) - (puzzles > 0).sum((1, 2))).tolist()
+    [5, 3, 3]
+    """
+    rng = np.random.default_rng(seed)
+    flat = puzzles.reshape(len(puzzles), -1)
+    numbers = rng.integers(0, limit + 1, len(flat))
+    places = np.where(flat > 0, 2, rng.random(flat.shape)).argsort(1).argsort(1)
+    return np.where(places < numbers[:, None], solutions.reshape(flat.shape), flat).reshape(puzzles.shape)

@@ -1,4 +1,4 @@
-"""Exact solving: the solutions of a board, as many as one asks for.
+"""Exact solving: the solutions of a board, as many as one asks for; and what plain singles solve, for comparison.
 
 Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its
 peers; a symbol that one cell of a unit alone can take goes there; what is then left is tried on the
@@ -14,7 +14,7 @@ import numpy as np
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
 
-__all__ = ["Search", "SearchError", "solutions"]
+__all__ = ["Search", "SearchError", "fill_singles", "share_solved_by_singles", "solutions"]
 
 Candidates = list[int]
 
@@ -23,19 +23,18 @@ class SearchError(EinNetError):
     """A search that was given up: the board may have more solutions, or none."""
 
 
-def solutions(board: np.ndarray, most: int = 2, guesses: int = 20_000) -> list[np.ndarray]:
-    """Up to `most` solutions: none for an unsolvable board, one exactly for a proper puzzle.
+def solutions(board: np.ndarray, limit: int = 2, guesses: int = 20_000) -> list[np.ndarray]:
+    """Up to `limit` solutions: none for an unsolvable board, one exactly for a proper puzzle.
 
     >>> from einnet.tasks.sudoku.boards import read_board
-    >>> len(solutions(read_board("12.." + "34.." + "." * 8), most=100))
+    >>> len(solutions(read_board("12.." + "34.." + "." * 8), limit=100))
     12
 
-    Raises `SearchError` where so many guesses do not decide it (proper puzzles need a few dozens).
+    Raises `SearchError` after so many guesses (proper puzzles need a few dozens).
     """
     search = Search(Layout.of(len(board)), guesses=guesses)
     start = search.start(board)
-    found = search.solved(start) if start is not None else iter(())
-    return [search.board(solved) for solved in islice(found, most)]
+    return [search.board(c) for c in islice(search.solve(start), limit)] if start is not None else []
 
 
 class Search:
@@ -83,8 +82,8 @@ class Search:
                         todo.append((places[0], gone))
         return True
 
-    def solved(self, candidates: Candidates) -> Iterator[Candidates]:
-        """Every completion; raises `SearchError` at the limit."""
+    def solve(self, candidates: Candidates) -> Iterator[Candidates]:
+        """All completions; raises `SearchError` at the limit."""
         open_cells = [(c.bit_count(), cell) for cell, c in enumerate(candidates) if c & (c - 1)]
         if not open_cells:
             yield candidates
@@ -101,7 +100,7 @@ class Search:
             self.guesses += 1
             longer = list(candidates)
             if self.restrict(longer, cell, choice):
-                yield from self.solved(longer)
+                yield from self.solve(longer)
 
 
 def _bits(number: int) -> Iterator[int]:
@@ -109,3 +108,37 @@ def _bits(number: int) -> Iterator[int]:
         lowest = number & -number
         yield lowest
         number ^= lowest
+
+
+def fill_singles(puzzles: np.ndarray, hidden: bool = True) -> np.ndarray:
+    """The boards (number, n, n) after singles have filled what they can; 0 where a cell stays open.
+
+    A naked single is a cell with one candidate; a hidden single a symbol that has one place in a unit.
+    """
+    number, n, _ = puzzles.shape
+    layout = Layout.of(n)
+    boards = puzzles.reshape(number, n * n).copy()
+    active = np.arange(number)
+    while len(active):
+        filled = _fill_once(boards[active], layout, hidden)
+        changed = (filled != boards[active]).any(1)
+        boards[active] = filled
+        active = active[changed]
+    return boards.reshape(puzzles.shape)
+
+
+def _fill_once(boards: np.ndarray, layout: Layout, hidden: bool) -> np.ndarray:
+    n = layout.n
+    is_value = boards[:, :, None] == np.arange(1, n + 1)  # (board, cell, symbol)
+    in_unit = is_value[:, layout.units].any(2)  # (board, unit, symbol)
+    candidates = ~in_unit[:, layout.units_of].any(2) & (boards == 0)[:, :, None]
+    single = candidates & (candidates.sum(2, keepdims=True) == 1)
+    if hidden:
+        places = candidates[:, layout.units].sum(2) == 1
+        single |= candidates & places[:, layout.units_of].any(2)
+    return np.where(single.any(2), single.argmax(2) + 1, boards)
+
+
+def share_solved_by_singles(puzzles: np.ndarray, solutions: np.ndarray, hidden: bool = True) -> float:
+    """The share of boards that singles solve whole."""
+    return float((fill_singles(puzzles, hidden) == solutions).all((1, 2)).mean())

@@ -1,28 +1,21 @@
-"""What the sudoku task shows: boards, the steps in which they were solved, tables."""
+"""Boards as text and as pictures, with the steps at which cells got their digits."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.sudoku.boards import SYMBOLS, Layout
 
-if TYPE_CHECKING:
-    from einnet.tasks.sudoku.predict import Verdict
-
-__all__ = ["drawn", "print_verdict", "results", "steps_drawn", "steps_picture"]
+__all__ = ["draw_steps", "format_grid", "format_steps"]
 
 
-def drawn(board: np.ndarray, puzzle: np.ndarray) -> Text:
+def format_grid(board: np.ndarray, puzzle: np.ndarray) -> Text:
     """A board as text, with lines around boxes; givens bold.
 
     >>> board = np.array([[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]])
-    >>> print(drawn(board, board))
+    >>> print(format_grid(board, board))
     1 2 | 3 4
     3 4 | 1 2
     ----+----
@@ -30,16 +23,16 @@ def drawn(board: np.ndarray, puzzle: np.ndarray) -> Text:
     4 3 | 2 1
     """
     cells = [["." if v == 0 else SYMBOLS[v - 1] for v in row] for row in board.tolist()]
-    return _grid(cells, puzzle)
+    return _join_cells(cells, puzzle)
 
 
-def steps_drawn(settled: np.ndarray, puzzle: np.ndarray) -> Text:
+def format_steps(settled: np.ndarray, puzzle: np.ndarray) -> Text:
     """For each blank cell the step at which its digit last changed."""
     cells = [["" if g else str(t) for t, g in zip(*rows, strict=True)] for rows in zip(settled, puzzle, strict=True)]
-    return _grid(cells, puzzle)
+    return _join_cells(cells, puzzle)
 
 
-def _grid(cells: list[list[str]], puzzle: np.ndarray) -> Text:
+def _join_cells(cells: list[list[str]], puzzle: np.ndarray) -> Text:
     layout = Layout.of(len(puzzle))
     width = max(len(c) for row in cells for c in row)
     line = "+".join("-" * ((width + 1) * layout.width + (0 < k < layout.height - 1)) for k in range(layout.height))
@@ -55,13 +48,13 @@ def _grid(cells: list[list[str]], puzzle: np.ndarray) -> Text:
     return text
 
 
-def steps_picture(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
+def draw_steps(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
     """Draws the board, each blank cell coloured by the step at which its digit last changed."""
     n, layout = len(board), Layout.of(len(board))
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
-    shown = np.ma.masked_array(settled, puzzle > 0)
-    image = panel.imshow(shown, cmap="viridis_r", alpha=0.6)
+    blanks = np.ma.masked_array(settled, puzzle > 0)
+    image = panel.imshow(blanks, cmap="viridis_r", alpha=0.6)
     figure.colorbar(image, label="settled at step", shrink=0.7)
     for (r, c), value in np.ndenumerate(board):
         if value:
@@ -72,28 +65,3 @@ def steps_picture(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, pi
     panel.set(xticks=[], yticks=[], xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     save_figure(figure, picture)
     plt.close(figure)
-
-
-def print_verdict(verdict: "Verdict", steps: bool) -> None:
-    """The board with its steps, or why there is none."""
-    console = Console(soft_wrap=True)
-    if verdict.board is None:
-        console.print(drawn(verdict.puzzle, verdict.puzzle))
-        console.print(verdict.reason, highlight=False)
-        return
-    console.print(drawn(verdict.board, verdict.puzzle))
-    if verdict.settled is None:
-        console.print("found by search: one pass of the network broke a rule", highlight=False)
-    elif steps:
-        console.print("\nthe step at which each cell got its digit:", highlight=False)
-        console.print(steps_drawn(verdict.settled, verdict.puzzle))
-
-
-def results(metrics: Mapping[str, Any]) -> Table:
-    """The share of whole boards that are right, for each depth."""
-    table = Table(title=metrics["title"], title_justify="left")
-    table.add_column("steps", justify="right")
-    table.add_column("whole boards right", justify="right")
-    for depth, accuracy in metrics["accuracy"].items():
-        table.add_row(str(depth), f"{accuracy:.1%}")
-    return table

@@ -1,5 +1,7 @@
-"""What the poker task shows: accuracy for several numbers of players and cards, and an answer with its hands."""
+"""How often the network is right, for several numbers of players and cards; an answer with its hands."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +13,49 @@ from rich.table import Table
 from einnet.nn import EinNet
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.hands import card_name, deals, winners
-from einnet.tasks.poker.task import SEEDS, chosen, encoded
+from einnet.tasks.poker.network import SEEDS, choose_winners, encode_cards
+from einnet.tasks.report import Results, make_table
 
-__all__ = ["accuracy", "accuracy_picture", "measured", "print_answer", "results"]
+__all__ = ["accuracy", "compute_metrics", "measure", "print_answer"]
 
 TEST = 2000  # fresh deals of each kind
 KINDS = [(players, 5) for players in range(2, 10)] + [(players, 7) for players in range(2, 8)]
+
+
+def measure(net: EinNet) -> Results:
+    """The accuracy on fresh deals, in numbers, as a table and as a picture."""
+    metrics = compute_metrics(net)
+    picture = "fresh deals whose set of winners is exactly right", partial(_draw_accuracy, metrics)
+    return Results(metrics, [_make_table(metrics)], {"accuracy.png": picture})
 
 
 @torch.no_grad()
 def accuracy(net: EinNet, dealt: np.ndarray, won: np.ndarray) -> float:
     """The share of deals whose set of winners is right, all of it."""
     parts = torch.from_numpy(dealt).split(500)
-    said = torch.cat([chosen(net(encoded(part)).squeeze(-1)) for part in parts])
-    return float((said.numpy() == won).all(1).mean())
+    chosen = torch.cat([choose_winners(net(encode_cards(part)).squeeze(-1)) for part in parts])
+    return float((chosen.numpy() == won).all(1).mean())
 
 
-def measured(net: EinNet, number: int = TEST) -> dict[str, Any]:
+def compute_metrics(net: EinNet, number: int = TEST) -> dict[str, Any]:
     """The accuracy on fresh deals of 2 to 9 players with 5 cards, and of 2 to 7 with 7."""
-    found = {}
+    shares = {}
     for players, cards in KINDS:
         dealt = deals(number, players, cards, SEEDS["test"])
-        found[f"{players} players, {cards} cards"] = accuracy(net, dealt, winners(dealt))
-    return {"deals": number, "parameters": sum(p.numel() for p in net.parameters()), "accuracy": found}
+        shares[f"{players} players, {cards} cards"] = accuracy(net, dealt, winners(dealt))
+    return {"deals": number, "parameters": sum(p.numel() for p in net.parameters()), "accuracy": shares}
 
 
-def results(metrics: dict[str, Any]) -> Table:
+def _make_table(metrics: Mapping[str, Any]) -> Table:
     """The share of deals that are right, for each number of players and cards."""
-    table = Table(
-        title=f"the exact set of winners, {metrics['deals']:,} fresh deals each; {metrics['parameters']:,} parameters",
-        title_justify="left",
-    )
-    table.add_column("deal")
-    table.add_column("right", justify="right")
+    title = f"the exact set of winners, {metrics['deals']:,} fresh deals each; {metrics['parameters']:,} parameters"
+    table = make_table(title, ["deal"], ["right"])
     for kind, share in metrics["accuracy"].items():
         table.add_row(kind, f"{share:.1%}")
     return table
 
 
-def accuracy_picture(metrics: dict[str, Any], picture: Path) -> None:
+def _draw_accuracy(metrics: Mapping[str, Any], picture: Path) -> None:
     """Draws the accuracy against the number of players, a line for each number of cards."""
     plt = pyplot()
     figure, panel = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
@@ -63,12 +69,16 @@ def accuracy_picture(metrics: dict[str, Any], picture: Path) -> None:
     plt.close(figure)
 
 
-def print_answer(hands: np.ndarray, chances: np.ndarray, said: np.ndarray, right: np.ndarray) -> None:
+def print_answer(hands: np.ndarray, chances: np.ndarray, chosen: np.ndarray, right: np.ndarray) -> None:
     """Each player's hand, the chance of winning that the network gives, and who wins by the rules."""
     table = Table(title_justify="left")
     for column in ("player", "hand", "chance", "network", "by the rules"):
         table.add_column(column, justify="right" if column == "chance" else "left")
     for k, hand in enumerate(hands):
-        cells = (" ".join(map(card_name, hand)), f"{chances[k]:.1%}", *("wins" if x[k] else "" for x in (said, right)))
+        cells = (
+            " ".join(map(card_name, hand)),
+            f"{chances[k]:.1%}",
+            *("wins" if x[k] else "" for x in (chosen, right)),
+        )
         table.add_row(str(k + 1), *cells)
     Console().print(table)

@@ -5,21 +5,26 @@ each step a random part of the training facts is hidden, and the network predict
 from the rest: their tails, their heads, and their relations.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from einnet.nn import EinNet
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.evaluate import rank, score_tables
-from einnet.tasks.kg.settings import Settings
 from einnet.train.task import Task
+
+if TYPE_CHECKING:
+    from einnet.tasks.kg.app import KgConfig
 
 __all__ = ["Completion", "completion_loss", "make_net"]
 
 
-def make_net(relations: int, s: Settings) -> EinNet:
+def make_net(relations: int, config: "KgConfig") -> EinNet:
     """For each ordered pair of entities: a logit for each relation to rank tails by, one for heads."""
-    return EinNet("aaH -> aaH", relations, 2 * relations, s.heads, s.hidden, s.depth, dropout=s.dropout)
+    options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "dropout": config.dropout}
+    return EinNet("aaH -> aaH", relations, 2 * relations, **options)
 
 
 class Completion(Task):
@@ -27,36 +32,37 @@ class Completion(Task):
 
     metric = "mrr"
 
-    def __init__(self, graph: KnowledgeGraph, settings: Settings, seed: int):
-        net = make_net(len(graph.relations), settings)
-        super().__init__(net, lr=settings.lr, weight_decay=settings.weight_decay, seed=seed)
-        self.graph, self.settings = graph, settings
+    facts: Tensor
+    known: Tensor
+
+    def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
+        net = make_net(len(graph.relations), config)
+        super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
+        self.graph, self.config = graph, config
         self.register_buffer("facts", torch.as_tensor(graph.tensor(graph.train)), persistent=False)
         known = torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0
         self.register_buffer("known", known, persistent=False)
 
     def loss(self, step: int) -> Tensor:
-        return completion_loss(self.net, self.facts, self.settings)  # type: ignore[arg-type]
+        return completion_loss(self.net, self.facts, self.config)
 
     def validate(self, net: EinNet) -> dict[str, float]:
-        tables = score_tables(net, self.facts)  # type: ignore[arg-type]
-        found = rank(tables, self.graph.valid, self.known).metrics()  # type: ignore[arg-type]
-        return found["pessimistic"]
+        return rank(score_tables(net, self.facts), self.graph.valid, self.known).metrics()["pessimistic"]
 
 
-def completion_loss(net: EinNet, facts: Tensor, s: Settings) -> Tensor:
+def completion_loss(net: EinNet, facts: Tensor, config: "KgConfig") -> Tensor:
     """Hides a random share of the facts [head, tail, relation] and has their tails, heads and relations predicted."""
-    share = s.mask_low + (s.mask_high - s.mask_low) * torch.rand((), device=facts.device)
+    share = config.mask_low + (config.mask_high - config.mask_low) * torch.rand((), device=facts.device)
     hidden = (facts > 0) & (torch.rand_like(facts) < share)
     h, t, r = hidden.nonzero().T
     tails, heads = net(facts * ~hidden).chunk(2, dim=-1)
-    by_tail = _choose(tails[h, :, r], facts[h, :, r], t, s.label_smoothing)
-    by_head = _choose(heads[:, t, r].T, facts[:, t, r].T, h, s.label_smoothing)
-    by_relation = _choose(tails[h, t] + heads[h, t], facts[h, t], r, s.label_smoothing)
-    return (by_tail + by_head) / 2 + s.relation_loss * by_relation
+    by_tail = _cross_entropy(tails[h, :, r], facts[h, :, r], t, config.label_smoothing)
+    by_head = _cross_entropy(heads[:, t, r].T, facts[:, t, r].T, h, config.label_smoothing)
+    by_relation = _cross_entropy(tails[h, t] + heads[h, t], facts[h, t], r, config.label_smoothing)
+    return (by_tail + by_head) / 2 + config.relation_loss * by_relation
 
 
-def _choose(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:
+def _cross_entropy(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:
     """Mean cross-entropy of the true choices among all but the other right ones.
 
     `smoothing` is the share of the target that is spread over all these choices.
@@ -65,6 +71,5 @@ def _choose(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> T
     scores = logits.float().masked_fill(~allowed, -1e4).log_softmax(1)
     chosen = scores.gather(1, truth[:, None])[:, 0]
     spread = (scores * allowed).sum(1) / allowed.sum(1)
-    return -((1 - smoothing) * chosen + smoothing * spread).sum() / max(
-        len(truth), 1
-    )  # the mask may have hidden no fact
+    number = max(len(truth), 1)  # the mask may have hidden no fact
+    return -((1 - smoothing) * chosen + smoothing * spread).sum() / number

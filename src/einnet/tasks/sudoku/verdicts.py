@@ -1,4 +1,4 @@
-"""Puzzles as people give them, and what can be said of each: solved, or why not."""
+"""Puzzles as people give them, the verdict on each (solved, or why not), and how it is printed and drawn."""
 
 import sys
 from collections.abc import Iterator
@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from einnet.errors import DataError
 from einnet.nn import EinNet
-from einnet.tasks.sudoku.boards import Layout, clash, follows_rules, lines_of, numbered, read_board, read_lines, written
+from einnet.tasks.sudoku.boards import (
+    Layout,
+    clash,
+    follows_rules,
+    format_board,
+    numbered_lines,
+    read_board,
+    read_lines,
+    read_numbered_lines,
+)
+from einnet.tasks.sudoku.drawing import draw_steps, format_grid, format_steps
 from einnet.tasks.sudoku.search import SearchError, solutions
-from einnet.tasks.sudoku.solve import answers, in_batches, solved_with_restarts
+from einnet.tasks.sudoku.solve import answers, search_with_restarts, to_batches
 
-__all__ = ["Verdict", "read_puzzles", "verdicts"]
+__all__ = ["Verdict", "draw_verdict", "judge", "print_verdict", "read_puzzles"]
 
 GUESSES = 2000  # of the exact search that counts solutions, on a board of 9x9; fewer where each takes longer
 
@@ -33,20 +44,20 @@ class Verdict:
     settled: np.ndarray | None = None
 
     @property
-    def solved(self) -> bool:
+    def is_solved(self) -> bool:
         return self.board is not None
 
-    def line(self) -> str:
+    def as_line(self) -> str:
         """The solution as one line; the puzzle and the reason after a # where there is none."""
-        return f"# {written(self.puzzle)} {self.reason}" if self.board is None else written(self.board)
+        return f"# {format_board(self.puzzle)} {self.reason}" if self.board is None else format_board(self.board)
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "puzzle": written(self.puzzle),
-            "solved": self.solved,
-            "solution": None if self.board is None else written(self.board),
+            "puzzle": format_board(self.puzzle),
+            "solved": self.is_solved,
+            "solution": None if self.board is None else format_board(self.board),
             "steps": None if self.settled is None else self.settled.tolist(),
-            "search": self.solved and self.settled is None,
+            "search": self.is_solved and self.settled is None,
             "reason": self.reason or None,
         }
 
@@ -60,9 +71,9 @@ def read_puzzles(text: str | None) -> np.ndarray:
     if text is not None and not text.strip():
         raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
     if text is None:
-        source, lines = "standard input", list(numbered(_standard_input()))
+        source, lines = "standard input", list(numbered_lines(_standard_input()))
     elif _exists(text):
-        source, lines = text, list(lines_of(text))
+        source, lines = text, list(read_numbered_lines(text))
     elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
         raise DataError(f"no file at {text}")
     else:
@@ -92,37 +103,60 @@ def _standard_input() -> str:
         raise DataError(f"standard input cannot be read: {error}") from None
 
 
-def verdicts(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) -> Iterator[Verdict]:
+def judge(net: EinNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     """What the network answers to each puzzle, checked against the rules; an exact search counts solutions."""
-    for batch in in_batches(puzzles):
-        reasons = [_improper(puzzle) for puzzle in batch]
+    for batch in to_batches(puzzles):
+        reasons = [_find_flaw(puzzle) for puzzle in batch]
         proper = batch[[not r for r in reasons]]
-        found = iter(_answered(net, proper, depth, tries) if len(proper) else ())
+        verdicts = iter(_answer(net, proper, iterations, tries) if len(proper) else ())
         for puzzle, reason in zip(batch, reasons, strict=True):
-            yield Verdict(puzzle, reason) if reason else next(found)
+            yield Verdict(puzzle, reason) if reason else next(verdicts)
 
 
-def _answered(net: EinNet, puzzles: np.ndarray, depth: int | None, tries: int) -> Iterator[Verdict]:
-    found = answers(net, puzzles, depth)
-    boards = found.boards
-    for tried in solved_with_restarts(net, puzzles, found, tries, depth):
-        boards = tried
-    at_once = (boards == found.boards).all((1, 2))
+def _answer(net: EinNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
+    first = answers(net, puzzles, iterations)
+    boards = first.boards
+    for boards in search_with_restarts(net, puzzles, first, tries, iterations):  # noqa: B007  (the last)
+        pass
+    at_once = (boards == first.boards).all((1, 2))
     for k, valid in enumerate(follows_rules(boards, puzzles)):
         if valid:
-            yield Verdict(puzzles[k], "", boards[k], found.settled[k] if at_once[k] else None)
+            yield Verdict(puzzles[k], "", boards[k], first.settled[k] if at_once[k] else None)
         else:
             broken = clash(boards[k]) or "a given is not kept"
-            reason = f"not solved: in the network's answer {broken} (more --depth or --tries may help)"
+            reason = f"not solved: in the network's answer {broken} (more --iterations or --tries may help)"
             yield Verdict(puzzles[k], reason)
 
 
-def _improper(puzzle: np.ndarray) -> str:
+def _find_flaw(puzzle: np.ndarray) -> str:
     """Why this is no puzzle with one solution; empty if it is, or if that takes too long to find out."""
-    if found := clash(puzzle):
-        return f"the givens clash: {found}"
+    if problem := clash(puzzle):
+        return f"the givens clash: {problem}"
     try:
-        number = len(solutions(puzzle, most=2, guesses=GUESSES * 81 // puzzle.size))
+        number = len(solutions(puzzle, limit=2, guesses=GUESSES * 81 // puzzle.size))
     except SearchError:
         return ""
     return ("the puzzle has no solution", "", "the puzzle has more than one solution")[number]
+
+
+def draw_verdict(verdict: Verdict, picture: Path) -> bool:
+    """Draws the steps of an answer; False if one pass of the network did not give it."""
+    if verdict.board is None or verdict.settled is None:
+        return False
+    draw_steps(verdict.board, verdict.settled, verdict.puzzle, picture)
+    return True
+
+
+def print_verdict(verdict: Verdict, steps: bool) -> None:
+    """The board with its steps, or why there is none."""
+    console = Console(soft_wrap=True)
+    if verdict.board is None:
+        console.print(format_grid(verdict.puzzle, verdict.puzzle))
+        console.print(verdict.reason, highlight=False)
+        return
+    console.print(format_grid(verdict.board, verdict.puzzle))
+    if verdict.settled is None:
+        console.print("found by search: one pass of the network broke a rule", highlight=False)
+    elif steps:
+        console.print("\nthe step at which each cell got its digit:", highlight=False)
+        console.print(format_steps(verdict.settled, verdict.puzzle))

@@ -6,12 +6,16 @@ three matrices (the minimal set's operation of order 3): a layer of such product
 the Newton-Schulz iteration 2 X - X A^T X, but every coefficient is learned.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from einnet.nn import EinNet
-from einnet.tasks.pinv.settings import Settings
 from einnet.train.task import Task
+
+if TYPE_CHECKING:
+    from einnet.tasks.pinv.app import PinvConfig
 
 __all__ = ["Inverse", "error", "inverses", "make_net", "matrices", "newton_schulz", "norm_bound", "residual"]
 
@@ -30,8 +34,8 @@ def matrices(split: str, rows: int, columns: int, number: int, seed: int = 0) ->
     return torch.randn(number, rows, columns, generator=generator)
 
 
-def make_net(s: Settings) -> EinNet:
-    options = {"heads": s.heads, "hidden": s.hidden, "depth": s.depth, "scale": "sum"}
+def make_net(config: "PinvConfig") -> EinNet:
+    options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "scale": "sum"}
     return EinNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"], block="polynomial")
 
 
@@ -78,16 +82,18 @@ def newton_schulz(a: Tensor, steps: int) -> Tensor:
 
 
 class Inverse(Task):
-    """Learns F on a fixed set of matrices; selects by the error on others."""
+    """Learns F on a fixed set of matrices; selects by the error on different ones."""
 
     metric, higher_is_better = "error", False
 
-    def __init__(self, settings: Settings, seed: int):
-        super().__init__(make_net(settings), lr=settings.lr, weight_decay=0.0, seed=seed)
-        s = settings
-        self.batch = s.batch
-        self.register_buffer("known", matrices("train", s.rows, s.columns, s.matrices, seed), persistent=False)
-        self.register_buffer("held_out", matrices("valid", s.rows, s.columns, VALID, seed), persistent=False)
+    examples: Tensor
+    held_out: Tensor
+
+    def __init__(self, config: "PinvConfig", seed: int):
+        super().__init__(make_net(config), lr=config.lr, seed=seed)
+        shape, self.batch = (config.rows, config.columns), config.batch
+        self.register_buffer("examples", matrices("train", *shape, config.matrices, seed), persistent=False)
+        self.register_buffer("held_out", matrices("valid", *shape, VALID, seed), persistent=False)
 
     def loss(self, step: int) -> Tensor:
         """The root mean square of F(A) A^T - I after every layer, half as much weight for each layer before.
@@ -95,14 +101,12 @@ class Inverse(Task):
         Each matrix is stretched by a random factor: the network is a polynomial, which grows fast
         beyond the singular values that it was trained on.
         """
-        known: Tensor = self.known  # type: ignore[assignment]
-        a = known[torch.randint(len(known), (self.batch,), device=known.device)]
+        a = self.examples[torch.randint(len(self.examples), (self.batch,), device=self.examples.device)]
         stretch = torch.empty(len(a), 1, 1, device=a.device).uniform_(*STRETCH)
         outputs = inverses(self.net, a, stretch)
-        each = [(residual(x, a).square().mean((-2, -1)) + 1e-12).sqrt().mean() for x in outputs]
-        return sum((x * 0.5**k for k, x in enumerate(reversed(each))), torch.zeros((), device=a.device))
+        losses = [(residual(x, a).square().mean((-2, -1)) + 1e-12).sqrt().mean() for x in outputs]
+        return sum((x * 0.5**k for k, x in enumerate(reversed(losses))), torch.zeros((), device=a.device))
 
     @torch.no_grad()
     def validate(self, net: EinNet) -> dict[str, float]:
-        held_out: Tensor = self.held_out  # type: ignore[assignment]
-        return {"error": error(inverses(net, held_out)[-1], held_out)}
+        return {"error": error(inverses(net, self.held_out)[-1], self.held_out)}

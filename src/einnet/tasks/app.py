@@ -1,0 +1,194 @@
+"""`TaskApp`: the commands `train`, `eval` and `predict` of a task.
+
+A task says what is special to it: its config, its data, its network and loss, its measures and pictures. The rest
+is here: runs and how they are resumed, training, the learning curve, files, messages, exit codes. Torch is
+imported inside functions, so that the command line answers --help at once.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App, Parameter
+
+from einnet.errors import CheckpointError, EinNetError
+from einnet.tasks.console import Json, log, run_cli
+from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
+from einnet.train.options import Options
+from einnet.train.run import Run
+
+if TYPE_CHECKING:
+    from einnet.nn import EinNet
+    from einnet.train.task import Task
+
+__all__ = ["Checkpoint", "TaskApp", "load_net"]
+
+
+@Parameter(name="*", group="Network")
+@dataclass(frozen=True)
+class Checkpoint:
+    """Which trained network."""
+
+    checkpoint: Path | None = None
+    "Folder of a run; without it, the newest in --out."
+    out: Path = Path("runs")
+    "Where to look for the newest run."
+
+    def find_run(self, task: str) -> Run:
+        return Run.open(self.checkpoint, task) if self.checkpoint else Run.latest(self.out, task)
+
+
+RESUME_HELP = """
+
+Parameters
+----------
+resume
+    Folder of a run to continue, with the run's own data, config and options.
+"""
+
+
+class TaskApp(ABC):
+    """A task's commands. `data` is whatever `load_data` returns; `config` an instance of `config_class`."""
+
+    name: str  # of the task in commands, and of the folder of its runs
+    train_help: str  # one sentence
+    config_class: type  # a frozen dataclass; all fields have defaults and a string below them as their help
+    steps: int  # of training
+    validate_every: int  # steps
+    warmup: int = 30  # steps in which the learning rate rises
+    clip: float = 1.0  # largest norm of the gradient
+    auto_precision: str = "32"  # what --precision auto means; "auto" for bf16 where the hardware has it
+
+    @abstractmethod
+    def make_task(self, config: Any, data: Any, seed: int) -> "Task":
+        """The network with its loss."""
+
+    @abstractmethod
+    def load_net(self, run: Run) -> "EinNet":
+        """The best network of a run; raises `CheckpointError` for a network of another task."""
+
+    @abstractmethod
+    def measure(self, net: "EinNet", config: Any, data: Any) -> Results:
+        """The metrics of a trained network, with tables and pictures."""
+
+    def describe(self, config: Any, data: Any) -> str:
+        """What is learned from, in a few words."""
+        return f"training {self.name}"
+
+    def load_data(self, config: Any, seed: int, run: Run | None = None) -> Any:
+        """The data to learn from and to measure on; a run that exists already may have it in its folder."""
+        return None
+
+    def save_data(self, config: Any, data: Any, run: Run) -> None:
+        """Saves in a new run's folder what `load_data` shall find there."""
+        return
+
+    def to_json(self, config: Any, data: Any) -> dict[str, Any]:
+        """The "config" of a run, with absolute paths, and what else its config.json says of the data."""
+        return {"config": asdict(config)}
+
+    def train(self, config: Any, options: Options, resume: Path | None = None) -> int:
+        """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
+        run, config, options, data = self.open_run(config, options, resume)
+        log(f"{self.describe(config, data)}\nrun in {run.folder}")
+        if not self.fit(run, config, options, data, resume is not None):
+            log(f"Interrupted. The best network so far is {run.best}")
+            log(f"Continue with: einnet train {self.name} --resume {run.folder}")
+            return 130
+        finish_run(run, self.measure_run(run, config, data))
+        return 0
+
+    def evaluate(self, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:
+        """Measure a trained network on data that training did not see."""
+        run = network.find_run(self.name)
+        config, options = self.read_config(run)
+        return self.print_results(run, config, self.load_data(config, options.seed, run), as_json)
+
+    def measure_run(self, run: Run, config: Any, data: Any) -> Results:
+        import torch
+
+        with torch.no_grad():
+            return self.measure(self.load_net(run), config, data)
+
+    def print_results(self, run: Run, config: Any, data: Any, as_json: bool) -> int:
+        results = self.measure_run(run, config, data)
+        if as_json:
+            print(json.dumps(results.metrics))
+        else:
+            print_report(results.report)
+        return 0
+
+    def open_run(self, config: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options, Any]:
+        """A new run, or the one to continue with its own config and options, and the data."""
+        if resume is None:
+            data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
+            run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
+            self.save_data(config, data, run)
+        elif config != self.config_class() or options != Options():
+            raise EinNetError("--resume continues with the run's own config and options: leave out the others")
+        else:
+            run = Run.open(resume, self.name)
+            config, options = self.read_config(run)
+            data = self.load_data(config, options.seed, run)
+        if options.precision == "auto":
+            options = replace(options, precision=self.auto_precision)
+        return run, config, options, data
+
+    def read_config(self, run: Run) -> tuple[Any, Options]:
+        """The config and the options of a run."""
+        saved = run.read_config()
+        try:
+            if "settings" in saved:  # runs of version 0.1
+                source = {"dataset": saved["data"]} if "data" in saved else {}
+                saved["config"] = {**source, **saved["settings"]}
+            return self.config_class(**saved["config"]), Options.from_json(saved["options"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            path = run.folder / "config.json"
+            raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
+
+    def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
+        """Trains, draws the learning curve, begins the run's page; False if the user ended it."""
+        from einnet.plots.figures import learning_curve
+        from einnet.train.loop import fit
+
+        make_task = cache(lambda: self.make_task(config, data, options.seed))
+        lengths = {"steps": self.steps, "every": self.validate_every, "warmup": self.warmup}
+        is_finished = fit(make_task, run, options, **lengths, clip=self.clip, resume=resume)
+        metric, higher_is_better = make_task().metric, make_task().higher_is_better
+        rows = run.folder / "log.csv"
+        draw_picture(run.folder / CURVE, lambda picture: learning_curve(rows, picture, metric, higher_is_better))
+        write_run_page(run)
+        return is_finished
+
+    def commands(self) -> dict[str, Callable[..., int]]:
+        """The functions of `einnet train | eval | predict NAME`; their arguments are the options."""
+        default = self.config_class()
+
+        def train(*, config=default, options: Options = Options(), resume: Path | None = None) -> int:  # noqa: B008
+            return self.train(config, options, resume)
+
+        train.__annotations__["config"] = self.config_class
+        train.__doc__ = self.train_help + RESUME_HELP
+        predict = getattr(self, "predict", None)
+        return {"train": train, "eval": self.evaluate, **({"predict": predict} if predict else {})}
+
+    def main(self, arguments: list[str] | None = None) -> int:
+        """The command line of this task alone: `train`, `eval`, `predict`; returns the exit code."""
+        app = App(name=self.name, help=self.train_help)
+        for verb, function in self.commands().items():
+            app.command(function, name=verb)
+        return run_cli(app, arguments)
+
+
+def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> "EinNet":
+    """The network in a file; raises `CheckpointError` for one of another signature or width."""
+    from einnet.nn import EinNet
+
+    net = EinNet.load(path)
+    if (str(net.signature), net.in_features, net.out_features) != (signature, (in_features,), out_features):
+        raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for {purpose}")
+    return net

@@ -1,0 +1,68 @@
+"""`einnet train | eval pinv`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
+
+from einnet.tasks.app import TaskApp, load_net
+from einnet.tasks.report import Results
+from einnet.train.options import check_counts, check_positive
+from einnet.train.run import Run
+
+if TYPE_CHECKING:
+    from einnet.nn import EinNet
+    from einnet.tasks.pinv.network import Inverse
+
+__all__ = ["PinvApp", "PinvConfig"]
+
+
+@Parameter(name="*", group="Matrices and network")
+@dataclass(frozen=True)
+class PinvConfig:
+    """Matrices and network."""
+
+    matrices: int = 1000
+    "Matrices to learn from; entries are normal. Different ones are drawn to select and to test on."
+    rows: int = 8
+    "Rows of a matrix."
+    columns: int = 16
+    "Columns; the same trained network runs at other sizes too."
+    heads: int = 8
+    "Products of three matrices in a layer."
+    hidden: int = 8
+    "Matrices that the network's state consists of."
+    depth: int = 8
+    "Layers."
+    batch: int = 64
+    "Matrices at a step."
+    lr: float = 4e-3
+    "Peak learning rate."
+
+    def __post_init__(self) -> None:
+        check_counts(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
+        check_positive(self, "lr")
+
+
+class PinvApp(TaskApp):
+    """Learns the pseudo-inverse; half precision is coarser than the errors that it is after."""
+
+    name, config_class = "pinv", PinvConfig
+    train_help = "Learn the pseudo-inverse of matrices from examples; error under 0.005 within a minute or two."
+    steps, validate_every, clip = 8000, 250, 0.5
+
+    def describe(self, config: PinvConfig, data: None) -> str:
+        return f"{config.matrices} matrices {config.rows} x {config.columns} to learn from"
+
+    def make_task(self, config: PinvConfig, data: None, seed: int) -> "Inverse":
+        from einnet.tasks.pinv.network import Inverse
+
+        return Inverse(config, seed)
+
+    def load_net(self, run: Run) -> "EinNet":
+        return load_net(run.best, "abH -> abH", 1, 1, "matrices")
+
+    def measure(self, net: "EinNet", config: PinvConfig, data: None) -> Results:
+        from einnet.tasks.pinv.evaluate import measure
+
+        return measure(net, config.rows, config.columns)

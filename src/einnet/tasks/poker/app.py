@@ -1,0 +1,114 @@
+"""`einnet train | eval | predict poker`."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
+
+from einnet.checks import check_real
+from einnet.tasks.app import Checkpoint, TaskApp, load_net
+from einnet.tasks.console import Json
+from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
+from einnet.tasks.report import Results
+from einnet.train.options import check_counts, check_positive
+from einnet.train.run import Run
+
+if TYPE_CHECKING:
+    from einnet.nn import EinNet
+    from einnet.tasks.poker.network import Winning
+
+__all__ = ["PokerApp", "PokerConfig"]
+
+
+@Parameter(name="*", group="Deals and network")
+@dataclass(frozen=True)
+class PokerConfig:
+    """Deals and network."""
+
+    deals: int = 5000
+    "Deals to learn from; a tenth of them held out to select on."
+    players: int = 4
+    "Players of a deal; the same trained network runs with other numbers too."
+    cards: int = 5
+    "Cards of each player, 5 to 7; the best five count."
+    hidden: int = 32
+    "State of each player's card and suit."
+    heads: int = 16
+    "Features given to each pooling operation."
+    depth: int = 2
+    "Layers."
+    dropout: float = 0.1
+    "Probability of dropping a pooled value, and a value of an update, while learning."
+    batch: int = 128
+    "Deals at a step."
+    lr: float = 3e-3
+    "Peak learning rate."
+    weight_decay: float = 0.2
+    "Decoupled, as in AdamW."
+
+    def __post_init__(self) -> None:
+        check_counts(self, "players", "cards", "hidden", "heads", "depth", "batch")
+        check_counts(self, "deals", minimum=10)  # a tenth of them to select on
+        check_positive(self, "lr")
+        check_real(self.dropout, "--dropout", below=1)
+        check_real(self.weight_decay, "--weight-decay")
+        check_deck(self.players, self.cards)
+
+
+class PokerApp(TaskApp):
+    """Learns who wins."""
+
+    name, config_class = "poker", PokerConfig
+    train_help = "Learn who wins at poker from deals with their winners; the rules are not told."
+    steps, validate_every = 2000, 100
+
+    def describe(self, config: PokerConfig, data: None) -> str:
+        return f"{config.deals:,} deals of {config.players} players with {config.cards} cards"
+
+    def make_task(self, config: PokerConfig, data: None, seed: int) -> "Winning":
+        from einnet.tasks.poker.network import Winning
+
+        return Winning(config, seed)
+
+    def load_net(self, run: Run) -> "EinNet":
+        from einnet.tasks.poker.network import FEATURES, SIGNATURE
+
+        return load_net(run.best, SIGNATURE, FEATURES, 1, "poker")
+
+    def measure(self, net: "EinNet", config: PokerConfig, data: None) -> Results:
+        from einnet.tasks.poker.evaluate import measure
+
+        return measure(net)
+
+    def predict(self, hands: str, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:  # noqa: B008
+        """Say who wins, with probabilities.
+
+        einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
+
+        Parameters
+        ----------
+        hands
+            The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
+        """
+        dealt = read_hands(hands)
+        from einnet.tasks.poker.evaluate import print_answer
+        from einnet.tasks.poker.network import choose_winners, encode_cards
+
+        net = self.load_net(network.find_run(self.name))
+        logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
+        chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
+        if as_json:
+            players = [
+                {
+                    "hand": [card_name(c) for c in hand],
+                    "chance": float(p),
+                    "wins": bool(w),
+                    "wins by the rules": bool(r),
+                }
+                for hand, p, w, r in zip(dealt.tolist(), chances, chosen, right, strict=True)
+            ]
+            print(json.dumps({"players": players}))
+        else:
+            print_answer(dealt, chances, chosen, right)
+        return 0

@@ -1,0 +1,228 @@
+"""`einnet train | eval | predict sudoku`."""
+
+import gzip
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from einnet.checks import check_count
+from einnet.errors import DataError
+from einnet.files import write_whole
+from einnet.tasks.app import TaskApp
+from einnet.tasks.console import Flag, Json, log
+from einnet.tasks.report import Results
+from einnet.tasks.sudoku.boards import Layout, format_board, read_file
+from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
+from einnet.train.options import check_counts, check_positive
+from einnet.train.run import Run
+
+if TYPE_CHECKING:
+    from einnet.nn import EinNet
+    from einnet.tasks.sudoku.network import Solving
+
+__all__ = ["SudokuApp", "SudokuConfig"]
+
+PUZZLES = "puzzles.txt.gz"  # of a run that generated them
+Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions, (number, n, n)
+Depth = Annotated[int | None, Parameter(show=False)]  # the former name of --iterations
+
+
+@Parameter(name="*", group="Puzzles and network")
+@dataclass(frozen=True)
+class SudokuConfig:
+    """Puzzles and network."""
+
+    data: str | None = None
+    "File with a puzzle,solution on each line; without it, puzzles are generated."
+    puzzles: int = 500
+    "Puzzles to learn from, the first of the file; a tenth of them, 200 at most, is held out to select on."
+    more: int = 10
+    "Up to so many cells of the solution are added to each puzzle, drawn once."
+    copies: int = 1
+    "Copies of each puzzle, with different cells added: for few puzzles."
+    side: int = 9
+    "Side of the boards that are generated; above 12 more than half of the cells are left, as digging is slow."
+    hidden: int = 32
+    "State of each cell and digit."
+    heads: int = 16
+    "Features summed over each row, column, box, ..."
+    iterations: int = 64
+    "Steps that the trained network takes; any other number can be asked for later."
+    batch: int = 48
+    "Boards at a step of training."
+    lr: float = 5e-3
+    "Peak learning rate."
+
+    def __post_init__(self) -> None:
+        check_counts(self, "copies", "hidden", "heads", "iterations", "batch")
+        check_counts(self, "puzzles", minimum=2)  # one of them to select on
+        check_counts(self, "more", minimum=0)
+        check_positive(self, "lr")
+        Layout.of(self.side)
+
+
+class SudokuApp(TaskApp):
+    """Learns to solve Sudoku: the network is given the rows, columns and boxes of the board, not the rules."""
+
+    name, config_class = "sudoku", SudokuConfig
+    train_help = "Learn to solve Sudoku from puzzles with their solutions; the rules are not told."
+    steps, validate_every, warmup, clip = 1000, 100, 50, 0.5
+
+    def load_data(self, config: SudokuConfig, seed: int, run: Run | None = None) -> Boards:
+        source = Path(config.data) if config.data else run and run.folder / PUZZLES
+        if source is None or not (config.data or source.is_file()):
+            return generate_puzzles(Layout.of(config.side), config.puzzles, seed)
+        puzzles, solutions = read_file(source)
+        if solutions is None:
+            raise DataError(f"{source} has puzzles without solutions: lines to learn from are puzzle,solution")
+        if len(puzzles) < config.puzzles:
+            raise DataError(f"{source} has {len(puzzles)} puzzles, fewer than --puzzles {config.puzzles}")
+        return puzzles[: config.puzzles], solutions[: config.puzzles]
+
+    def save_data(self, config: SudokuConfig, data: Boards, run: Run) -> None:
+        if config.data is None:
+            with write_whole(run.folder / PUZZLES) as temporary, gzip.open(temporary, "wt") as f:
+                f.writelines(f"{format_board(p)},{format_board(s)}\n" for p, s in zip(*data, strict=True))
+
+    def to_json(self, config: SudokuConfig, data: Boards) -> dict[str, Any]:
+        return {"config": asdict(config) | {"data": config.data and str(Path(config.data).resolve())}}
+
+    def describe(self, config: SudokuConfig, data: Boards) -> str:
+        side = data[0].shape[1]
+        return f"{len(data[0]):,} puzzles of {side}x{side} to learn from"
+
+    def make_task(self, config: SudokuConfig, data: Boards, seed: int) -> "Solving":
+        from einnet.tasks.sudoku.network import Solving
+
+        puzzles, solutions = (np.repeat(boards, config.copies, 0) for boards in data)
+        return Solving(config, add_givens(puzzles, solutions, config.more, seed), solutions, seed)
+
+    def load_net(self, run: Run) -> "EinNet":
+        from einnet.tasks.sudoku.solve import load_solver
+
+        return load_solver(run.best)
+
+    def measure(self, net: "EinNet", config: SudokuConfig, data: Boards) -> Results:
+        from einnet.tasks.sudoku.solve import measure
+
+        return measure(net, data[0].shape[1])
+
+    def evaluate(  # type: ignore[override]
+        self,
+        *,
+        data: Path,
+        iterations: int | None = None,
+        tries: int = 0,
+        limit: int | None = None,
+        checkpoint: Path | None = None,
+        as_json: Json = False,
+        depth: Depth = None,
+    ) -> int:
+        """Count the whole boards that a network solves, in one pass of a fixed number of steps.
+
+        einnet eval sudoku --data puzzles.txt.gz --json
+
+        Parameters
+        ----------
+        data
+            File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
+        iterations
+            Steps of the network; without it, its own number (--iterations of its training).
+        tries
+            Also search: run the network up to so many more times on each board whose answer breaks a rule, with some
+            cells guessed; counted apart.
+        limit
+            Only the first so many boards.
+        checkpoint
+            Folder of a run; without it, the solver that comes with EinNet.
+        """
+        iterations = _check_passes(iterations, depth, tries)
+        if limit is not None:
+            check_count(limit, "--limit")
+        puzzles, solutions = read_file(data)
+        puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
+        from einnet.tasks.sudoku.solve import count_solved, format_counts
+
+        result = count_solved(self.load_solver(checkpoint), puzzles, solutions, iterations, tries)
+        print(json.dumps(result) if as_json else format_counts(result))
+        return 0
+
+    def predict(
+        self,
+        puzzle: str | None = None,
+        *,
+        iterations: int | None = None,
+        tries: int = 0,
+        show_steps: Flag = False,
+        plot: Path | None = None,
+        checkpoint: Path | None = None,
+        as_json: Json = False,
+        depth: Depth = None,
+    ) -> int:
+        """Solve a puzzle, or each puzzle of a file; exit code 1 if one was not solved.
+
+        Example: einnet predict sudoku .......24...3..1
+
+        Every answer is checked against the rules before it is shown.
+
+        Parameters
+        ----------
+        puzzle
+            The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
+            a puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as
+            puzzles of 4x4: give a 16x16 board on one line). Without it, standard input is read.
+        iterations
+            Steps of the network; without it, its own number.
+        tries
+            Where the answer breaks a rule, search: run the network up to so many more times with some cells guessed.
+        show_steps
+            Also show the step at which each cell got its digit (for one puzzle; --json always has them).
+        plot
+            Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
+        checkpoint
+            Folder of a run; without it, the solver that comes with EinNet.
+        """
+        iterations = _check_passes(iterations, depth, tries)
+        if plot is not None:
+            from einnet.plots.figures import check_picture_name
+
+            check_picture_name(plot)
+        from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict, read_puzzles
+
+        puzzles = read_puzzles(puzzle)
+        unsolved, first = 0, None
+        for verdict in judge(self.load_solver(checkpoint), puzzles, iterations, tries):
+            first = first or verdict
+            unsolved += not verdict.is_solved
+            if as_json:
+                print(json.dumps(verdict.as_json()), flush=True)
+            elif len(puzzles) > 1:
+                print(verdict.as_line(), flush=True)
+            else:
+                print_verdict(verdict, show_steps)
+        if plot is not None and first is not None:
+            is_drawn = draw_verdict(first, plot)
+            reason = "is not drawn: one pass of the network did not solve the first puzzle"
+            log(f"drawn to {plot}" if is_drawn else f"{plot} {reason}")
+        return 1 if unsolved else 0
+
+    def load_solver(self, checkpoint: Path | None) -> "EinNet":
+        """The network of a run; without one, that which comes with the package."""
+        from einnet.tasks.sudoku.solve import load_solver
+
+        return load_solver() if checkpoint is None else self.load_net(Run.open(checkpoint, self.name))
+
+
+def _check_passes(iterations: int | None, depth: int | None, tries: int) -> int | None:
+    """The number of iterations, also by its former name."""
+    if depth is not None:
+        log("--depth is now called --iterations; the former name goes with the next release")
+        iterations = depth
+    if iterations is not None:
+        check_count(iterations, "--iterations")
+    check_count(tries, "--tries", minimum=0)
+    return iterations

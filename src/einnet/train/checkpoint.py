@@ -1,0 +1,127 @@
+"""The files of a run: its log, its best network, and the training state to resume from, without pickle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from einnet.errors import CheckpointError
+from einnet.io.tensors import read_tensors, write_tensors
+from einnet.nn import EinNet
+from einnet.train.run import Run
+from einnet.train.task import Task
+
+__all__ = ["Checkpointer", "read_state", "write_state"]
+
+KIND, FORMAT = "training state", 3
+PARTS = {"step", "elapsed", "net", "average", "optimizer", "log", "task"}
+
+
+class Checkpointer:
+    """The log of a run and its best network; counts the validations without improvement."""
+
+    def __init__(self, run: Run, task: Task, patience: int | None, is_main: bool):
+        self.run, self.patience, self.is_main = run, patience, is_main
+        self.metric, self.higher_is_better = task.metric, task.higher_is_better
+        self.rows: list[dict[str, float]] = []
+        self.losses: list[float] = []  # since the last row
+        self.best = float("nan")
+        self.stale = 0
+
+    @property
+    def has_no_patience(self) -> bool:
+        """Whether the metric has not improved for as many validations as `patience` says."""
+        return self.patience is not None and self.stale >= self.patience
+
+    def record(self, step: int, seconds: float, metrics: Mapping[str, float], net: EinNet) -> None:
+        """Adds a row to the log; saves the network if it is the best so far."""
+        loss = sum(self.losses) / len(self.losses)
+        self.rows.append({"step": step, "seconds": round(seconds, 2), "loss": loss, **metrics})
+        self.losses = []
+        value = metrics[self.metric]
+        is_better = value > self.best if self.higher_is_better else value < self.best
+        self.stale = 0 if is_better or self.best != self.best else self.stale + 1
+        if self.stale == 0:
+            self.best = value
+        if self.is_main:
+            if self.stale == 0:
+                net.save(self.run.best)
+            self.run.write_log(self.rows)
+
+    def summary(self) -> str:
+        """The last loss and the metric, for the progress bar."""
+        losses = self.losses or [row["loss"] for row in self.rows[-1:]]
+        parts = [f"loss {losses[-1]:.3f}"] if losses else []
+        if self.rows:
+            parts.append(f"valid {self.metric} {self.rows[-1][self.metric]:.4f} (best {self.best:.4f})")
+        return "  ".join(parts)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "losses": self.losses, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.rows, self.losses, self.best, self.stale = (state[k] for k in ("rows", "losses", "best", "stale"))
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes a training state: tensors as safetensors, everything around them as JSON in the file's metadata."""
+    tensors: dict[str, Tensor] = {}
+    write_tensors(path, tensors, KIND, {"format": FORMAT, "state": _pack(dict(state), tensors, "state")})
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote; raises `CheckpointError` for any other file."""
+    tensors, content = read_tensors(path, KIND)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a training state of another version of EinNet, this one reads format {FORMAT}: train again, or "
+            "resume with the version that wrote it"
+        )
+    try:
+        state = _unpack(content["state"], tensors)
+        missing = PARTS - set(state)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"the training state in {path} is damaged: {error!r}") from None
+    if missing:
+        raise CheckpointError(f"the training state in {path} lacks {', '.join(sorted(missing))}")
+    return state
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
+    """A JSON value in which tensors, tuples and dicts are objects with one telling key.
+
+    >>> import torch
+    >>> tensors = {}
+    >>> tree = _pack({"step": 3, 0: (torch.ones(2), None)}, tensors, "x")
+    >>> tree
+    {'dict': [['step', 3], [0, {'tuple': [{'tensor': 'x.0.0'}, None]}]]}
+    >>> _unpack(tree, tensors)
+    {'step': 3, 0: (tensor([1., 1.]), None)}
+    """
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"dict": [[key, _pack(v, tensors, f"{name}.{key}")] for key, v in value.items()]}
+    if isinstance(value, list | tuple):
+        items = [_pack(v, tensors, f"{name}.{k}") for k, v in enumerate(value)]
+        return items if isinstance(value, list) else {"tuple": items}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise CheckpointError(
+        f"the training state has a {type(value).__name__} at {name}, which cannot be saved without pickle"
+    )
+
+
+def _unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(tree, list):
+        return [_unpack(v, tensors) for v in tree]
+    if isinstance(tree, dict):
+        if "tensor" in tree:
+            return torch.as_tensor(tensors[tree["tensor"]])
+        if "tuple" in tree:
+            return tuple(_unpack(v, tensors) for v in tree["tuple"])
+        return {key: _unpack(v, tensors) for key, v in tree["dict"]}
+    return tree

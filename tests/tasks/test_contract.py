@@ -1,0 +1,65 @@
+"""Every task keeps the contract of `einnet.testing.check_task`; a task that breaks it is named."""
+
+import pytest
+
+from einnet.tasks.kg.app import KgApp
+from einnet.tasks.pinv.app import PinvApp
+from einnet.tasks.poker.app import PokerApp
+from einnet.tasks.sudoku.app import SudokuApp
+from einnet.tasks.sudoku.boards import Layout, format_board
+from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.testing import check_task
+from families import write_families
+
+NET = ["--hidden", "4", "--heads", "2"]
+
+
+def test_kg(tmp_path):
+    data = write_families(tmp_path / "families")
+    query = ["--relation", "parent", "--head", "ann0"]
+    check_task(KgApp(), tmp_path / "runs", ["--data", str(data), "--depth", "1", *NET], predict=query)
+
+
+def test_pinv(tmp_path):
+    check_task(PinvApp(), tmp_path, ["--matrices", "8", "--batch", "4", "--depth", "2", *NET])
+
+
+def test_poker(tmp_path, monkeypatch):
+    monkeypatch.setattr("einnet.tasks.poker.evaluate.KINDS", [(2, 5), (3, 7)])
+    hands = ["AS KS QS JS TS | 2C 2D 2H 3S 3D"]
+    check_task(PokerApp(), tmp_path, ["--deals", "60", "--batch", "8", "--depth", "1", *NET], predict=hands)
+
+
+def test_sudoku(tmp_path, monkeypatch):
+    monkeypatch.setattr("einnet.tasks.sudoku.solve.TEST", 4)
+    boards = zip(*generate_puzzles(Layout.of(4), 6, seed=0, processes=1), strict=True)
+    file = tmp_path / "boards.txt"
+    file.write_text("".join(f"{format_board(p)},{format_board(s)}\n" for p, s in boards))
+    tiny = ["--data", str(file), "--puzzles", "6", "--batch", "2", "--side", "4", "--iterations", "2", *NET]
+    check_task(SudokuApp(), tmp_path / "runs", tiny, evaluate=["--data", str(file)], predict=[str(file)])
+
+
+class Forgetful(PinvApp):
+    """Draws batches that a resumed run does not draw again."""
+
+    def make_task(self, config, data, seed):
+        task = super().make_task(config, data, seed)
+        loss, calls = task.loss, []
+        task.loss = lambda step: calls.append(step) or loss(step) * len(calls)
+        return task
+
+
+class Silent(PinvApp):
+    """Prints other metrics than it saves."""
+
+    def print_results(self, *_):
+        print("{}")
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("app", "message"), [(Forgetful(), "of the interrupted run, resumed, differs"), (Silent(), "eval --json differs")]
+)
+def test_a_task_that_breaks_the_contract_is_named(app, message, tmp_path):
+    with pytest.raises(AssertionError, match=message):
+        check_task(app, tmp_path, ["--matrices", "8", "--batch", "4", "--depth", "1", *NET])
