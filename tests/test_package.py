@@ -109,10 +109,10 @@ def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
     "EINNET_TEST_INSTALL" not in os.environ, reason="downloads all dependencies: set EINNET_TEST_INSTALL=1"
 )
 def test_the_wheel_installs_with_its_dependencies(wheel, tmp_path):
-    """With torch alone pinned, at the version that this environment has: another one may be several GB."""
+    """With torch alone pinned, at the version of constraints.txt; tasks need the extra `train`."""
     python = make_environment(tmp_path)
     version = re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     assert version
     (tmp_path / "constraints.txt").write_text(version[0] + "\n")
-    run(str(python), "-m", "pip", "install", "-q", "-c", "constraints.txt", str(wheel), folder=tmp_path)
+    run(str(python), "-m", "pip", "install", "-q", "-c", "constraints.txt", f"{wheel}[train]", folder=tmp_path)
     check_installed(python, tmp_path)
