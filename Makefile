@@ -21,7 +21,7 @@ check: $(READY)
 
 # The pages of docs/ as a site in site/; `python -m http.server -d site` shows it, search included.
 docs: $(READY)
-	$(BIN)/python docs/build.py
+	$(BIN)/python docs/build_site.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

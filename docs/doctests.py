@@ -1,7 +1,7 @@
 """A Markdown extension: doctests in docstrings are code, without the fences that pages have.
 
->>> fenced(["What it does.", "", ">>> 1 + 1", "2", "", "```python", ">>> fenced", "```"])
-['What it does.', '', '```pycon', '>>> 1 + 1', '2', '```', '', '```python', '>>> fenced', '```']
+>>> add_fences(["What it does.", "", ">>> 1 + 1", "2", "", "```python", ">>> add_fences", "```"])
+['What it does.', '', '```pycon', '>>> 1 + 1', '2', '```', '', '```python', '>>> add_fences', '```']
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
-__all__ = ["DoctestExtension", "fenced", "makeExtension"]
+__all__ = ["DoctestExtension", "add_fences", "makeExtension"]
 
 
-def fenced(lines: Iterable[str]) -> list[str]:
+def add_fences(lines: Iterable[str]) -> list[str]:
     """The lines with a fence around each doctest that has none; it ends at an empty line."""
     result, inside, open_fence = [], False, False
     for line in [*lines, ""]:
@@ -30,7 +30,7 @@ def fenced(lines: Iterable[str]) -> list[str]:
 
 class _Fences(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
-        return fenced(lines)
+        return add_fences(lines)
 
 
 class DoctestExtension(Extension):

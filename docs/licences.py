@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-__all__ = ["RUN_TIME", "copyleft", "licence", "needed_by", "page", "pins"]
+__all__ = ["RUN_TIME", "classify_copyleft", "find_extras", "make_page", "read_licence", "read_pins"]
 
 ROOT = Path(__file__).parents[1]
 RUN_TIME = ("einnet", "train", "viz", "kg", "arc", "poker", "hub", "onnx", "sklearn")  # the package and its extras
@@ -48,16 +48,16 @@ that nothing needed at run time states the GPL or the AGPL.
 """
 
 
-def pins() -> dict[str, str]:
+def read_pins() -> dict[str, str]:
     """The version of each package in constraints.txt."""
     lines = (line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     return {canonicalize_name(name): version for name, version in lines}
 
 
-def licence(package: Distribution) -> str:
+def read_licence(package: Distribution) -> str:
     """What its metadata states: a licence expression, the classifiers, or a short text; else its licence file's title.
 
-    >>> licence(distribution("numpy")).partition(" ")[0]
+    >>> read_licence(distribution("numpy")).partition(" ")[0]
     'BSD-3-Clause'
     """
     metadata = package.metadata
@@ -65,21 +65,22 @@ def licence(package: Distribution) -> str:
     stated = [metadata.get("License-Expression"), "; ".join(c for c in classifiers if c != "OSI Approved")]
     text = (metadata.get("License") or "").strip()
     stated.append("" if "\n" in text or text == "UNKNOWN" else text)
-    found = next((s for s in stated if s), "") or _title(package)
-    return found.replace("|", "\\|")
+    text = next((s for s in stated if s), "") or _read_title(package)
+    return text.replace("|", "\\|")
 
 
-def _title(package: Distribution) -> str:
+def _read_title(package: Distribution) -> str:
     for file in package.files or []:
         if "licen" in file.name.lower():
             return next((line.strip() for line in file.read_text().splitlines() if line.strip()), "not stated")
     return "not stated"
 
 
-def copyleft(text: str) -> str:
+def classify_copyleft(text: str) -> str:
     """What a licence asks of those who pass its package on with changes: 'GPL', 'AGPL', 'LGPL', 'MPL', or nothing.
 
-    >>> [copyleft(t) for t in ("MIT", "MPL-2.0 AND MIT", "GNU Lesser General Public License v3", "GPL-3.0-only")]
+    >>> texts = ["MIT", "MPL-2.0 AND MIT", "GNU Lesser General Public License v3", "GPL-3.0-only"]
+    >>> [classify_copyleft(text) for text in texts]
     ['', 'MPL', 'LGPL', 'GPL']
     """
     kinds = {"AGPL": "AGPL|Affero", "LGPL": "LGPL|Lesser General", "MPL": r"\bMPL|Mozilla Public"}
@@ -89,19 +90,19 @@ def copyleft(text: str) -> str:
     return "GPL" if re.search(r"\bGPL|GNU General Public", text) else ""
 
 
-def needed_by() -> dict[str, list[str]]:
+def find_extras() -> dict[str, list[str]]:
     """For each package the extras that need it, directly or through another; 'einnet' alone where all uses do."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     stated = {"einnet": project["dependencies"], **project["optional-dependencies"]}
-    found: dict[str, list[str]] = {}
+    extras: dict[str, list[str]] = {}
     for extra in (*RUN_TIME, *DEVELOPMENT):
-        for name in _closure(stated[extra]):
-            if found.get(name) != ["einnet"]:
-                found.setdefault(name, []).append(extra)
-    return found
+        for name in _find_requirements(stated[extra]):
+            if extras.get(name) != ["einnet"]:
+                extras.setdefault(name, []).append(extra)
+    return extras
 
 
-def _closure(stated: Iterable[str]) -> set[str]:
+def _find_requirements(stated: Iterable[str]) -> set[str]:
     """All packages of these requirements, and of their requirements, as far as they are installed."""
     todo = [Requirement(text) for text in stated]
     seen: set[tuple[str, str]] = set()
@@ -111,30 +112,30 @@ def _closure(stated: Iterable[str]) -> set[str]:
             name = canonicalize_name(needed.name)
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                todo += [r for r in _requirements(name) if r.marker is None or r.marker.evaluate({"extra": extra})]
+                todo += [r for r in _read_requirements(name) if r.marker is None or r.marker.evaluate({"extra": extra})]
     return {name for name, _ in seen}
 
 
-def _requirements(name: str) -> list[Requirement]:
+def _read_requirements(name: str) -> list[Requirement]:
     try:
         return [Requirement(text) for text in distribution(name).requires or []]
     except PackageNotFoundError:
         return []
 
 
-def page() -> str:
+def make_page() -> str:
     """The whole page."""
-    uses, rows, absent = needed_by(), [], []
+    uses, rows, absent = find_extras(), [], []
     at_run_time: dict[str, list[str]] = {}
-    for name, version in pins().items():
+    for name, version in read_pins().items():
         try:
-            text = licence(distribution(name))
+            text = read_licence(distribution(name))
         except PackageNotFoundError:
             absent.append(name)
             continue
-        kind, extras = copyleft(text), uses.get(name, [])
-        shown = ", ".join(e if e in RUN_TIME else f"*{e}*" for e in extras) or "nothing installed"
-        rows.append(f"| {name} | {version} | {text} | {kind} | {shown} |")
+        kind, extras = classify_copyleft(text), uses.get(name, [])
+        needed_by = ", ".join(e if e in RUN_TIME else f"*{e}*" for e in extras) or "nothing installed"
+        rows.append(f"| {name} | {version} | {text} | {kind} | {needed_by} |")
         if set(extras) & set(RUN_TIME):
             at_run_time.setdefault(kind, []).append(name)
     strong, weak = ([n for k in kinds for n in at_run_time.get(k, [])] for kinds in (("GPL", "AGPL"), ("MPL", "LGPL")))
@@ -143,4 +144,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "licences.md").write_text(page())
+    (ROOT / "docs" / "licences.md").write_text(make_page())

@@ -53,7 +53,7 @@ def read(tex: str, *, display: bool = False) -> Element:
         ValueError: the formula, and what in it cannot be read.
     """
     math = Element("math", {"display": "block"} if display else {})
-    math.append(_Reader(tex).row(until=()))
+    math.append(_Reader(tex).read_row(until=()))
     return math
 
 
@@ -77,36 +77,36 @@ class _Reader:
         self.at += 1
         return token
 
-    def row(self, until: tuple[str, ...]) -> Element:
-        """What stands before one of these tokens (or the end), which is not read."""
+    def read_row(self, until: tuple[str, ...]) -> Element:
+        """What precedes one of these tokens (or the end), which is not read."""
         row = Element("mrow")
         while (token := self.peek()) not in until and token:
-            row.append(self.scripted())
+            row.append(self.read_scripted())
         if until and not token:
             raise ValueError(f"'{until[0]}' is missing in: {self.tex}")
         return row
 
-    def scripted(self) -> Element:
-        """An atom with what stands below and above it."""
-        base = self.atom()
+    def read_scripted(self) -> Element:
+        """An atom with the scripts below and above it."""
+        base = self.read_atom()
         scripts: dict[str, list[Element]] = {"_": [], "^": []}
         while (token := self.peek()) in ("_", "^", "'"):
             self.next()
-            scripts["^" if token == "'" else token].append(_leaf("mo", "′") if token == "'" else self.atom())
-        parts = [_row(*found) if len(found) > 1 else found[0] for found in scripts.values() if found]
+            scripts["^" if token == "'" else token].append(_leaf("mo", "′") if token == "'" else self.read_atom())
+        parts = [_row(*nodes) if len(nodes) > 1 else nodes[0] for nodes in scripts.values() if nodes]
         if not parts:
             return base
         below, above = ("under", "over") if base.get("movablelimits") else ("sub", "sup")
         return _row(base, *parts, tag=f"m{below * bool(scripts['_'])}{above * bool(scripts['^'])}")
 
-    def atom(self) -> Element:
+    def read_atom(self) -> Element:
         token = self.next()
         if token == "{":
-            row = self.row(until=("}",))
+            row = self.read_row(until=("}",))
             self.next()
             return row[0] if len(row) == 1 else row
         if token[0] == "\\" and len(token) > 1:
-            return self.command(token[1:])
+            return self.read_command(token[1:])
         if token[0].isdigit():
             return _leaf("mn", token)
         if token.isalpha():
@@ -115,7 +115,7 @@ class _Reader:
             raise ValueError(f"'{token}' is out of place in: {self.tex}")
         return _leaf("mo", {"-": "−", "*": "∗"}.get(token, token), stretchy="false")
 
-    def command(self, name: str) -> Element:
+    def read_command(self, name: str) -> Element:
         if name in LETTERS:
             return _leaf("mi", LETTERS[name])
         if name in OPERATORS:
@@ -127,18 +127,18 @@ class _Reader:
         if name in SPACES:
             return Element("mspace", width=SPACES[name])
         if name in ("text", "mathrm"):
-            return _leaf("mtext", self.words())
+            return _leaf("mtext", self.read_words())
         if name in ("left", "right"):
             return _leaf("mo", self.next().lstrip("\\"), stretchy="true")
         if name == "frac":
-            return _row(self.atom(), self.atom(), tag="mfrac")
+            return _row(self.read_atom(), self.read_atom(), tag="mfrac")
         if name == "sqrt":
-            return _row(self.atom(), tag="msqrt")
-        if name == "begin" and (kind := self.words()) in TABLES:
-            return self.table(kind)
+            return _row(self.read_atom(), tag="msqrt")
+        if name == "begin" and (kind := self.read_words()) in TABLES:
+            return self.read_table(kind)
         raise ValueError(f"'\\{name}' is not among the TeX commands that docs/mathml.py reads, in: {self.tex}")
 
-    def words(self) -> str:
+    def read_words(self) -> str:
         """The text of a group, as it stands."""
         if self.next() != "{" or "}" not in self.tokens[self.at :]:
             raise ValueError(f"a text in braces is missing in: {self.tex}")
@@ -147,15 +147,15 @@ class _Reader:
         self.at = end + 1
         return text
 
-    def table(self, kind: str) -> Element:
+    def read_table(self, kind: str) -> Element:
         table = Element("mtable", {"class": kind})
         row, ended = SubElement(table, "mtr"), ""
         while ended != "\\end":
-            row.append(_row(self.row(until=("\\end", "&", "\\\\")), tag="mtd"))
+            row.append(_row(self.read_row(until=("\\end", "&", "\\\\")), tag="mtd"))
             ended = self.next()
             if ended == "\\\\":
                 row = SubElement(table, "mtr")
-        self.words()
+        self.read_words()
         before, after = TABLES[kind]
         return _row(_leaf("mo", before), table, _leaf("mo", after))
 

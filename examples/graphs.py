@@ -28,7 +28,7 @@ def _():
     A graph is a relation over a set: $x_{ij}$ says something about the edge from $i$ to $j$. If the nodes are listed in
     another order, rows and columns are permuted *together*. So the type is `aaH`, one letter twice. You will see
 
-    - that message passing is an einsum, and which einsums there are beside it;
+    - that message passing is an einsum, and which other einsums there are;
     - two graphs that message passing, and even all operations of up to four factors, cannot tell apart, and the
       operation that does, the *bridge*;
     - a network with several inputs, nodes and edges, `aH, aaH -> aH`.
@@ -57,7 +57,7 @@ def _():
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    In the type `aa` alone a value of a node stands in its row, and the same message is a product, `ab,ab->ab`, and then
+    In the type `aa` alone the row of a node has its value, and the same message is a product, `ab,ab->ab`, and then
     a sum. All linear maps of a relation to itself are 15; a matrix product is what they cannot do. It counts walks of
     two steps, and where a walk of two steps meets an edge there is a triangle. Message passing alone cannot see those.
     """)
@@ -165,14 +165,14 @@ def _():
 @app.cell
 def _(pair):
     _order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
-    for _most in (2, 5):
+    for _limit in (2, 5):
         torch.manual_seed(0)
-        _net = EinNet("aaH -> H", 1, 8, heads=4, hidden=16, depth=3, order=_most).double().eval()
+        _net = EinNet("aaH -> H", 1, 8, heads=4, hidden=16, depth=3, order=_limit).double().eval()
         with torch.no_grad():
             _one, _two, _again = (_net(a[..., None]) for a in (*pair, pair[0][_order][:, _order]))
         _apart, _control = float((_one - _two).abs().max()), float((_one - _again).abs().max())
-        assert _control < 1e-13 and (_apart > 1e-8 if _most == 5 else _apart < 1e-13)
-        print(f"order {_most}: the two graphs {_apart:.0e} apart, one graph and itself {_control:.0e}")
+        assert _control < 1e-13 and (_apart > 1e-8 if _limit == 5 else _apart < 1e-13)
+        print(f"order {_limit}: the two graphs {_apart:.0e} apart, one graph and itself {_control:.0e}")
 
 
 @app.cell(hide_code=True)
@@ -187,45 +187,45 @@ def _():
 
 
 @app.function
-def friends(graphs, n, seed):
+def make_friends(graphs, n, seed):
     """Hats (graphs, n, 1), friendships and close ones (graphs, n, n, 2), and who belongs to such a three."""
     draw = {"generator": torch.Generator().manual_seed(seed)}
     hats = (torch.rand(graphs, n, **draw) < 0.6).float()
     chance, close = torch.rand(graphs, n, n, **draw).triu(1), torch.rand(graphs, n, n, **draw) < 0.7
     some = (chance > 0) & (chance < 0.55)
-    both = torch.stack([some, some & close], -1).float()
-    both = both + both.transpose(1, 2)
-    among = both[..., 1] * hats[:, :, None] * hats[:, None, :]  # close, between red hats
-    return hats[..., None], both, torch.einsum("zab,zbc,zca->za", among, among, among) > 0
+    ties = torch.stack([some, some & close], -1).float()
+    ties = ties + ties.transpose(1, 2)
+    among = ties[..., 1] * hats[:, :, None] * hats[:, None, :]  # close, between red hats
+    return hats[..., None], ties, torch.einsum("zab,zbc,zca->za", among, among, among) > 0
 
 
 @app.cell
 def _():
-    def _trained(**operations):
+    def _train(**operations):
         torch.manual_seed(0)
         net = EinNet("aH, aaH -> aH", (1, 2), 1, heads=4, hidden=16, depth=2, **operations)
         optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=250, pct_start=0.1)
         for step in range(250):
-            hats, ties, wanted = friends(32, 12, seed=step)
+            hats, ties, target = make_friends(32, 12, seed=step)
             optimizer.zero_grad()
-            binary_cross_entropy_with_logits(net(hats, ties)[..., 0], wanted.float()).backward()
+            binary_cross_entropy_with_logits(net(hats, ties)[..., 0], target.float()).backward()
             optimizer.step()
             schedule.step()
         return net.eval()
 
-    _hats, _ties, _wanted = friends(300, 12, seed=10**6)
+    _hats, _ties, _target = make_friends(300, 12, seed=10**6)
     _nets = {
-        "messages only": _trained(terms=["ab->ab", "aa->aa", "ab->ba", "ab->ac", "ab,ab->ab"]),
-        "with ab,bc->ac": _trained(),
+        "messages only": _train(terms=["ab->ab", "aa->aa", "ab->ba", "ab->ac", "ab,ab->ab"]),
+        "with ab,bc->ac": _train(),
     }
     _right = {}
     for _name, _net in _nets.items():
         assert_equivariant(_net, "aH, aaH -> aH", sizes={"a": 9})
         with torch.no_grad():
-            _right[_name] = float(((_net(_hats, _ties)[..., 0] > 0) == _wanted).float().mean())
+            _right[_name] = float(((_net(_hats, _ties)[..., 0] > 0) == _target).float().mean())
         print(f"{_name:15}  {_right[_name]:.1%} right")
-    print(f"{'always no':15}  {1 - float(_wanted.float().mean()):.1%} right")
+    print(f"{'always no':15}  {1 - float(_target.float().mean()):.1%} right")
     assert _right["with ab,bc->ac"] > 0.98 and _right["messages only"] < 0.95
 
 

@@ -84,7 +84,7 @@ def _():
 
     As a tensor, the graph is $x_{htr} = 1$ where $(h, r, t)$ is a known fact, else 0. People have no order: if we list
     them in another one, rows and columns change places *together*. Relations are different things, they are features.
-    So the type is `aaH`. For this type `einnet` chooses two operations beside sums: the product of two entries, and
+    So the type is `aaH`. For this type `einnet` chooses two operations besides sums: the product of two entries, and
 
     $$y_{ac} = \sum_b u_{ab}\, v_{bc}.$$
 
@@ -98,7 +98,7 @@ def _(family):
     _x = family.tensor(family.train, family.valid)  # head, tail, relation
     _parent, _grandparent = (_x[..., family.relation(name)] for name in ("parent", "grandparent"))
     _follow = np.einsum("ab,bc->ac", _parent, _parent)
-    assert (_follow >= _grandparent).all()  # whoever is known to be a grandparent is a parent of a parent
+    assert (_follow >= _grandparent).all()  # every known grandparent is a parent of a parent
     assert _follow.sum() == _grandparent.sum() + len(family.test)  # the others are the missing facts
 
 
@@ -113,29 +113,29 @@ def _():
 
 
 @app.function
-def trained(graph):
+def train(graph):
     """A network that has learned to complete the graph, from its training facts."""
     small = {"heads": 8, "hidden": 16, "depth": 2, "dropout": 0, "label_smoothing": 0}
     settings = KgConfig(**small, mask_low=0.05, mask_high=0.3, relation_loss=0)
     torch.manual_seed(0)
-    made, facts = make_net(len(graph.relations), settings), torch.as_tensor(graph.tensor(graph.train))
-    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2, weight_decay=0.1, betas=(0.9, 0.98))
+    net, facts = make_net(len(graph.relations), settings), torch.as_tensor(graph.tensor(graph.train))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0.1, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200, pct_start=0.1)
     for _ in range(200):
         optimizer.zero_grad()
-        completion_loss(made, facts, settings).backward()
-        clip_grad_norm_(made.parameters(), 1.0)
+        completion_loss(net, facts, settings).backward()
+        clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    return made.eval()
+    return net.eval()
 
 
 @app.cell
 def _(family):
-    net = trained(family)
-    _found = compute_metrics(net, family)["test"]["train+valid"]["pessimistic"]
-    assert _found["mrr"] > 0.9  # nearly every missing fact stands first among all candidates
-    print(f"missing facts: mean reciprocal rank {_found['mrr']:.2f}")
+    net = train(family)
+    _metrics = compute_metrics(net, family)["test"]["train+valid"]["pessimistic"]
+    assert _metrics["mrr"] > 0.9  # nearly every missing fact is first among all candidates
+    print(f"missing facts: mean reciprocal rank {_metrics['mrr']:.2f}")
     return (net,)
 
 
@@ -195,7 +195,7 @@ def _(child, elder, family, middle, net, relation):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    The two facts of the rule stand first, and the others hardly matter. The network was never shown the rule.
+    The two facts of the rule are first, and the others hardly matter. The network was never shown the rule.
 
     ## Do not believe it: try it
 
@@ -213,15 +213,15 @@ def log_odds_and_rank(net, graph, fact, deleted):
         x[graph.entity(h), graph.entity(t), graph.relation(r)] = 0
     head, relation, tail = fact
     scores = score_tables(net, x)[1][:, graph.entity(tail), graph.relation(relation)]
-    mine = torch.arange(len(scores)) == graph.entity(head)
-    odds = scores[mine] - scores[~mine].logsumexp(0)
-    return float(odds), 1 + int((scores > scores[mine]).sum())
+    is_head = torch.arange(len(scores)) == graph.entity(head)
+    odds = scores[is_head] - scores[~is_head].logsumexp(0)
+    return float(odds), 1 + int((scores > scores[is_head]).sum())
 
 
 @app.cell
 def _(family, net, why):
-    _parents, _others = ([d.facts[0] for d in part] for part in (why.support[:2], why.support[2:]))
-    for _deleted in ([], _others, _parents):
+    _parents, _rest = ([d.facts[0] for d in part] for part in (why.support[:2], why.support[2:]))
+    for _deleted in ([], _rest, _parents):
         _odds, _rank = log_odds_and_rank(net, family, why.fact, _deleted)
         assert (_rank == 1) == (_deleted != _parents)
         print(f"log odds {_odds:6.2f}, rank {_rank}, without", *(" ".join(f) for f in _deleted), sep="  ")
@@ -250,8 +250,8 @@ def _():
 
     Now we say everything twice: for each *parent* fact there is a *child* fact the other way round. A network that is
     trained on this graph has two ways to know that Ada is a parent of Ben. If one of the two facts is deleted, the
-    other one stands in for it, and the answer hardly changes. If both are, it is lost. So no single fact is necessary
-    here, and a list of single deletions would mislead. Whoever explains a network has to know of stand-ins.
+    other one replaces it, and the answer hardly changes. If both are deleted, it is lost. So no single fact is
+    necessary here, and a list of single deletions would mislead. An explanation has to consider such substitutes.
     """)
 
 
@@ -259,7 +259,7 @@ def _():
 def _(elder, facts, middle, parent, why):
     _twice = {**facts, "train": facts["train"] + [(c, "child", b) for c, b in parent.items()]}
     _graph = KnowledgeGraph.of(_twice, "said twice")
-    _net = trained(_graph)
+    _net = train(_graph)
     _ways = (elder, "parent", middle), (middle, "child", elder)
     _all = log_odds_and_rank(_net, _graph, why.fact, [])[0]
     _alone = [_all - log_odds_and_rank(_net, _graph, why.fact, [w])[0] for w in _ways]

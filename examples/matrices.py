@@ -28,12 +28,12 @@ def _():
     mo.md(r"""
     # Matrices
 
-    People rate films. It does not matter who stands in the first row, nor which film in the first column: rows may be
+    People rate films. It does not matter who is in the first row, nor which film is in the first column: rows may be
     permuted, and columns may, independently. The type is `abH`. You will see
 
     - why there are exactly four linear maps, and that row and column means are among them;
     - ratings that no mean can complete, and the operation of order 3 that can;
-    - a network that learns this from small tables and completes large ones, beside a perceptron that does not.
+    - a network that learns this from small tables and completes large ones, and a perceptron that does not.
 
     ## Four linear maps
 
@@ -121,8 +121,8 @@ def _():
     Where there is no corner there may be a longer path, two corners one after the other. That is what layers are for.
 
     Is this operation one of those that a network of type `abH` needs? `einnet.pooling` computes the smallest set of
-    operations from which all others can be composed. At order 3 there is one, and it is ours. Nothing of order 1 and 2
-    makes up for it.
+    operations from which all others can be composed. At order 3 there is one, and it is this one. Operations of order 1
+    and 2 cannot replace it.
     """)
 
 
@@ -170,20 +170,20 @@ def accuracy(net, n, m):
 
 @app.cell
 def _(voted):
-    def _made(order):
+    def _make(order):
         torch.manual_seed(0)
         return EinNet("abH -> abH", 2, 1, heads=4, hidden=16, depth=2, order=order)
 
-    second, net = train(_made(2), 300), train(_made(3), 300)
+    second, net = train(_make(2), 300), train(_make(3), 300)
     torch.manual_seed(0)
     _layers = [nn.Linear(96, 30), nn.ReLU(), nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 48)]
     perceptron = train(nn.Sequential(nn.Flatten(), *_layers), 1000)
-    _found = {}
+    _shares = {}
     for _name, _net in (("order 2", second), ("order 3", net), ("perceptron", perceptron)):
-        _found[_name] = accuracy(_net, 8, 6)
-        print(f"{_name:10}  {sum(p.numel() for p in _net.parameters()):,} parameters  {_found[_name]:.1%} right")
-    assert _found["order 3"] > voted + (1 - voted) / 2  # more than all corners and guesses
-    assert max(_found["order 2"], _found["perceptron"]) < 0.6  # chance is a half
+        _shares[_name] = accuracy(_net, 8, 6)
+        print(f"{_name:10}  {sum(p.numel() for p in _net.parameters()):,} parameters  {_shares[_name]:.1%} right")
+    assert _shares["order 3"] > voted + (1 - voted) / 2  # more than all corners and guesses
+    assert max(_shares["order 2"], _shares["perceptron"]) < 0.6  # chance is a half
     return net, perceptron
 
 
@@ -208,11 +208,11 @@ def _(net):
     _x, _ratings, _known = camps(1, 30, 20, seed=0)
     with torch.no_grad():
         _answer = net(_x)[0, :, :, 0].sigmoid() * 2 - 1
-    _given = _x[0, :, :, 0].masked_fill(~_known[0], torch.nan)
+    _input = _x[0, :, :, 0].masked_fill(~_known[0], torch.nan)
     _rows, _columns = _ratings[0, :, 0].argsort(), _ratings[0, 0].argsort()  # by camp and by kind
     _figure = Figure(figsize=(8.4, 3.4), layout="constrained")
-    _shown = {"known": _given, "completed": _answer, "completed, sorted": _answer[_rows][:, _columns]}
-    for _panel, (_name, _table) in zip(_figure.subplots(1, 3), _shown.items(), strict=True):
+    _tables = {"known": _input, "completed": _answer, "completed, sorted": _answer[_rows][:, _columns]}
+    for _panel, (_name, _table) in zip(_figure.subplots(1, 3), _tables.items(), strict=True):
         _panel.imshow(_table, cmap="RdBu", vmin=-1.3, vmax=1.3, aspect="auto")
         _panel.set(title=_name, xlabel="films", ylabel="people", xticks=[], yticks=[])
     _figure.savefig(_png := BytesIO(), dpi=110)

@@ -121,7 +121,7 @@ def _():
     mo.md(r"""
     ## 2. Four numbers around a circle
 
-    Four sensors stand in a circle, and it does not matter which one we call the first. The symmetries are the cyclic
+    Four sensors form a circle, and it does not matter which one we call the first. The symmetries are the cyclic
     shifts $i \to i + s$, with indices modulo 4. They are not all permutations, so no type describes them. We give a
     generator instead: `[1, 2, 3, 0]` says that $i$ goes to $i + 1$.
 
@@ -373,7 +373,7 @@ def _():
     $H^3$ numbers each. At $H = 64$ that is 1,310,720: too many. So we write each tensor as a sum of a few products,
     $Q_{ghl} = \sum_r U_{gr} V_{hr} W_{lr}$. With 16 products it has $3 \cdot 64 \cdot 16$ numbers. A linear map $V$,
     $W$ of the features, an einsum for each $r$, and a linear map $U$ back: that is a layer. The file `docs/low-rank.md`
-    of the repository goes on from here. It builds a layer that is equal to a series.
+    of the repository continues from here. It builds a layer that is equal to a series.
     """)
 
 
@@ -382,8 +382,10 @@ def _():
     _maps = einnet.linear_maps(source=rotations(3) ** 2, target=rotations(3) ** 2)
     assert _maps.rank == 3
     _guessed = [np.einsum(t, np.eye(3), np.eye(3)) for t in ("ik,jl->ijkl", "il,jk->ijkl", "ij,kl->ijkl")]
-    _both = np.concatenate([np.reshape(_guessed, (3, 81)), _maps.basis.reshape(3, 81)])
-    assert np.linalg.matrix_rank(_both[:3]) == np.linalg.matrix_rank(_both, tol=1e-9) == 3  # the same maps, mixed
+    _maps_twice = np.concatenate([np.reshape(_guessed, (3, 81)), _maps.basis.reshape(3, 81)])
+    assert (
+        np.linalg.matrix_rank(_maps_twice[:3]) == np.linalg.matrix_rank(_maps_twice, tol=1e-9) == 3
+    )  # the same maps, mixed
 
     _rotation, _m, _p = np.linalg.qr(random(3, 3))[0], random(9), random(3)
     _rotation *= np.linalg.det(_rotation)  # 1 or -1

@@ -64,7 +64,7 @@ def _():
 
     $$y_i = A\, x_i + B\, \tfrac1n \textstyle\sum_j x_j + c.$$
 
-    That is the layer of *DeepSets*. Nobody had to think of it: it is all there is. `EinLinear` is this layer.
+    That is the layer of *DeepSets*. It is no choice: there are no other linear maps. `EinLinear` is this layer.
     """)
 
 
@@ -161,9 +161,9 @@ def _():
     perceptron = train(nn.Sequential(nn.Flatten(), *_layers), n=10, steps=1000)
     _sizes = [sum(p.numel() for p in f.parameters()) for f in (net, perceptron)]
     assert abs(_sizes[0] / _sizes[1] - 1) < 0.05
-    _found = [accuracy(f, 10) for f in (net, perceptron)]
-    assert _found[0] > 0.9 and _found[1] < 0.7
-    for _name, _number, _share in zip(("EinNet", "perceptron"), _sizes, _found, strict=True):
+    _shares = [accuracy(f, 10) for f in (net, perceptron)]
+    assert _shares[0] > 0.9 and _shares[1] < 0.7
+    for _name, _number, _share in zip(("EinNet", "perceptron"), _sizes, _shares, strict=True):
         print(f"{_name:10}  {_number:,} parameters  {_share:.1%} found among 10 points")
     return net, perceptron
 
@@ -224,9 +224,8 @@ def _():
     mo.md(r"""
     ## Sets of different sizes in one batch
 
-    A tensor needs one size, so smaller sets are filled up, and a *mask* says which points are there. A point that is
-    not there contributes nothing and gets zero. So each set has the result that it has alone, whatever stands in the
-    places that were filled up.
+    A tensor needs one size, so smaller sets are padded, and a *mask* is True for the real points. Padding contributes
+    nothing and its output is zero. So each set has the result that it has alone, for any values in the padding.
     """)
 
 

@@ -199,9 +199,9 @@ def _(boards, puzzle, solver):
     _rng = np.random.default_rng(0)
     _digits = np.concatenate([[0], 1 + _rng.permutation(9)])  # what each digit is called now; 0 is a blank
     _rows = np.concatenate([3 * band + _rng.permutation(3) for band in _rng.permutation(3)])
-    _other = _digits[puzzle[_rows]].T
-    assert (_other != puzzle).any() and clash(_other) is None
-    assert (answers(solver, _other[None], 40).boards[0] == _digits[boards[-1][_rows]].T).all()
+    _renamed = _digits[puzzle[_rows]].T
+    assert (_renamed != puzzle).any() and clash(_renamed) is None
+    assert (answers(solver, _renamed[None], 40).boards[0] == _digits[boards[-1][_rows]].T).all()
 
 
 @app.cell(hide_code=True)
@@ -215,10 +215,10 @@ def _():
 @app.cell
 def _(solver):
     _puzzles, _solutions = generate_puzzles(Layout.of(16), 1, seed=0, processes=1)
-    _found = answers(solver, _puzzles, 64)
-    assert (_found.boards == _solutions).all()
-    print(format_grid(_found.boards[0], _puzzles[0]))
-    print(f"{(_puzzles > 0).sum()} givens, solved after {_found.settled.max()} steps")
+    _solution = answers(solver, _puzzles, 64)
+    assert (_solution.boards == _solutions).all()
+    print(format_grid(_solution.boards[0], _puzzles[0]))
+    print(f"{(_puzzles > 0).sum()} givens, solved after {_solution.settled.max()} steps")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def test_a_pinned_version_that_is_affected_is_named(ranges, code, tmp_path, caps
     shown = capsys.readouterr().out
     assert "Safety DB of 14 November 2023: 3 advisories for 2 packages" in shown
     assert "pinned packages, 1 of them occur there" in shown
-    assert (f"torch {licences.pins()['torch']} is affected: <1000\n" in shown) == bool(code)
+    assert (f"torch {licences.read_pins()['torch']} is affected: <1000\n" in shown) == bool(code)
 
 
 def installed(name: str) -> bool:
@@ -165,16 +165,20 @@ def installed(name: str) -> bool:
 def test_every_installed_pin_has_its_line_in_the_page():
     lines = (ROOT / "docs" / "licences.md").read_text().splitlines()
     rows = {tuple(cell.strip() for cell in line.split(" | "))[:3] for line in lines if line.startswith("| ")}
-    wanted = {(f"| {n}", v, licences.licence(distribution(n))) for n, v in licences.pins().items() if installed(n)}
+    wanted = {
+        (f"| {n}", v, licences.read_licence(distribution(n))) for n, v in licences.read_pins().items() if installed(n)
+    }
     assert len(wanted) > 100
     assert wanted - rows == set()
 
 
 def test_nothing_at_run_time_has_a_strong_copyleft():
-    uses = licences.needed_by()
+    uses = licences.find_extras()
     at_run_time = [name for name in uses if set(uses[name]) & set(licences.RUN_TIME) and installed(name)]
     assert {"torch", "lightning", "pykeen", "matplotlib"} <= set(at_run_time)
-    strong = {n for n in at_run_time if licences.copyleft(licences.licence(distribution(n))) in ("GPL", "AGPL")}
+    strong = {
+        n for n in at_run_time if licences.classify_copyleft(licences.read_licence(distribution(n))) in ("GPL", "AGPL")
+    }
     assert strong == set()
 
 

@@ -1,4 +1,4 @@
-"""The site is built without a warning, and is whole: pages, links, anchors, pictures, formulas, the API."""
+"""The site is built without a warning and is complete: pages, links, anchors, pictures, formulas, the API."""
 
 import re
 import shutil
@@ -13,14 +13,17 @@ from xml.etree.ElementTree import tostring
 import pytest
 
 import einnet
+import einnet.limits
 import einnet.nn
+import einnet.operations
+import einnet.terms
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 LOADED = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src", "video": "src"}
 
 sys.path.insert(0, str(DOCS))
-from build import build  # noqa: E402
+from build_site import build  # noqa: E402
 from mathml import read  # noqa: E402
 
 sys.path.remove(str(DOCS))
@@ -38,37 +41,37 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        found = {name: value or "" for name, value in attrs}
-        self.ids |= {found[name] for name in ("id", "name") if name in found}
-        if tag == "a" and "href" in found:
-            self.links.append(found["href"])
-        if tag in LOADED and LOADED[tag] in found:
-            self.loaded.append(found[LOADED[tag]])
-        if tag == "img" and not found.get("alt"):
-            self.silent.append(found.get("src", ""))
+        values = {name: value or "" for name, value in attrs}
+        self.ids |= {values[name] for name in ("id", "name") if name in values}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if tag in LOADED and LOADED[tag] in values:
+            self.loaded.append(values[LOADED[tag]])
+        if tag == "img" and not values.get("alt"):
+            self.silent.append(values.get("src", ""))
 
 
-def faults(site: Path) -> list[str]:
-    """Links to nowhere, what comes from elsewhere, and pictures without a text."""
-    read = {file: Page(file.read_text()) for file in site.rglob("*.html")}
-    found = []
-    for file, page in read.items():
+def find_faults(site: Path) -> list[str]:
+    """Broken links, what is loaded from elsewhere, and pictures without a text."""
+    pages = {file: Page(file.read_text()) for file in site.rglob("*.html")}
+    faults = []
+    for file, page in pages.items():
         where = file.relative_to(site)
-        found += [f"{where} loads {url}" for url in page.loaded if _is_elsewhere(url)]
-        found += [f"{where} shows {url} without a text" for url in page.silent]
+        faults += [f"{where} loads {url}" for url in page.loaded if _is_elsewhere(url)]
+        faults += [f"{where} shows {url} without a text" for url in page.silent]
         for url in (*page.links, *page.loaded):
             if _is_elsewhere(url) or file.name == "404.html":  # its paths begin at the root of a server
                 continue
             parts = urlsplit(url)
             target = (file.parent / unquote(parts.path)).resolve() if parts.path else file.resolve()
             if not target.is_file():
-                found.append(f"{where} leads to {url}, which is not there")
-            elif parts.fragment and target in read and unquote(parts.fragment) not in read[target].ids:
-                found.append(f"{where} leads to {url}: the page has no such anchor")
+                faults.append(f"{where} leads to {url}, which does not exist")
+            elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
+                faults.append(f"{where} leads to {url}: the page has no such anchor")
     for file in site.rglob("*.css"):
         imported = re.findall(r"(?:@import\s+|url\()[\"']?((?:https?:)?//[^\"')]*)", file.read_text())
-        found += [f"{file.relative_to(site)} loads {url}" for url in imported]
-    return found
+        faults += [f"{file.relative_to(site)} loads {url}" for url in imported]
+    return faults
 
 
 def _is_elsewhere(url: str) -> bool:
@@ -83,31 +86,33 @@ def site(tmp_path_factory):
     return folder
 
 
-def test_the_site_is_whole_and_loads_nothing_from_elsewhere(site):
+def test_the_site_is_complete_and_loads_nothing_from_elsewhere(site):
     assert len(list(site.rglob("*.html"))) > 30
-    assert faults(site) == []
+    assert find_faults(site) == []
 
 
-def pages(nav: list) -> list[str]:
+def list_pages(nav: list) -> list[str]:
     """The pages of a navigation."""
-    found = []
+    names = []
     for entry in nav:
         for value in entry.values() if isinstance(entry, dict) else [entry]:
-            found += pages(value) if isinstance(value, list) else [value]
-    return found
+            names += list_pages(value) if isinstance(value, list) else [value]
+    return names
 
 
 def test_every_page_is_in_the_navigation():
     nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    every = [f.relative_to(DOCS) for f in DOCS.rglob("*.md")]
+    written = [f.relative_to(DOCS) for f in DOCS.rglob("*.md")]
     tables = [f.relative_to(ROOT) for f in (ROOT / "benchmarks").glob("*.md")]
-    assert sorted(pages(nav)) == sorted(map(str, every + tables))
+    assert sorted(list_pages(nav)) == sorted(map(str, written + tables))
 
 
 def test_every_public_name_is_in_the_reference(site):
     anchors = set().union(*(Page(file.read_text()).ids for file in (site / "api").glob("*.html")))
     assert {name for name in einnet.__all__ if f"einnet.{name}" not in anchors} == set()
-    assert {name for name in einnet.nn.__all__ if not {f"einnet.{name}", f"einnet.nn.{name}"} & anchors} == set()
+    for module in (einnet.nn, einnet.operations, einnet.terms, einnet.limits):
+        paths = {name: {f"einnet.{name}", f"{module.__name__}.{name}"} for name in module.__all__}
+        assert {name for name in paths if not paths[name] & anchors} == set()
 
 
 def test_formulas_are_mathml_and_doctests_are_code(site):
@@ -143,8 +148,8 @@ def test_formulas_are_mathml_and_doctests_are_code(site):
     ],
 )
 def test_a_formula_as_mathml(tex, mathml):
-    made = tostring(read(tex), "unicode", short_empty_elements=False)
-    assert re.sub(r' (?:stretchy|movablelimits)="\w+"', "", made) == f"<math><mrow>{mathml}</mrow></math>"
+    markup = tostring(read(tex), "unicode", short_empty_elements=False)
+    assert re.sub(r' (?:stretchy|movablelimits)="\w+"', "", markup) == f"<math><mrow>{mathml}</mrow></math>"
     assert read(tex, display=True).get("display") == "block"
 
 
@@ -225,19 +230,19 @@ def test_the_checker_finds_faults(tmp_path):
     )
     (tmp_path / "b.html").write_text("<p>nothing</p>")
     (tmp_path / "x.css").write_text("@import url(https://example.org/font.css);")
-    assert faults(tmp_path) == [
+    assert find_faults(tmp_path) == [
         "a.html loads https://example.org/x.js",
         "a.html shows x.png without a text",
         "a.html leads to b.html#there: the page has no such anchor",
-        "a.html leads to c.html, which is not there",
-        "a.html leads to x.png, which is not there",
+        "a.html leads to c.html, which does not exist",
+        "a.html leads to x.png, which does not exist",
         "x.css loads https://example.org/font.css",
     ]
 
 
 def test_the_command_says_what_is_wrong(small):
     (small / "docs" / "index.md").write_text("# One page\n\n[there](nowhere.md)\n")
-    done = subprocess.run([sys.executable, "docs/build.py"], cwd=small, capture_output=True, text=True)
-    assert done.returncode == 1 and "page does not exist" in done.stderr and "Traceback" not in done.stderr
-    assert subprocess.run([sys.executable, "docs/build.py", "--draft"], cwd=small).returncode == 0
+    result = subprocess.run([sys.executable, "docs/build_site.py"], cwd=small, capture_output=True, text=True)
+    assert result.returncode == 1 and "page does not exist" in result.stderr and "Traceback" not in result.stderr
+    assert subprocess.run([sys.executable, "docs/build_site.py", "--draft"], cwd=small).returncode == 0
     assert (small / "site" / "index.html").is_file()

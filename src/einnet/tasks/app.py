@@ -152,7 +152,7 @@ class TaskApp(ABC):
 
     def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
         """Trains, draws the learning curve, begins the run's page; False if the user ended it."""
-        from einnet.plots.figures import learning_curve
+        from einnet.plots.figures import draw_learning_curve as learning_curve
         from einnet.train.loop import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))

@@ -1,7 +1,7 @@
-"""Builds the site from docs/ and the tables of benchmarks/ with zensical: `make docs`, or `python docs/build.py`.
+"""Builds the site from docs/ and the tables of benchmarks/ with zensical: `make docs`, or `python docs/build_site.py`.
 
-The pages are readable where they lie; for the site they are copied, the tables and pictures of benchmarks/
-beside them. A link to a table then leads to its page, and one to a file of the repository becomes its name.
+The pages are readable where they lie; for the site they are copied, together with the tables and pictures
+of benchmarks/. A link to a table then leads to its page, and one to a file of the repository becomes its name.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+
 
 
 def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
-    """Builds the site of a working tree; a warning ends it with its text, unless it is a draft.
+    """Builds the site of a working tree; a warning is an error with its text, unless it is a draft.
 
     Raises:
         RuntimeError: the page and what is wrong with it.
@@ -34,10 +34,10 @@ def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
         command = [sys.executable, "-m", "zensical", "build", *(() if draft else ("--strict",))]
         paths = [str(work / "docs"), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
-        said = ABORTED.sub("", COLOUR.sub("", done.stdout + done.stderr))
-        if done.returncode:
-            raise RuntimeError(f"the site has not been built:\n{said}")
+        result = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        message = ABORTED.sub("", COLOUR.sub("", result.stdout + result.stderr))
+        if result.returncode:
+            raise RuntimeError(f"the site has not been built:\n{message}")
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(work / "site", site, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
 
@@ -53,23 +53,23 @@ def _stage(work: Path, root: Path = ROOT) -> None:
     for page in (work / "docs").rglob("*.md"):
         inside = page.relative_to(work / "docs")
         original = root / inside if inside.parts[0] == "benchmarks" else root / "docs" / inside
-        page.write_text(_adapted(page.read_text(), original, page, work, root))
+        page.write_text(_adapt(page.read_text(), original, page, work, root))
 
 
-def _adapted(text: str, original: Path, page: Path, work: Path, root: Path) -> str:
-    """The page with the links that leave docs/ turned to what the site has, and doctests marked as such."""
+def _adapt(text: str, original: Path, page: Path, work: Path, root: Path) -> str:
+    """The page with the links out of docs/ pointing to pages of the site, and doctests marked as such."""
 
-    def turned(link: re.Match) -> str:
+    def adapt_link(link: re.Match) -> str:
         target = Path(os.path.normpath(original.parent / link["path"]))
         if target.is_relative_to(root / "docs") or not target.exists():
-            return link[0]  # a link to what is not there is left for the strict build to find
+            return link[0]  # a link to a missing file is left for the strict build to report
         inside = target.relative_to(root)
         if inside.parts[0] == "benchmarks" and (work / "docs" / inside).is_file():
             path = os.path.relpath(work / "docs" / inside, page.parent)
             return f"{link['image']}[{link['text']}]({path}{link['anchor'] or ''})"
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
-    return LINK.sub(turned, DOCTEST.sub(r"```pycon\n\1", text))
+    return LINK.sub(adapt_link, DOCTEST.sub(r"```pycon\n\1", text))
 
 
 if __name__ == "__main__":
