@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from einnet.errors import EinNetError
-from einnet.limits import raised_limits
+from einnet.limits import raise_limits
 from einnet.operations import Derivation, PoolingSet, generates, pooling
 from einnet.plan import Plan
 from einnet.signature import Signature
@@ -43,7 +43,7 @@ __all__ = [
     "linear_terms",
     "nn",
     "pooling",
-    "raised_limits",
+    "raise_limits",
     "series",
     "series_of",
     "testing",

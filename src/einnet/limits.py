@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from einnet.errors import EinNetError
 
-__all__ = ["Limits", "SearchBudget", "check_limit", "limits", "raised_limits"]
+__all__ = ["Limits", "SearchBudget", "check_limit", "limits", "raise_limits"]
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ def limits() -> Limits:
 
 
 @contextmanager
-def raised_limits(**changes: int) -> Iterator[Limits]:
+def raise_limits(**changes: int) -> Iterator[Limits]:
     """Other limits within a block.
 
-    >>> with raised_limits(axes=100):
+    >>> with raise_limits(axes=100):
     ...     limits().axes
     100
     """
@@ -98,13 +98,13 @@ def check_limit(number: float, limit: str, what: str, instead: str, *, times: in
     >>> check_limit(115_975, "linear_maps", "'aaaaa -> aaaaa' has {} linear maps", "use fewer axes")
     Traceback (most recent call last):
     einnet.errors.EinNetError: 'aaaaa -> aaaaa' has 115,975 linear maps, more than the limit of 10,000: use fewer axes,
-    or raise the limit with einnet.raised_limits(linear_maps=...)
+    or raise the limit with einnet.raise_limits(linear_maps=...)
     """
     if number > (maximum := times * getattr(limits(), limit)):
         written = f"{number:,}" if isinstance(number, int) and number < 10**15 else f"about {Decimal(number):.1e}"
         raise EinNetError(
             f"{what.format(written)}, more than the limit of {maximum:,}: {instead}, or raise the limit with "
-            f"einnet.raised_limits({limit}=...)"
+            f"einnet.raise_limits({limit}=...)"
         )
 
 
@@ -116,7 +116,7 @@ class SearchBudget:
     >>> budget.spend(20_001)
     Traceback (most recent call last):
     einnet.errors.EinNetError: 'ab,bc->ac': the search takes 20,001 steps, more than the limit of 20,000: give a term
-    of fewer operands, or raise the limit with einnet.raised_limits(search_steps=...)
+    of fewer operands, or raise the limit with einnet.raise_limits(search_steps=...)
     """
 
     what: str

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from einnet.errors import EinNetError
-from einnet.nn.modes import evaluating
+from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
 from einnet.symmetry import Symmetry
 
@@ -64,7 +64,7 @@ def equivariance_error(
     if dtype not in TOLERANCE:
         raise EinNetError(f"equivariance is measured in {', '.join(map(str, TOLERANCE))}; got {dtype}")
     module = function if isinstance(function, torch.nn.Module) else torch.nn.Module()
-    with evaluating(module):  # with dropout no function is equivariant
+    with evaluation_mode(module):  # with dropout no function is equivariant
         return _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype)
 
 
@@ -84,17 +84,17 @@ def _worst_difference(function, signature, sizes, widths, batch, trials, seed, m
             extra["mask"] = _random_masks(signature, sizes, batch, generator)
             moved_extra["mask"] = {c: g.act(m, _type_of_class(signature, c)) for c, m in extra["mask"].items()}
         with torch.no_grad():
-            found, got = function(*inputs, **extra), function(*moved, **moved_extra)
-        if not isinstance(found, Tensor) or not isinstance(got, Tensor):
-            raise EinNetError(f"the function must return one tensor, got {type(found).__name__}")
-        expected = g.act(found, signature.output)
-        if got.shape != expected.shape:
+            output, moved_output = function(*inputs, **extra), function(*moved, **moved_extra)
+        if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
+            raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
+        expected = g.act(output, signature.output)
+        if moved_output.shape != expected.shape:
             raise EinNetError(
-                f"the function returned shape {tuple(got.shape)} and {tuple(expected.shape)} for inputs "
+                f"the function returned shape {tuple(moved_output.shape)} and {tuple(expected.shape)} for inputs "
                 "that differ by a permutation only"
             )
         scale = max(expected.abs().max().item(), 1e-30) if expected.numel() else 1.0
-        difference = (got - expected).abs().max().item() if expected.numel() else 0.0
+        difference = (moved_output - expected).abs().max().item() if expected.numel() else 0.0
         error = difference / scale
         if not math.isfinite(error):
             return float("nan")
@@ -133,12 +133,12 @@ def assert_equivariant(
         )
 
 
-def _features(function: Any, signature: Signature, given: int | Sequence[int] | None) -> list[int]:
-    found = given if given is not None else getattr(function, "in_features", 3)
-    widths = [found] * len(signature.inputs) if isinstance(found, int) else list(found)
+def _features(function: Any, signature: Signature, features: int | Sequence[int] | None) -> list[int]:
+    known: Any = getattr(function, "in_features", 3) if features is None else features
+    widths = [known] * len(signature.inputs) if isinstance(known, int) else list(known)
     if len(widths) != len(signature.inputs):
         raise EinNetError(
-            f"'{signature}' has {len(signature.inputs)} inputs, got features for {len(widths)}: {found!r}"
+            f"'{signature}' has {len(signature.inputs)} inputs, got features for {len(widths)}: {known!r}"
         )
     return widths
 
@@ -150,24 +150,24 @@ def _dtype(function: Any) -> torch.dtype:
 
 
 def _type_of_class(signature: Signature, letter: str) -> Symmetry:
-    whole = Symmetry.of(signature.classes, signature.dependencies, features=False)
-    return Symmetry.of((*whole.ancestors(letter), letter), whole.dependencies, features=False)
+    axes = Symmetry.of(signature.classes, signature.dependencies, features=False)
+    return Symmetry.of((*axes.ancestors(letter), letter), axes.dependencies, features=False)
 
 
 def _free_sizes(function: Callable[..., Tensor], signature: Signature, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """`sizes=` for a function that takes it, where the output has axes that no input has."""
-    held = {c for t in signature.inputs for c in t.axes}
-    free = {c: sizes[c] for c in signature.output.classes if c not in held}
+    """`sizes=` for a function that takes it, if the output has axes that no input has."""
+    bound = {c for t in signature.inputs for c in t.axes}
+    free = {c: sizes[c] for c in signature.output.classes if c not in bound}
     return {"sizes": free} if free and _takes_sizes(function) else {}
 
 
 def _takes_sizes(function: Any) -> bool:
     called = getattr(function, "_orig_mod", function)  # what torch.compile wraps
     try:
-        found = inspect.signature(called.forward if isinstance(called, torch.nn.Module) else called).parameters
+        parameters = inspect.signature(called.forward if isinstance(called, torch.nn.Module) else called).parameters
     except (TypeError, ValueError):  # built in
         return False
-    return "sizes" in found or any(p.kind is p.VAR_KEYWORD for p in found.values())
+    return "sizes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _random_masks(signature, sizes, batch, generator) -> dict[str, Tensor]:

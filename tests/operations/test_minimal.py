@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from einnet import EinNetError, Symmetry, Term, raised_limits
+from einnet import EinNetError, Symmetry, Term, raise_limits
 from einnet.operations.minimal import generators, indecomposable
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
@@ -96,7 +96,7 @@ def closed_structure(term: Term, type_set: TypeSet):
 
 
 def test_too_many_hypergraphs_are_refused():
-    with raised_limits(hypergraphs=100), pytest.raises(EinNetError, match="order 8 of 'aa' .*limit of 100:"):
+    with raise_limits(hypergraphs=100), pytest.raises(EinNetError, match="order 8 of 'aa' .*limit of 100:"):
         indecomposable("aa", 8)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from einnet import EinNetError, series
 from einnet.errors import NotationError, ShapeError
-from einnet.limits import raised_limits
+from einnet.limits import raise_limits
 from refusals import assert_refused
 
 SIZES = [  # signature, sizes, key phrase
@@ -66,9 +66,9 @@ def test_an_order_is_within_the_limit(order):
 
 
 def test_limits_can_be_raised():
-    with raised_limits(series_order=301):
+    with raise_limits(series_order=301):
         assert series("->", 301).order == 301
-    with raised_limits(partitions=10), pytest.raises(EinNetError, match="15 partitions, more than the limit of 10"):
+    with raise_limits(partitions=10), pytest.raises(EinNetError, match="15 partitions, more than the limit of 10"):
         series("aa -> aa", 1).contractions(1)
 
 

@@ -66,10 +66,10 @@ def check_examples(path: Path, signature: Signature, inputs: Sequence[Tensor], s
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} examples")
     for x, symmetry in zip(inputs, signature.inputs, strict=True):
         if not isinstance(x, Tensor) or x.dim() != len(symmetry.axes) + 2 or min(x.shape[:-1]) < 2:
-            found = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            received = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ShapeError(
                 f"an example of type '{symmetry}' has a batch axis, {len(symmetry.axes)} axes and features, each but "
-                f"the features of length 2 or more; got {found}"
+                f"the features of length 2 or more; got {received}"
             )
         if path.suffix == ".onnx" and x.dtype == torch.float64:
             raise EinNetError("ONNX runtimes have not all operations in double precision: export net.float()")
@@ -93,8 +93,8 @@ def _program(
 ) -> ExportedProgram:
     batch, lengths = Dim("batch", min=2), {c: Dim(f"n_{c}", min=2) for c in signature.classes}
     shapes = tuple({0: batch} | {k: lengths[c] for k, c in enumerate(t.axes, start=1)} for t in signature.inputs)
-    found = torch.export.export(net, inputs, dynamic_shapes={"inputs": shapes})
-    return found.run_decompositions(dict(decompositions))
+    program = torch.export.export(net, inputs, dynamic_shapes={"inputs": shapes})
+    return program.run_decompositions(dict(decompositions))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError:
     raise EinNetError("the hub needs the package huggingface_hub: install it, or the extra 'hub'") from None
 
-__all__ = ["OnHub", "fetched", "pushed", "saved"]
+__all__ = ["OnHub", "fetch", "push", "save_folder"]
 
 PROBLEMS = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError, TypeError)
 
@@ -35,7 +35,7 @@ An equivariant network of EinNet for the signature `{{ signature }}`:
 
 | argument | value |
 |---|---|
-{% for name, value in settings.items() %}| `{{ name }}` | {{ value }} |
+{% for name, value in config.items() %}| `{{ name }}` | {{ value }} |
 {% endfor %}
 
 ```python
@@ -47,7 +47,7 @@ net = EinNet.from_pretrained("{{ repository }}")
 
 
 class OnHub(ModelHubMixin, library_name="einnet", tags=["einnet", "equivariance"], model_card_template=CARD):
-    """A network beside the hub's mixin; the weights are a file of `EinNet.save`, so no pickled code is run."""
+    """A network with the hub's mixin; the weights are a file of `EinNet.save`, so no pickled code is run."""
 
     def __init__(self, net: Any):
         self.net = net
@@ -59,15 +59,15 @@ class OnHub(ModelHubMixin, library_name="einnet", tags=["einnet", "equivariance"
     def _from_pretrained(cls, *, model_id: str, revision: str | None, load: Callable, **how: Any) -> "OnHub":  # type: ignore[override]
         return cls(load(hf_hub_download(model_id, WEIGHTS, revision=revision, **how)))
 
-    def described(self, repository: str) -> dict[str, Any]:
-        """What the files beside the weights are made from: the config, and what the card says."""
-        settings = asdict(self.net.settings)
+    def describe(self, repository: str) -> dict[str, Any]:
+        """The config, and what the card is made from."""
+        config = asdict(self.net.config)
         parameters = f"{sum(p.numel() for p in self.net.parameters()):,}"
-        about = {"signature": settings["signature"], "settings": settings, "parameters": parameters, "mark": MARK}
-        return {"config": settings, "model_card_kwargs": about | {"repository": repository}}
+        about = {"signature": config["signature"], "config": config, "parameters": parameters, "mark": MARK}
+        return {"config": config, "model_card_kwargs": about | {"repository": repository}}
 
 
-def fetched(name: str | Path, options: dict[str, Any], load: Callable[[Path | str], Any]) -> Any:
+def fetch(name: str | Path, options: dict[str, Any], load: Callable[[Path | str], Any]) -> Any:
     """The network in a folder or in a repository of the hub."""
     if unknown := sorted(set(options) - OPTIONS):
         raise EinNetError(
@@ -90,25 +90,25 @@ def fetched(name: str | Path, options: dict[str, Any], load: Callable[[Path | st
         ) from None
 
 
-def saved(net: Any, folder: Path) -> None:
+def save_folder(net: Any, folder: Path) -> None:
     """Writes the files of the hub's layout to a folder; where one cannot be written, none is changed."""
     on_hub, card = OnHub(net), folder / "README.md"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".part-") as temporary:
-            on_hub.save_pretrained(temporary, **on_hub.described(folder.name))
-            theirs = card.is_file() and MARK not in card.read_text(errors="replace")
+            on_hub.save_pretrained(temporary, **on_hub.describe(folder.name))
+            is_own_card = not card.is_file() or MARK in card.read_text(errors="replace")
             for file in Path(temporary).iterdir():
-                if not (theirs and file.name == card.name):  # a card that somebody wrote is kept
+                if is_own_card or file.name != card.name:  # a card of the user's own stays
                     file.replace(folder / file.name)
     except OSError as error:
         raise cannot_write(folder, error) from None
 
 
-def pushed(net: Any, repository: str, options: dict[str, Any]) -> str:
+def push(net: Any, repository: str, options: dict[str, Any]) -> str:
     """Uploads the same files; the address of the commit."""
     on_hub = OnHub(net)
     try:
-        return on_hub.push_to_hub(repository, **(on_hub.described(repository) | options))
+        return on_hub.push_to_hub(repository, **(on_hub.describe(repository) | options))
     except PROBLEMS as error:
         raise EinNetError(f"the network cannot be pushed to {repository!r}: {error}") from None

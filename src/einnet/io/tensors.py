@@ -13,19 +13,23 @@ from einnet.files import write_whole
 
 __all__ = ["read_tensors", "write_tensors"]
 
-FORMAT = "2"  # raised when stored weights come to mean another function
+FORMAT = "3"  # raised when stored weights come to mean another function
+READABLE = ("2", FORMAT)
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Tensor], kind: str, content: Any) -> None:
     """Writes tensors and a JSON value; `kind` says what the file is."""
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    whole = save(plain, metadata={"einnet": kind, "version": FORMAT, "content": json.dumps(content)})
+    content_bytes = save(plain, metadata={"einnet": kind, "version": FORMAT, "content": json.dumps(content)})
     with write_whole(path) as temporary:  # not safetensors' own file: a killed process would leave that behind
-        temporary.write_bytes(whole)
+        temporary.write_bytes(content_bytes)
 
 
-def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any]:
-    """What `write_tensors` wrote. No code is run. Raises `CheckpointError` for any other file."""
+def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any, str]:
+    """The tensors, the JSON value and the format of a file of `write_tensors`, without running code.
+
+    Raises `CheckpointError` for any other file.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"no file at {path}: expected an EinNet {kind}, a .safetensors file")
@@ -35,19 +39,19 @@ def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}): it may be truncated, or of another "
+            f"{path} is not a complete safetensors file ({error}): it may be truncated, or of another "
             "format; train again or use another checkpoint"
         ) from None
     if metadata.get("einnet") != kind:
-        found = f"an EinNet {metadata['einnet']}" if "einnet" in metadata else "a safetensors file of another program"
-        raise CheckpointError(f"{path} is {found}; expected an EinNet {kind}")
-    if metadata.get("version") != FORMAT:
-        found = metadata.get("version", "1")
+        origin = f"an EinNet {metadata['einnet']}" if "einnet" in metadata else "a safetensors file of another program"
+        raise CheckpointError(f"{path} is {origin}; expected an EinNet {kind}")
+    version = metadata.get("version", "1")
+    if version not in READABLE:
         raise CheckpointError(
-            f"{path} has version {found} of the format and this version of EinNet reads {FORMAT}: train again, or use "
-            "the version that wrote it"
+            f"{path} has version {version} of the format, this version of EinNet reads "
+            f"{' and '.join(READABLE)}: train again, or use the version that wrote it"
         )
     try:
-        return tensors, json.loads(metadata["content"])
+        return tensors, json.loads(metadata["content"]), version
     except (KeyError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the metadata of {path} cannot be read ({error})") from None

@@ -1,13 +1,27 @@
-"""Torch modules: pooling, equivariant linear maps, layers, and the network.
+"""Torch modules: pooling, equivariant linear maps, layers and networks.
 
 Every module takes and returns tensors with the features last: (batch..., axes..., features).
 """
 
+from einnet.nn import functional
+from einnet.nn.channels import Linear
 from einnet.nn.layer import EinLayer
 from einnet.nn.linear import EinLinear
-from einnet.nn.net import EinNet
+from einnet.nn.networks import EinNet, Network, PolynomialNet, RecurrentNet, ReferenceBlock, ReferenceNet
 from einnet.nn.padding import pad
 from einnet.nn.pool import EinPool
-from einnet.nn.reference import ReferenceBlock
 
-__all__ = ["EinLayer", "EinLinear", "EinNet", "EinPool", "ReferenceBlock", "pad"]
+__all__ = [
+    "EinLayer",
+    "EinLinear",
+    "EinNet",
+    "EinPool",
+    "Linear",
+    "Network",
+    "PolynomialNet",
+    "RecurrentNet",
+    "ReferenceBlock",
+    "ReferenceNet",
+    "functional",
+    "pad",
+]

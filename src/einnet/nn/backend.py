@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from einnet.nn.loops import contract_in_loop
+from einnet.nn.looped import contract_in_loop
 from einnet.plan import Plan, execute
 from einnet.plan.backends import TensorBackend
 from einnet.plan.kernel import Kernel

@@ -1,29 +1,31 @@
 """`EinLayer`: the default equivariant layer, from a type to the same type."""
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
-from einnet.nn.backend import to_channels_first, to_channels_last
-from einnet.nn.binding import check_features
-from einnet.nn.fanout import FanOut, RMSNorm, linear, unit
-from einnet.nn.masks import MaskLike, Masks
-from einnet.nn.pool import EinPool
+from einnet.nn.backend import to_channels_first
+from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_norm
+from einnet.nn.context import Context, MaskLike, make_context
+from einnet.nn.deprecated import NORMALIZE, rename_arguments
+from einnet.nn.inputs import check_features
+from einnet.nn.pool import Pooling
+from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms import Term
 
 __all__ = ["EinLayer"]
 
-NORMS = ("rms", "none")
+Norm = str | Callable[[int], nn.Module] | None
+Activation = str | Callable[[Tensor], Tensor]
 
 
 class EinLayer(nn.Module):
-    """Norm, fan-in, einsum pooling, norm, fan-out with a GELU, dropout, residual.
+    """Norm, projection to the operands, einsum pooling, norm and projection, activation, projection, residual.
 
     >>> import torch
     >>> layer = EinLayer("aaH", features=32, heads=4)
@@ -34,17 +36,28 @@ class EinLayer(nn.Module):
         symmetry: the type of the input and of the output.
         features: of the input and of the output.
         heads: features given to each operand of each term.
-        terms: the pooling operations; without them, the usual set of the type up to `order`.
+        terms: the pooling operations; without them, the default set of the type up to `order`.
+        order: the largest number of operands; None for the default.
+        expansion: the features between the two output projections, as a multiple of `features`.
+        activation: "gelu", "relu", "silu", "tanh", "identity", or a function of a tensor.
+        norm: "rms", "layer", a function from a number of features to a module, or None: then the layer is a
+            polynomial up to its activation, and with the right weights a given series exactly (docs/low-rank.md).
+            A norm that is not None also divides the pooled results of a cell by their root mean square.
+        bias: whether the projections have biases.
         dropout: probability of dropping, while training, a pooled value and a value of the update.
-        scale: "mean" or "sum", see `EinPool`.
-        norm: "rms", before the fan-in and the fan-out, or "none": then the layer is a polynomial up to
-            its GELU, and with the right weights a given series exactly (docs/low-rank.md).
+        normalize: "size" or None, see `EinPool`.
         chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
             the backward pass: the pooled values of one part only are in memory at a time.
+        device, dtype: of the parameters.
+
+    Submodules, each called in `forward` on tensors with the features last: `norm`; `in_proj`, features to
+    heads * operands; `pool_proj`, the results of all terms to expansion * features; `activation`; `out_proj`;
+    `dropout`.
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
 
+    @rename_arguments(scale=NORMALIZE)
     def __init__(
         self,
         symmetry: Symmetry | str,
@@ -53,68 +66,81 @@ class EinLayer(nn.Module):
         *,
         terms: Sequence[Term | str] | None = None,
         order: int | None = None,
+        expansion: float = 2,
+        activation: Activation = "gelu",
+        norm: Norm = "rms",
+        bias: bool = True,
         dropout: float = 0.0,
-        scale: str = "mean",
-        norm: str = "rms",
+        normalize: str | None = "size",
         chunks: int = 1,
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__()
-        if norm not in NORMS:
-            raise EinNetError(f"norm must be one of {', '.join(map(repr, NORMS))}, got {norm!r}")
-        for name, value in (("features", features), ("heads", heads), ("chunks", chunks)):
-            if not isinstance(value, int) or value < 1:
-                raise EinNetError(f"{name} must be a positive whole number, got {value!r}")
         symmetry = as_symmetry(symmetry)
         self.symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)
-        self.features, self.heads = features, heads
-        if chunks > heads:
+        self.features, self.heads = check_count(features, "features"), check_count(heads, "heads")
+        self.chunks = check_count(chunks, "chunks")
+        if self.chunks > self.heads:
             raise EinNetError(f"{heads} heads are pooled in {heads} chunks at most, got chunks={chunks}")
-        bounds = [heads * k // chunks for k in range(chunks + 1)]
-        self.head_slices = [slice(*b) for b in pairwise(bounds)]
-        chosen = pooling_terms(self.symmetry, order) if terms is None else terms
-        self.pool = EinPool(chosen, self.symmetry, scale=scale)
-        self.rank = self.pool.rank
-        self.norm = RMSNorm(features, self.rank) if norm == "rms" else nn.Identity()
-        self.fan_in = nn.Linear(features, heads * self.pool.fan_in)
-        self.fan_out = FanOut(self.pool.plan, heads, 2 * features, norm=norm == "rms", dropout=dropout)
-        self.out = nn.Linear(2 * features, features)
+        width = max(1, round(self.features * check_real(expansion, "expansion")))
+        self.pool = Pooling(
+            pooling_terms(self.symmetry, order) if terms is None else terms, self.symmetry, "sum", normalize
+        )
+        rank, factory = len(self.symmetry.axes), {"device": device, "dtype": dtype}
+        check_flag(bias, "bias")
+        dropout = check_real(dropout, "dropout", below=1)
+        self.norm = make_norm(norm, self.features, **factory)
+        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias, **factory)
+        self.pool_proj = PooledLinear(
+            self.pool.plan,
+            self.heads,
+            width,
+            bias=bias,
+            norm=norm is not None,
+            dropout=dropout,
+            chunks=self.chunks,
+            **factory,
+        )
+        self.activation = make_activation(activation)
+        self._arguments = {
+            "features": (self.features, None),
+            "heads": (self.heads, 16),
+            "terms": ([str(t) for t in self.pool.plan.terms], [str(t) for t in pooling_terms(self.symmetry)]),
+            "expansion": (expansion, 2),
+            "activation": (activation, "gelu"),
+            "norm": (norm, "rms"),
+            "bias": (bias, True),
+            "dropout": (dropout, 0.0),
+            "normalize": (normalize, "size"),
+            "chunks": (self.chunks, 1),
+        }
+        self.out_proj = Linear(width, self.features, rank, bias, **factory)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: MaskLike | Masks = None) -> Tensor:
+    def reset_parameters(self) -> None:
+        for module in self.children():
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
+    def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
+        context = self._make_context(x, mask)
+        normed = self.norm(x)
+
+        def pool(heads: slice) -> list[Tensor]:
+            operands = self.in_proj(normed) if self.chunks == 1 else self.in_proj(normed, heads)
+            channels = to_channels_first(operands, len(self.symmetry.axes))
+            return self.pool.pool([context.fill(channels, self.symmetry)], context)
+
+        update = self.activation(self.pool_proj(pool, context.shape(self.symmetry)))
+        return context.fill_last(x + self.dropout(self.out_proj(update)), self.symmetry)
+
+    def _make_context(self, x: Tensor, mask: MaskLike | Context) -> Context:
         check_features(x, self.symmetry.axes, self.features)
+        if isinstance(mask, Context):
+            return mask
         sizes = self.symmetry.sizes_of(x.shape)
-        masks = Masks.make(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - self.rank])
-        front = to_channels_first(x, self.rank)
-        normed = front if isinstance(self.norm, nn.Identity) else unit(front, self.rank)
-        axes = [sizes[c] for c in self.symmetry.axes]
-        if len(self.head_slices) == 1:
-            update = self.fan_out(self._cores(normed, masks, sizes, slice(None)), axes)
-        else:
-            each = (
-                checkpoint(self._summands, normed, masks, sizes, axes, heads, use_reentrant=False)
-                for heads in self.head_slices
-            )
-            update = self.fan_out.finished(*reduce(_both, each))
-        update = nn.functional.gelu(update)
-        update = self.dropout(linear(update, self.out.weight, self.out.bias, self.rank))
-        front = front + update
-        return to_channels_last(front if masks is None else masks.apply(front), self.rank)
+        return make_context(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - len(self.symmetry.axes)])
 
-    def _cores(self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], heads: slice) -> list[Tensor]:
-        """What these heads pool."""
-        all_heads = (self.fan_in.weight, self.fan_in.bias)
-        weight, bias = (p.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1) for p in all_heads)
-        if isinstance(self.norm, RMSNorm):
-            weight = weight * self.norm.weight  # the norm's gain: cheaper here than in every cell
-        parts = linear(normed, weight, bias, self.rank)
-        return self.pool.cores([parts if masks is None else masks.apply(parts)], sizes, masks)
-
-    def _summands(
-        self, normed: Tensor, masks: Masks | None, sizes: Mapping[str, int], axes: Sequence[int], heads: slice
-    ) -> tuple[Tensor, ...]:
-        """What these heads add to the results of the fan-out."""
-        return self.fan_out.summands(self._cores(normed, masks, sizes, heads), axes, heads)
-
-
-def _both(one: Sequence[Tensor], other: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+    def extra_repr(self) -> str:
+        return format_arguments(str(self.symmetry), **self._arguments)

@@ -1,14 +1,19 @@
 """`EinLinear`: the complete linear equivariant map of a signature."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from einnet.nn.backend import to_channels_first, to_channels_last
-from einnet.nn.binding import batch_of, bind_sizes, every_class, per_input
-from einnet.nn.fanout import FanOut, Frame, Parts, add, added, nested
-from einnet.nn.masks import MaskLike, Masks
-from einnet.nn.pool import check_scale, pool_cores
+from einnet.checks import check_choice, check_count, check_flag
+from einnet.nn.backend import run_plan, to_channels_first, to_channels_last
+from einnet.nn.context import Context, MaskLike
+from einnet.nn.deprecated import NORMALIZE, rename_arguments
+from einnet.nn.inputs import bind_inputs, check_in_features
+from einnet.nn.pool import rescale
+from einnet.nn.pooled import PooledMap
 from einnet.plan import Plan
 from einnet.signature import Signature, with_features
 from einnet.symmetry import Symmetry
@@ -26,18 +31,26 @@ class EinLinear(nn.Module):
     ['aa->a', 'aa->b', 'ab->a', 'ab->b', 'ab->c']
     >>> layer(torch.randn(2, 7, 7, 3)).shape
     torch.Size([2, 7, 4])
+    >>> layer.weight.shape, layer.bias.shape
+    (torch.Size([4, 15]), torch.Size([4, 1]))
 
     Args:
         signature: `inputs -> output`, see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
+        out_features: features of the output.
         bias: whether to add the equivariant constants (for `aa` two: everywhere, on the diagonal).
-        scale: "mean" or "sum", as for `EinPool`.
+        normalize: "size" or None, see `EinPool`.
+        device, dtype: of the parameters.
 
-    Shapes: each input (batch..., its axes..., features). An output class that no input has takes its
-    size from `forward(x, sizes={...})`.
+    Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its
+    size from `forward(x, sizes={...})`. `weight` is (out_features, the sum over the inputs of terms * in_features):
+    the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of the next.
+    `bias` is (out_features, constants).
+
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).
     """
 
+    @rename_arguments(scale=NORMALIZE)
     def __init__(
         self,
         signature: Signature | str,
@@ -45,56 +58,66 @@ class EinLinear(nn.Module):
         out_features: int,
         *,
         bias: bool = True,
-        scale: str = "mean",
+        normalize: str | None = "size",
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__()
         self.signature = with_features(signature)
-        self.in_features = per_input(self.signature, in_features)
-        self.out_features = out_features
-        self.scale = check_scale(scale)
+        self.in_features = check_in_features(self.signature, in_features)
+        self.out_features = check_count(out_features, "out_features")
+        self.normalize = None if normalize is None else check_choice(normalize, "normalize", ("size",))
         output = self.signature.output
-        self.plans = [_linear_plan(source, output) for source in self.signature.inputs]
-        self.maps = nn.ModuleList(
-            FanOut(plan, features, out_features, bias=False)
-            for plan, features in zip(self.plans, self.in_features, strict=True)
-        )
-        self.constants_plan = _linear_plan(Symmetry(""), output)
-        self.constants = FanOut(self.constants_plan, 1, out_features, bias=False) if bias else None
-        if self.constants is not None:
-            nn.init.zeros_(self.constants.weight)
-        every = [*self.maps, *([] if self.constants is None else [self.constants])]
-        self.nested = nested(dict.fromkeys(f for fan_out in every for f in fan_out.map.groups))  # type: ignore[union-attr]
+        self.plans = [make_linear_plan(source, output) for source in self.signature.inputs]
+        self.constants = make_linear_plan(Symmetry(""), output)
+        check_flag(bias, "bias")
+        self.widths = [w for plan, w in zip(self.plans, self.in_features, strict=True) for _ in plan.terms]
+        axis_maps = [r.axis_map for plan in self.plans for r in plan.results]
+        constants = [r.axis_map for r in self.constants.results]
+        stops = list(accumulate([0, *self.widths, *[1] * len(constants)]))
+        columns = [range(*bounds) for bounds in pairwise(stops)]
+        self.map = PooledMap(axis_maps, columns[: len(axis_maps)], self.out_features)
+        self.map_with_bias = PooledMap(axis_maps + constants, columns, self.out_features)
+        self.weight = nn.Parameter(torch.empty(self.out_features, sum(self.widths), device=device, dtype=dtype))
+        self.bias: nn.Parameter | None = None
+        if bias:
+            self.bias = nn.Parameter(torch.empty(self.out_features, len(constants), device=device, dtype=dtype))
+        self.reset_parameters()
 
-    def forward(self, *inputs: Tensor, mask: MaskLike | Masks = None, sizes: Mapping[str, int] | None = None) -> Tensor:
-        sizes = bind_sizes(self.signature, self.in_features, inputs, sizes)
-        masks = Masks.make(mask, every_class(self.signature), sizes, batch_of(self.signature.inputs, inputs))
+    def reset_parameters(self) -> None:
+        columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
+        for block in self.weight.detach().split(columns, 1):
+            nn.init.uniform_(block, -(block.shape[1] ** -0.5), block.shape[1] ** -0.5)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(
+        self, *inputs: Tensor, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None
+    ) -> Tensor:
+        context = bind_inputs(self.signature, self.in_features, inputs, mask, sizes)
+        results: list[Tensor] = []
+        for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
+            channels = context.fill(to_channels_first(x, len(source.axes)), source)
+            values = run_plan(plan, [channels] * plan.slots)
+            results += values if self.normalize is None else rescale(values, plan, context)
+        weight, pooled_map = self.weight, self.map
+        if self.bias is not None:
+            results += [inputs[0].new_ones(1)] * self.bias.shape[1]
+            weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias
         output = self.signature.output
-        axes = [sizes[c] for c in output.axes]
-        parts: dict[Frame, Tensor] = {}
-        for x, source, plan, fan_out in zip(inputs, self.signature.inputs, self.plans, self.maps, strict=True):
-            front = to_channels_first(x, len(source.axes))
-            its = masks.restricted_to(source) if masks is not None else None
-            if its is not None:
-                front = its.apply(front)
-            cores = pool_cores(plan, [front] * plan.slots, sizes, its, self.scale)
-            parts = _merged(parts, fan_out.parts(cores, axes))  # type: ignore[operator]
-        if self.constants is not None:
-            one = inputs[0].new_ones(1)
-            parts = _merged(parts, self.constants.parts([one] * len(self.constants_plan.terms), axes))
-        total = added(parts, self.nested, axes)
-        if masks is not None:
-            total = masks.restricted_to(output).apply(total)
-        return to_channels_last(total, len(output.axes))
+        shape = context.shape(output)
+        parts = pooled_map.map(pooled_map.concat(results, shape), weight)
+        return to_channels_last(context.fill(pooled_map.add(parts, shape), output), len(output.axes))
 
     def extra_repr(self) -> str:
-        return f"{self.signature}, {self.in_features} -> {self.out_features}"
+        widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
+        return (
+            f"'{self.signature}', in_features={widths}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}, normalize={self.normalize!r}"
+        )
 
 
-def _merged(one: Parts, other: Parts) -> dict[Frame, Tensor]:
-    """Those of one frame are added."""
-    return {f: add([p[f] for p in (one, other) if f in p]) for f in {**one, **other}}
-
-
-def _linear_plan(source: Symmetry, target: Symmetry) -> Plan:
+def make_linear_plan(source: Symmetry, target: Symmetry) -> Plan:
+    """The plan of all linear maps between two types, which all read one tensor."""
     terms = linear_terms(source, target)
     return Plan.make(terms, source, target, sources=[(0,)] * len(terms))

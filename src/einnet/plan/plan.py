@@ -8,7 +8,7 @@ those that are broadcast. The `Result` says how it becomes the output: which axe
 or embedded on a diagonal. A linear map of the output can be applied to the compact result, which is smaller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
@@ -18,6 +18,7 @@ from einnet.plan.build import Builder, Step
 from einnet.plan.cost import Cost
 from einnet.plan.path import REPRESENTATIVE_SIZE
 from einnet.symmetry import Symmetry, as_symmetry
+from einnet.terms.index_map import IndexMap
 from einnet.terms.term import Term, as_terms
 from einnet.terms.type_set import Types, TypeSet
 
@@ -68,7 +69,7 @@ class Plan:
     slots: int
     steps: tuple[Step, ...]
     results: tuple[Result, ...]
-    index_classes: tuple[Mapping[str, str], ...]
+    index_maps: tuple[IndexMap, ...]  # of each term
     summed: tuple[tuple[str, ...], ...]  # for each term the classes of the indices that its output lacks
 
     @classmethod
@@ -87,17 +88,17 @@ class Plan:
         parsed = tuple(as_terms(terms))
         type_set = TypeSet.of(types)
         target = None if output is None else as_symmetry(output)
-        classes = [
-            type_set.classes_of(t) if target is None else t.classes([type_set.types[0]] * t.order, target)
+        index_maps = [
+            type_set.index_map(t) if target is None else t.index_map([type_set.types[0]] * t.order, target)
             for t in parsed
         ]
-        return _make_plan(parsed, _sources_of(parsed, sources), tuple(tuple(c.items()) for c in classes), True)
+        return _make_plan(parsed, _sources_of(parsed, sources), tuple(index_maps), True)
 
     @classmethod
     def without_types(cls, terms: Sequence[Term], sources: Sequence[Sequence[int]] | None = None) -> "Plan":
         """The plan of terms without types: each index is a class of its own, and no step has a loop."""
-        classes = tuple(tuple((i, i) for i in t.indices) for t in terms)
-        return _make_plan(tuple(terms), _sources_of(terms, sources), classes, False)
+        index_maps = tuple(IndexMap({i: i for i in t.indices}, {}) for t in terms)
+        return _make_plan(tuple(terms), _sources_of(terms, sources), index_maps, False)
 
     @property
     def flops(self) -> Cost:
@@ -107,7 +108,7 @@ class Plan:
     @property
     def largest(self) -> Cost:
         """The size of the largest intermediate (slots and outputs not counted)."""
-        sizes = {"": 0, **dict.fromkeys({c for f in self.index_classes for c in f.values()}, REPRESENTATIVE_SIZE)}
+        sizes = {"": 0, **dict.fromkeys({c for m in self.index_maps for c in m.classes.values()}, REPRESENTATIVE_SIZE)}
         return max((s.size for s in self.steps), key=lambda c: c.at(sizes), default=Cost())
 
     def __repr__(self) -> str:
@@ -146,13 +147,12 @@ def _sources_of(terms: Sequence[Term], sources: Sequence[Sequence[int]] | None) 
 def _make_plan(
     terms: tuple[Term, ...],
     sources: tuple[tuple[int, ...], ...],
-    classes: tuple[tuple[tuple[str, str], ...], ...],
+    index_maps: tuple[IndexMap, ...],
     loops: bool,
 ) -> Plan:
-    """The plan of terms whose indices have these classes; the layers of a network share theirs."""
+    """The plan of terms; the layers of a network share theirs."""
     builder = Builder(1 + max((k for s in sources for k in s), default=-1), loops)
-    index_classes = tuple(map(dict, classes))
-    terms_with = list(zip(terms, sources, index_classes, strict=True))
-    results = tuple(Result(*builder.add(t, s, c), t.output) for t, s, c in terms_with)
-    summed = tuple(tuple(c[i] for i in t.summed_indices) for t, _, c in terms_with)
-    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, index_classes, summed)
+    terms_with = list(zip(terms, sources, index_maps, strict=True))
+    results = tuple(Result(*builder.add(t, s, m.classes), t.output) for t, s, m in terms_with)
+    summed = tuple(tuple(m.classes[i] for i in t.summed_indices) for t, _, m in terms_with)
+    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, index_maps, summed)

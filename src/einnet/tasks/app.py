@@ -22,7 +22,7 @@ from einnet.train.options import Options
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
-    from einnet.nn import EinNet
+    from einnet.nn import Network
     from einnet.train.task import Task
 
 __all__ = ["Checkpoint", "TaskApp", "load_net"]
@@ -68,11 +68,11 @@ class TaskApp(ABC):
         """The network with its loss."""
 
     @abstractmethod
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run) -> "Network":
         """The best network of a run; raises `CheckpointError` for a network of another task."""
 
     @abstractmethod
-    def measure(self, net: "EinNet", config: Any, data: Any) -> Results:
+    def measure(self, net: "Network", config: Any, data: Any) -> Results:
         """The metrics of a trained network, with tables and pictures."""
 
     def describe(self, config: Any, data: Any) -> str:
@@ -184,11 +184,11 @@ class TaskApp(ABC):
         return run_cli(app, arguments)
 
 
-def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> "EinNet":
+def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> Any:
     """The network in a file; raises `CheckpointError` for one of another signature or width."""
-    from einnet.nn import EinNet
+    from einnet.nn import Network
 
-    net = EinNet.load(path)
+    net = Network.load(path)
     if (str(net.signature), net.in_features, net.out_features) != (signature, (in_features,), out_features):
         raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for {purpose}")
     return net

@@ -22,6 +22,9 @@ class IndexMap:
     classes: Mapping[str, str]  # the letter of the axis on which each index stands
     parents: Mapping[str, str]  # the parent of each index whose axis depends on another one
 
+    def __hash__(self) -> int:
+        return hash((tuple(self.classes.items()), tuple(self.parents.items())))
+
     def depth(self, index: str) -> int:
         """The number of indices that it depends on."""
         return 0 if index not in self.parents else 1 + self.depth(self.parents[index])

@@ -6,7 +6,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from einnet.nn import EinNet
+from einnet.nn import Network
 
 __all__ = ["AveragedNet"]
 
@@ -14,12 +14,12 @@ __all__ = ["AveragedNet"]
 class AveragedNet:
     """An exponential average whose memory grows with the run: the first weights are soon forgotten."""
 
-    def __init__(self, net: EinNet, decay: float):
+    def __init__(self, net: Network, decay: float):
         self.net = deepcopy(net).eval().requires_grad_(False)
         self.decay, self.updates = decay, 0
 
     @torch.no_grad()
-    def update(self, net: EinNet) -> None:
+    def update(self, net: Network) -> None:
         """Moves the average towards the weights of `net`."""
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.updates else 1.0
         for average, parameter in zip(self.net.parameters(), net.parameters(), strict=True):

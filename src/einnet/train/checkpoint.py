@@ -9,7 +9,7 @@ from torch import Tensor
 
 from einnet.errors import CheckpointError
 from einnet.io.tensors import read_tensors, write_tensors
-from einnet.nn import EinNet
+from einnet.nn import Network
 from einnet.train.run import Run
 from einnet.train.task import Task
 
@@ -35,7 +35,7 @@ class Checkpointer:
         """Whether the metric has not improved for as many validations as `patience` says."""
         return self.patience is not None and self.stale >= self.patience
 
-    def record(self, step: int, seconds: float, metrics: Mapping[str, float], net: EinNet) -> None:
+    def record(self, step: int, seconds: float, metrics: Mapping[str, float], net: Network) -> None:
         """Adds a row to the log; saves the network if it is the best so far."""
         loss = sum(self.losses) / len(self.losses)
         self.rows.append({"step": step, "seconds": round(seconds, 2), "loss": loss, **metrics})
@@ -73,7 +73,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 def read_state(path: Path) -> dict[str, Any]:
     """What `write_state` wrote; raises `CheckpointError` for any other file."""
-    tensors, content = read_tensors(path, KIND)
+    tensors, content, _ = read_tensors(path, KIND)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is a training state of another version of EinNet, this one reads format {FORMAT}: train again, or "

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from einnet.nn import EinNet
+from einnet.nn import Network
 from einnet.train.optimizers import adamw
 
 __all__ = ["Task"]
@@ -24,9 +25,9 @@ class Task(nn.Module, ABC):
     rank: int = 0
     world_size: int = 1
 
-    def __init__(self, net: EinNet, *, lr: float, weight_decay: float = 0.0, average: float = 0.99, seed: int = 0):
+    def __init__(self, net: Network, *, lr: float, weight_decay: float = 0.0, average: float = 0.99, seed: int = 0):
         super().__init__()
-        self.net = net
+        self.net: Any = net
         self.lr, self.weight_decay, self.average, self.seed = lr, weight_decay, average, seed
 
     @abstractmethod
@@ -34,7 +35,7 @@ class Task(nn.Module, ABC):
         """The loss of one step; draws its own batch with torch's global generator."""
 
     @abstractmethod
-    def validate(self, net: EinNet) -> dict[str, float]:
+    def validate(self, net: Any) -> dict[str, float]:
         """Metrics on the validation set by name, `self.metric` among them; `net` has the averaged weights."""
 
     def make_optimizer(self) -> torch.optim.Optimizer:

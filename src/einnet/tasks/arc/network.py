@@ -33,7 +33,7 @@ class Block(nn.Module):
         self.norm = nn.RMSNorm(HIDDEN)
         self.mean = EinPool(POOLING, "abcH")
         self.max = EinPool(POOLING, "abcH", reduction="max")
-        self.neighbours = EinPool(NEIGHBOURS, ("abcH", "aaH", "bbH"), scale="sum") if neighbours else None
+        self.neighbours = EinPool(NEIGHBOURS, ("abcH", "aaH", "bbH"), normalize=None) if neighbours else None
         width = HEADS * (2 * len(POOLING) + (len(NEIGHBOURS) if neighbours else 0))
         self.fan_in = nn.Linear(HIDDEN, width)
         self.fan_out = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN + width, HIDDEN))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn.backend import TorchBackend
-from einnet.nn.loops import LoopedEinsum, narrow
+from einnet.nn.looped import LoopedEinsum, narrow
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, expand, run_plan
 from einnet.symmetry import Symmetry

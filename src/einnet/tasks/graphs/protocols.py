@@ -16,15 +16,16 @@ distance: the outputs must be 5e-4 apart, and those for copies must not be.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import f as f_distribution
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from einnet.nn import EinLayer, EinNet
-from einnet.nn.execute import to_front
-from einnet.nn.fanout import FanOut, linear
 from einnet.tasks.graphs.pairs import Graph, GraphPair, permute_nodes
 
 __all__ = [
@@ -64,29 +65,24 @@ def make_net(order: int, depth: int, seed: int, graph: Graph) -> EinNet:
 @torch.no_grad()
 def calibrate(net: EinNet, x: Tensor) -> None:
     """Scales and shifts the linear maps of the layers so that their results for `x` have mean 0 over all cells."""
-    state, n = net.start(x), x.shape[-2]
-    rank = state.dim() - 2
-    for layer in net.modules():
-        if not isinstance(layer, EinLayer):
-            continue
-        normed = layer.norm(to_front(state, rank))
-        _standardize(layer.fan_in, linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank), 1.0)
-        operands = linear(normed, layer.fan_in.weight, layer.fan_in.bias, rank)
-        cores = layer.pool.cores([operands], {"a": n}, None)
-        _standardize(layer.fan_out, layer.fan_out(cores, [n] * rank), DEVIATION)
-        update = nn.functional.gelu(layer.fan_out(cores, [n] * rank))
-        _standardize(layer.out, linear(update, layer.out.weight, layer.out.bias, rank), 1.0)
-        state = layer(state)
+    hooks = []
+    for layer in net.layers:
+        assert isinstance(layer, EinLayer)
+        for module, deviation in ((layer.in_proj, 1.0), (layer.pool_proj, DEVIATION), (layer.out_proj, 1.0)):
+            hooks.append(module.register_forward_hook(partial(_standardize, deviation)))
+    net(x)
+    for hook in hooks:
+        hook.remove()
 
 
-def _standardize(module: nn.Linear | FanOut, y: Tensor, deviation: float) -> None:
-    """Given the results (batch, features, axes...), which are equal in all cells of a symmetric graph."""
-    axes = [0, *range(2, y.dim())]
+def _standardize(deviation: float, module: Any, _: Any, y: Tensor) -> Tensor:
+    """Changes weights and bias, given the results, features last, which are equal in all cells of a symmetric graph."""
+    axes = list(range(y.dim() - 1))
     mean, spread = y.mean(axes), y.std(axes, correction=0)
     spread = torch.where(spread > 1e-8 * mean.abs(), spread, mean.abs()).clamp(min=1e-300)
     module.weight.mul_((deviation / spread)[:, None])
-    assert module.bias is not None
     module.bias.sub_(mean).mul_(deviation / spread)
+    return (y - mean) * (deviation / spread)
 
 
 def _to_tensor(graphs: np.ndarray) -> Tensor:
@@ -164,7 +160,7 @@ def _separate(net: EinNet, first: Tensor, second: Tensor) -> None:
     for _ in range(EPOCHS):
         total = 0.0
         for x, y in zip(first.split(BATCH), second.split(BATCH), strict=True):
-            loss = nn.functional.cosine_embedding_loss(net(x), net(y), target)
+            loss = functional.cosine_embedding_loss(net(x), net(y), target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

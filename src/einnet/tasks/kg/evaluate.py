@@ -17,7 +17,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
-from einnet.nn.modes import evaluating
+from einnet.nn.mode import evaluation_mode
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.report import Results, make_table
@@ -77,7 +77,7 @@ def score_tables(net: EinNet, message_graph: np.ndarray | Tensor) -> tuple[Tenso
     answers (h, r, ?), that of the other over heads (?, r, t).
     """
     x = torch.as_tensor(message_graph, dtype=next(net.parameters()).dtype, device=next(net.parameters()).device)
-    with evaluating(net), torch.no_grad():
+    with evaluation_mode(net), torch.no_grad():
         tails, heads = net(x).float().chunk(2, dim=-1)
     return tails.log_softmax(1), heads.log_softmax(0)
 

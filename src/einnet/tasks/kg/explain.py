@@ -32,7 +32,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError
 from einnet.nn import EinNet
-from einnet.nn.modes import evaluating
+from einnet.nn.mode import evaluation_mode
 from einnet.plots.figures import check_picture_name, pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
@@ -121,7 +121,7 @@ def explain(
             raise EinNetError("every entity is a known answer already: explain one of them with --head and --tail")
         head, tail = head or new[0], tail or new[0]
     question = _Question(net, graph, (graph.entity(head), graph.entity(tail), graph.relation(relation)), asked)
-    with evaluating(net):
+    with evaluation_mode(net):
         return question.explanation(top)
 
 

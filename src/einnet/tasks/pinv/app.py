@@ -11,7 +11,7 @@ from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
-    from einnet.nn import EinNet
+    from einnet.nn import PolynomialNet
     from einnet.tasks.pinv.network import Inverse
 
 __all__ = ["PinvApp", "PinvConfig"]
@@ -59,10 +59,10 @@ class PinvApp(TaskApp):
 
         return Inverse(config, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run) -> "PolynomialNet":
         return load_net(run.best, "abH -> abH", 1, 1, "matrices")
 
-    def measure(self, net: "EinNet", config: PinvConfig, data: None) -> Results:
+    def measure(self, net: "PolynomialNet", config: PinvConfig, data: None) -> Results:
         from einnet.tasks.pinv.evaluate import measure
 
         return measure(net, config.rows, config.columns)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from einnet.nn import EinNet
+from einnet.nn import PolynomialNet
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.pinv.network import TEST, error, inverses, matrices, newton_schulz
 from einnet.tasks.report import Results, make_table
@@ -22,7 +22,7 @@ PUBLISHED = [  # at 8 x 16, from the blog post "Permutation Symmetric Neural Net
 ]
 
 
-def measure(net: EinNet, rows: int, columns: int) -> Results:
+def measure(net: PolynomialNet, rows: int, columns: int) -> Results:
     """Errors at several sizes; the picture is of a matrix of rows x columns."""
     metrics = compute_metrics(net)
     draw = partial(_draw_product, net, rows=rows, columns=columns)
@@ -31,9 +31,9 @@ def measure(net: EinNet, rows: int, columns: int) -> Results:
 
 
 @torch.no_grad()
-def compute_metrics(net: EinNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str, Any]:
+def compute_metrics(net: PolynomialNet, sizes: tuple[tuple[int, int], ...] = SIZES) -> dict[str, Any]:
     """Errors on 100 fresh matrices of each size: of the network, and of Newton-Schulz iterations."""
-    s = net.settings
+    s = net.config
     products = 2 * s.heads * s.depth + 2  # with those of the norm's bound
     rows: dict[str, Any] = {"parameters": sum(p.numel() for p in net.parameters()), "products": products, "sizes": {}}
     for shape in sizes:
@@ -66,7 +66,7 @@ def _make_table(metrics: Mapping[str, Any]) -> Table:
 
 
 @torch.no_grad()
-def _draw_product(net: EinNet, picture: Path, rows: int, columns: int) -> None:
+def _draw_product(net: PolynomialNet, picture: Path, rows: int, columns: int) -> None:
     """Draws F(A) A^T after some layers and at the end, and I, for one test matrix; then the errors by layer."""
     a = matrices("test", rows, columns, TEST)
     outputs = inverses(net, a)

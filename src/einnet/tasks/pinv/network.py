@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from einnet.nn import EinNet
+from einnet.nn import PolynomialNet
 from einnet.train.task import Task
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def matrices(split: str, rows: int, columns: int, number: int, seed: int = 0) ->
     return torch.randn(number, rows, columns, generator=generator)
 
 
-def make_net(config: "PinvConfig") -> EinNet:
+def make_net(config: "PinvConfig") -> PolynomialNet:
     options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "scale": "sum"}
-    return EinNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"], block="polynomial")
+    return PolynomialNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"])
 
 
-def inverses(net: EinNet, a: Tensor, stretch: Tensor | float = 1.0) -> list[Tensor]:
+def inverses(net: PolynomialNet, a: Tensor, stretch: Tensor | float = 1.0) -> list[Tensor]:
     """(A^+)^T as the network has it after each layer, for A of shape (batch..., rows, columns).
 
     The network sees A divided by a bound of its norm, so that no singular value is above 1 (times
@@ -108,5 +108,5 @@ class Inverse(Task):
         return sum((x * 0.5**k for k, x in enumerate(reversed(losses))), torch.zeros((), device=a.device))
 
     @torch.no_grad()
-    def validate(self, net: EinNet) -> dict[str, float]:
+    def validate(self, net: PolynomialNet) -> dict[str, float]:
         return {"error": error(inverses(net, self.held_out)[-1], self.held_out)}

@@ -24,7 +24,7 @@ SIGNATURE = "abcH -> aH; a->b"
 FEATURES = 3 * 13
 SEEDS = {"train": 1, "test": 2}
 TIE = 0.01  # in logits
-COUNTS = EinPool(["abc->ade", "abc,ade->afg"], "abcH; a->b", scale="sum")
+COUNTS = EinPool(["abc->ade", "abc,ade->afg"], "abcH; a->b", normalize=None)
 TERMS = [
     "abc->ade",  # over a player's cards and the suits
     "abc->adc",  # over a player's cards

@@ -21,7 +21,7 @@ from einnet.train.options import check_counts, check_positive
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
-    from einnet.nn import EinNet
+    from einnet.nn import RecurrentNet
     from einnet.tasks.sudoku.network import Solving
 
 __all__ = ["SudokuApp", "SudokuConfig"]
@@ -101,12 +101,12 @@ class SudokuApp(TaskApp):
         puzzles, solutions = (np.repeat(boards, config.copies, 0) for boards in data)
         return Solving(config, add_givens(puzzles, solutions, config.more, seed), solutions, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run) -> "RecurrentNet":
         from einnet.tasks.sudoku.solve import load_solver
 
         return load_solver(run.best)
 
-    def measure(self, net: "EinNet", config: SudokuConfig, data: Boards) -> Results:
+    def measure(self, net: "RecurrentNet", config: SudokuConfig, data: Boards) -> Results:
         from einnet.tasks.sudoku.solve import measure
 
         return measure(net, data[0].shape[1])
@@ -210,7 +210,7 @@ class SudokuApp(TaskApp):
             log(f"drawn to {plot}" if is_drawn else f"{plot} {reason}")
         return 1 if unsolved else 0
 
-    def load_solver(self, checkpoint: Path | None) -> "EinNet":
+    def load_solver(self, checkpoint: Path | None) -> "RecurrentNet":
         """The network of a run; without one, that which comes with the package."""
         from einnet.tasks.sudoku.solve import load_solver
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from einnet.errors import CheckpointError
-from einnet.nn import EinNet
+from einnet.nn import RecurrentNet
 from einnet.tasks.sudoku.boards import Layout
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNATURE", "Solving", "encode_boards", "logits_and_states", "make_net"]
 
-SIGNATURE, EXCHANGE = "ixjycH -> ixjycH; i->x, j->y", "jyixc"
+SIGNATURE, AUTOMORPHISM = "ixjycH -> ixjycH; i->x, j->y", "jyixc"
 TERMS = (
     "ixjyc->ixkzc",  # over a row
     "ixjyc->kzjyc",  # over a column
@@ -40,10 +40,10 @@ AT_ONCE, ROUNDS = 5, 12  # steps that the loss goes back through; how often a bo
 SOLVED_LEAVES, LEAVES = 0.5, 0.03  # chance that a solved board, and that any board, leaves the batch before
 
 
-def make_net(config: "SudokuConfig") -> EinNet:
-    return EinNet(
-        SIGNATURE, 2, 1, heads=config.heads, hidden=config.hidden, depth=1, block="recurrent",
-        terms=TERMS, exchange=EXCHANGE, iterations=config.iterations,
+def make_net(config: "SudokuConfig") -> RecurrentNet:
+    return RecurrentNet(
+        SIGNATURE, 2, 1, heads=config.heads, hidden=config.hidden, depth=1,
+        terms=TERMS, automorphism=AUTOMORPHISM, iterations=config.iterations,
     )  # fmt: skip
 
 
@@ -58,12 +58,12 @@ def encode_boards(boards: Tensor) -> Tensor:
 
 
 def logits_and_states(
-    net: EinNet, givens: Tensor, steps: int, start: Tensor | None = None
+    net: RecurrentNet, givens: Tensor, steps: int, start: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """After each step the logits of the digits of each cell, (batch, n, n, digits), and the state."""
     n = givens.shape[-2]
     for state in net.states(givens, start=start, iterations=steps):
-        yield net.read(state, givens).reshape(-1, n, n, n), state
+        yield net.decode(state, givens).reshape(-1, n, n, n), state
 
 
 class Solving(Task):
@@ -99,7 +99,7 @@ class Solving(Task):
         self.age = torch.where(new, 0, self.age)
         boards = self.boards.to(self.puzzles.device)
         givens, wanted = encode_boards(self.puzzles[boards]), self.solutions[boards]
-        state = self.net.start(givens)
+        state = self.net.init_state(givens)
         if self.state is not None:
             fresh = new.to(state.device).reshape(-1, *[1] * (state.dim() - 1))
             state = torch.where(fresh, state, self.state.to(state.device))
@@ -113,7 +113,7 @@ class Solving(Task):
         return torch.stack(losses).mean()
 
     @torch.no_grad()
-    def validate(self, net: EinNet) -> dict[str, float]:
+    def validate(self, net: RecurrentNet) -> dict[str, float]:
         """The share of boards that are solved after 32 steps, and the mean of that share over these steps."""
         steps = logits_and_states(net, encode_boards(self.held_puzzles), VALID_STEPS)
         is_right = ((logits.argmax(-1) + 1 == self.held_solutions).all((1, 2)) for logits, _ in steps)

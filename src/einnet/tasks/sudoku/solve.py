@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from einnet.nn import EinNet
+from einnet.nn import RecurrentNet
 from einnet.tasks.app import load_net
 from einnet.tasks.report import Results, make_table
 from einnet.tasks.sudoku.boards import Layout, follows_rules
@@ -48,17 +48,17 @@ class Answers:
         return cls(*map(np.concatenate, fields))
 
 
-def load_solver(path: Path = SHIPPED) -> EinNet:
+def load_solver(path: Path = SHIPPED) -> RecurrentNet:
     """The network in a file, by default the one that comes with EinNet; raises `CheckpointError` for no solver."""
     return load_net(path, SIGNATURE, 2, 1, "Sudoku").float()
 
 
 @torch.no_grad()
-def answers(net: EinNet, puzzles: np.ndarray, iterations: int | None = None) -> Answers:
+def answers(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None = None) -> Answers:
     """One pass of the network over each puzzle (number, n, n)."""
     board = torch.from_numpy(puzzles)
     settled, logits = torch.zeros_like(board), torch.zeros(0)
-    steps = logits_and_states(net, encode_boards(board), net.settings.iterations if iterations is None else iterations)
+    steps = logits_and_states(net, encode_boards(board), net.config.iterations if iterations is None else iterations)
     for step, (logits, _) in enumerate(steps, start=1):
         before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
@@ -67,7 +67,7 @@ def answers(net: EinNet, puzzles: np.ndarray, iterations: int | None = None) -> 
 
 @torch.no_grad()
 def accuracy_by_iterations(
-    net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, iterations: Sequence[int]
+    net: RecurrentNet, puzzles: np.ndarray, solutions: np.ndarray, iterations: Sequence[int]
 ) -> dict[int, float]:
     """The share of whole boards that are right after so many steps of one run."""
     right = dict.fromkeys(iterations, 0)
@@ -87,7 +87,7 @@ def to_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def search_with_restarts(
-    net: EinNet,
+    net: RecurrentNet,
     puzzles: np.ndarray,
     first: Answers,
     tries: int,
@@ -125,7 +125,7 @@ def _add_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rn
 
 
 def count_solved(
-    net: "EinNet", puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
+    net: "RecurrentNet", puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
 ) -> dict[str, Any]:
     """How many boards one pass of the network solves, and how many after each try of a search."""
 
@@ -142,7 +142,7 @@ def count_solved(
         "boards": len(puzzles),
         "solved": solved,
         "accuracy": solved / len(puzzles),
-        "iterations": net.settings.iterations if iterations is None else iterations,
+        "iterations": net.config.iterations if iterations is None else iterations,
         "seconds": time.perf_counter() - started,
     }
     if tries:
@@ -164,11 +164,11 @@ def format_counts(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def measure(net: EinNet, side: int) -> Results:
+def measure(net: RecurrentNet, side: int) -> Results:
     """The share of fresh puzzles that are solved, for several numbers of iterations; the steps of one as a picture."""
     number = TEST if side <= MAX_DUG_SIDE else TEST // 10
     puzzles, solutions = generate_puzzles(Layout.of(side), number, TEST_SEED)
-    iterations = sorted({max(1, net.settings.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
+    iterations = sorted({max(1, net.config.iterations * k // 4) for k in (1, 2, 4, 8, 16)})
     accuracy = accuracy_by_iterations(net, puzzles, solutions, iterations)
     title = f"{number} fresh {side}x{side} puzzles; {sum(p.numel() for p in net.parameters()):,} parameters"
     table = make_table(title, numbers=["steps", "whole boards right"])

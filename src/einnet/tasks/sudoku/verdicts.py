@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from einnet.errors import DataError
-from einnet.nn import EinNet
+from einnet.nn import RecurrentNet
 from einnet.tasks.sudoku.boards import (
     Layout,
     clash,
@@ -103,7 +103,7 @@ def _standard_input() -> str:
         raise DataError(f"standard input cannot be read: {error}") from None
 
 
-def judge(net: EinNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
+def judge(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     """What the network answers to each puzzle, checked against the rules; an exact search counts solutions."""
     for batch in to_batches(puzzles):
         reasons = [_find_flaw(puzzle) for puzzle in batch]
@@ -113,7 +113,7 @@ def judge(net: EinNet, puzzles: np.ndarray, iterations: int | None, tries: int) 
             yield Verdict(puzzle, reason) if reason else next(verdicts)
 
 
-def _answer(net: EinNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
+def _answer(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     first = answers(net, puzzles, iterations)
     boards = first.boards
     for boards in search_with_restarts(net, puzzles, first, tries, iterations):  # noqa: B007  (the last)

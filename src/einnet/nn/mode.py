@@ -5,15 +5,15 @@ from contextlib import contextmanager
 
 from torch import nn
 
-__all__ = ["evaluating"]
+__all__ = ["evaluation_mode"]
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode; afterwards each of its parts is in the mode that it was in.
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode; afterwards each submodule has the mode that it had.
 
     >>> net = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
-    >>> with evaluating(net):
+    >>> with evaluation_mode(net):
     ...     [part.training for part in net]
     [False, False]
     >>> [part.training for part in net]

@@ -53,7 +53,7 @@ def _is_in_transform() -> bool:
 
 
 @torch.library.custom_op("einnet::looped", mutates_args=())
-def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
+def _contract_looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     einsum = LoopedEinsum.of(equation, loop)
     total = _empty(operands, einsum)
     total = torch.zeros_like(total, dtype=_upcast(total.dtype))
@@ -63,13 +63,13 @@ def _looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     return total.to(operands[0].dtype)
 
 
-@_looped.register_fake
+@_contract_looped.register_fake
 def _(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     return _empty(operands, LoopedEinsum.of(equation, loop))
 
 
 @torch.library.custom_op("einnet::looped_backward", mutates_args=())
-def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
+def _differentiate_looped(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
     einsum = LoopedEinsum.of(equation, loop)
     totals = [torch.zeros_like(x, dtype=_upcast(x.dtype), memory_format=torch.contiguous_format) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
@@ -80,7 +80,7 @@ def _looped_backward(gradient: Tensor, operands: list[Tensor], equation: str, lo
     return [t.to(x.dtype) for t, x in zip(totals, operands, strict=True)]
 
 
-@_looped_backward.register_fake
+@_differentiate_looped.register_fake
 def _(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
     return [torch.empty_like(x, memory_format=torch.contiguous_format) for x in operands]
 
@@ -95,7 +95,7 @@ def _backward(ctx, gradient: Tensor):
     return torch.ops.einnet.looped_backward(gradient.contiguous(), operands, ctx.equation, ctx.loop), None, None
 
 
-_looped.register_autograd(_backward, setup_context=_setup)
+_contract_looped.register_autograd(_backward, setup_context=_setup)
 
 
 def _setup_second(ctx, inputs, output) -> None:
@@ -104,9 +104,9 @@ def _setup_second(ctx, inputs, output) -> None:
 
 
 def _second_backward(ctx, seconds: list[Tensor]):
-    """The gradient of operand i is the einsum with the output's edge in the place of i and i as the output.
+    """The gradient of operand i is the einsum that reads the output instead of i, and has i as its output.
 
-    So its derivatives are such einsums again, with what comes in for operand i in its place.
+    So its derivatives are such einsums again, which read the incoming gradient instead of operand i.
     """
     gradient, *operands = ctx.saved_tensors
     left, _, right = ctx.equation.partition("->")
@@ -125,7 +125,7 @@ def _second_backward(ctx, seconds: list[Tensor]):
     return derivatives[0], derivatives[1:], None, None
 
 
-_looped_backward.register_autograd(_second_backward, setup_context=_setup_second)
+_differentiate_looped.register_autograd(_second_backward, setup_context=_setup_second)
 
 
 class LoopedEinsum:

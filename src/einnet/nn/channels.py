@@ -1,0 +1,190 @@
+"""Maps of the features of each cell.
+
+Modules take and return tensors with the features last: (batch..., axes..., features). In memory the features
+stand first, so that each of them is one matrix, as the products of pooling want it; a tensor with the
+features last is then a view. `Linear` keeps it so.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from einnet.checks import check_choice
+from einnet.nn.backend import to_channels_first, to_channels_last
+
+__all__ = [
+    "HeadLinear",
+    "Linear",
+    "RMSNorm",
+    "add_all",
+    "format_arguments",
+    "make_activation",
+    "make_norm",
+    "map_channels",
+    "rms_normalize",
+    "upcast",
+]
+
+EPSILON = 1e-6
+
+
+class Linear(nn.Linear):
+    """torch's `Linear`, whose output has its features first in memory.
+
+    >>> import torch
+    >>> x = torch.randn(5, 5, 3)
+    >>> layer = Linear(3, 8, rank=2)
+    >>> y = layer(x)
+    >>> y.shape, y.movedim(-1, 0).is_contiguous()
+    (torch.Size([5, 5, 8]), True)
+    >>> torch.allclose(y, torch.nn.functional.linear(x, layer.weight, layer.bias), atol=1e-6)
+    True
+
+    Args:
+        in_features, out_features, bias, device, dtype: as of `torch.nn.Linear`.
+        rank: the number of axes between the batch axes and the features.
+
+    Shapes: (batch..., axes..., in_features) to (batch..., axes..., out_features).
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, rank: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ):
+        super().__init__(in_features, out_features, bias, device, dtype)
+        self.rank = rank
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = to_channels_first(input, self.rank)
+        return to_channels_last(map_channels(x, self.weight, self.bias, self.rank), self.rank)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, rank={self.rank}"
+
+
+class HeadLinear(Linear):
+    """`Linear` to `heads` features for each of some operands, all of them or those of a slice of the heads.
+
+    Shapes: (batch..., axes..., in_features) to (batch..., axes..., operands * heads). `weight` is
+    (operands * heads, in_features), the heads of the first operand first.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        heads: int,
+        operands: int,
+        rank: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(in_features, heads * operands, rank, bias, device, dtype)
+        self.heads = heads
+
+    def forward(self, input: Tensor, heads: slice | None = None) -> Tensor:
+        if heads is None:
+            return super().forward(input)
+        weight, bias = (None if p is None else self._select(p, heads) for p in (self.weight, self.bias))
+        x = to_channels_first(input, self.rank)
+        return to_channels_last(map_channels(x, weight, bias, self.rank), self.rank)  # type: ignore[arg-type]
+
+    def _select(self, parameter: Tensor, heads: slice) -> Tensor:
+        return parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, heads={self.heads}, operands={self.out_features // self.heads}, "
+            f"rank={self.rank}, bias={self.bias is not None}"
+        )
+
+
+def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
+    """`weight @ x + bias` over the features, which are followed by `rank` axes."""
+    flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
+    if flat.dim() == 2:
+        y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)
+        return y if rank == 1 else y.view(-1, *x.shape[1:])
+    flat = flat.flatten(0, -3)
+    weights = weight.expand(flat.shape[0], -1, -1)
+    y = torch.bmm(weights, flat) if bias is None else torch.baddbmm(bias.unsqueeze(-1), weights, flat)
+    return y.view(*x.shape[: x.dim() - rank - 1], weight.shape[0], *x.shape[x.dim() - rank :])
+
+
+def upcast(x: Tensor) -> Tensor:
+    """`x` in single precision or better, for sums of squares."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def rms_normalize(x: Tensor, dim: int) -> Tensor:
+    """`x` divided by the root mean square of its entries along an axis."""
+    squares = upcast(x).square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
+    return x * torch.rsqrt(squares / x.shape[dim] + EPSILON).to(x.dtype)
+
+
+def add_all(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of one or more tensors."""
+    total, *rest = parts
+    for x in rest:
+        total = total + x
+    return total
+
+
+class RMSNorm(nn.Module):
+    """Divides the features of each cell, which stand last, by their root mean square.
+
+    As `torch.nn.RMSNorm` without a gain, which is part of the linear map that follows; the features of the output
+    stand first in memory if those of the input do.
+    """
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.features = features
+
+    def forward(self, input: Tensor) -> Tensor:
+        return rms_normalize(input, -1)
+
+    def extra_repr(self) -> str:
+        return str(self.features)
+
+
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "identity": nn.Identity}
+
+
+def make_activation(activation: str | Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor]:
+    """A module from its name; what can be called is taken as it is, and None is the identity."""
+    if activation is None:
+        return nn.Identity()
+    if isinstance(activation, str):
+        return ACTIVATIONS[check_choice(activation, "activation", ACTIVATIONS)]()
+    if not callable(activation):
+        raise TypeError(f"activation must be a name or a function of a tensor, got {activation!r}")
+    return activation
+
+
+NORMS: dict[str, Callable[..., nn.Module]] = {
+    "rms": lambda features, **factory: RMSNorm(features),
+    "layer": nn.LayerNorm,
+}
+
+
+def make_norm(norm: str | Callable[[int], nn.Module] | None, features: int, device: Any, dtype: Any) -> nn.Module:
+    """A norm of each cell's features, which stand last: by name, by what makes it from their number, or none."""
+    if norm is None:
+        return nn.Identity()
+    if isinstance(norm, str):
+        return NORMS[check_choice(norm, "norm", NORMS)](features, device=device, dtype=dtype)
+    if not callable(norm):
+        raise TypeError(f"norm must be a name, a function from a number of features to a module, or None; got {norm!r}")
+    return norm(features)
+
+
+def format_arguments(*positional: Any, **named: tuple[Any, Any]) -> str:
+    """The arguments of a call as they are written in code; of the named ones those that differ from their default.
+
+    >>> format_arguments("aaH", features=(32, None), heads=(16, 16), norm=(None, "rms"))
+    "'aaH', features=32, norm=None"
+    """
+    parts = [*map(repr, positional), *(f"{name}={v!r}" for name, (v, default) in named.items() if v != default)]
+    return ", ".join(parts)

@@ -1,0 +1,171 @@
+"""`Context`: the sizes and the masks of one forward pass, and what follows from them, computed once."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from einnet.errors import ShapeError
+from einnet.nn.backend import align
+from einnet.plan import Plan
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
+from einnet.terms import Term
+from einnet.terms.index_map import IndexMap
+
+__all__ = ["Context", "MaskLike", "make_context"]
+
+MaskLike = Tensor | Mapping[str, Tensor] | None
+
+
+class Context:
+    """The size of each axis, and a boolean mask for the axes that have padding.
+
+    A mask is True where an index *is* (torch's `key_padding_mask` is True where an index is not). The mask of
+    an axis has shape (batch..., sizes of the axes that it depends on..., size of the axis): for graphs of
+    different sizes (batch, n); for lists of lists `a->b`, the mask of `b` is (batch, n_a, n_b). An axis without
+    a mask has no padding.
+
+    Modules that call other modules make one context and pass it on as their `mask`.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], dependencies: Sequence[tuple[str, str]] = (), masks: MaskLike = None):
+        self.sizes = sizes
+        self.masks: Mapping[str, Tensor] = masks or {}  # type: ignore[assignment]
+        self.dependencies = dependencies
+        self._cells: dict[tuple[str, ...], Tensor | None] = {}
+        self._factors: dict[tuple, list[float | Tensor | None]] = {}
+
+    def shape(self, symmetry: Symmetry) -> list[int]:
+        """The sizes of a type's axes."""
+        return [self.sizes[c] for c in symmetry.axes]
+
+    def cells(self, symmetry: Symmetry) -> Tensor | None:
+        """Which cells of a tensor of the type have no padding: (batch..., axes...); None for all of them."""
+        if not self.masks:
+            return None
+        if symmetry.axes not in self._cells:
+            self._cells[symmetry.axes] = self._intersect(symmetry)
+        return self._cells[symmetry.axes]
+
+    def _intersect(self, symmetry: Symmetry) -> Tensor | None:
+        axes, cells = symmetry.axes, None
+        for k, letter in enumerate(axes):
+            if letter in self.masks:
+                names = [axes.index(p) for p in symmetry.ancestors(letter)] + [k]
+                part = align(self.masks[letter], names, range(len(axes)))
+                cells = part if cells is None else cells & part
+        return cells
+
+    def fill(self, x: Tensor, symmetry: Symmetry, value: float = 0) -> Tensor:
+        """A channels-first tensor of the type with its padding set to a value, whatever it was."""
+        cells = self.cells(symmetry)
+        return x if cells is None else x.masked_fill(~cells.unsqueeze(-1 - len(symmetry.axes)), value)
+
+    def fill_last(self, x: Tensor, symmetry: Symmetry, value: float = 0) -> Tensor:
+        """As `fill`, of a channels-last tensor."""
+        cells = self.cells(symmetry)
+        return x if cells is None else x.masked_fill(~cells.unsqueeze(-1), value)
+
+    def factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
+        """What each result of a plan is multiplied by so that it keeps its scale at any size.
+
+        1 / N for the sum of N values by a term of one operand, 1 / sqrt(N) for a contraction; None where
+        nothing is summed. With masks a tensor (batch..., 1, compact axes...) that counts what is present.
+        """
+        key = (id(plan), dtype)
+        if key not in self._factors:
+            self._factors[key] = [self._factor(plan, k, dtype) for k in range(len(plan.terms))]
+        return self._factors[key]
+
+    def _factor(self, plan: Plan, k: int, dtype: torch.dtype) -> float | Tensor | None:
+        letters = plan.summed[k]
+        if not letters:
+            return None
+        power = -1.0 if plan.terms[k].order == 1 else -0.5
+        if not self.masks:
+            return max(prod([self.sizes[c] for c in letters]), 1) ** power
+        counts = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
+        return counts.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power).to(dtype)
+
+    def counts(self, term: Term, index_map: IndexMap, axes: Sequence[str]) -> Tensor:
+        """How many values a term sums for each index of its compact result: (batch..., 1, compact axes or 1...).
+
+        `axes` are the indices of the compact result.
+        """
+        total, names = torch.ones((), dtype=torch.float32), ()
+        for index in term.summed_indices:
+            if index_map.parents.get(index) not in term.summed_indices:  # the others are counted below their parents
+                part, part_names = self._count_below(index, term, index_map)
+                union = tuple(dict.fromkeys((*names, *part_names)))
+                total = align(total, names, union).to(part.device) * align(part, part_names, union)
+                names = union
+        return align(total, names, axes).unsqueeze(-1 - len(axes))
+
+    def _count_below(self, index: str, term: Term, index_map: IndexMap) -> tuple[Tensor, tuple[str, ...]]:
+        """The number of values of `index`, and of the summed indices that depend on it, for each of its parents."""
+        letters, parents = index_map.classes, index_map.parents
+        names = [index]
+        while names[0] in parents:
+            names.insert(0, parents[names[0]])
+        if letters[index] in self.masks:
+            total = self.masks[letters[index]].to(torch.float32)
+        else:
+            device = next(iter(self.masks.values())).device
+            total = torch.ones([self.sizes[letters[n]] for n in names], device=device)
+        for child in term.summed_indices:
+            if parents.get(child) == index:
+                part, part_names = self._count_below(child, term, index_map)
+                total = total * align(part, part_names, names)
+        return total.sum(-1), tuple(names[:-1])
+
+
+def make_context(
+    mask: "MaskLike | Context", symmetry: Symmetry, sizes: Mapping[str, int], batch: Sequence[int]
+) -> Context:
+    """The context of a call from what a user passes as `mask`: a tensor where the type has one axis, or a dict.
+
+    `symmetry` has the axes that a mask may be of, and `batch` are the batch axes of the inputs. Raises `ShapeError`
+    for a mask that does not fit, `TypeError` for what is no mask.
+    """
+    if isinstance(mask, Context):
+        return mask
+    if isinstance(mask, Tensor):
+        if len(symmetry.classes) != 1:
+            axes = ", ".join(symmetry.classes)
+            how = f"pass a dict with a mask for each of the axes {axes}" if axes else "there is no axis to mask"
+            raise ShapeError(f"one mask was given for the type '{symmetry}': {how}")
+        mask = {symmetry.classes[0]: mask}
+    if not isinstance(mask, Mapping | None):
+        raise TypeError(f"mask must be a boolean tensor, or a dict of them by axis, got {type(mask).__name__}")
+    for letter, m in (mask or {}).items():
+        _check_mask(m, letter, symmetry, sizes, batch)
+    return Context(sizes, symmetry.dependencies, mask)
+
+
+def _check_mask(mask: Tensor, letter: str, symmetry: Symmetry, sizes: Mapping[str, int], batch: Sequence[int]) -> None:
+    if letter not in symmetry.classes:
+        axes = ", ".join(symmetry.classes) or "none"
+        raise ShapeError(f"a mask was given for the axis '{letter}', the type '{symmetry}' has the axes {axes}")
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"the mask of '{letter}' must be a boolean tensor, got {type(mask).__name__}")
+    axes = tuple(sizes[c] for c in (*symmetry.ancestors(letter), letter))
+    leading = mask.shape[: max(mask.dim() - len(axes), 0)]
+    if mask.dtype != torch.bool or tuple(mask.shape[-len(axes) :]) != axes or not is_broadcastable(leading, batch):
+        raise ShapeError(
+            f"the mask of '{letter}' must be boolean, True where an index is present, with shape "
+            f"(batch..., {', '.join(map(str, axes))}) and the batch axes of the input, here "
+            f"({', '.join(map(str, batch))}); got {mask.dtype} with shape {tuple(mask.shape)}"
+        )
+
+
+def is_broadcastable(shape: Sequence[int], target: Sequence[int]) -> bool:
+    """Whether a tensor of this shape can be broadcast to the target shape."""
+    pairs = zip(reversed(shape), reversed(target), strict=False)
+    return len(shape) <= len(target) and all(size in (1, expected) for size, expected in pairs)
+
+
+def axes_of(signature: Signature) -> Symmetry:
+    """A type that has every axis of the signature once: the axes that masks may be of."""
+    return Symmetry.of(signature.classes, signature.dependencies)

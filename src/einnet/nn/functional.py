@@ -1,0 +1,79 @@
+"""The operations of the modules as functions of tensors: one term, a set of terms, a linear map of a signature."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from torch import Tensor
+
+from einnet.errors import ShapeError
+from einnet.nn.backend import expand, to_channels_first, to_channels_last
+from einnet.nn.context import Context, MaskLike, make_context
+from einnet.nn.inputs import batch_of, check_features
+from einnet.nn.pool import Pooling
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
+from einnet.terms import Term
+from einnet.terms.type_set import Types
+
+__all__ = ["einsum"]
+
+
+def einsum(
+    term: Term | str,
+    *operands: Tensor,
+    type: Types | None = None,
+    reduction: str = "sum",
+    normalize: str | None = None,
+    mask: MaskLike | Context = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Tensor:
+    """One term on tensors: a plain sum, feature by feature.
+
+    >>> import torch
+    >>> x, y = torch.randn(5, 5, 8), torch.randn(5, 5, 8)
+    >>> z = einsum("ab,bc->ac", x, y)                            # a matrix product for each of 8 features
+    >>> torch.allclose(z[..., 0], x[..., 0] @ y[..., 0], atol=1e-5)
+    True
+    >>> einsum("ab->aa", x).shape                                # a repeated output index: on the diagonal
+    torch.Size([5, 5, 8])
+    >>> present = torch.tensor([True, True, True, False, False])
+    >>> torch.allclose(einsum("ab->a", x, type="aa", mask=present)[:3], x[:3, :3].sum(1))
+    True
+
+    Args:
+        term: any valid term; operands and output may have different numbers of indices.
+        operands: one tensor for each operand, (batch..., axes..., features), with batch axes and features that
+            broadcast against each other.
+        type: the type of the operands and the output, or several types; by default the coarsest that the term allows.
+        reduction: "sum", or "max" for one operand.
+        normalize: "size" to divide sums as `EinPool` does.
+        mask: True where an index is present: a tensor for a term over one axis, else a dict by axis.
+        sizes: the size of axes that no operand has, by axis of the type.
+
+    Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
+    not of the type, `ShapeError` for tensors that do not fit.
+    """
+    pooling = _make_pooling(str(term), _as_key(type), reduction, normalize)
+    types = [pooling.types[k] for k in pooling.reads]
+    output = pooling.types[pooling.writes[0]]
+    if len(operands) != len(types):
+        raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
+    for k, (x, t) in enumerate(zip(operands, types, strict=True), start=1):
+        check_features(x, t.axes, name=f"operand {k} of type '{t}'")
+    known = Signature.of(types, output).bind([x.shape for x in operands], sizes)
+    context = make_context(mask, pooling.axes, known, batch_of(types, operands))
+    channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
+    (compact,) = pooling.pool_operands(channels, context)
+    y = expand(compact, pooling.plan.results[0].axis_map, context.shape(output))
+    return to_channels_last(context.fill(y, output), len(output.axes))
+
+
+def _as_key(types: Types | None) -> str | tuple[str, ...] | None:
+    if types is None or isinstance(types, str):
+        return types
+    return str(types) if isinstance(types, Symmetry) else tuple(map(str, types))
+
+
+@lru_cache(maxsize=256)
+def _make_pooling(term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None) -> Pooling:
+    return Pooling([term], types, reduction, normalize)

@@ -1,0 +1,76 @@
+"""What modules check of the tensors they are called with: features, shapes, dtypes."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from einnet.checks import check_count
+from einnet.errors import EinNetError, ShapeError
+from einnet.nn.context import Context, MaskLike, axes_of, make_context
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry
+
+__all__ = ["batch_of", "bind_inputs", "check_dtype", "check_features", "check_in_features"]
+
+
+AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast casts to one another
+
+
+def check_in_features(signature: Signature, in_features: int | Sequence[int]) -> tuple[int, ...]:
+    """The features of each input, from a number (one input) or a sequence."""
+    widths = tuple(in_features) if isinstance(in_features, Sequence) else (in_features,)
+    if len(widths) != len(signature.inputs):
+        raise EinNetError(
+            f"'{signature}' has {len(signature.inputs)} inputs: in_features must have that many numbers, "
+            f"got {in_features!r}"
+        )
+    return tuple(check_count(w, "in_features") for w in widths)
+
+
+def bind_inputs(
+    signature: Signature,
+    features: Sequence[int],
+    inputs: Sequence[Tensor],
+    mask: MaskLike | Context,
+    sizes: Mapping[str, int] | None,
+) -> Context:
+    """The context of a call of a module with this signature: its inputs checked, its sizes and masks."""
+    if len(inputs) != len(signature.inputs):
+        hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
+        raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
+    for k, (x, symmetry, width) in enumerate(zip(inputs, signature.inputs, features, strict=True), start=1):
+        check_features(x, symmetry.axes, width, f"input {k} of type '{symmetry}'")
+    if isinstance(mask, Context):
+        return mask
+    known = signature.bind([x.shape for x in inputs], sizes)
+    return make_context(mask, axes_of(signature), known, batch_of(signature.inputs, inputs))
+
+
+def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:
+    """The batch axes of all inputs, broadcast against each other."""
+    batches = [tuple(x.shape[: x.dim() - len(t.axes) - 1]) for x, t in zip(inputs, types, strict=True)]
+    if len(batches) == 1:
+        return batches[0]
+    try:
+        return tuple(torch.broadcast_shapes(*batches))
+    except RuntimeError:
+        names = ", ".join(map(str, types))
+        raise ShapeError(f"the batch axes of the inputs of types {names} cannot be broadcast: {batches}") from None
+
+
+def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype) -> None:
+    """Raises `ShapeError` for an input of another dtype than the weights, unless autocast casts it."""
+    for k, x in enumerate(inputs, start=1):
+        if x.dtype == weights or ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)):
+            continue
+        raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
+
+
+def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:
+    """Raises for what is no tensor, has too few axes, or another number of features."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch tensor, got {type(x).__name__}")
+    if x.dim() < len(axes) + 1 or (features is not None and x.shape[-1] != features):
+        expected = ", ".join(["batch...", *axes, "features" if features is None else str(features)])
+        raise ShapeError(f"{name} must have shape ({expected}), got {tuple(x.shape)}")

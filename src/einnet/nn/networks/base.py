@@ -1,0 +1,267 @@
+"""What all networks share: `Network`, and `StatefulNetwork` for those whose layers lead from state to state."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from einnet.checks import check_count
+from einnet.errors import CheckpointError, EinNetError, ShapeError
+from einnet.io.tensors import read_tensors, write_tensors
+from einnet.nn.channels import format_arguments
+from einnet.nn.context import Context, MaskLike
+from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
+from einnet.nn.looped import DECOMPOSITIONS
+from einnet.nn.mode import evaluation_mode
+from einnet.nn.networks.config import NetworkConfig
+from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
+from einnet.signature import Signature, hidden_type, with_features
+from einnet.terms.term import as_terms
+
+__all__ = ["Network", "StatefulNetwork"]
+
+KIND = "network"
+
+
+class Network(nn.Module, ABC):
+    """An equivariant network: made from a config, called with one tensor for each input, saved and exported.
+
+    Subclasses are final: each has its own config, and its constructor has that config's fields as arguments.
+    """
+
+    config_class: ClassVar[type[NetworkConfig]]
+    config: Any
+    classes: ClassVar[dict[str, type["Network"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Network.classes[cls.__name__] = cls
+
+    def __init__(self, signature: Signature | str, in_features: int | Sequence[int], **arguments: Any):
+        """Makes the config from the constructor's arguments."""
+        super().__init__()
+        self.signature = with_features(signature)
+        self.in_features = check_in_features(self.signature, in_features)
+        if arguments["terms"] is not None:
+            arguments["terms"] = tuple(map(str, as_terms(arguments["terms"])))
+        self.hidden_type = hidden_type(self.signature, arguments["hidden_type"])
+        arguments |= {"hidden_type": str(self.hidden_type), "in_features": self.in_features}
+        self.config = self.config_class(signature=str(self.signature), **arguments)
+        self.out_features = self.config.out_features
+        self.to_state = Signature.of(self.signature.inputs, self.hidden_type)
+        self.to_output = Signature.of([self.hidden_type], self.signature.output)
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
+        """The output for inputs that were checked."""
+
+    def forward(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
+        return self.run(inputs, self.bind(inputs, mask, sizes))
+
+    def bind(self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None) -> Context:
+        """The sizes and masks of a call, after its inputs were checked."""
+        context = bind_inputs(self.signature, self.in_features, inputs, mask, sizes)
+        check_dtype(inputs, next(self.parameters()).dtype)
+        return context
+
+    def reset_parameters(self) -> None:
+        """New random weights, as when the network was made."""
+        for module in self.modules():
+            if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
+    def save(self, path: Path | str) -> None:
+        """Writes the weights and the config to one safetensors file."""
+        write_tensors(path, self.state_dict(), KIND, {"network": type(self).__name__, **asdict(self.config)})
+
+    @staticmethod
+    def load(path: Path | str) -> Any:
+        """The network that `save` wrote, of the class that it had, in evaluation mode; no pickled code is run.
+
+        Files of the previous format are read too. Raises `CheckpointError` for a file that is damaged, foreign, or of
+        a later version.
+        """
+        tensors, content, version = read_tensors(path, KIND)
+        try:
+            if version == "2":
+                content, tensors = upgrade_config(content), upgrade_tensors(content, tensors)
+            name = content.pop("network")
+            if content["depth"] > len(tensors):
+                raise CheckpointError(f"{path} names {content['depth']} layers and holds {len(tensors)} tensors")
+            with torch.device("meta"):  # no memory for weights that the file does not hold
+                net = Network.classes[name](**content)
+            dtype = next(iter(tensors.values())).dtype
+            if not dtype.is_floating_point or dtype.itemsize < 2:
+                raise CheckpointError(f"{path} holds weights of {dtype}: expected 16 bits or more, floating point")
+            net.load_state_dict({key: t.to(dtype, copy=True) for key, t in tensors.items()}, assign=True)
+        except CheckpointError:
+            raise
+        except (KeyError, TypeError, AttributeError, RuntimeError, StopIteration, EinNetError) as error:
+            raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
+        return net.eval()
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Writes a folder as the Hugging Face Hub has it: weights, config and a card that says what the network is."""
+        from einnet.io.hub import save_folder
+
+        save_folder(self, Path(folder))
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Uploads the network to a repository of the hub, such as "name/sets"; returns the address of the commit.
+
+        The options are those of huggingface_hub's mixin: commit_message, private, token, branch, create_pr, ...
+        """
+        from einnet.io.hub import push
+
+        return push(self, repository, options)
+
+    @classmethod
+    def from_pretrained(cls, name: Path | str, **options: Any) -> Any:
+        """The network in a folder that `save_pretrained` wrote, or in a repository of the hub, in evaluation mode.
+
+        >>> import tempfile
+        >>> from einnet import EinNet
+        >>> folder = tempfile.mkdtemp()
+        >>> EinNet("aH", 1, 1, hidden=8, depth=1).save_pretrained(folder)
+        >>> EinNet.from_pretrained(folder).signature
+        Signature('aH -> aH')
+
+        The options are those of huggingface_hub: revision, token, cache_dir, local_files_only, force_download.
+        No pickled code is run. Raises `CheckpointError` where there is no such network.
+        """
+        from einnet.io.hub import fetch
+
+        return fetch(name, options, cls.load)
+
+    def export(self, path: Path | str, *inputs: Tensor, sizes: Mapping[str, int] | None = None) -> None:
+        """Writes the network as a file that runs without this package, see `einnet.io.export`."""
+        from einnet.io.export import check_examples, export_network
+
+        check_examples(Path(path), self.signature, inputs, sizes or {})
+        bind_inputs(self.signature, self.in_features, inputs, None, sizes)  # in numbers, not in the symbols of torch
+        with evaluation_mode(self):
+            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
+
+    def extra_repr(self) -> str:
+        arguments = self.config.as_arguments()
+        widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
+        arguments["in_features"] = (widths, None)
+        if arguments["hidden_type"][0] == str(hidden_type(self.signature)):
+            del arguments["hidden_type"]
+        signature, _ = arguments.pop("signature")
+        return format_arguments(signature, **arguments)
+
+
+class StatefulNetwork(Network):
+    """Inputs to a state, layers run `iterations` times one after the other, the state to the output.
+
+    States have the shape (batch..., axes..., hidden), the axes of the hidden type.
+    """
+
+    layers: nn.ModuleList
+
+    @abstractmethod
+    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
+        """The inputs as one tensor of the hidden type, which every layer may see."""
+
+    @abstractmethod
+    def start(self, encoded: Tensor, context: Context) -> Tensor:
+        """The state before the first layer, from the encoded inputs."""
+
+    @abstractmethod
+    def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
+        """The state after a layer."""
+
+    @abstractmethod
+    def decode_state(self, state: Tensor, context: Context) -> Tensor:
+        """The output from a state."""
+
+    def forward(
+        self,
+        *inputs: Tensor,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> Tensor:
+        return self.run(inputs, self.bind(inputs, mask, sizes), iterations)
+
+    def run(self, inputs: Sequence[Tensor], context: Context, iterations: int | None = None) -> Tensor:
+        (state,) = deque(self._iterate(inputs, context, None, iterations), maxlen=1)  # those before are not kept
+        return self.decode_state(state, context)
+
+    def outputs(
+        self,
+        *inputs: Tensor,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> list[Tensor]:
+        """The output after each layer, the last as `forward` gives it; for a loss at every layer."""
+        context = self.bind(inputs, mask, sizes)
+        return [self.decode_state(x, context) for x in self._iterate(inputs, context, None, iterations)]
+
+    def states(
+        self,
+        *inputs: Tensor,
+        start: Tensor | None = None,
+        mask: MaskLike = None,
+        sizes: Mapping[str, int] | None = None,
+        iterations: int | None = None,
+    ) -> Iterator[Tensor]:
+        """Iterates over the state after each layer, from `start`, an earlier state, or from the first.
+
+        >>> import torch
+        >>> from einnet.nn import RecurrentNet
+        >>> net = RecurrentNet("aH", 1, 1, hidden=8, depth=1, iterations=4)
+        >>> x = torch.randn(5, 1)
+        >>> *_, early = net.states(x)
+        >>> *_, late = net.states(x, start=early)                    # four more iterations
+        >>> torch.allclose(net.decode(late, x), net(x, iterations=8), atol=1e-5)
+        True
+        """
+        context = self.bind(inputs, mask, sizes)
+        if start is not None:
+            self._check_state(start, context)
+        return self._iterate(inputs, context, start, iterations)
+
+    def init_state(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
+        """The state before the first layer."""
+        context = self.bind(inputs, mask, sizes)
+        return self.start(self.encode(inputs, context), context)
+
+    def decode(
+        self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
+    ) -> Tensor:
+        """The output from a state that the inputs led to."""
+        context = self.bind(inputs, mask, sizes)
+        self._check_state(state, context)
+        return self.decode_state(state, context)
+
+    def _iterate(
+        self, inputs: Sequence[Tensor], context: Context, start: Tensor | None, iterations: int | None
+    ) -> Iterator[Tensor]:
+        if iterations is None:
+            iterations = self.config.iterations  # type: ignore[attr-defined]
+        iterations = check_count(iterations, "iterations")
+        encoded = self.encode(inputs, context)
+        state = self.start(encoded, context) if start is None else start
+        return self._run_layers(state, encoded, context, iterations)
+
+    def _run_layers(self, state: Tensor, encoded: Tensor, context: Context, iterations: int) -> Iterator[Tensor]:
+        for _ in range(iterations):
+            for layer in self.layers:
+                state = self.step(layer, state, encoded, context)
+                yield state
+
+    def _check_state(self, state: Tensor, context: Context) -> None:
+        expected = [*context.shape(self.hidden_type), self.config.hidden]
+        if not isinstance(state, Tensor):
+            raise TypeError(f"a state must be a torch tensor, got {type(state).__name__}")
+        if list(state.shape[state.dim() - len(expected) :]) != expected:
+            shape = ", ".join(map(str, expected))
+            raise ShapeError(f"a state for these inputs has shape (batch..., {shape}), got {tuple(state.shape)}")

@@ -1,0 +1,68 @@
+"""Reads networks that were saved in format 2, in which all networks were one class with a `block`.
+
+There the norms had gains, which are now part of the matrices that follow them.
+"""
+
+import re
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["upgrade_config", "upgrade_tensors"]
+
+NETWORKS = {
+    "default": "EinNet",
+    "polynomial": "PolynomialNet",
+    "recurrent": "RecurrentNet",
+    "reference": "ReferenceNet",
+}
+COMMON = ("signature", "in_features", "out_features", "heads", "hidden", "depth", "order", "terms")
+NAMES = (
+    (r"^body\.lift\.", "encoder."),
+    (r"^body\.head\.", "decoder."),
+    (r"^body\.begin\.", "init_proj."),
+    (r"^body\.blocks\.", "layers."),
+    (r"^body\.", ""),
+    (r"\.fan_in$", ".in_proj.weight"),
+    (r"\.fan_in\.", ".in_proj."),
+    (r"\.fan_out\.", ".pool_proj."),
+    (r"^(layers\.\d+)\.out\.", r"\1.out_proj."),
+    (r"\.keep$", ".skip.weight"),
+    (r"\.constants\.weight$", ".bias"),
+    (r"(coder\.maps\.\d+)\.maps\.0\.weight$", r"\1.weight"),
+)
+
+
+def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
+    """The class and the arguments of a network from those of format 2."""
+    block = content["block"]
+    config = {name: content[name] for name in COMMON} | {"network": NETWORKS[block], "hidden_type": content["state"]}
+    if block in ("default", "polynomial"):
+        config["normalize"] = {"mean": "size", "sum": None}[content["scale"]]
+    if block in ("default", "reference"):
+        config["checkpoint_activations"] = content["recompute"]
+    if block != "reference":
+        config["iterations"] = content["iterations"]
+    if block == "recurrent":
+        config["automorphism"] = content["exchange"]
+    if block == "default":
+        config |= {"dropout": content["dropout"], "chunks": content["chunks"]}
+    return config
+
+
+def upgrade_tensors(content: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network by their present names."""
+    upgraded: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        for pattern, replacement in NAMES:
+            name = re.sub(pattern, replacement, name)
+        upgraded[name] = tensor
+    if content["block"] == "default":
+        for k in range(content["depth"]):
+            upgraded[f"layers.{k}.in_proj.weight"] *= upgraded.pop(f"layers.{k}.norm.weight")
+            upgraded[f"layers.{k}.pool_proj.weight"] *= upgraded.pop(f"layers.{k}.pool_proj.gain")
+        gain = upgraded.pop("norm.weight")
+        weight = upgraded["decoder.maps.0.weight"]
+        upgraded["decoder.maps.0.weight"] = weight * torch.cat([gain] * (weight.shape[1] // len(gain)))
+    return upgraded

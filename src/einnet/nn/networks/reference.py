@@ -1,0 +1,154 @@
+"""`ReferenceNet`: the network of the blog post "Permutation Symmetric Neural Nets from the Ground Up", exactly.
+
+A block is: softmax of each feature over all positions, pooling with plain sums, a two-layer
+perceptron. Each block's result is added to the state, but for the last, which is the output.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from einnet.checks import check_count
+from einnet.nn.backend import to_channels_first, to_channels_last
+from einnet.nn.channels import Linear
+from einnet.nn.context import Context, MaskLike, make_context
+from einnet.nn.deprecated import rename_arguments
+from einnet.nn.inputs import check_features
+from einnet.nn.networks.base import Network
+from einnet.nn.networks.config import ReferenceConfig
+from einnet.nn.networks.type_map import TypeMap
+from einnet.nn.pool import EinPool
+from einnet.operations.default_terms import reference_terms
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry, as_symmetry
+from einnet.terms import Term
+
+__all__ = ["ReferenceBlock", "ReferenceNet"]
+
+
+class ReferenceBlock(nn.Module):
+    """Softmax over all positions, pooling with plain sums, perceptron; no residual of its own.
+
+    Parts and results are in the order of the terms; for `aa`: part 0 unchanged, 1 the diagonal, 2
+    transposed, 3 summed over the second axis, 4 times 5, 6 matrix-multiplied with 7.
+
+    >>> import torch
+    >>> block = ReferenceBlock("aaH", heads=4, hidden=16, out_features=32)
+    >>> block(torch.randn(2, 7, 7, 4 * 8)).shape
+    torch.Size([2, 7, 7, 32])
+    """
+
+    def __init__(
+        self,
+        symmetry: Symmetry | str,
+        heads: int,
+        hidden: int,
+        out_features: int,
+        terms: Sequence[Term | str] | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        symmetry = as_symmetry(symmetry)
+        self.heads, self.hidden = check_count(heads, "heads"), check_count(hidden, "hidden")
+        self.out_features = check_count(out_features, "out_features")
+        self.pool = EinPool(reference_terms(symmetry) if terms is None else terms, symmetry, normalize=None)
+        self.symmetry = self.pool.symmetry
+        self.mlp = make_perceptron(
+            heads * self.pool.fan_out, hidden, out_features, len(self.symmetry.axes), device=device, dtype=dtype
+        )
+
+    def reset_parameters(self) -> None:
+        for module in self.mlp:
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
+
+    def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
+        check_features(x, self.symmetry.axes, self.heads * self.pool.fan_in)
+        rank = len(self.symmetry.axes)
+        sizes = self.symmetry.sizes_of(x.shape)
+        context = make_context(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - rank])
+        channels = context.fill(to_channels_first(x, rank), self.symmetry, torch.finfo(x.dtype).min)
+        flat = channels.flatten(-rank) if rank else channels.unsqueeze(-1)
+        soft = to_channels_last(flat.softmax(-1).reshape(channels.shape), rank)
+        return context.fill_last(self.mlp(self.pool(soft, mask=context)), self.symmetry)
+
+    def extra_repr(self) -> str:
+        return f"'{self.symmetry}', heads={self.heads}, hidden={self.hidden}, out_features={self.out_features}"
+
+
+class ReferenceNet(Network):
+    """The network of the blog post: perceptron, blocks; linear maps for inputs and outputs of other types.
+
+    >>> net = ReferenceNet("aaH -> aaH", 25, 50, heads=64, hidden=128, depth=6)
+    >>> sum(p.numel() for p in net.parameters())
+    701746
+
+    Args:
+        hidden: features of each perceptron's hidden layer.
+        signature, ...: as of `EinNet`, whose shapes and errors it has too.
+    """
+
+    config_class = ReferenceConfig
+    config: ReferenceConfig
+
+    @rename_arguments(scale=None, state="hidden_type", recompute="checkpoint_activations")
+    def __init__(
+        self,
+        signature: Signature | str,
+        in_features: int | Sequence[int],
+        out_features: int,
+        heads: int = 16,
+        hidden: int = 64,
+        depth: int = 4,
+        *,
+        order: int | None = None,
+        terms: Sequence[Term | str] | None = None,
+        hidden_type: Symmetry | str | None = None,
+        checkpoint_activations: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(
+            signature,
+            in_features,
+            out_features=out_features,
+            heads=heads,
+            hidden=hidden,
+            depth=depth,
+            order=order,
+            terms=terms,
+            hidden_type=hidden_type,
+            checkpoint_activations=checkpoint_activations,
+        )
+        factory = {"device": device, "dtype": dtype}
+        c, state, rank = self.config, self.hidden_type, len(self.hidden_type.axes)
+        operations = reference_terms(state, order) if c.terms is None else c.terms
+        features = c.heads * EinPool(operations, state).fan_in
+        widths = [features] * (c.depth - 1) + [c.out_features]
+
+        def encode(width: int) -> nn.Module:
+            return make_perceptron(width, c.hidden, features, rank, **factory)
+
+        self.encoder = TypeMap(self.to_state, c.in_features, features, encode, **factory)
+        self.layers = nn.ModuleList(ReferenceBlock(state, c.heads, c.hidden, w, operations, **factory) for w in widths)
+        self.decoder = TypeMap(self.to_output, [c.out_features], c.out_features, lambda _: nn.Identity(), **factory)
+
+    def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
+        state = self.encoder(inputs, context)
+        for k, block in enumerate(self.layers, start=1):
+            if self.config.checkpoint_activations:
+                update = checkpoint(block, state, context, use_reentrant=False)
+            else:
+                update = block(state, context)
+            state = state + update if k < len(self.layers) else update
+        return self.decoder([state], context)
+
+
+def make_perceptron(in_features: int, hidden: int, out_features: int, rank: int, **factory: Any) -> nn.Sequential:
+    return nn.Sequential(
+        Linear(in_features, hidden, rank, **factory), nn.GELU(), Linear(hidden, out_features, rank, **factory)
+    )

@@ -1,0 +1,47 @@
+"""From tensors of some types to one type: the inputs to the state, the state to the output."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from einnet.nn.channels import add_all
+from einnet.nn.context import Context
+from einnet.nn.linear import EinLinear
+from einnet.signature import Signature
+
+__all__ = ["TypeMap"]
+
+
+class TypeMap(nn.Module):
+    """The sum of all inputs of a signature, each mapped to the type of its output.
+
+    An input that has the output's axes is mapped cell by cell, by what `make_cell_map` makes for its
+    features; any other by all linear equivariant maps (a node feature enters `aa` on the diagonal,
+    along rows and along columns).
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        in_features: Sequence[int],
+        out_features: int,
+        make_cell_map: Callable[[int], nn.Module],
+        normalize: str | None = "size",
+        **factory: Any,
+    ):
+        super().__init__()
+        self.signature = signature
+        self.maps = nn.ModuleList(
+            make_cell_map(f)
+            if t.axes == signature.output.axes
+            else EinLinear(Signature.of([t], signature.output), f, out_features, normalize=normalize, **factory)
+            for t, f in zip(signature.inputs, in_features, strict=True)
+        )
+
+    def forward(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
+        parts = []
+        for x, symmetry, module in zip(inputs, self.signature.inputs, self.maps, strict=True):
+            x = context.fill_last(x, symmetry)
+            parts.append(module(x, mask=context) if isinstance(module, EinLinear) else module(x))
+        return context.fill_last(add_all(parts), self.signature.output)

@@ -1,0 +1,234 @@
+"""The linear map that follows pooling, applied before the pooled results are broadcast.
+
+A sum over an axis has one value for each row; mapping it before it is broadcast to all cells costs n times less.
+As the map is linear and a root mean square is a sum of squares, both the map and the norm commute with the
+expansion of compact results (broadcast, permutation, embedding on a diagonal).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from einnet.nn.backend import align, expand, to_channels_last
+from einnet.nn.channels import EPSILON, add_all, map_channels, rms_normalize, upcast
+from einnet.plan import Plan
+
+__all__ = ["AxisMap", "PooledLinear", "PooledMap"]
+
+AxisMap = tuple[int, ...]  # see `Result.axis_map`
+Parts = Mapping[AxisMap, Tensor]
+Pool = Callable[[slice], Sequence[Tensor]]
+
+
+class PooledMap:
+    """How the results of plans become one output of `out` features, given one matrix for all of them.
+
+    `columns` has the columns of the matrix that each result takes. Results of one axis map are concatenated and
+    mapped together. Those that have fewer axes than the output are mapped before they are broadcast, unless they
+    have so few features that it costs less to broadcast these.
+    """
+
+    def __init__(self, axis_maps: Sequence[AxisMap], columns: Sequence[range], out: int):
+        self.axis_maps, self.columns = list(axis_maps), list(columns)
+        self.rank = len(axis_maps[0])
+        self.full = tuple(range(self.rank))
+        by_map: dict[AxisMap, list[int]] = {}
+        for k, axis_map in enumerate(axis_maps):
+            by_map.setdefault(axis_map, []).append(k)
+        width = {m: sum(len(columns[k]) for k in numbers) for m, numbers in by_map.items()}
+        is_full = {m: sorted(m) == list(self.full) or 4 * width[m] <= out for m in by_map}
+        self.groups = {m: numbers for m, numbers in by_map.items() if not is_full[m]}
+        if full := sorted(k for m, numbers in by_map.items() if is_full[m] for k in numbers):
+            self.groups[self.full] = full
+        self.is_full = list(self.groups) == [self.full]
+        self.nested = nest(self.groups)
+        self.runs = {m: merge_ranges([columns[k] for k in numbers]) for m, numbers in self.groups.items()}
+
+    def concat(self, results: Sequence[Tensor], shape: Sequence[int]) -> Parts:
+        """The results of each axis map side by side; `shape` has the sizes of the output's axes."""
+        parts = {}
+        for axis_map, numbers in self.groups.items():
+            if axis_map == self.full:
+                group = [expand(results[k], self.axis_maps[k], shape) for k in numbers]
+            else:
+                group = [results[k] for k in numbers]
+            parts[axis_map] = concat_features(group, count_axes(axis_map))
+        return parts
+
+    def map(self, parts: Parts, weight: Tensor) -> Parts:
+        """What `concat` gave, times its columns of the matrix."""
+        return {m: map_channels(x, select_columns(weight, self.runs[m]), None, count_axes(m)) for m, x in parts.items()}
+
+    def square(self, parts: Parts) -> Parts:
+        """The sum of the squares of each cell's features."""
+        return {m: upcast(x).square().sum(-1 - count_axes(m), keepdim=True) for m, x in parts.items()}
+
+    def add(self, parts: Parts, shape: Sequence[int]) -> Tensor:
+        """The sum of parts, with all axes of the output; a part of few axes is added to one of more axes first."""
+        left = dict(parts)
+        for axis_map, larger in self.nested:
+            names = [larger[axis_map.index(k)] for k in range(1 + max((-1, *axis_map)))]
+            left[larger] = left[larger] + align(left.pop(axis_map), names, range(count_axes(larger)))
+        return add_all([expand(x, axis_map, shape) for axis_map, x in left.items()])
+
+
+class PooledLinear(nn.Module):
+    """Norm and linear map of pooled results: from `heads` features of each result of a plan to `out_features`.
+
+    With `norm`, the results of a cell are first divided by their root mean square over all results.
+
+    Args:
+        plan: the pooling.
+        heads: features of each result.
+        out_features: of the output.
+        norm: whether to normalize.
+        dropout: the probability of dropping a feature of a result while training.
+        shared: a number for each result; results of one number have the same weights.
+        chunks: in how many parts of the heads the pooling is asked for.
+
+    Shapes: `forward(pool, shape)`, where `pool(heads)` gives the compact results of a slice of the heads, features
+    first, and `shape` the sizes of the output's axes; to (batch..., axes..., out_features). `weight` is
+    (out_features, results * heads), the results in the order of the plan's terms; `bias` is (out_features,).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        heads: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        norm: bool = False,
+        dropout: float = 0.0,
+        shared: Sequence[int] | None = None,
+        chunks: int = 1,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        results = len(plan.terms)
+        self.heads, self.out_features, self.norm = heads, out_features, norm
+        self.shared = tuple(range(results)) if shared is None else tuple(shared)
+        self.total = heads * results
+        self.head_slices = [slice(*bounds) for bounds in pairwise(heads * k // chunks for k in range(chunks + 1))]
+        self.maps = [self._make_map(plan, s.stop - s.start) for s in self.head_slices]
+        self.in_features = heads * (1 + max(self.shared))
+        self.weight = nn.Parameter(torch.empty(out_features, self.in_features, device=device, dtype=dtype))
+        self.bias: nn.Parameter | None = None
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = self.in_features**-0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def _make_map(self, plan: Plan, heads: int) -> PooledMap:
+        columns = [range(heads * k, heads * (k + 1)) for k in self.shared]
+        return PooledMap([r.axis_map for r in plan.results], columns, self.out_features)
+
+    def forward(self, pool: Pool, shape: Sequence[int]) -> Tensor:
+        if len(self.maps) == 1 and self.maps[0].is_full:
+            return self._map_full(pool(self.head_slices[0]), shape)
+        sums: list[Tensor] = []
+        for heads, pooled_map in zip(self.head_slices, self.maps, strict=True):
+            partial = self._pool_part(pool, heads, pooled_map, shape)
+            sums = [a + b for a, b in zip(sums, partial, strict=True)] if sums else partial
+        total, *squares = sums
+        rank = len(shape)
+        bias = None if self.bias is None else self.bias.view(-1, *[1] * rank).to(total.dtype)
+        if squares:
+            scale = torch.rsqrt(squares[0] / self.total + EPSILON).to(total.dtype)
+            total = total * scale if bias is None else torch.addcmul(bias, total, scale)
+        elif bias is not None:
+            total = total + bias
+        return to_channels_last(total, rank)
+
+    def _map_full(self, results: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """The same where all results have all axes: here it costs less to normalize them than the output."""
+        pooled_map, rank = self.maps[0], len(shape)
+        x = pooled_map.concat(results, shape)[pooled_map.full]
+        x = self.dropout(rms_normalize(x, -1 - rank) if self.norm else x)
+        weight = select_columns(self.weight, pooled_map.runs[pooled_map.full])
+        return to_channels_last(map_channels(x, weight, self.bias, rank), rank)
+
+    def _pool_part(self, pool: Pool, heads: slice, pooled_map: PooledMap, shape: Sequence[int]) -> list[Tensor]:
+        """What some heads add to the output before the norm and the bias, and to the sum of squares.
+
+        With several parts, each is pooled again in the backward pass.
+        """
+        if len(self.maps) == 1:
+            return self._map_results(pool(heads), self.weight, pooled_map, shape)
+        weight = self.weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
+        return checkpoint(lambda: self._map_results(pool(heads), weight, pooled_map, shape), use_reentrant=False)
+
+    def _map_results(
+        self, results: Sequence[Tensor], weight: Tensor, pooled_map: PooledMap, shape: Sequence[int]
+    ) -> list[Tensor]:
+        parts = pooled_map.concat(results, shape)
+        sums = [pooled_map.map({m: self.dropout(x) for m, x in parts.items()}, weight)]
+        if self.norm:
+            sums.append(pooled_map.square(parts))
+        return [pooled_map.add(p, shape) for p in sums]
+
+    def extra_repr(self) -> str:
+        return f"heads={self.heads}, results={len(self.shared)}, out_features={self.out_features}, norm={self.norm}"
+
+
+def merge_ranges(columns: Sequence[range]) -> list[range]:
+    """Neighbouring ranges made one.
+
+    >>> merge_ranges([range(0, 4), range(4, 8), range(12, 16)])
+    [range(0, 8), range(12, 16)]
+    """
+    runs: list[range] = []
+    for r in columns:
+        if runs and runs[-1].stop == r.start:
+            runs[-1] = range(runs[-1].start, r.stop)
+        else:
+            runs.append(r)
+    return runs
+
+
+def select_columns(weight: Tensor, runs: Sequence[range]) -> Tensor:
+    """The columns of a matrix in these ranges; the matrix itself where they are all."""
+    if len(runs) > 1:
+        return torch.cat([weight[:, r.start : r.stop] for r in runs], 1)
+    return weight if len(runs[0]) == weight.shape[1] else weight[:, runs[0].start : runs[0].stop]
+
+
+def count_axes(axis_map: AxisMap) -> int:
+    """The number of axes of a compact result with this axis map."""
+    return len({k for k in axis_map if k >= 0})
+
+
+def nest(axis_maps: Iterable[AxisMap]) -> list[tuple[AxisMap, AxisMap]]:
+    """Axis maps with a larger one, but not that of the output, that has all their axes on the same diagonals."""
+    known, nested = list(axis_maps), []
+    for axis_map in sorted(known, key=count_axes):
+        larger = [m for m in known if len(m) > count_axes(m) > count_axes(axis_map) and _contains(m, axis_map)]
+        if larger:
+            nested.append((axis_map, min(larger, key=count_axes)))
+    return nested
+
+
+def _contains(larger: AxisMap, axis_map: AxisMap) -> bool:
+    same_diagonals = [larger.index(k) for k in larger] == [axis_map.index(k) for k in axis_map]
+    return same_diagonals and all(m >= 0 for m, k in zip(larger, axis_map, strict=True) if k >= 0)
+
+
+def concat_features(parts: Sequence[Tensor], rank: int) -> Tensor:
+    """Channels-first tensors side by side along the features, their batch axes broadcast against each other."""
+    if len(parts) == 1:
+        return parts[0]
+    if all(x.dim() == rank + 1 for x in parts):
+        return torch.cat(list(parts), 0)
+    batch = torch.broadcast_shapes(*(x.shape[: x.dim() - rank - 1] for x in parts))
+    return torch.cat([x.expand(*batch, *x.shape[x.dim() - rank - 1 :]) for x in parts], -1 - rank)
