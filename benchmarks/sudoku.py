@@ -148,7 +148,7 @@ def few_table(data: Path, minutes: float, out: Path) -> list[str]:
     for number, time_given in ((100, minutes), (10, minutes / 2)):
         settings = SudokuConfig(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
         net = load_solver(learned(f"satnet-{number}", settings, time_given, out).best)
-        (share,) = accuracy_by_iterations(net, puzzles, solutions, [net.settings.iterations]).values()
+        (share,) = accuracy_by_iterations(net, puzzles, solutions, [net.config.iterations]).values()
         size = sum(p.numel() for p in net.parameters())
         lines.append(f"| {number} | {size:,} | **{100 * share:.2f}** |")
         print(lines[-1], flush=True)
@@ -206,7 +206,7 @@ def main(
         f"Learning from the first of SATNet's puzzles, {minutes:g} minutes (half of it for ten puzzles) on {threads}, "
         "1,000 test boards:", "",
         *few, "",
-        f"Boards a second, {net.settings.iterations} steps, {threads}:", "",
+        f"Boards a second, {net.config.iterations} steps, {threads}:", "",
         "| batch 1 | batch 256 |", "|---|---|", f"| {speeds} |", "",
         "\\[1] Palm et al., *Recurrent Relational Networks*, 2018. \\[2] Yang et al., *Learning to Solve Constraint "
         "Satisfaction Problems with Recurrent Transformer*, 2023. \\[3] Freinschlag et al., *Symbol-Equivariant "

@@ -14,7 +14,7 @@ SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
 def test_the_whole_text():
     net = EinNet("aaH -> aH", 1, 1, **SMALL)
-    total, each = (sum(p.numel() for p in m.parameters()) for m in (net, net.body.layers[0]))
+    total, each = (sum(p.numel() for p in m.parameters()) for m in (net, net.layers[0]))
     assert (
         explain_signature("aaH -> aH", **SMALL).rstrip()
         == f"""\

@@ -27,7 +27,7 @@ def explain_signature(
     with torch.device("meta"):  # the weights are counted, not made
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [f"signature  {net.signature}", f"state      {net.state}", "", "group", *describe_group(net.signature), ""]
+    parts = [f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group", *describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]
@@ -100,7 +100,7 @@ def _parameters(net, layer, depth: int) -> str:
     """How many a network of so many layers has, from one of one layer."""
     each = sum(p.numel() for p in layer.parameters())
     total = sum(p.numel() for p in net.parameters()) + (depth - 1) * each
-    s = net.settings
+    s = net.config
     return (
         f"network with heads={s.heads}, hidden={s.hidden}, depth={depth}, one feature in and out: "
         f"{total:,} parameters, {each:,} a layer"

@@ -100,7 +100,7 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     assert torch.equal(seen[0][stays], expected[stays])
     new = ~stays
     assert new.any()
-    assert torch.equal(seen[0][new], task.net.start(encode_boards(task.puzzles[task.boards]))[new])
+    assert torch.equal(seen[0][new], task.net.init_state(encode_boards(task.puzzles[task.boards]))[new])
     saved = task.extra_state()
     other = Solving(SMALL, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
     other.load_state_dict(task.state_dict())
