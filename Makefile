@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check docs clean
+.PHONY: demo test test-all check docs clean
 
 # Train on the Alyawarra kinship graph and compare with the published results.
 demo: $(READY)
@@ -11,6 +11,10 @@ demo: $(READY)
 
 test: $(READY) check
 	$(BIN)/python -m pytest -n 2 --durations 10
+
+# The complete grids and the slow tests too.
+test-all: $(READY) check
+	$(BIN)/python -m pytest --all -n 2 --durations 10
 
 # Lint, format, types, and that imports go one way.
 check: $(READY)
