@@ -4,26 +4,28 @@ import pytest
 import torch
 
 from einnet import EinNet
+from einnet.nn import Network
+from networks import NETWORKS
 
 SIZES = (5, 6, 7, 9, 12)
 
 
-def small(block: str) -> EinNet:
-    return EinNet("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=2, block=block)
+def make_net(network: type[Network] = EinNet, **options) -> Network:
+    return network("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=2, **options)
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
-@pytest.mark.parametrize("block", ["default", "reference"])
-def test_one_compilation_serves_five_sizes(block, masked):
+@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_compilation_serves_five_sizes(network, masked):
     graphs = []
 
-    def counting(graph, _inputs):
+    def count_graphs(graph, _inputs):
         graphs.append(graph)
         return graph.forward
 
     torch.compiler.reset()
-    net = small(block)
-    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend=counting)
+    net = make_net(network)
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend=count_graphs)
     for n in SIZES:
         x = torch.randn(2, n, n, 3)
         options = {"mask": torch.rand(2, n) < 0.7} if masked else {}
@@ -31,16 +33,16 @@ def test_one_compilation_serves_five_sizes(block, masked):
     assert len(graphs) == 1
 
 
-def test_recomputing_networks_compile_too():
+def test_networks_with_checkpointed_activations_compile_too():
     torch.compiler.reset()
-    net = EinNet("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=1, recompute=True)
+    net = make_net(checkpoint_activations=True)
     x = torch.randn(2, 5, 5, 3)
     assert torch.allclose(torch.compile(net, fullgraph=True, dynamic=True, backend="eager")(x), net(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("block", ["default", "reference"])
-def test_an_exported_network_runs_at_another_size(block, tmp_path):
-    net = small(block)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_an_exported_network_runs_at_another_size(network, tmp_path):
+    net = make_net(network)
     n = torch.export.Dim("n", min=2)
     program = torch.export.export(net, (torch.randn(6, 6, 3),), dynamic_shapes={"inputs": ({0: n, 1: n},)})
     x = torch.randn(11, 11, 3)

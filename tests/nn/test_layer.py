@@ -2,16 +2,18 @@
 
 import pytest
 import torch
+from torch.nn.functional import gelu, linear
 
-from einnet import EinLayer, Symmetry
+from einnet import EinLayer, EinPool, Symmetry
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.operations import pooling_terms
 from einnet.testing import assert_equivariant
+from networks import randomize
 from refusals import assert_refused
 from strategies import SIZES, TYPES, with_h
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("symmetry", TYPES)
 def test_a_layer_is_equivariant(symmetry, masks):
     layer = EinLayer(with_h(symmetry), features=6, heads=2).double()
@@ -21,7 +23,7 @@ def test_a_layer_is_equivariant(symmetry, masks):
 
 def test_it_adds_to_its_input():
     layer = EinLayer("aaH", features=6, heads=2)
-    for p in layer.out.parameters():
+    for p in layer.out_proj.parameters():
         torch.nn.init.zeros_(p)
     x = torch.randn(2, 4, 4, 6)
     assert torch.equal(layer(x), x)
@@ -33,7 +35,7 @@ def test_the_update_does_not_depend_on_the_scale_of_the_input():
     assert torch.allclose(layer(x) - x, layer(1000 * x) - 1000 * x, rtol=1e-3, atol=1e-4)
 
 
-def test_the_usual_operations_unless_terms_are_given():
+def test_the_default_operations_without_terms():
     assert EinLayer("aaH", 4).pool.plan.terms == pooling_terms(Symmetry("aa"))
     assert EinLayer("aaH", 4, order=1).pool.plan.terms == pooling_terms(Symmetry("aa"), 1)
     assert [str(t) for t in EinLayer("aaH", 4, terms=["ab,cb->ac"]).pool.plan.terms] == ["ab,cb->ac"]
@@ -48,25 +50,25 @@ def test_dropout_only_while_training():
     assert torch.equal(layer(x), layer(x))
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
-@pytest.mark.parametrize("norm", ["rms", "none"])
+@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
+@pytest.mark.parametrize("norm", ["rms", None])
 @pytest.mark.parametrize("order", [2, 5])
 def test_chunks_of_heads_give_the_same_outputs_and_gradients(norm, order, masked):
-    found = []
+    results = []
     for chunks in (1, 2, 5):  # 5 heads in two parts: 3 and 2
         torch.manual_seed(0)
         layer = EinLayer("aaH", features=6, heads=5, norm=norm, order=order, chunks=chunks).double()
         x = torch.randn(2, 4, 4, 6, dtype=torch.float64, requires_grad=True)
         y = layer(x, mask=torch.tensor([[True] * 4, [True, True, False, True]]) if masked else None)
-        found.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
-    for others in found[1:]:
-        assert all(torch.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(found[0], others, strict=True))
+        results.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+    for chunked in results[1:]:
+        assert all(torch.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(results[0], chunked, strict=True))
 
 
 def test_a_chunk_is_pooled_again_in_the_backward_pass():
     layer, calls = EinLayer("aaH", features=6, heads=4, chunks=2), []
-    cores = layer.pool.cores
-    layer.pool.cores = lambda *given: (calls.append(given[0][0].shape[-3]), cores(*given))[1]
+    pool = layer.pool.pool
+    layer.pool.pool = lambda inputs, context: (calls.append(inputs[0].shape[-3]), pool(inputs, context))[1]
     y = layer(torch.randn(4, 4, 6)).sum()
     assert calls == [16, 16]  # two of four heads, each for 8 operands
     y.backward()
@@ -89,21 +91,14 @@ def test_more_chunks_than_heads():
         EinLayer("aaH", features=6, heads=2, chunks=3)
 
 
-@pytest.mark.parametrize("name", ["norm.weight", "fan_in.weight", "fan_in.bias", "fan_out.bias", "out.bias"])
+@pytest.mark.parametrize("name", ["norm.weight", "in_proj.weight", "in_proj.bias", "pool_proj.weight", "pool_proj.bias", "out_proj.bias"])
 def test_vmap_over_one_parameter(name):
-    layer, x = EinLayer("aaH", features=6, heads=2), torch.randn(4, 4, 6)
-    one = dict(layer.named_parameters())[name].detach()
-    several = one + torch.randn(3, *one.shape)
-    found = torch.func.vmap(lambda p: torch.func.functional_call(layer, {name: p}, (x,)))(several)
-    each = [torch.func.functional_call(layer, {name: p}, (x,)) for p in several]
-    assert torch.allclose(found, torch.stack(each), atol=1e-5)
-
-
-def test_a_layer_with_a_parametrization():
-    layer, x = EinLayer("aaH", features=6, heads=2), torch.randn(4, 4, 6)
-    y = layer(x)
-    torch.nn.utils.parametrizations.weight_norm(layer.fan_in)
-    assert torch.allclose(layer(x), y, atol=1e-5)
+    layer, x = EinLayer("aaH", features=6, heads=2, norm="layer"), torch.randn(4, 4, 6)
+    parameter = dict(layer.named_parameters())[name].detach()
+    batch = parameter + torch.randn(3, *parameter.shape)
+    y = torch.func.vmap(lambda p: torch.func.functional_call(layer, {name: p}, (x,)))(batch)
+    expected = [torch.func.functional_call(layer, {name: p}, (x,)) for p in batch]
+    assert torch.allclose(y, torch.stack(expected), atol=1e-5)
 
 
 def test_wrong_features():
@@ -115,20 +110,19 @@ def test_a_term_of_another_type():
     assert_refused(lambda: EinLayer("abH", features=6, terms=["ab->ba"]), NotationError, "index 'b'", caret=(4, 6))
 
 
-def rms(x: torch.Tensor) -> torch.Tensor:
+def rms_normalize(x: torch.Tensor) -> torch.Tensor:
     return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt()
 
 
 @pytest.mark.parametrize("symmetry", TYPES)
 def test_the_formula_of_a_layer(symmetry):
-    """Norm, fan-in, pooling, norm, fan-out with a GELU, residual: with every pooled tensor written out."""
-    layer = EinLayer(with_h(symmetry), features=6, heads=2).double()
-    for p in layer.parameters():
-        p.data.add_(torch.randn_like(p), alpha=0.3)
+    """Norm, projection, pooling, norm, projection with a GELU, projection, residual, with all pooled tensors in memory."""
+    layer = randomize(EinLayer(with_h(symmetry), features=6, heads=2).double())
+    pool = EinPool(layer.pool.plan.terms, with_h(symmetry))
     x = torch.randn(2, *(SIZES[c] for c in Symmetry(symmetry).axes), 6, dtype=torch.float64)
-    pooled = rms(layer.pool(layer.fan_in(rms(x) * layer.norm.weight))) * layer.fan_out.gain
-    hidden = torch.nn.functional.gelu(pooled @ layer.fan_out.weight.T + layer.fan_out.bias)
-    assert torch.allclose(layer(x), x + layer.out(hidden), rtol=1e-10, atol=1e-10)
+    pooled = rms_normalize(pool(layer.in_proj(rms_normalize(x))))
+    hidden = gelu(linear(pooled, layer.pool_proj.weight, layer.pool_proj.bias))
+    assert torch.allclose(layer(x), x + layer.out_proj(hidden), rtol=1e-10, atol=1e-10)
 
 
 def test_masked_cells_of_the_output_are_zero():

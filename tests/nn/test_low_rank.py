@@ -1,4 +1,4 @@
-"""The low-rank step: an `EinLayer` whose fan-in and fan-out are the factors of a series is that series."""
+"""The low-rank step: an `EinLayer` whose first two projections are the factors of a series is that series."""
 
 from itertools import product
 
@@ -8,12 +8,12 @@ import torch
 from einnet import EinLayer, EinNetError, series
 
 
-def layer_of(found, params, heads: int) -> EinLayer:
-    """The layer with unit vectors as fan-in: each head multiplies one choice of the operands' features."""
-    h = found.features
-    constant, *orders = found.split(found.to_contraction(params))
-    terms = [t for k in range(1, found.order + 1) for t in found.contractions(k)]
-    fan_in, fan_out = [], []
+def layer_of(expansion, params, heads: int) -> EinLayer:
+    """The layer with unit vectors in its first projection: each head multiplies one choice of the operands' features."""
+    h = expansion.features
+    constant, *orders = expansion.split(expansion.to_contraction(params))
+    terms = [t for k in range(1, expansion.order + 1) for t in expansion.contractions(k)]
+    in_proj, pool_proj = [], []
     at = 0
     flat = torch.cat(orders)
     for term in terms:
@@ -26,16 +26,16 @@ def layer_of(found, params, heads: int) -> EinLayer:
                 factors[operand, r, feature] = 1
         if str(term) in ("i->i", "ij->ij"):
             tensor = tensor - torch.eye(h)
-        fan_in.extend(factors)
-        fan_out.append(torch.nn.functional.pad(tensor, (0, heads - len(choices))))
-    layer = EinLayer(str(found.signature.output), h, heads, terms=terms, scale="sum", norm="none").double()
+        in_proj.extend(factors)
+        pool_proj.append(torch.nn.functional.pad(tensor, (0, heads - len(choices))))
+    layer = EinLayer(str(expansion.signature.output), h, heads, terms=terms, normalize=None, norm=None).double()
     with torch.no_grad():
-        layer.fan_in.weight.copy_(torch.cat(fan_in))
-        layer.fan_in.bias.zero_()
-        layer.fan_out.weight.copy_(torch.cat([torch.cat(fan_out, 1), -torch.cat(fan_out, 1)]))
-        layer.fan_out.bias.zero_()
-        layer.out.weight.copy_(torch.cat([torch.eye(h), -torch.eye(h)], 1))
-        layer.out.bias.copy_(constant)
+        layer.in_proj.weight.copy_(torch.cat(in_proj))
+        layer.in_proj.bias.zero_()
+        layer.pool_proj.weight.copy_(torch.cat([torch.cat(pool_proj, 1), -torch.cat(pool_proj, 1)]))
+        layer.pool_proj.bias.zero_()
+        layer.out_proj.weight.copy_(torch.cat([torch.eye(h), -torch.eye(h)], 1))
+        layer.out_proj.bias.copy_(constant)
     return layer
 
 
@@ -44,13 +44,13 @@ def layer_of(found, params, heads: int) -> EinLayer:
     [("aH -> aH", {"a": 5, "H": 3}, (5, 3)), ("abH -> abH", {"a": 3, "b": 4, "H": 2}, (3, 4, 2))],
 )
 def test_a_layer_reproduces_any_series_of_order_2(signature, sizes, shape):
-    found = series(signature, order=2, sizes=sizes)
-    params = torch.randn(found.total, dtype=torch.float64)
-    layer = layer_of(found, params, heads=sizes["H"] ** 2)
+    expansion = series(signature, order=2, sizes=sizes)
+    params = torch.randn(expansion.total, dtype=torch.float64)
+    layer = layer_of(expansion, params, heads=sizes["H"] ** 2)
     x = torch.randn(4, *shape, dtype=torch.float64)
-    expected = found.evaluate(x, params, basis="orbit")
+    expected = expansion.evaluate(x, params, basis="orbit")
     assert torch.allclose(layer(x), expected, rtol=1e-11, atol=1e-11)
-    assert not torch.allclose(layer(x), found.evaluate(x, params * 1.001, basis="orbit"), rtol=1e-11, atol=1e-11)
+    assert not torch.allclose(layer(x), expansion.evaluate(x, params * 1.001, basis="orbit"), rtol=1e-11, atol=1e-11)
 
 
 def test_an_unknown_norm_is_refused():

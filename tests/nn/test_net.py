@@ -22,28 +22,28 @@ NEW_AXES = ["aH -> abH", "aH -> bH", "H -> aaH", "aH -> abH; a->b"]
 # --- equivariance --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [*map(with_h, TYPES), *SIGNATURES])
 def test_a_network_is_equivariant(signature, block, masks):
     assert_equivariant(small(signature, block), signature, sizes_of(signature), masks=masks)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [with_h(t) for t in TYPES])
 def test_a_network_is_equivariant_in_single_precision(signature, block):
     net = small(signature, block, torch.float32)
     assert equivariance_error(net, signature, sizes_of(signature)) < 1e-4
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", NEW_AXES)
 def test_a_network_with_new_output_axes_is_equivariant(signature, block):
     net, sizes = small(signature, block), sizes_of(signature)
     assert_equivariant(lambda *x: net(*x, sizes=sizes), signature, sizes, features=2)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_joint_type_is_not_independent(block):
     net = small("aaH", block)
     assert_equivariant(net, "aaH", {"a": 5})
@@ -51,7 +51,7 @@ def test_a_joint_type_is_not_independent(block):
         assert_equivariant(net, "abH -> abH", {"a": 5, "b": 5})
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_one_order_for_all_lists_is_a_smaller_symmetry(block):
     """An `ab` network knows which entries of different lists belong together, an `a->b` network does not."""
     assert_equivariant(small("abH; a->b", block), "abH", {"a": 4, "b": 4})
@@ -59,7 +59,7 @@ def test_one_order_for_all_lists_is_a_smaller_symmetry(block):
         assert_equivariant(small("abH", block), "abH; a->b", {"a": 4, "b": 4})
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)], ids=str)
 def test_samples_of_a_batch_do_not_meet(block, batch):
     net = small("aaH -> aH", block)
@@ -73,7 +73,7 @@ def test_samples_of_a_batch_do_not_meet(block, batch):
 # --- inputs and outputs --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [*SIGNATURES, *NEW_AXES, "H", "H -> aH"])
 def test_the_output_has_its_type(signature, block):
     net = small(signature, block)
@@ -82,7 +82,7 @@ def test_the_output_has_its_type(signature, block):
     assert torch.isfinite(y).all()
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", ["aH, aaH -> aH", "aH, bH -> abH", "abH, baH -> abH", "aH, abH -> aH; a->b"])
 def test_every_input_enters_everywhere_that_it_should(signature, block):
     net = small(signature, block)
@@ -95,7 +95,7 @@ def test_every_input_enters_everywhere_that_it_should(signature, block):
         assert (net(*changed) - y).abs().amax(-1).min() > 1e-9  # every cell of the output hears of it
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_node_feature_enters_at_its_node(block):
     net = small("aH, aaH -> aH", block)
     nodes, edges = torch.ones(4, 2).double(), torch.ones(4, 4, 2).double()
@@ -105,7 +105,7 @@ def test_a_node_feature_enters_at_its_node(block):
     assert (y[1] - y[0]).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", ["abH, baH -> abH", "abH -> baH", "abH, baH -> baH", "aH -> bH"])
 def test_types_are_not_taken_for_equal_when_their_letters_differ(signature, block):
     """`ab` and `ba` are equal by themselves, not beside each other; equal sizes would hide it."""
@@ -143,7 +143,7 @@ def test_the_transposed_and_the_diagonal_of_the_input_can_be_told_apart():
 
 
 @pytest.mark.parametrize("signature", ["aH", "aaH", "abH", "abH; a->b"])
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_one_network_runs_at_all_sizes(signature, block):
     net = small(signature, block)
     for a, b in [(0, 3), (1, 1), (2, 9), (7, 0)]:
@@ -177,7 +177,7 @@ def test_order_one_has_no_products():
         ("aabH", ["abc,bac->abc", "abd,bcd->acd"]),
     ],
 )
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_explicit_terms(signature, terms, block):
     net = small(signature, block, terms=terms)
     pools = [m for m in net.modules() if type(m).__name__ == "EinPool"]
@@ -209,7 +209,7 @@ def assert_recomputed(plain, again, inner, x):
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_recomputed_activations_give_the_same_outputs_and_gradients(dropout):
     plain = small("aaH -> aH", dropout=dropout)
-    again = small("aaH -> aH", dropout=dropout, recompute=True)
+    again = small("aaH -> aH", dropout=dropout, checkpoint_activations=True)
     again.load_state_dict(plain.state_dict())
     (x,) = random_inputs(plain, (2,))
     assert_recomputed(plain, again, again.body.layers[0], x)
@@ -225,7 +225,7 @@ def test_dropout_only_while_training():
 
 
 @pytest.mark.parametrize("signature", ["aH", "abH", "aaH", "aH, aaH -> H", "abH; a->b"])
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_every_parameter_has_a_gradient(signature, block):
     net = small(signature, block)
     net(*random_inputs(net)).square().sum().backward()
@@ -233,7 +233,7 @@ def test_every_parameter_has_a_gradient(signature, block):
 
 
 def test_scales_differ_and_sum_is_plain():
-    mean, total = small("aH -> H", depth=1), small("aH -> H", depth=1, scale="sum")
+    mean, total = small("aH -> H", depth=1), small("aH -> H", depth=1, normalize=None)
     total.load_state_dict(mean.state_dict())
     (x,) = random_inputs(mean)
     twice = torch.cat([x, x])
@@ -279,7 +279,7 @@ def test_the_reference_block_obeys_order():
 
 
 def test_the_reference_block_recomputes_with_the_same_outputs_and_gradients():
-    plain, again = small("aaH", "reference"), small("aaH", "reference", recompute=True)
+    plain, again = small("aaH", "reference"), small("aaH", "reference", checkpoint_activations=True)
     again.load_state_dict(plain.state_dict())
     first = next(m for m in again.modules() if isinstance(m, ReferenceBlock))
     assert_recomputed(plain, again, first, *random_inputs(plain))
@@ -299,7 +299,7 @@ def test_a_state_with_an_axis_of_its_own_is_refused():
     assert_refused(lambda: EinNet("aH", 1, 1, state="abH"), EinNetError, "'abH'", "axis 'b'")
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
     ("signature", "state"),
     [("abH; a->b", "abH"), ("abH; a->b", "abH; b->a"), ("abcH; a->b, a->c", "abcH; a->b")],

@@ -12,7 +12,7 @@ def small(signature: str, **options) -> EinNet:
     return EinNet(signature, 2, 3, heads=2, hidden=5, depth=2, block="polynomial", **options).double()
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("text", TYPES)
 def test_it_is_equivariant(text, masks):
     net = small(with_h(text))
@@ -29,7 +29,7 @@ def test_other_outputs_and_inputs():
 
 def test_with_one_operation_of_order_3_it_is_odd_and_commutes_with_rotations():
     net = EinNet(
-        "abH", 1, 1, heads=3, hidden=4, depth=3, terms=["ab,cb,cd->ad"], block="polynomial", scale="sum"
+        "abH", 1, 1, heads=3, hidden=4, depth=3, terms=["ab,cb,cd->ad"], block="polynomial", normalize=None
     ).double()
     x = torch.randn(4, 6, 1, dtype=torch.float64) / 5
     assert torch.allclose(net(-x), -net(x))

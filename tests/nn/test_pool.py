@@ -1,4 +1,4 @@
-"""`EinPool`: order of parts, scales, shapes, errors."""
+"""`EinPool`: order of parts, normalization, shapes, errors."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def numbers(*shape: int) -> torch.Tensor:
 def test_each_term_reads_its_parts_in_order_and_writes_its_own():
     x = numbers(2, 4, 4, 5 * 3)
     p = x.split(3, -1)
-    y = EinPool(["ab->ba", "ab,bc->ac", "ab,ab->ab"], scale="sum")(x).split(3, -1)
+    y = EinPool(["ab->ba", "ab,bc->ac", "ab,ab->ab"], normalize=None)(x).split(3, -1)
     assert len(y) == 3
     assert torch.equal(y[0], p[0].transpose(1, 2))
     assert torch.allclose(y[1], torch.einsum("zabh,zbch->zach", p[1], p[2]))
@@ -37,17 +37,17 @@ def test_fan_in_is_the_number_of_operands_and_fan_out_of_terms():
 
 
 @given(st.data())
-def test_both_scales_against_the_naive_pooling(data):
+def test_sums_and_means_against_the_naive_pooling(data):
     symmetry = Symmetry(data.draw(st.sampled_from(TYPES)))
     terms = data.draw(st.lists(terms_of(symmetry, max_order=3), min_size=1, max_size=3))
     x = np.random.default_rng(0).standard_normal((*(SIZES[c] for c in symmetry.axes), 2 * sum(t.order for t in terms)))
-    for scale in ("sum", "mean"):
-        got = EinPool(terms, with_h(str(symmetry)), scale=scale)(torch.from_numpy(x))
-        assert np.allclose(got.numpy(), naive_pool(terms, x, symmetry, scale), rtol=1e-10, atol=1e-10)
+    for normalize in (None, "size"):
+        got = EinPool(terms, with_h(str(symmetry)), normalize=normalize)(torch.from_numpy(x))
+        assert np.allclose(got.numpy(), naive_pool(terms, x, symmetry, normalize), rtol=1e-10, atol=1e-10)
 
 
 ROWS, COLUMNS = 3, 7
-HAND = {  # term: type, the mean-scaled value from the parts
+HAND = {  # term: type, the value normalized by size from the parts
     "ab->ac": ("ab", lambda p: (p[0].sum(1) / COLUMNS)[:, None].expand(ROWS, COLUMNS)),
     "ab->cb": ("ab", lambda p: (p[0].sum(0) / ROWS)[None].expand(ROWS, COLUMNS)),
     "ab->cd": ("ab", lambda p: (p[0].sum() / (ROWS * COLUMNS)).expand(ROWS, COLUMNS)),
@@ -62,11 +62,11 @@ HAND = {  # term: type, the mean-scaled value from the parts
 
 
 @pytest.mark.parametrize("term", HAND)
-def test_the_mean_scale_by_hand(term):
+def test_normalization_by_hand(term):
     """One operand: divided by the number N of summed values; a contraction: by the square root of N."""
     symmetry, formula = HAND[term]
     parts = [numbers(ROWS, COLUMNS if symmetry == "ab" else ROWS) for _ in range(term.count(",") + 1)]
-    got = EinPool([term], symmetry, scale="mean")(torch.stack(parts, -1))[..., 0]
+    got = EinPool([term], symmetry, normalize="size")(torch.stack(parts, -1))[..., 0]
     assert torch.allclose(got, formula(parts), rtol=1e-12, atol=1e-12)
 
 
@@ -131,9 +131,9 @@ def test_joint_axes_of_two_sizes():
         EinPool(["ab->ba"])(numbers(4, 5, 3))
 
 
-def test_an_unknown_scale():
+def test_an_unknown_normalization():
     with pytest.raises(EinNetError, match="'max'"):
-        EinPool(["ab->ba"], scale="max")
+        EinPool(["ab->ba"], normalize="max")
 
 
 def test_no_term():

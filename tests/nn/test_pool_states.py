@@ -28,7 +28,7 @@ def test_values_against_the_naive_einsum(data):
     types = data.draw(st.sampled_from(STATES))
     state = TypeSet.of(types)
     terms = data.draw(st.lists(st.sampled_from(KNOWN[types]), min_size=1, max_size=4))
-    pool = EinPool(terms, types, scale="sum")
+    pool = EinPool(terms, types, normalize=None)
     heads = 2
     inputs = [numbers(*(SIZES[c] for c in t.axes), heads * n) for t, n in zip(state.types, pool.fan_in, strict=True)]
     outputs = [list(y.split(heads, -1)) for y in pool(*inputs)]
@@ -42,7 +42,7 @@ def test_values_against_the_naive_einsum(data):
 
 
 def test_messages_along_the_edges_of_a_graph():
-    pool = EinPool(["a,ab->b", "a,a->a"], ("aH", "aaH"), scale="sum")
+    pool = EinPool(["a,ab->b", "a,a->a"], ("aH", "aaH"), normalize=None)
     assert (pool.fan_in, pool.fan_out) == ((3, 1), (2, 0))
     nodes, edges = numbers(5, 3), numbers(5, 5, 1)
     y, nothing = pool(nodes, edges)
@@ -56,12 +56,12 @@ def test_numbered_terms_name_their_types():
     pool = EinPool(["a0b0,a1b0->a0a1", "a0a1,a1b0->a0b0"])
     assert list(map(str, pool.types)) == ["abH", "aaH"]
     x, r = numbers(3, 4, 3), numbers(3, 3, 1)
-    y, gram = EinPool(["a0b0,a1b0->a0a1", "a0a1,a1b0->a0b0"], scale="sum")(x, r)
+    y, gram = EinPool(["a0b0,a1b0->a0a1", "a0a1,a1b0->a0b0"], normalize=None)(x, r)
     assert torch.allclose(gram[..., 0], x[..., 0] @ x[..., 1].T)
     assert torch.allclose(y[..., 0], r[..., 0] @ x[..., 2])
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("types", STATES, ids=str)
 def test_the_minimal_set_of_a_state_is_equivariant(types, masks):
     state = TypeSet.of(types)
@@ -86,7 +86,7 @@ def test_batch_axes_broadcast_and_gradients():
 
 
 def test_a_masked_node_sends_and_receives_nothing():
-    pool = EinPool(["a,ab->b"], ("aH", "aaH"), scale="sum")
+    pool = EinPool(["a,ab->b"], ("aH", "aaH"), normalize=None)
     nodes, edges, there = numbers(4, 1), numbers(4, 4, 1), torch.tensor([True, True, False, True])
     y, _ = pool(nodes, edges, mask=there)
     kept = pool(nodes[there], edges[there][:, there])[0]

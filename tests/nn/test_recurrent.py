@@ -14,7 +14,7 @@ def small(signature: str, features: int | tuple = 2, **options) -> EinNet:
     return EinNet(signature, features, 3, **arguments).double()
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("text", TYPES)
 def test_it_is_equivariant(text, masks):
     net = small(with_h(text))
@@ -145,7 +145,7 @@ def test_what_it_does_not_have():
     with pytest.raises(EinNetError, match="no dropout"):
         small("aH", dropout=0.1)
     with pytest.raises(EinNetError, match="plain sums"):
-        small("aH", scale="mean")
+        small("aH", normalize="size")
     with pytest.raises(EinNetError, match="type of the state"):
         small("abH -> aH", exchange="ba")
     with pytest.raises(EinNetError, match="recurrent"):

@@ -100,17 +100,17 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor
 
 def test_the_order_3_operation_of_matrices_is_linear_attention():
     q, k, v = torch.randn(3, 7, 5, dtype=torch.float64)
-    pool = EinPool(["ab,cb,cd->ad"], "abH", scale="sum")
+    pool = EinPool(["ab,cb,cd->ad"], "abH", normalize=None)
     assert torch.allclose(pool(torch.stack([q, k, v], -1))[..., 0], attention(q, k, v))
 
 
 def test_attention_is_equivariant_to_permutations_of_tokens_and_to_rotations_of_the_latent_axis():
-    pool = EinPool(["ab,cb,cd->ad"], "abH", scale="sum")
+    pool = EinPool(["ab,cb,cd->ad"], "abH", normalize=None)
     assert_equivariant(pool, "abH -> abH", {"a": 6, "b": 4}, features=3)
     x = torch.randn(6, 4, 3, dtype=torch.float64)
     rotation, _ = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64))
     turned = torch.einsum("abh,bc->ach", x, rotation)
     assert torch.allclose(pool(turned), torch.einsum("abh,bc->ach", pool(x), rotation))
-    product = EinPool(["ab,ab->ab"], "abH", scale="sum")  # another operation of the type does not
+    product = EinPool(["ab,ab->ab"], "abH", normalize=None)  # another operation of the type does not
     y = product(x[..., :2])
     assert not torch.allclose(product(turned[..., :2]), torch.einsum("abh,bc->ach", y, rotation), atol=1e-3)

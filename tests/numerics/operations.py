@@ -27,8 +27,8 @@ def kind_of_plan(text: str, term: str) -> tuple[object, ...]:
     return text, len(tuples), *repeats, read <= written, written <= read
 
 
-def pool_of(text: str, term: str, scale: str = "mean") -> EinPool:
-    return EinPool([term], with_h(text), scale=scale)
+def pool_of(text: str, term: str, normalize: str | None = "size") -> EinPool:
+    return EinPool([term], with_h(text), normalize=normalize)
 
 
 def axes_of(text: str, **sizes: int) -> list[int]:

@@ -59,14 +59,14 @@ def test_linear_maps(signature):
     assert checks(layer, random_inputs(layer, a=3, b=2))
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_networks(signature, block):
     net = small(signature, block, heads=1, hidden=3)
     assert checks(net, random_inputs(net, a=3, b=2))
 
 
-@pytest.mark.parametrize("norm", ["rms", "none"])
+@pytest.mark.parametrize("norm", ["rms", None])
 @pytest.mark.parametrize("text", ["aH", "abH", "aaH", "abH; a->b"])
 def test_layers(text, norm):
     layer = EinLayer(text, features=2, heads=1, norm=norm).double()

@@ -23,11 +23,11 @@ def network(block: str, **options):
 
 MODULES = {
     **{block: network(block) for block in ("default", "polynomial", "recurrent", "reference")},
-    "default sum": network("default", scale="sum"),
+    "default sum": network("default", normalize=None),
     "chunks": network("default", chunks=2),
-    "recompute": network("default", recompute=True),
+    "recompute": network("default", checkpoint_activations=True),
     "linear mean": lambda s: EinLinear(s, features(s), 3),
-    "linear sum": lambda s: EinLinear(s, features(s), 3, scale="sum"),
+    "linear sum": lambda s: EinLinear(s, features(s), 3, normalize=None),
 }
 
 
@@ -97,8 +97,8 @@ POOLS = [(text, term) for text, term in CATALOGUE if text and set(text) <= set("
 @pytest.mark.grid(stratum=kind_of_plan)
 @pytest.mark.parametrize(("text", "term"), POOLS, ids=ids(POOLS))
 def test_operations(text, term):
-    for scale in ("mean", "sum"):
-        pool = pool_of(text, term, scale)
+    for normalize in ("size", None):
+        pool = pool_of(text, term, normalize)
         check(pool, Signature(text), [pool.fan_in], float("nan"))
 
 

@@ -71,7 +71,7 @@ def test_operations(text, term):
 
 @pytest.mark.grid(stratum=lambda block, layout: (block, layout))
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_networks(signature, block, layout):
     net = small(signature, block)
@@ -87,7 +87,7 @@ def test_linear_maps(signature, layout):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("text", ["aH", "abH", "aaH", "abH; a->b"])
-@pytest.mark.parametrize("options", [{}, {"chunks": 2}, {"norm": "none"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"chunks": 2}, {"norm": None}], ids=str)
 def test_layers(text, options, layout):
     layer = EinLayer(text, features=3, heads=2, **options).double()
     check(layer, [torch.randn(2, *[3] * len(layer.symmetry.axes), 3, dtype=torch.float64)], layout)

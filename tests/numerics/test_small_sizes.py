@@ -30,12 +30,12 @@ def small_sizes(letters: str) -> list[dict[str, int]]:
 @pytest.mark.parametrize(("text", "term"), CATALOGUE, ids=ids(CATALOGUE))
 def test_operations(text, term):
     bare = Symmetry(text)
-    for sizes, scale in product(small_sizes("".join(bare.classes)), ("mean", "sum")):
-        pool = pool_of(text, term, scale)
+    for sizes, normalize in product(small_sizes("".join(bare.classes)), ("size", None)):
+        pool = pool_of(text, term, normalize)
         x = inputs_of(pool, **sizes)
         y = pool(x)
         (gradient,) = torch.autograd.grad(y.sum(), x)
-        assert np.allclose(y.detach().numpy(), naive_pool([Term(term)], x.detach().numpy(), bare, scale))
+        assert np.allclose(y.detach().numpy(), naive_pool([Term(term)], x.detach().numpy(), bare, normalize))
         assert torch.isfinite(gradient).all()
 
 
@@ -65,23 +65,23 @@ def check(module, inputs, sizes: dict[str, int], batch: tuple[int, ...]) -> None
     assert all(x.grad is not None for x in inputs)
 
 
-@pytest.mark.grid(stratum=lambda signature, block: (signature, block))
+@pytest.mark.grid(stratum=lambda signature, network: (signature, network))
 @pytest.mark.parametrize("batch", [(), (2,), (0,), (2, 0)], ids=str)
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_networks(signature, block, batch):
-    net = small(signature, block)
+def test_networks(signature, network, batch):
+    net = small(signature, network)
     for sizes in [{}, *small_sizes("".join(sizes_of(signature)))]:
         check(net, random_inputs(net, batch, **sizes), SIZES | sizes, batch)
 
 
-@pytest.mark.grid(stratum=lambda signature, scale: (signature, scale))
-@pytest.mark.parametrize("scale", ["mean", "sum"])
+@pytest.mark.grid(stratum=lambda signature, normalize: (signature, normalize))
+@pytest.mark.parametrize("normalize", ["size", None])
 @pytest.mark.parametrize("batch", [(), (2,), (0,)], ids=str)
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_linear_maps(signature, batch, scale):
+def test_linear_maps(signature, batch, normalize):
     number = len(Signature(signature).inputs)
-    layer = EinLinear(signature, [2] * number, 3, scale=scale).double()
+    layer = EinLinear(signature, [2] * number, 3, normalize=normalize).double()
     for sizes in [{}, *small_sizes("".join(sizes_of(signature)))]:
         check(layer, random_inputs(layer, batch, **sizes), SIZES | sizes, batch)
 

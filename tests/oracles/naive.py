@@ -40,7 +40,7 @@ def summed_values(term: Term, symmetry: Symmetry, sizes: Mapping[str, int]) -> i
     return prod(sizes[where[i]] for i in {i for t in term.operands for i in t} - set(term.output))
 
 
-def naive_pool(terms: Sequence[Term], x: np.ndarray, symmetry: Symmetry, scale: str = "sum") -> np.ndarray:
+def naive_pool(terms: Sequence[Term], x: np.ndarray, symmetry: Symmetry, normalize: str | None = None) -> np.ndarray:
     """The pooling of (axes..., heads * fan_in), one term after the other."""
     axes = x.shape[:-1]
     sizes = dict(zip(symmetry.axes, axes, strict=True))
@@ -48,7 +48,7 @@ def naive_pool(terms: Sequence[Term], x: np.ndarray, symmetry: Symmetry, scale: 
     outputs = []
     for term in terms:
         y = naive_term(term, [parts.pop(0) for _ in range(term.order)], axes)
-        if scale == "mean":
+        if normalize == "size":
             y = y / max(summed_values(term, symmetry, sizes), 1) ** (1 if term.order == 1 else 0.5)
         outputs.append(y)
     return np.moveaxis(np.concatenate(outputs), 0, -1)

@@ -20,14 +20,13 @@ __all__ = [
     "RMSNorm",
     "add_all",
     "format_arguments",
+    "inverse_root_mean",
     "make_activation",
     "make_norm",
     "map_channels",
     "rms_normalize",
     "upcast",
 ]
-
-EPSILON = 1e-6
 
 
 class Linear(nn.Linear):
@@ -120,7 +119,13 @@ def upcast(x: Tensor) -> Tensor:
 def rms_normalize(x: Tensor, dim: int) -> Tensor:
     """`x` divided by the root mean square of its entries along an axis."""
     squares = upcast(x).square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
-    return x * torch.rsqrt(squares / x.shape[dim] + EPSILON).to(x.dtype)
+    return x * inverse_root_mean(squares, x.shape[dim]).to(x.dtype)
+
+
+def inverse_root_mean(total: Tensor, number: int) -> Tensor:
+    """1 / sqrt(total / number), finite for a total of zero."""
+    # the float is a literal: torch.compile(dynamic=True) makes those of modules symbolic, which fails in checkpoints
+    return torch.rsqrt(total / number + 1e-6)
 
 
 def add_all(parts: Sequence[Tensor]) -> Tensor:

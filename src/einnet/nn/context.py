@@ -45,6 +45,8 @@ class Context:
         """Which cells of a tensor of the type have no padding: (batch..., axes...); None for all of them."""
         if not self.masks:
             return None
+        if torch.compiler.is_compiling():  # a checkpointed part may not write to what is outside it
+            return self._intersect(symmetry)
         if symmetry.axes not in self._cells:
             self._cells[symmetry.axes] = self._intersect(symmetry)
         return self._cells[symmetry.axes]
@@ -75,9 +77,12 @@ class Context:
         nothing is summed. With masks a tensor (batch..., 1, compact axes...) that counts what is present.
         """
         key = (id(plan), dtype)
-        if key not in self._factors:
-            self._factors[key] = [self._factor(plan, k, dtype) for k in range(len(plan.terms))]
-        return self._factors[key]
+        if key in self._factors:
+            return self._factors[key]
+        factors = [self._factor(plan, k, dtype) for k in range(len(plan.terms))]
+        if not torch.compiler.is_compiling():
+            self._factors[key] = factors
+        return factors
 
     def _factor(self, plan: Plan, k: int, dtype: torch.dtype) -> float | Tensor | None:
         letters = plan.summed[k]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.nn.backend import align, expand, to_channels_last
-from einnet.nn.channels import EPSILON, add_all, map_channels, rms_normalize, upcast
+from einnet.nn.channels import add_all, inverse_root_mean, map_channels, rms_normalize, upcast
 from einnet.plan import Plan
 
 __all__ = ["AxisMap", "PooledLinear", "PooledMap"]
@@ -145,7 +145,7 @@ class PooledLinear(nn.Module):
         rank = len(shape)
         bias = None if self.bias is None else self.bias.view(-1, *[1] * rank).to(total.dtype)
         if squares:
-            scale = torch.rsqrt(squares[0] / self.total + EPSILON).to(total.dtype)
+            scale = inverse_root_mean(squares[0], self.total).to(total.dtype)
             total = total * scale if bias is None else torch.addcmul(bias, total, scale)
         elif bias is not None:
             total = total + bias

@@ -30,9 +30,9 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
 
 MODULES = {
     "linear mean": lambda s: EinLinear(s, [F] * len(Signature(s).inputs), 3),
-    "linear sum": lambda s: EinLinear(s, [F] * len(Signature(s).inputs), 3, scale="sum"),
+    "linear sum": lambda s: EinLinear(s, [F] * len(Signature(s).inputs), 3, normalize=None),
     "default": lambda s: EinNet(s, [F] * len(Signature(s).inputs), 3, heads=2, hidden=6, depth=2),
-    "default sum": lambda s: EinNet(s, [F] * len(Signature(s).inputs), 3, heads=2, hidden=6, depth=2, scale="sum"),
+    "default sum": lambda s: EinNet(s, [F] * len(Signature(s).inputs), 3, heads=2, hidden=6, depth=2, normalize=None),
     "reference": lambda s: EinNet(s, [F] * len(Signature(s).inputs), 3, heads=2, hidden=6, depth=2, block="reference"),
 }  # fmt: skip
 
@@ -93,14 +93,14 @@ def test_what_stands_in_the_padding_does_not_reach_the_gradients(name, garbage):
 
 
 @pytest.mark.parametrize("garbage", [1e6, float("nan")], ids=str)
-@pytest.mark.parametrize("scale", ["mean", "sum"])
+@pytest.mark.parametrize("normalize", ["size", None])
 @pytest.mark.parametrize("text", ["aH", "aaH", "abH", "abcH", "aabH", "abH; a->b", "baH; a->b", "abcH; a->b, b->c"])
-def test_padding_changes_nothing_for_pooling(text, scale, garbage):
+def test_padding_changes_nothing_for_pooling(text, normalize, garbage):
     symmetry = Symmetry(text)
     terms = [*pooling_terms(symmetry)]
     if symmetry == Symmetry("aaH"):
         terms += ["ab->cd", "aa->bb", "ab,bc,cd->ad", "ab,ac,bc,bd,cd->ad", "ab,cd->ae", "ab->aa"]
-    pool = EinPool(terms, text, scale=scale)
+    pool = EinPool(terms, text, normalize=normalize)
     check_padding(pool, Signature(text), 2 * pool.fan_in, garbage)
 
 

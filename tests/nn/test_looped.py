@@ -6,7 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from einnet import EinNet, EinPool, Plan, Symmetry, Term, pooling
-from einnet.nn import loops
+from einnet.nn import looped
 from einnet.testing import assert_equivariant
 from oracles.naive import naive_pool
 from strategies import SIZES, with_h
@@ -30,7 +30,7 @@ def bridge_of(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(params=[1, 50, 2**20], ids="entries of a chunk: {}".format)
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(loops, "CHUNK", request.param)
+    monkeypatch.setattr(looped, "CHUNK", request.param)
 
 
 def test_there_are_operations_that_loop():
@@ -42,9 +42,9 @@ def test_there_are_operations_that_loop():
 def test_values_against_the_naive_einsum(text, term, chunk):
     symmetry = Symmetry(text)
     x = np.random.default_rng(0).standard_normal((*(SIZES[c] for c in symmetry.axes), 2 * Term(term).order))
-    for scale in ("sum", "mean"):
-        got = EinPool([term], with_h(text), scale=scale)(torch.from_numpy(x)).numpy()
-        assert np.allclose(got, naive_pool([Term(term)], x, symmetry, scale), rtol=1e-10, atol=1e-10)
+    for normalize in (None, "size"):
+        got = EinPool([term], with_h(text), normalize=normalize)(torch.from_numpy(x)).numpy()
+        assert np.allclose(got, naive_pool([Term(term)], x, symmetry, normalize), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(("text", "term"), LOOPED[:8], ids=[f"{t} {x}" for t, x in LOOPED[:8]])
@@ -55,7 +55,7 @@ def test_gradients(text, term, chunk):
 
 
 def test_the_gradients_of_the_bridge_are_those_of_the_naive_einsum(chunk):
-    pool = EinPool([BRIDGE], "aaH", scale="sum")
+    pool = EinPool([BRIDGE], "aaH", normalize=None)
     x = numbers(2, 3, 6, 6, 10).requires_grad_()
     expected = bridge_of(x)
     y = pool(x)
@@ -81,7 +81,7 @@ class Largest(TorchDispatchMode):
 def entries_seen(n: int) -> int:
     """The largest tensor that the chunks of the bridge make, forward and backward, for two features."""
     step = Plan.make([BRIDGE], "aa").steps[0]
-    einsum = loops.LoopedEinsum(step.equation, "".join(step.loop))
+    einsum = looped.LoopedEinsum(step.equation, "".join(step.loop))
     operands = [torch.randn(2, n, n) for _ in range(5)]
     with Largest() as seen:
         for slices in einsum.chunks(operands):
@@ -92,9 +92,9 @@ def entries_seen(n: int) -> int:
 
 @pytest.mark.parametrize("n", [16, 32])
 def test_no_tensor_of_three_axes_is_made(n, monkeypatch):
-    monkeypatch.setattr(loops, "CHUNK", 1)
+    monkeypatch.setattr(looped, "CHUNK", 1)
     assert entries_seen(n) == 2 * n * n
-    monkeypatch.setattr(loops, "CHUNK", 2**40)  # all in one chunk: then there is one, and it is seen
+    monkeypatch.setattr(looped, "CHUNK", 2**40)  # all in one chunk: then there is one, and it is seen
     assert entries_seen(n) >= n**3
     with Largest() as naive:
         bridge_of(torch.randn(n, n, 10))
@@ -103,16 +103,16 @@ def test_no_tensor_of_three_axes_is_made(n, monkeypatch):
 
 def test_one_pass_goes_through_every_chunk_once(monkeypatch):
     """The operators themselves go by the chunks: as many as the loop's index has values."""
-    monkeypatch.setattr(loops, "CHUNK", 1)
+    monkeypatch.setattr(looped, "CHUNK", 1)
     seen = []
-    chunks = loops.LoopedEinsum.chunks
+    chunks = looped.LoopedEinsum.chunks
 
-    def counted(self, operands):
+    def record_chunks(self, operands):
         for slices in chunks(self, operands):
             seen.append(slices)
             yield slices
 
-    monkeypatch.setattr(loops.LoopedEinsum, "chunks", counted)
+    monkeypatch.setattr(looped.LoopedEinsum, "chunks", record_chunks)
     x = torch.randn(6, 6, 10, requires_grad=True)
     y = EinPool([BRIDGE], "aaH")(x)
     assert [s["b"].start for s in seen] == list(range(6))
@@ -122,9 +122,9 @@ def test_one_pass_goes_through_every_chunk_once(monkeypatch):
 
 
 def test_the_plan_shows_the_loop():
-    shown = str(Plan.make([BRIDGE], "aa"))
-    assert f"{BRIDGE} for each b" in shown
-    assert shown.endswith("FLOPs 2a^4 + 3a^3, largest intermediate a^2, per feature")
+    table = str(Plan.make([BRIDGE], "aa"))
+    assert f"{BRIDGE} for each b" in table
+    assert table.endswith("FLOPs 2a^4 + 3a^3, largest intermediate a^2, per feature")
 
 
 def test_every_plan_of_the_catalogue_stays_within_the_axes_of_its_type():
@@ -137,7 +137,7 @@ def test_every_plan_of_the_catalogue_stays_within_the_axes_of_its_type():
 
 
 def test_single_and_half_precision():
-    pool = EinPool([BRIDGE], "aaH", scale="mean")
+    pool = EinPool([BRIDGE], "aaH", normalize="size")
     x = numbers(12, 12, 20)
     expected = pool(x)
     assert torch.allclose(pool(x.float()).double(), expected, rtol=1e-4, atol=1e-4)
@@ -156,10 +156,10 @@ def test_autocast_gives_what_the_eager_dtype_gives():
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
 
 
-@pytest.mark.parametrize("masks", [False, True], ids=["whole", "masked"])
+@pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 def test_a_network_with_the_bridge_is_equivariant(masks):
     net = EinNet("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=2, order=5).double()
-    assert BRIDGE in [str(t) for t in net.body.layers[0].pool.plan.terms]
+    assert BRIDGE in [str(t) for t in net.layers[0].pool.plan.terms]
     assert_equivariant(net, "aaH -> aaH", {"a": 6}, features=3, masks=masks)
 
 
@@ -208,7 +208,7 @@ def plain(x: torch.Tensor) -> torch.Tensor:
     return torch.einsum("...ab,...ac,...bc,...bd,...cd->...ad", *x.unbind(-1))[..., None]
 
 
-POOL = EinPool([BRIDGE], "aaH", scale="sum")
+POOL = EinPool([BRIDGE], "aaH", normalize=None)
 
 
 def test_derivatives_of_derivatives():
@@ -252,5 +252,5 @@ def test_complex_numbers(chunk):
     assert torch.autograd.gradgradcheck(POOL, x)
 
 
-def test_whole_numbers_stay_exact():
+def test_integers_stay_exact():
     assert POOL(torch.full((3, 3, 5), 200))[0, 0, 0] == 9 * 200**5
