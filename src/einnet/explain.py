@@ -27,7 +27,14 @@ def explain_signature(
     with torch.device("meta"):  # the weights are counted, not made
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group", *describe_group(net.signature), ""]
+    parts = [
+        f"signature  {net.signature}",
+        f"state      {net.hidden_type}",
+        "",
+        "group",
+        *describe_group(net.signature),
+        "",
+    ]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]

@@ -174,10 +174,12 @@ def hidden_type(signature: Signature, given: Symmetry | str | None = None) -> Sy
     if given is not None:
         chosen = as_symmetry(given)
         if foreign := [c for c in chosen.classes if c not in held]:
-            raise EinNetError(f"the state '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has")
+            raise EinNetError(
+                f"the hidden type '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has"
+            )
         state = Symmetry.of(chosen.axes, signature.dependencies)
         if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
-            raise EinNetError(f"the state '{chosen}' has other dependencies than the signature '{signature}'")
+            raise EinNetError(f"the hidden type '{chosen}' has other dependencies than the signature '{signature}'")
         return state
     need: Counter[str] = Counter()
     for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
@@ -189,7 +191,9 @@ def hidden_type(signature: Signature, given: Symmetry | str | None = None) -> Sy
     try:
         return Symmetry.of(axes, signature.dependencies)
     except NotationError as error:
-        raise EinNetError(f"no single type holds all tensors of '{signature}'; pass state=... ({error})") from None
+        raise EinNetError(
+            f"no single type holds all tensors of '{signature}'; pass hidden_type=... ({error})"
+        ) from None
 
 
 def parse_types(text: str) -> tuple[Symmetry, ...]:

@@ -21,22 +21,22 @@ def offline(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
-def a_net():
+def make_net() -> EinNet:
     torch.manual_seed(0)
     return EinNet("abcH -> aH; a->b", 2, 3, heads=2, hidden=8, depth=1, terms=["abc->abc", "abc,abc->abc"]).eval()
 
 
-def same(one, two):
+def is_same(net, loaded):
     x = torch.randn(2, 3, 4, 5, 2)
-    return torch.equal(one(x), two(x)) and one.settings == two.settings and not two.training
+    return torch.equal(net(x), loaded(x)) and net.config == loaded.config and not loaded.training
 
 
 def test_a_folder_holds_weights_config_and_a_card_and_comes_back(tmp_path):
-    net = a_net()
+    net = make_net()
     net.save_pretrained(tmp_path / "net")
     assert sorted(p.name for p in (tmp_path / "net").iterdir()) == ["README.md", "config.json", "model.safetensors"]
-    assert same(net, EinNet.from_pretrained(tmp_path / "net"))
-    assert same(net, EinNet.load(tmp_path / "net" / "model.safetensors"))  # one format
+    assert is_same(net, EinNet.from_pretrained(tmp_path / "net"))
+    assert is_same(net, EinNet.load(tmp_path / "net" / "model.safetensors"))  # one format
     config = json.loads((tmp_path / "net" / "config.json").read_text())
     assert config["signature"] == "abcH -> aH; a->b" and config["heads"] == 2
     card = (tmp_path / "net" / "README.md").read_text()
@@ -55,14 +55,14 @@ def test_what_is_pushed_is_what_comes_back(tmp_path, monkeypatch):
         hub.HfApi, "create_repo", lambda self, repo_id, **_: hub.RepoUrl(f"https://huggingface.co/{repo_id}")
     )
     monkeypatch.setattr(hub.HfApi, "upload_folder", upload)
-    net = a_net()
+    net = make_net()
     assert net.push_to_hub("someone/lists", commit_message="first") == "commit"
     assert seen["repo_id"] == "someone/lists" and seen["commit_message"] == "first"
-    assert same(net, EinNet.from_pretrained(tmp_path / "remote"))
+    assert is_same(net, EinNet.from_pretrained(tmp_path / "remote"))
     assert 'EinNet.from_pretrained("someone/lists")' in (tmp_path / "remote" / "README.md").read_text()
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_missing_networks_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="'someone/nothing'"):
         EinNet.from_pretrained("someone/nothing")
     with pytest.raises(CheckpointError, match="model.safetensors"):
@@ -76,7 +76,7 @@ def test_what_is_not_there_is_named(tmp_path):
 
 
 def test_a_folder_that_cannot_take_another_network_keeps_its_own(tmp_path, monkeypatch):
-    a_net().save_pretrained(tmp_path)
+    make_net().save_pretrained(tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full(*_):
@@ -91,29 +91,29 @@ def test_a_folder_that_cannot_take_another_network_keeps_its_own(tmp_path, monke
 
 @pytest.mark.parametrize("config", ["{", "null", "[1]"])
 def test_weights_are_read_whatever_else_the_folder_has(tmp_path, config):
-    net = a_net()
+    net = make_net()
     net.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(config)
-    assert same(net, EinNet.from_pretrained(tmp_path))
+    assert is_same(net, EinNet.from_pretrained(tmp_path))
 
 
-def test_the_card_is_that_of_the_network_but_one_that_somebody_wrote_is_kept(tmp_path):
+def test_the_card_is_that_of_the_network_unless_it_was_edited(tmp_path):
     EinNet("aH, aH -> H", (1, 1), 1, hidden=8, depth=1).save_pretrained(tmp_path)
-    a_net().save_pretrained(tmp_path)
+    make_net().save_pretrained(tmp_path)
     card = tmp_path / "README.md"
     assert "`abcH -> aH; a->b`" in card.read_text() and "aH, aH" not in card.read_text()
     card.write_text("mine")
-    a_net().save_pretrained(tmp_path)
+    make_net().save_pretrained(tmp_path)
     assert card.read_text() == "mine"
 
 
-def test_what_cannot_be_pushed_or_saved_is_said(tmp_path):
+def test_what_cannot_be_pushed_or_saved_is_refused(tmp_path):
     for name in ("no such/name/at all", None):
         with pytest.raises(EinNetError, match=f"pushed to {name!r}"):
-            a_net().push_to_hub(name)
+            make_net().push_to_hub(name)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OSError, match="not a folder"):
-        a_net().save_pretrained(tmp_path / "file")
+        make_net().save_pretrained(tmp_path / "file")
 
 
 def test_a_file_of_another_program_is_refused(tmp_path):

@@ -91,7 +91,9 @@ def test_more_chunks_than_heads():
         EinLayer("aaH", features=6, heads=2, chunks=3)
 
 
-@pytest.mark.parametrize("name", ["norm.weight", "in_proj.weight", "in_proj.bias", "pool_proj.weight", "pool_proj.bias", "out_proj.bias"])
+@pytest.mark.parametrize(
+    "name", ["norm.weight", "in_proj.weight", "in_proj.bias", "pool_proj.weight", "pool_proj.bias", "out_proj.bias"]
+)
 def test_vmap_over_one_parameter(name):
     layer, x = EinLayer("aaH", features=6, heads=2, norm="layer"), torch.randn(4, 4, 6)
     parameter = dict(layer.named_parameters())[name].detach()

@@ -7,8 +7,8 @@ import torch
 from einnet import EinLinear, EinNetError, Signature, linear_terms
 from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
-from oracles.naive import naive_term, summed_values
 from networks import random_inputs, randomize
+from oracles.naive import naive_term, summed_values
 from refusals import assert_refused
 from strategies import SIZES
 
@@ -101,7 +101,11 @@ def test_in_features_is_one_number_for_each_input(features):
 
 @pytest.mark.parametrize("features", [(3, 1.5), (3, "2"), 3.0, None], ids=str)
 def test_in_features_are_integers(features):
-    assert_refused(lambda: EinLinear("aH, aaH -> aH" if isinstance(features, tuple) else "aH", features, 1), TypeError, "in_features")
+    assert_refused(
+        lambda: EinLinear("aH, aaH -> aH" if isinstance(features, tuple) else "aH", features, 1),
+        TypeError,
+        "in_features",
+    )
 
 
 @pytest.mark.parametrize("sizes", [{"b": None}, {"b": 2.5}, {"b": True}, [3]], ids=str)

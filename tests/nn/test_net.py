@@ -1,17 +1,16 @@
-"""`EinNet`: equivariance for every type and block, several inputs, new sizes, terms, errors."""
+"""Networks: equivariance for every type, several inputs, new sizes, terms, errors."""
 
 import pytest
 import torch
 
-from einnet import EinNet, EinNetError, Symmetry
+from einnet import EinNet, EinNetError, Plan, Symmetry
 from einnet.errors import NotationError, ShapeError
-from einnet.nn import ReferenceBlock
+from einnet.nn import Network, RecurrentNet, ReferenceNet
 from einnet.testing import assert_equivariant, equivariance_error
-from networks import random_inputs, sizes_of, small
+from networks import NETWORKS, random_inputs, sizes_of, small
 from refusals import assert_refused
 from strategies import SIZES, TYPES, with_h
 
-BLOCKS = ["default", "reference"]
 SIGNATURES = [
     "aaH -> H", "aaH -> aH", "aH -> aaH", "aH -> H", "abH -> H", "abH -> aH", "abH -> baH", "abcH -> aH; a->b",
     "abH -> aH; a->b", "aabH -> abH", "aH, aaH -> aH", "aH, bH -> abH", "abH, baH -> abH", "aH, abH -> aH; a->b",
@@ -25,49 +24,49 @@ NEW_AXES = ["aH -> abH", "aH -> bH", "H -> aaH", "aH -> abH; a->b"]
 @pytest.mark.parametrize("masks", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [*map(with_h, TYPES), *SIGNATURES])
-def test_a_network_is_equivariant(signature, block, masks):
-    assert_equivariant(small(signature, block), signature, sizes_of(signature), masks=masks)
+def test_a_network_is_equivariant(signature, network, masks):
+    assert_equivariant(small(signature, network), signature, sizes_of(signature), masks=masks)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [with_h(t) for t in TYPES])
-def test_a_network_is_equivariant_in_single_precision(signature, block):
-    net = small(signature, block, torch.float32)
+def test_a_network_is_equivariant_in_single_precision(signature, network):
+    net = small(signature, network, torch.float32)
     assert equivariance_error(net, signature, sizes_of(signature)) < 1e-4
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", NEW_AXES)
-def test_a_network_with_new_output_axes_is_equivariant(signature, block):
-    net, sizes = small(signature, block), sizes_of(signature)
+def test_a_network_with_new_output_axes_is_equivariant(signature, network):
+    net, sizes = small(signature, network), sizes_of(signature)
     assert_equivariant(lambda *x: net(*x, sizes=sizes), signature, sizes, features=2)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_joint_type_is_not_independent(block):
-    net = small("aaH", block)
+def test_a_joint_type_is_not_independent(network):
+    net = small("aaH", network)
     assert_equivariant(net, "aaH", {"a": 5})
     with pytest.raises(AssertionError, match="not equivariant to 'abH -> abH'"):
         assert_equivariant(net, "abH -> abH", {"a": 5, "b": 5})
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_one_order_for_all_lists_is_a_smaller_symmetry(block):
+def test_one_order_for_all_lists_is_a_smaller_symmetry(network):
     """An `ab` network knows which entries of different lists belong together, an `a->b` network does not."""
-    assert_equivariant(small("abH; a->b", block), "abH", {"a": 4, "b": 4})
+    assert_equivariant(small("abH; a->b", network), "abH", {"a": 4, "b": 4})
     with pytest.raises(AssertionError, match="not equivariant to 'abH -> abH; a->b'"):
-        assert_equivariant(small("abH", block), "abH; a->b", {"a": 4, "b": 4})
+        assert_equivariant(small("abH", network), "abH; a->b", {"a": 4, "b": 4})
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)], ids=str)
-def test_samples_of_a_batch_do_not_meet(block, batch):
-    net = small("aaH -> aH", block)
+def test_samples_of_a_batch_do_not_meet(network, batch):
+    net = small("aaH -> aH", network)
     (x,) = random_inputs(net, batch)
     y = net(x)
     assert y.shape == (*batch, 4, 3)
-    for one, expected in zip(x.reshape(-1, 4, 4, 2), y.reshape(-1, 4, 3), strict=True):
-        assert torch.allclose(net(one), expected, atol=1e-12)
+    for sample, expected in zip(x.reshape(-1, 4, 4, 2), y.reshape(-1, 4, 3), strict=True):
+        assert torch.allclose(net(sample), expected, atol=1e-12)
 
 
 # --- inputs and outputs --------------------------------------------------------------------------
@@ -75,8 +74,8 @@ def test_samples_of_a_batch_do_not_meet(block, batch):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", [*SIGNATURES, *NEW_AXES, "H", "H -> aH"])
-def test_the_output_has_its_type(signature, block):
-    net = small(signature, block)
+def test_the_output_has_its_type(signature, network):
+    net = small(signature, network)
     y = net(*random_inputs(net, (5,)), sizes=sizes_of(signature))
     assert y.shape == (5, *(SIZES[c] for c in net.signature.output.axes), 3)
     assert torch.isfinite(y).all()
@@ -84,20 +83,20 @@ def test_the_output_has_its_type(signature, block):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", ["aH, aaH -> aH", "aH, bH -> abH", "abH, baH -> abH", "aH, abH -> aH; a->b"])
-def test_every_input_enters_everywhere_that_it_should(signature, block):
-    net = small(signature, block)
+def test_every_input_enters_everywhere_that_it_should(signature, network):
+    net = small(signature, network)
     inputs = random_inputs(net)
     y = net(*inputs)
     for k, x in enumerate(inputs):
         changed = [*inputs]
         changed[k] = x.clone()
         changed[k][0] += 1.0
-        assert (net(*changed) - y).abs().amax(-1).min() > 1e-9  # every cell of the output hears of it
+        assert (net(*changed) - y).abs().amax(-1).min() > 1e-9  # every cell of the output depends on it
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_node_feature_enters_at_its_node(block):
-    net = small("aH, aaH -> aH", block)
+def test_a_node_feature_enters_at_its_node(network):
+    net = small("aH, aaH -> aH", network)
     nodes, edges = torch.ones(4, 2).double(), torch.ones(4, 4, 2).double()
     nodes[1] = 2
     y = net(nodes, edges)
@@ -107,28 +106,28 @@ def test_a_node_feature_enters_at_its_node(block):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", ["abH, baH -> abH", "abH -> baH", "abH, baH -> baH", "aH -> bH"])
-def test_types_are_not_taken_for_equal_when_their_letters_differ(signature, block):
-    """`ab` and `ba` are equal by themselves, not beside each other; equal sizes would hide it."""
-    net, sizes = small(signature, block), {"a": 4, "b": 4}
-    given = dict.fromkeys(net.signature.classes, 4)
-    assert_equivariant(lambda *x: net(*x, sizes=given), signature, sizes, features=2)
+def test_types_are_not_taken_for_equal_when_their_letters_differ(signature, network):
+    """`ab` and `ba` are one type in a signature of their own, two in a common one; equal sizes would hide it."""
+    net, sizes = small(signature, network), {"a": 4, "b": 4}
+    all_sizes = dict.fromkeys(net.signature.classes, 4)
+    assert_equivariant(lambda *x: net(*x, sizes=all_sizes), signature, sizes, features=2)
 
 
 @pytest.mark.parametrize(
-    ("signature", "state"),
+    ("signature", "hidden_type"),
     [
         ("aaH -> H", "aaH"), ("aH, aaH -> aH", "aaH"), ("aH -> aaH", "aaH"), ("aH -> abH", "aH"),
         ("aH, bH -> abH", "abH"),
         ("abcH -> aH; a->b", "abcH; a->b"), ("aH, bH -> H", "abH"), ("H -> aH", "H"), ("aH, bH, aaH -> H", "aabH"),
     ],
 )  # fmt: skip
-def test_the_state_is_the_smallest_type_that_holds_all(signature, state):
-    assert small(signature).state == Symmetry(state)
+def test_the_hidden_type_is_the_smallest_that_holds_all(signature, hidden_type):
+    assert small(signature).hidden_type == Symmetry(hidden_type)
 
 
-def test_a_larger_state_can_be_asked_for():
-    net = small("aH", state="aaH")
-    assert net.state == Symmetry("aaH")
+def test_a_larger_hidden_type_can_be_chosen():
+    net = small("aH", hidden_type="aaH")
+    assert net.hidden_type == Symmetry("aaH")
     assert_equivariant(net, "aH", {"a": 4})
 
 
@@ -144,8 +143,8 @@ def test_the_transposed_and_the_diagonal_of_the_input_can_be_told_apart():
 
 @pytest.mark.parametrize("signature", ["aH", "aaH", "abH", "abH; a->b"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_one_network_runs_at_all_sizes(signature, block):
-    net = small(signature, block)
+def test_one_network_runs_at_all_sizes(signature, network):
+    net = small(signature, network)
     for a, b in [(0, 3), (1, 1), (2, 9), (7, 0)]:
         (x,) = random_inputs(net, (2,), a=a, b=b)
         y = net(x)
@@ -156,8 +155,13 @@ def test_one_network_runs_at_all_sizes(signature, block):
 # --- options -------------------------------------------------------------------------------------
 
 
-def terms_of(net: EinNet) -> list[str]:
-    return [str(t) for t in net.body.layers[0].pool.plan.terms]
+def plans_of(net: Network) -> list[Plan]:
+    """The plan of each layer."""
+    return [layer.plan if isinstance(net, RecurrentNet) else layer.pool.plan for layer in net.layers]
+
+
+def terms_of(net: Network) -> list[str]:
+    return [str(t) for t in plans_of(net)[0].terms]
 
 
 def test_order_one_has_no_products():
@@ -178,10 +182,9 @@ def test_order_one_has_no_products():
     ],
 )
 @pytest.mark.parametrize("network", NETWORKS)
-def test_explicit_terms(signature, terms, block):
-    net = small(signature, block, terms=terms)
-    pools = [m for m in net.modules() if type(m).__name__ == "EinPool"]
-    assert [[str(t) for t in p.plan.terms] for p in pools] == [terms] * 2
+def test_explicit_terms(signature, terms, network):
+    net = small(signature, network, terms=terms)
+    assert [[str(t) for t in plan.terms] for plan in plans_of(net)] == [terms] * 2
     assert_equivariant(net, signature, sizes_of(signature))
     assert_equivariant(net, signature, sizes_of(signature), masks=True)
 
@@ -192,27 +195,22 @@ def test_a_term_of_another_type_is_marked():
     )
 
 
-def assert_recomputed(plain, again, inner, x):
-    """Equal outputs and gradients, and `inner`, a part of `again`, is run a second time in the backward pass."""
-    found, calls = [], []
-    inner.register_forward_pre_hook(lambda *_: calls.append(1))
-    for net in (plain, again):
+@pytest.mark.parametrize(("network", "options"), [(EinNet, {}), (EinNet, {"dropout": 0.5}), (ReferenceNet, {})])
+def test_checkpointed_activations_give_the_same_outputs_and_gradients(network, options):
+    plain = small("aaH -> aH", network, **options)
+    checkpointed = small("aaH -> aH", network, checkpoint_activations=True, **options)
+    checkpointed.load_state_dict(plain.state_dict())
+    results, calls = [], []
+    checkpointed.layers[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    inputs = random_inputs(plain, (2,))
+    for net in (plain, checkpointed):
         torch.manual_seed(1)
-        y = net(x)
+        y = net(*inputs)
         y.square().sum().backward()
-        found.append([y, *(p.grad for p in net.parameters())])
-    assert len(calls) == 2
-    for one, other in zip(*found, strict=True):
-        assert torch.allclose(one, other, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_recomputed_activations_give_the_same_outputs_and_gradients(dropout):
-    plain = small("aaH -> aH", dropout=dropout)
-    again = small("aaH -> aH", dropout=dropout, checkpoint_activations=True)
-    again.load_state_dict(plain.state_dict())
-    (x,) = random_inputs(plain, (2,))
-    assert_recomputed(plain, again, again.body.layers[0], x)
+        results.append([y, *(p.grad for p in net.parameters())])
+    assert len(calls) == 2  # once more in the backward pass
+    for expected, value in zip(*results, strict=True):
+        assert torch.allclose(expected, value, rtol=1e-12, atol=1e-12)
 
 
 def test_dropout_only_while_training():
@@ -226,18 +224,18 @@ def test_dropout_only_while_training():
 
 @pytest.mark.parametrize("signature", ["aH", "abH", "aaH", "aH, aaH -> H", "abH; a->b"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_every_parameter_has_a_gradient(signature, block):
-    net = small(signature, block)
+def test_every_parameter_has_a_gradient(signature, network):
+    net = small(signature, network)
     net(*random_inputs(net)).square().sum().backward()
     assert [n for n, p in net.named_parameters() if p.grad is None or not (p.grad != 0).any()] == []
 
 
-def test_scales_differ_and_sum_is_plain():
+def test_normalization_by_size_and_plain_sums():
     mean, total = small("aH -> H", depth=1), small("aH -> H", depth=1, normalize=None)
     total.load_state_dict(mean.state_dict())
     (x,) = random_inputs(mean)
     twice = torch.cat([x, x])
-    assert torch.allclose(mean(twice), mean(x))  # a mean does not see that everything is there twice
+    assert torch.allclose(mean(twice), mean(x))  # a mean does not change when all elements are doubled
     assert not torch.allclose(total(twice), total(x))
 
 
@@ -247,68 +245,76 @@ def test_scales_differ_and_sum_is_plain():
 @pytest.mark.parametrize(
     ("arguments", "options", "phrase"),
     [
-        (("aaH", 1, 1), {"block": "refrence"}, "refrence"),
-        (("aaH", None, 1), {}, "in_features"),
-        (("aaH", 3.0, 1), {}, "in_features"),
-        (("aaH", True, 1), {}, "in_features"),
-        (("aaH", 1, 1), {"recompute": "no"}, "recompute"),
         (("aaH", 1, 0), {}, "out_features"),
         (("aaH", 1, 1, -1), {}, "heads"),
-        (("aaH", 1, 1, 1, 2.5), {}, "hidden"),
         (("aaH", 1, 1, 1, 1, 0), {}, "depth"),
         (("aaH", 0, 1), {}, "in_features"),
         (("aH, aaH -> aH", 3, 1), {}, "2 inputs"),
-        (("aaH", 1, 1), {"scale": "max"}, "'max'"),
+        (("aaH", 1, 1), {"normalize": "max"}, "'max'"),
         (("aaH", 1, 1), {"order": 0}, "order"),
+        (("aaH", 1, 1), {"dropout": -0.1}, "dropout"),
+        (("aaH", 1, 1), {"dropout": 1.5}, "dropout"),
+        (("aaH", 1, 1), {"activation": "step"}, "activation"),
+        (("aaH", 1, 1), {"norm": "batch"}, "norm"),
+        (("aaH", 1, 1), {"chunks": 17}, "chunks"),
+        (("aaH", 1, 1), {"iterations": 0}, "iterations"),
     ],
 )  # fmt: skip
-def test_wrong_arguments(arguments, options, phrase):
+def test_wrong_values(arguments, options, phrase):
     with pytest.raises(EinNetError, match=phrase):
         EinNet(*arguments, **options)
 
 
-@pytest.mark.parametrize("dropout", [-0.1, 1.5, "0.1"])
-def test_a_wrong_dropout_is_an_einnet_error(dropout):
-    with pytest.raises(EinNetError, match="dropout"):
-        EinNet("aH", 1, 1, dropout=dropout)
+@pytest.mark.parametrize(
+    ("arguments", "options", "phrase"),
+    [
+        (("aaH", None, 1), {}, "in_features"),
+        (("aaH", 3.0, 1), {}, "in_features"),
+        (("aaH", True, 1), {}, "in_features"),
+        (("aaH", 1, 1, 1, 2.5), {}, "hidden"),
+        (("aaH", 1, 1), {"checkpoint_activations": "no"}, "checkpoint_activations"),
+        (("aaH", 1, 1), {"dropout": "0.1"}, "dropout"),
+        (("aaH", 1, 1), {"bias": 1}, "bias"),
+        (("aaH", 1, 1), {"activation": torch.relu}, "activation"),
+        (("aaH", 1, 1), {"depths": 2}, "depths"),
+    ],
+)
+def test_wrong_types(arguments, options, phrase):
+    with pytest.raises(TypeError, match=phrase):
+        EinNet(*arguments, **options)
 
 
-def test_the_reference_block_obeys_order():
-    blocks = [m for m in small("aaH", "reference", order=1).modules() if isinstance(m, ReferenceBlock)]
-    assert [[str(t) for t in b.pool.plan.terms] for b in blocks] == [["ab->ab", "aa->aa", "ab->ba", "ab->ac"]] * 2
+def test_the_reference_network_has_operations_up_to_order():
+    net = small("aaH", ReferenceNet, order=1)
+    assert [[str(t) for t in plan.terms] for plan in plans_of(net)] == [["ab->ab", "aa->aa", "ab->ba", "ab->ac"]] * 2
 
 
-def test_the_reference_block_recomputes_with_the_same_outputs_and_gradients():
-    plain, again = small("aaH", "reference"), small("aaH", "reference", checkpoint_activations=True)
-    again.load_state_dict(plain.state_dict())
-    first = next(m for m in again.modules() if isinstance(m, ReferenceBlock))
-    assert_recomputed(plain, again, first, *random_inputs(plain))
-
-
-def test_no_terms_are_not_the_usual_terms():
+@pytest.mark.parametrize("network", NETWORKS)
+def test_no_terms_are_not_the_default_terms(network):
     with pytest.raises(EinNetError, match="at least one term"):
-        EinNet("aaH", 1, 1, terms=[])
+        network("aaH", 1, 1, terms=[])
 
 
-def test_a_signature_that_no_state_holds():
-    with pytest.raises(EinNetError, match=r"aaH, abH -> H; a->b'.*state=(.|\n)*\n  aabH; a->b\n        \^\n"):
-        EinNet("aaH, abH -> H; a->b", (1, 1), 1)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_signature_without_a_hidden_type(network):
+    with pytest.raises(EinNetError, match=r"aaH, abH -> H; a->b'.*hidden_type=(.|\n)*\n  aabH; a->b\n        \^\n"):
+        network("aaH, abH -> H; a->b", (1, 1), 1)
 
 
-def test_a_state_with_an_axis_of_its_own_is_refused():
-    assert_refused(lambda: EinNet("aH", 1, 1, state="abH"), EinNetError, "'abH'", "axis 'b'")
+def test_a_hidden_type_with_an_axis_of_its_own_is_refused():
+    assert_refused(lambda: EinNet("aH", 1, 1, hidden_type="abH"), EinNetError, "'abH'", "axis 'b'")
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
-    ("signature", "state"),
+    ("signature", "hidden_type"),
     [("abH; a->b", "abH"), ("abH; a->b", "abH; b->a"), ("abcH; a->b, a->c", "abcH; a->b")],
     ids=["left out", "turned round", "one of two"],
 )
-def test_a_state_never_loses_the_dependencies_of_the_signature(signature, state, block):
+def test_the_hidden_type_has_the_dependencies_of_the_signature(signature, hidden_type, network):
     """It has them, or is refused: otherwise the network would not be equivariant."""
     try:
-        net = small(signature, block, state=state)
+        net = small(signature, network, hidden_type=hidden_type)
     except EinNetError as error:
         message = str(error)
         net = None
@@ -331,11 +337,7 @@ def test_inputs_that_do_not_fit(signature, shapes, phrase):
     assert_refused(lambda: net(*tensors), ShapeError, phrase)
 
 
-def test_its_description():
-    assert repr(EinNet("aH, aaH -> aH", (1, 1), 1)).startswith("EinNet(\n  aH, aaH -> aH, state aaH")
-
-
-def test_a_mask_that_is_not_passed_by_name_is_spoken_of():
+def test_the_message_for_a_mask_that_is_not_passed_by_name():
     net = EinNet("aH -> H", 2, 1, hidden=8, depth=1)
     with pytest.raises(ShapeError, match="mask="):
         net(torch.randn(3, 4, 2), torch.ones(3, 4, dtype=torch.bool))
@@ -357,5 +359,5 @@ def test_autocast_takes_only_what_it_casts(dtype):
             net(torch.ones(3, 4, 2, dtype=dtype))
 
 
-def test_one_term_need_not_stand_in_a_list():
-    assert EinNet("aaH", 2, 1, hidden=8, depth=1, terms="ab,bc->ac").settings.terms == ("ab,bc->ac",)
+def test_one_term_without_a_list():
+    assert EinNet("aaH", 2, 1, hidden=8, depth=1, terms="ab,bc->ac").config.terms == ("ab,bc->ac",)

@@ -1,4 +1,4 @@
-"""Saved networks: what comes back, who else can read them, and what is said of a bad file."""
+"""Saved networks: what comes back, who else can read them, and what is raised for a bad file."""
 
 import json
 import pickle
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from einnet import EinNet
 from einnet.errors import CheckpointError
 from einnet.io.tensors import FORMAT
+from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
 from networks import SMALL, random_inputs, small
 
 
@@ -19,18 +20,24 @@ from networks import SMALL, random_inputs, small
     ("signature", "options"),
     [
         ("aaH", {}),
-        ("aH, aaH -> aH", {"recompute": True, "dropout": 0.25, "scale": "sum"}),
+        (
+            "aH, aaH -> aH",
+            {"checkpoint_activations": True, "dropout": 0.25, "normalize": None, "norm": "layer", "expansion": 1},
+        ),
         ("abcH -> aH; a->b", {"order": 1}),
         ("aaH -> H", {"terms": ["ab->ba", "ab,cb->ac"]}),
-        ("aH", {"state": "aaH"}),
-        ("abH", {"block": "reference"}),
+        ("aH", {"hidden_type": "aaH"}),
+        ("abH", {"network": ReferenceNet}),
+        ("abH", {"network": PolynomialNet, "iterations": 2}),
+        ("abH", {"network": RecurrentNet, "automorphism": "ba", "iterations": 2}),
     ],
 )
 def test_a_saved_network_is_loaded_with_the_same_outputs(tmp_path, signature, options):
     net = small(signature, dtype=torch.float32, **options)
     net.save(tmp_path / "net.safetensors")
     loaded = EinNet.load(tmp_path / "net.safetensors")
-    assert loaded.settings == net.settings
+    assert type(loaded) is type(net)
+    assert loaded.config == net.config
     inputs = random_inputs(net, dtype=torch.float32)
     assert torch.equal(loaded.eval()(*inputs), net.eval()(*inputs))
 
@@ -39,10 +46,11 @@ def test_the_metadata_can_be_read_without_einnet(tmp_path):
     EinNet("aaH -> aH", 3, 2, heads=4, hidden=8, depth=2, terms=["ab->ba"]).save(tmp_path / "net.safetensors")
     with safe_open(tmp_path / "net.safetensors", "pt") as f:
         metadata = f.metadata()
-    settings = json.loads(metadata["content"])
+    config = json.loads(metadata["content"])
     assert metadata["einnet"] == "network"
-    assert settings["signature"] == "aaH -> aH"
-    assert (settings["in_features"], settings["out_features"], settings["terms"]) == ([3], 2, ["ab->ba"])
+    assert config["network"] == "EinNet"
+    assert config["signature"] == "aaH -> aH"
+    assert (config["in_features"], config["out_features"], config["terms"]) == ([3], 2, ["ab->ba"])
 
 
 def load_error(path: Path) -> str:
@@ -52,18 +60,18 @@ def load_error(path: Path) -> str:
 
 
 @pytest.fixture
-def saved(tmp_path) -> Path:
+def net_path(tmp_path) -> Path:
     path = tmp_path / "net.safetensors"
     EinNet("aH", 2, 2, **SMALL).save(path)
     return path
 
 
-@pytest.mark.parametrize("kept", [0, 5, 0.5, -1], ids=["nothing", "five bytes", "half", "all but one byte"])
-def test_a_truncated_file(saved, kept):
-    whole = saved.read_bytes()
-    saved.write_bytes(whole[: int(len(whole) * kept) if isinstance(kept, float) else kept])
-    message = load_error(saved)
-    assert str(saved) in message and "truncated" in message
+@pytest.mark.parametrize("stop", [0, 5, 0.5, -1], ids=["nothing", "five bytes", "half", "all but one byte"])
+def test_a_truncated_file(net_path, stop):
+    content = net_path.read_bytes()
+    net_path.write_bytes(content[: int(len(content) * stop) if isinstance(stop, float) else stop])
+    message = load_error(net_path)
+    assert str(net_path) in message and "truncated" in message
 
 
 def test_a_missing_file(tmp_path):
@@ -102,16 +110,24 @@ def test_a_file_whose_weights_meant_another_function(tmp_path, version, number):
     assert f"version {number}" in load_error(path)
 
 
-GOOD = {"signature": "aH -> aH", "in_features": [2], "out_features": 2, "heads": 2, "hidden": 6, "depth": 1}
+GOOD = {
+    "network": "EinNet",
+    "signature": "aH -> aH",
+    "in_features": [2],
+    "out_features": 2,
+    "heads": 2,
+    "hidden": 6,
+    "depth": 1,
+}
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        {}, [], None, 3, GOOD, GOOD | {"new_option": 1}, GOOD | {"signature": "aXH"}, GOOD | {"block": "other"},
+        {}, [], None, 3, GOOD, GOOD | {"new_option": 1}, GOOD | {"signature": "aXH"}, GOOD | {"network": "OtherNet"},
         GOOD | {"depth": "2"}, GOOD | {"in_features": "2"}, GOOD | {"terms": [1]}, GOOD | {"dropout": 7},
-        GOOD | {"dropout": "much"}, GOOD | {"scale": ["sum"]}, GOOD | {"order": "x"}, GOOD | {"signature": 5},
-        GOOD | {"state": 5}, GOOD | {"terms": 5}, GOOD | {"block": []},
+        GOOD | {"dropout": "much"}, GOOD | {"normalize": ["size"]}, GOOD | {"order": "x"}, GOOD | {"signature": 5},
+        GOOD | {"hidden_type": 5}, GOOD | {"terms": 5}, GOOD | {"network": []},
     ],
     ids=str,
 )  # fmt: skip

@@ -24,9 +24,9 @@ def test_a_sample_gives_in_a_batch_what_it_gives_alone(symmetry):
     net = EinNet(f"{head} -> H" + f"; {dependencies}" * bool(dependencies), 2, 3, heads=3, hidden=8, depth=2).eval()
     samples = [torch.randn(shape) for shape in SAMPLES[symmetry]]
     x, mask = pad(samples, symmetry)
-    together = net(x, mask=mask)
+    y = net(x, mask=mask)
     for k, sample in enumerate(samples):
-        assert torch.allclose(together[k], net(sample), atol=1e-5)
+        assert torch.allclose(y[k], net(sample), atol=1e-5)
 
 
 def test_masks_have_the_shapes_that_networks_take():
@@ -36,7 +36,7 @@ def test_masks_have_the_shapes_that_networks_take():
     assert torch.equal(mask["b"], x[..., 0] > 0)
 
 
-def test_the_kind_of_numbers_stays():
+def test_the_dtype_stays():
     assert pad([torch.ones(2, 1, dtype=torch.int64)], "aH")[0].dtype == torch.int64
 
 
@@ -54,11 +54,14 @@ def test_the_kind_of_numbers_stays():
             [torch.ones(2, 3), torch.ones(2, 4)],
             "got (2, 4)",
         ),
-        ([torch.ones(2, 3), [1]], "got list"),
     ],
 )
 def test_samples_that_do_not_fit_are_named(samples, phrase):
     assert_refused(lambda: pad(samples, "aH"), ShapeError, phrase)
+
+
+def test_samples_are_tensors():
+    assert_refused(lambda: pad([torch.ones(2, 3), [1]], "aH"), TypeError, "sample 1", "list")
 
 
 def test_joint_axes_are_of_one_size():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from einnet import EinNetError, EinPool, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.operations import pooling_terms
+from einnet.terms import TypeSet
 from oracles.naive import naive_pool
 from refusals import assert_refused
 from strategies import SIZES, TYPES, terms_of, with_h
@@ -33,7 +34,6 @@ def test_fan_in_is_the_number_of_operands_and_fan_out_of_terms():
     assert (pool.fan_in, pool.fan_out) == (6, 3)
     assert pool(numbers(3, 3, 12)).shape == (3, 3, 6)
     assert list(pool.parameters()) == []
-    assert "ab->ab, ab,cb->ac, ab,bc,cd->ad; type aaH, scale='mean'" in repr(pool)
 
 
 @given(st.data())
@@ -42,8 +42,8 @@ def test_sums_and_means_against_the_naive_pooling(data):
     terms = data.draw(st.lists(terms_of(symmetry, max_order=3), min_size=1, max_size=3))
     x = np.random.default_rng(0).standard_normal((*(SIZES[c] for c in symmetry.axes), 2 * sum(t.order for t in terms)))
     for normalize in (None, "size"):
-        got = EinPool(terms, with_h(str(symmetry)), normalize=normalize)(torch.from_numpy(x))
-        assert np.allclose(got.numpy(), naive_pool(terms, x, symmetry, normalize), rtol=1e-10, atol=1e-10)
+        y = EinPool(terms, with_h(str(symmetry)), normalize=normalize)(torch.from_numpy(x))
+        assert np.allclose(y.numpy(), naive_pool(terms, x, symmetry, normalize), rtol=1e-10, atol=1e-10)
 
 
 ROWS, COLUMNS = 3, 7
@@ -66,8 +66,8 @@ def test_normalization_by_hand(term):
     """One operand: divided by the number N of summed values; a contraction: by the square root of N."""
     symmetry, formula = HAND[term]
     parts = [numbers(ROWS, COLUMNS if symmetry == "ab" else ROWS) for _ in range(term.count(",") + 1)]
-    got = EinPool([term], symmetry, normalize="size")(torch.stack(parts, -1))[..., 0]
-    assert torch.allclose(got, formula(parts), rtol=1e-12, atol=1e-12)
+    y = EinPool([term], symmetry, normalize="size")(torch.stack(parts, -1))[..., 0]
+    assert torch.allclose(y, formula(parts), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3), (0,)], ids=str)
@@ -79,8 +79,8 @@ def test_leading_axes_are_batch_axes(symmetry, batch):
     y = pool(x)
     assert y.shape == (*batch, *axes, pool.fan_out)
     flat = zip(x.reshape(-1, *x.shape[len(batch) :]), y.reshape(-1, *y.shape[len(batch) :]), strict=True)
-    for one, expected in flat:
-        assert torch.allclose(pool(one), expected, atol=1e-12)
+    for sample, expected in flat:
+        assert torch.allclose(pool(sample), expected, atol=1e-12)
 
 
 def test_a_sum_over_nothing_is_zero():
@@ -106,6 +106,20 @@ def test_a_sum_over_nothing_is_zero():
 )
 def test_without_a_type_the_coarsest_that_fits_is_taken(terms, symmetry):
     assert EinPool(terms).symmetry.canonical() == Symmetry(symmetry)
+
+
+@pytest.mark.parametrize(
+    ("terms", "types"),
+    [
+        (["a,ab->b"], ["a", "aa"]),
+        (["ab->ab", "a->a"], ["ab", "c"]),
+        (["ab,b->ab"], ["ab", "b"]),
+        (["ab->a", "ab->b"], ["aa", "a"]),
+        (["a0b0,a1b0->a0a1"], ["ab", "aa"]),
+    ],
+)
+def test_tuples_of_different_lengths_have_types_of_their_own(terms, types):
+    assert TypeSet.of(EinPool(terms).types) == TypeSet.of(types)
 
 
 @pytest.mark.parametrize("features", [0, 3])
@@ -139,11 +153,6 @@ def test_an_unknown_normalization():
 def test_no_term():
     with pytest.raises(EinNetError, match="at least one term"):
         EinPool([])
-
-
-@pytest.mark.parametrize("terms", [["ab->ab", "a->a"], ["ab,b->ab"], ["ab->a"]], ids=", ".join)
-def test_tuples_of_different_lengths(terms):
-    assert_refused(lambda: EinPool(terms), EinNetError, ", ".join(terms), "types")
 
 
 def test_a_term_that_is_not_of_the_type():

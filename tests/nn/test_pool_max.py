@@ -15,13 +15,13 @@ from strategies import SIZES, TYPES, with_h
 CATALOGUE = [(t, str(term)) for t in TYPES for term in linear_terms(Symmetry(t), Symmetry(t))]
 
 
-def largest_by_hand(term: Term, x: np.ndarray, sizes: dict[str, int]) -> np.ndarray:
+def largest_by_hand(term: Term, x: np.ndarray) -> np.ndarray:
     """(axes...) to (axes...), one assignment of the indices after the other; zero where none sets a cell."""
     (operand,), output = term.operands, term.output
     indices = list(dict.fromkeys((*operand, *output)))
-    of = {i: n for tup in (operand, output) for i, n in zip(tup, x.shape, strict=True)}
+    sizes_of = {i: n for tup in (operand, output) for i, n in zip(tup, x.shape, strict=True)}
     y = np.full(x.shape, -np.inf)
-    for values in product(*(range(of[i]) for i in indices)):
+    for values in product(*(range(sizes_of[i]) for i in indices)):
         at = dict(zip(indices, values, strict=True))
         cell = tuple(at[i] for i in output)
         y[cell] = max(y[cell], x[tuple(at[i] for i in operand)])
@@ -31,8 +31,8 @@ def largest_by_hand(term: Term, x: np.ndarray, sizes: dict[str, int]) -> np.ndar
 @pytest.mark.parametrize(("symmetry", "term"), CATALOGUE, ids=[f"{t} {term}" for t, term in CATALOGUE])
 def test_the_largest_values_against_a_loop(symmetry, term):
     x = np.random.default_rng(0).standard_normal([SIZES[c] for c in Symmetry(symmetry).axes]) - 3
-    got = EinPool([term], with_h(symmetry), reduction="max")(torch.from_numpy(x)[..., None])[..., 0]
-    assert np.array_equal(got.numpy(), largest_by_hand(Term(term), x, SIZES))
+    y = EinPool([term], with_h(symmetry), reduction="max")(torch.from_numpy(x)[..., None])[..., 0]
+    assert np.array_equal(y.numpy(), largest_by_hand(Term(term), x))
 
 
 @pytest.mark.parametrize("symmetry", TYPES)

@@ -15,13 +15,13 @@ def output(net: EinNet, matrix: np.ndarray) -> torch.Tensor:
         return net(torch.from_numpy(matrix).double().unsqueeze(-1))
 
 
-def gap(net: EinNet, one: np.ndarray, two: np.ndarray) -> float:
+def gap(net: EinNet, first: np.ndarray, second: np.ndarray) -> float:
     """How far apart the outputs are, relative to their size."""
-    y, z = output(net, one), output(net, two)
+    y, z = output(net, first), output(net, second)
     return float((y - z).abs().max() / y.abs().max())
 
 
-def relabelled(matrix: np.ndarray, seed: int, joint: bool) -> np.ndarray:
+def relabel(matrix: np.ndarray, seed: int, joint: bool) -> np.ndarray:
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(matrix))
     return matrix[rows][:, rows if joint else rng.permutation(len(matrix))]
@@ -45,7 +45,7 @@ def test_rook_and_shrikhande_need_the_bridge(seed):
     blind = EinNet("aaH -> H", **options, order=2).double()
     sees = EinNet("aaH -> H", **options, order=5).double()
     assert gap(blind, rook(), shrikhande()) < 1e-12
-    assert gap(sees, rook(), relabelled(rook(), seed, joint=True)) < 1e-12
+    assert gap(sees, rook(), relabel(rook(), seed, joint=True)) < 1e-12
     assert gap(sees, rook(), shrikhande()) > 1e-6
 
 
@@ -55,12 +55,12 @@ def test_rook_and_shrikhande_need_the_bridge(seed):
 @pytest.fixture(scope="module")
 def matrices():
     """One matrix for each pair of invariants."""
-    found = {}
+    by_invariants = {}
     for matrix in semi_regular_matrices():
-        found.setdefault(invariants(matrix), matrix)
-        if len(found) == 3:
-            return found
-    return found
+        by_invariants.setdefault(invariants(matrix), matrix)
+        if len(by_invariants) == 3:
+            break
+    return by_invariants
 
 
 def test_the_search_finds_three_matrices(matrices):
@@ -87,7 +87,7 @@ def test_each_operation_of_order_5_sees_one_side(matrices, seed):
     assert [gap(sees_columns, m, both) > 1e-6 for m in (rows, columns)] == [False, True]
     assert gap(sees_rows, columns, both) < 1e-12 and gap(sees_columns, rows, both) < 1e-12
     assert gap(net(first, second), rows, columns) > 1e-6
-    assert gap(sees_rows, rows, relabelled(rows, seed, joint=False)) < 1e-12
+    assert gap(sees_rows, rows, relabel(rows, seed, joint=False)) < 1e-12
 
 
 # --- attention --------------------------------------------------------------------------------------

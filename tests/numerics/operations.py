@@ -35,8 +35,8 @@ def axes_of(text: str, **sizes: int) -> list[int]:
     """The sizes of a type's axes: those of neighbouring classes differ, where `sizes` does not give them."""
     symmetry = Symmetry(text)
     classes = symmetry.classes
-    usual = {c: UNEQUAL[k % 2] if len(classes) > 1 else 3 for k, c in enumerate(classes)}
-    return [(usual | sizes)[c] for c in symmetry.axes]
+    default = {c: UNEQUAL[k % 2] if len(classes) > 1 else 3 for k, c in enumerate(classes)}
+    return [(default | sizes)[c] for c in symmetry.axes]
 
 
 def inputs_of(pool: EinPool, *batch: int, dtype: torch.dtype = torch.float64, **sizes: int) -> torch.Tensor:

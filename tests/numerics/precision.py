@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from einnet import EinNet, EinPool, Signature
+from einnet.nn import Network
 
-__all__ = ["DTYPES", "UNIT", "jump_tolerance", "network", "network_errors", "network_tolerance", "pool_errors",
+__all__ = ["DTYPES", "UNIT", "jump_tolerance", "network_case", "network_errors", "network_tolerance", "pool_errors",
            "pool_tolerance"]  # fmt: skip
 
 UNIT = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9}  # the largest relative error of one rounding
@@ -58,8 +59,8 @@ def pool_errors(pool: EinPool, n: int, dtype: torch.dtype, *, positive: bool = F
         return (torch.rand(shape) + 0.5 if positive else torch.randn(shape)).to(dtype)
 
     x, g = draw(pool.fan_in), draw(pool.fan_out)
-    got, exact = (_result_and_gradient(pool, x.to(d), g.to(d)) for d in (dtype, torch.float64))
-    return relative(got[:1], exact[:1]), relative(got[1:], exact[1:])
+    results, exact = (_result_and_gradient(pool, x.to(d), g.to(d)) for d in (dtype, torch.float64))
+    return relative(results[:1], exact[:1]), relative(results[1:], exact[1:])
 
 
 def _result_and_gradient(pool: EinPool, x: Tensor, g: Tensor) -> list[Tensor]:
@@ -67,11 +68,13 @@ def _result_and_gradient(pool: EinPool, x: Tensor, g: Tensor) -> list[Tensor]:
     return [y.detach(), *torch.autograd.grad(y, x, g)]
 
 
-def network(signature: str, n: int, **options) -> tuple[Callable[[], EinNet], list[tuple[int, ...]]]:
+def network_case(
+    signature: str, n: int, network: type[Network] = EinNet, **options
+) -> tuple[Callable[[], Network], list[tuple[int, ...]]]:
     """What makes a small network, and the shapes of its inputs: two samples, all axes of size n."""
     inputs = Signature(signature).inputs
-    chosen = {"heads": 2, "hidden": 16, "depth": 2, **options}
-    return lambda: EinNet(signature, (3,) * len(inputs), 2, **chosen), [(2, *[n] * len(t.axes), 3) for t in inputs]
+    arguments = {"heads": 2, "hidden": 16, "depth": 2, **options}
+    return lambda: network(signature, (3,) * len(inputs), 2, **arguments), [(2, *[n] * len(t.axes), 3) for t in inputs]
 
 
 def network_errors(make: Callable[[], nn.Module], shapes: Sequence[Sequence[int]], dtype: torch.dtype) -> Errors:
@@ -89,7 +92,7 @@ def network_errors(make: Callable[[], nn.Module], shapes: Sequence[Sequence[int]
     return relative([y.detach()], [expected.detach()]), relative(*gradients)
 
 
-def relative(got: Sequence[Tensor], exact: Sequence[Tensor]) -> float:
+def relative(results: Sequence[Tensor], exact: Sequence[Tensor]) -> float:
     """The norm of the difference of all tensors together, over the norm of the exact ones."""
-    one, other = (torch.cat([t.double().flatten() for t in side]) for side in (got, exact))
-    return float((one - other).norm() / other.norm())
+    values, expected = (torch.cat([t.double().flatten() for t in tensors]) for tensors in (results, exact))
+    return float((values - expected).norm() / expected.norm())

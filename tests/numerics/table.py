@@ -16,12 +16,14 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from einnet import Plan
+from einnet.nn import RecurrentNet
+from networks import NETWORKS
 from numerics.operations import CATALOGUE, pool_of
 from numerics.precision import (
     DTYPES,
     Errors,
     jump_tolerance,
-    network,
+    network_case,
     network_errors,
     network_tolerance,
     pool_errors,
@@ -29,7 +31,7 @@ from numerics.precision import (
 )
 
 POOLS = ("a", "ab", "aa", "ab; a->b")
-NETWORKS = [("aH", 512), ("abH", 64), ("aaH", 64), ("aaH", 256), ("abH; a->b", 512), ("aaH -> aH", 512)]
+CASES = [("aH", 512), ("abH", 64), ("aaH", 64), ("aaH", 256), ("abH; a->b", 512), ("aaH -> aH", 512)]
 DEPTH = 2
 
 
@@ -59,21 +61,23 @@ def operations() -> Iterator[list[str]]:
 
 
 def networks() -> Iterator[list[str]]:
-    for signature, n in NETWORKS:
-        for block in ("default", "polynomial", "recurrent", "reference"):
-            row = [f"`{signature}`", f"{block}, {DEPTH} layers", str(n)]
+    for signature, n in CASES:
+        for network in NETWORKS:
+            row = [f"`{signature}`", f"{network.__name__}, {DEPTH} layers", str(n)]
             for dtype in DTYPES:
-                make, shapes = network(signature, n, block=block, depth=DEPTH)
+                make, shapes = network_case(signature, n, network, depth=DEPTH)
                 errors = network_errors(make, shapes, dtype)
                 tolerance = network_tolerance(dtype, DEPTH, max(torch.Size(s[:-1]).numel() for s in shapes))
-                row += cells(errors, (tolerance, jump_tolerance(dtype, DEPTH) if block == "recurrent" else tolerance))
+                row += cells(
+                    errors, (tolerance, jump_tolerance(dtype, DEPTH) if network is RecurrentNet else tolerance)
+                )
             yield row
 
 
 def cells(errors: Errors, allowed: Errors) -> list[str]:
     """Output, gradient, what is allowed; an error that is larger than allowed is bold."""
-    shown = [f"{e:.1e}" if e <= a else f"**{e:.1e}**" for e, a in zip(errors, allowed, strict=True)]
-    return [*shown, " and ".join(f"{a:.1e}" for a in dict.fromkeys(allowed))]
+    texts = [f"{e:.1e}" if e <= a else f"**{e:.1e}**" for e, a in zip(errors, allowed, strict=True)]
+    return [*texts, " and ".join(f"{a:.1e}" for a in dict.fromkeys(allowed))]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same seed gives the same bits: weights, outputs, gradients and whole training runs, in any process."""
+"""The same seed gives the same bits: weights, outputs, gradients and training runs, in any process."""
 
 import hashlib
 import os
@@ -10,42 +10,42 @@ import torch
 from safetensors.torch import load_file
 
 from einnet import EinNet, Signature
+from einnet.nn import Network
 from einnet.tasks.pinv.app import PinvConfig
 from einnet.tasks.pinv.network import Inverse
 from einnet.train import Options, Run, fit
-from networks import random_inputs
+from networks import NETWORKS, random_inputs
 
-BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 SIGNATURES = ["aH", "abH", "aaH -> aH", "aaH -> H", "abcH; a->b, b->c", "aH, aaH -> aH"]
 
 
-def digest(signature: str, block: str) -> str:
+def digest(signature: str, network: type[Network]) -> str:
     """Of the weights, an output and all gradients of a network made from a seed."""
     torch.manual_seed(7)
-    options = {"order": 5} if signature.startswith("aaH") and block == "default" else {}
-    net = EinNet(signature, (2,) * len(Signature(signature).inputs), 3, 2, 6, 2, block=block, **options)
+    options = {"order": 5} if signature.startswith("aaH") and network is EinNet else {}
+    net = network(signature, (2,) * len(Signature(signature).inputs), 3, 2, 6, 2, **options)
     y = net(*random_inputs(net, (3,), dtype=torch.float32))
     y.square().sum().backward()
     tensors = [*net.state_dict().values(), y.detach(), *(p.grad for p in net.parameters() if p.grad is not None)]
-    found = hashlib.sha256()
+    total = hashlib.sha256()
     for x in tensors:
-        found.update(x.contiguous().numpy().tobytes())
-    return found.hexdigest()
+        total.update(x.contiguous().numpy().tobytes())
+    return total.hexdigest()
 
 
 def digests() -> str:
-    return "\n".join(f"{s} {b} {digest(s, b)}" for s in SIGNATURES for b in BLOCKS)
+    return "\n".join(f"{s} {net.__name__} {digest(s, net)}" for s in SIGNATURES for net in NETWORKS)
 
 
 def test_networks_are_the_same_in_every_process():
-    """Also where Python orders its sets otherwise."""
+    """Also with another order of Python's sets."""
     code = "import torch; torch.set_num_threads(1); from numerics.test_determinism import digests; print(digests())"
-    found = []
+    outputs = []
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-        found.append(done.stdout.strip())
-    assert found[0] == found[1] == digests()
+        outputs.append(done.stdout.strip())
+    assert outputs[0] == outputs[1] == digests()
 
 
 def test_another_seed_gives_other_weights():
@@ -53,19 +53,19 @@ def test_another_seed_gives_other_weights():
     for seed in (1, 2):
         torch.manual_seed(seed)
         nets.append(EinNet("aH", 2, 2, 2, 6, 1))
-    assert not torch.equal(nets[0].body.layers[0].fan_in.weight, nets[1].body.layers[0].fan_in.weight)
+    assert not torch.equal(nets[0].layers[0].in_proj.weight, nets[1].layers[0].in_proj.weight)
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_two_runs_of_a_task_end_with_the_same_bits(tmp_path, deterministic):
     settings = PinvConfig(matrices=20, rows=3, columns=4, heads=2, hidden=3, depth=2, batch=8)
-    found = []
+    weights = []
     for _ in range(2):
         run = Run.create(tmp_path, "pinv", {})
         options = Options(steps=20, seed=5, precision="32", deterministic=deterministic, out=tmp_path)
         assert fit(lambda: Inverse(settings, 5), run, options, steps=20, every=10)
         torch.rand(7)  # what happens between runs is of no matter
-        found.append([load_file(path) for path in (run.best, run.last)])
-    for one, other in zip(*found, strict=True):
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[k], other[k]) for k in one)
+        weights.append([load_file(path) for path in (run.best, run.last)])
+    for first, second in zip(*weights, strict=True):
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[k], second[k]) for k in first)

@@ -8,7 +8,7 @@ from torch.func import functional_call
 from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
 from einnet.nn import ReferenceBlock
 from einnet.terms import linear_terms
-from networks import random_inputs, small
+from networks import NETWORKS, random_inputs, small
 from numerics.operations import CATALOGUE, TYPES, axes_of, ids, inputs_of, kind_of_plan, pool_of
 from strategies import with_h
 
@@ -16,7 +16,6 @@ LINEAR = [
     "aH", "abH", "aaH", "abcH", "aabH", "aaH -> aH", "aH -> aaH", "aaH -> H", "abH -> aH", "abH -> baH", "aabH -> abH",
     "abH; a->b", "abcH -> aH; a->b", "abcH; a->b, b->c", "aH, aaH -> aH", "aH, bH -> abH",
 ]  # fmt: skip
-BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 SIGNATURES = ["aH", "abH", "aaH -> H", "abH; a->b", "aH, aaH -> aH"]
 
 
@@ -45,11 +44,11 @@ def checks(module: torch.nn.Module, inputs: list[torch.Tensor]) -> bool:
     names, parameters = zip(*module.named_parameters(), strict=True)
     k = len(inputs)
 
-    def f(*given: torch.Tensor) -> torch.Tensor:
-        return functional_call(module, dict(zip(names, given[k:], strict=True)), given[:k])
+    def f(*tensors: torch.Tensor) -> torch.Tensor:
+        return functional_call(module, dict(zip(names, tensors[k:], strict=True)), tensors[:k])
 
-    given = (*(x.requires_grad_() for x in inputs), *parameters)
-    return gradcheck(f, given, fast_mode=True) and gradgradcheck(f, given, fast_mode=True)
+    tensors = (*(x.requires_grad_() for x in inputs), *parameters)
+    return gradcheck(f, tensors, fast_mode=True) and gradgradcheck(f, tensors, fast_mode=True)
 
 
 @pytest.mark.parametrize("signature", LINEAR)
@@ -61,8 +60,8 @@ def test_linear_maps(signature):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_networks(signature, block):
-    net = small(signature, block, heads=1, hidden=3)
+def test_networks(signature, network):
+    net = small(signature, network, heads=1, hidden=3)
     assert checks(net, random_inputs(net, a=3, b=2))
 
 
@@ -73,6 +72,6 @@ def test_layers(text, norm):
     assert checks(layer, [torch.randn(*axes_of(text), 2, dtype=torch.float64)])
 
 
-def test_the_block_of_the_source_text():
+def test_the_reference_block():
     block = ReferenceBlock("aaH", heads=1, hidden=3, out_features=2).double()
     assert checks(block, [torch.randn(3, 3, block.pool.fan_in, dtype=torch.float64)])

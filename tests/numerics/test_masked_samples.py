@@ -1,11 +1,13 @@
-"""A sample with nothing in it beside ordinary ones: zeros for it, and the others are what they are by themselves."""
+"""A batch with an empty sample: it gives zeros, and the rest of the batch what it gives alone."""
+
+from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
-from einnet import EinLayer, EinLinear, EinNet, EinPool, Signature, Symmetry
+from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
 from einnet.terms import linear_terms
+from networks import NETWORKS, randomize, small
 from numerics.operations import CATALOGUE, ids, kind_of_plan, pool_of
 
 F = 2
@@ -17,62 +19,54 @@ def features(signature: str) -> list[int]:
     return [F] * len(Signature(signature).inputs)
 
 
-def network(block: str, **options):
-    return lambda s: EinNet(s, features(s), 3, heads=2, hidden=6, depth=2, block=block, **options)
+def make_linear(signature: str, **options) -> EinLinear:
+    return randomize(EinLinear(signature, features(signature), 3, **options).double())
 
 
 MODULES = {
-    **{block: network(block) for block in ("default", "polynomial", "recurrent", "reference")},
-    "default sum": network("default", normalize=None),
-    "chunks": network("default", chunks=2),
-    "recompute": network("default", checkpoint_activations=True),
-    "linear mean": lambda s: EinLinear(s, features(s), 3),
-    "linear sum": lambda s: EinLinear(s, features(s), 3, normalize=None),
+    **{network.__name__: partial(small, network=network) for network in NETWORKS},
+    "EinNet, sums": partial(small, normalize=None),
+    "EinNet, chunks": partial(small, chunks=2),
+    "EinNet, checkpoints": partial(small, checkpoint_activations=True),
+    "linear": make_linear,
+    "linear, sums": partial(make_linear, normalize=None),
 }
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """All parameters away from special values such as a bias of zero."""
-    module.double()
-    for p in module.parameters():
-        p.data.add_(torch.randn_like(p), alpha=0.3)
-    return module
 
 
 def mask_of(letter: str, signature: Signature, batch: int, empty: int) -> torch.Tensor:
     """Random, with nothing in one sample and at least one index in each of the others."""
-    whole = Symmetry.of(signature.classes, signature.dependencies)
-    mask = torch.rand(batch, *(SIZES[c] for c in (*whole.ancestors(letter), letter))) < 0.7
+    axes = Symmetry.of(signature.classes, signature.dependencies)
+    mask = torch.rand(batch, *(SIZES[c] for c in (*axes.ancestors(letter), letter))) < 0.7
     mask[..., 0] = True
     mask[empty] = False
     return mask
 
 
 def check(module, signature: Signature, widths: list[int], fill: float) -> None:
-    """For each class in turn: one sample has nothing of it."""
+    """For each axis in turn: it is empty in one sample."""
     for letter in signature.classes:
         masks = {letter: mask_of(letter, signature, batch=3, empty=1)}
         inputs, cells = [], []
         for t, width in zip(signature.inputs, widths, strict=True):
-            there = _cells(t, masks, batch=3)
+            present = _cells(t, masks, batch=3)
             x = torch.randn(3, *(SIZES[c] for c in t.axes), width, dtype=torch.float64)
-            inputs.append(x.masked_fill(~there.unsqueeze(-1), fill).requires_grad_())
-            cells.append(there)
+            inputs.append(x.masked_fill(~present.unsqueeze(-1), fill).requires_grad_())
+            cells.append(present)
         y = module(*inputs, mask=masks)
         assert torch.isfinite(y).all()
         if letter in signature.output.classes:
             assert not y[1].any()
         gradients = torch.autograd.grad(y.square().sum(), [*inputs, *module.parameters()], allow_unused=True)
         assert all(torch.isfinite(g).all() for g in gradients if g is not None)
-        for g, there in zip(gradients, cells, strict=False):
-            assert not g[~there].any() and g[there].any()
+        for g, present in zip(gradients, cells, strict=False):
+            assert not g[~present].any() and g[present].any()
         for k in (0, 2):
             alone = module(*(x[k] for x in inputs), mask={letter: masks[letter][k]})
             assert torch.allclose(y[k], alone, rtol=1e-10, atol=1e-12)
 
 
 def _cells(symmetry: Symmetry, masks: dict[str, torch.Tensor], batch: int) -> torch.Tensor:
-    """Which cells of the type are there, by a loop over its axes."""
+    """The cells of the type without padding, by a loop over its axes."""
     cells = torch.ones(batch, *(SIZES[c] for c in symmetry.axes), dtype=torch.bool)
     for k, letter in enumerate(symmetry.axes):
         if letter in masks:
@@ -88,7 +82,7 @@ def _cells(symmetry: Symmetry, masks: dict[str, torch.Tensor], batch: int) -> to
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_modules(signature, name, fill):
-    check(randomised(MODULES[name](signature)), Signature(signature), features(signature), fill)
+    check(MODULES[name](signature), Signature(signature), features(signature), fill)
 
 
 POOLS = [(text, term) for text, term in CATALOGUE if text and set(text) <= set("abc;, ->")]
@@ -110,12 +104,12 @@ def test_largest_values(text):
 
 @pytest.mark.parametrize("text", ["aH", "aaH", "abH", "abH; a->b", "abcH; a->b"])
 def test_layers(text):
-    check(randomised(EinLayer(text, features=F, heads=2)), Signature(text), [F], 1e6)
+    check(randomize(EinLayer(text, features=F, heads=2).double()), Signature(text), [F], 1e6)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_nothing_but_empty_samples(name):
-    module = randomised(MODULES[name]("abH; a->b"))
+    module = MODULES[name]("abH; a->b")
     x = torch.randn(2, 4, 3, F, dtype=torch.float64, requires_grad=True)
     y = module(x, mask={"a": torch.zeros(2, 4).bool()})
     assert not y.any()

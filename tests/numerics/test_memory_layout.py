@@ -5,14 +5,13 @@ import torch
 from torch import Tensor
 
 from einnet import EinLayer, EinLinear, EinPool
-from networks import random_inputs, small
+from networks import NETWORKS, random_inputs, small
 from numerics.operations import CATALOGUE, ids, inputs_of, kind_of_plan, pool_of
 
-BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 SIGNATURES = ["aH", "abH", "aaH -> aH", "abH; a->b", "aH, aaH -> aH", "abcH; a->b, b->c"]
 
 
-def every_other(x: Tensor) -> Tensor:
+def with_gaps(x: Tensor) -> Tensor:
     """Entries with gaps between them."""
     wide = torch.full([2 * n for n in x.shape], torch.nan, dtype=x.dtype)
     y = wide[tuple(slice(None, None, 2) for _ in x.shape)]
@@ -43,7 +42,7 @@ def constant_axis(x: Tensor) -> Tensor:
     return x[:, :1].expand(x.shape) if x.dim() > 2 else x
 
 
-LAYOUTS = [every_other, reversed_axes, features_first, one_sample, constant_features, constant_axis]
+LAYOUTS = [with_gaps, reversed_axes, features_first, one_sample, constant_features, constant_axis]
 
 
 def check(module, inputs: list[Tensor], layout) -> None:
@@ -53,10 +52,10 @@ def check(module, inputs: list[Tensor], layout) -> None:
     y, expected = module(*strided), module(*plain)
     g = layout(torch.randn(expected.shape, dtype=expected.dtype))
     before = g.clone()
-    got = torch.autograd.grad(y, strided, g)
-    want = torch.autograd.grad(expected, plain, g.contiguous())
+    gradients = torch.autograd.grad(y, strided, g)
+    expected_gradients = torch.autograd.grad(expected, plain, g.contiguous())
     assert torch.allclose(y, expected, rtol=1e-10, atol=1e-12)
-    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-11) for a, b in zip(got, want, strict=True))
+    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-11) for a, b in zip(gradients, expected_gradients, strict=True))
     assert all(torch.equal(x, p) and x._version == 0 for x, p in zip(plain, strided, strict=True))
     assert torch.equal(g, before)
 
@@ -73,8 +72,8 @@ def test_operations(text, term):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_networks(signature, block, layout):
-    net = small(signature, block)
+def test_networks(signature, network, layout):
+    net = small(signature, network)
     check(net, random_inputs(net, (2,)), layout)
 
 
@@ -99,18 +98,18 @@ def test_largest_values(layout):
     check(pool, [torch.randn(2, 4, 4, 6, dtype=torch.float64)], layout)
 
 
-@pytest.mark.parametrize("module", [*BLOCKS, "pool"])
+@pytest.mark.parametrize("module", [*NETWORKS, EinPool])
 def test_inputs_and_masks_are_left_alone(module):
     """Padding that is not a number, where a mask replaces it, included."""
-    net = EinPool(["ab->ba", "ab,bc->ac"], "aaH") if module == "pool" else small("aaH", module)
-    features = 3 if module == "pool" else 2
+    net = EinPool(["ab->ba", "ab,bc->ac"], "aaH") if module is EinPool else small("aaH", module)
+    features = 3 if module is EinPool else 2
     x, mask = torch.randn(2, 4, 4, features, dtype=torch.float64), torch.tensor([[True] * 4, [True, False] * 2])
     x[1, 1] = torch.nan
-    kept = x.clone(), mask.clone()
+    copies = x.clone(), mask.clone()
     versions = x._version, mask._version
     y = net(x.requires_grad_(), mask=mask)
     y.sum().backward()
-    assert torch.equal(x.nan_to_num(7.0), kept[0].nan_to_num(7.0)) and torch.equal(mask, kept[1])
+    assert torch.equal(x.nan_to_num(7.0), copies[0].nan_to_num(7.0)) and torch.equal(mask, copies[1])
     assert (x._version, mask._version) == versions
 
 

@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from einnet import EinLayer, EinLinear, Plan
+from einnet.nn import RecurrentNet
+from networks import NETWORKS
 from numerics.operations import CATALOGUE, ids, kind_of_plan, pool_of
 from numerics.precision import (
     DTYPES,
     jump_tolerance,
-    network,
+    network_case,
     network_errors,
     network_tolerance,
     pool_errors,
@@ -34,15 +36,15 @@ def test_operations(text, term, n, positive, dtype):
 
 
 @PRECISIONS
-@pytest.mark.parametrize("block", ["default", "polynomial", "recurrent", "reference"])
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", ["aH", "abH", "aaH", "abH; a->b", "aaH -> aH", "aH, aaH -> aH"])
-def test_networks(signature, block, dtype):
+def test_networks(signature, network, dtype):
     n = 24
-    make, shapes = network(signature, n, block=block)
+    make, shapes = network_case(signature, n, network)
     output, gradient = network_errors(make, shapes, dtype)
     cells = max(torch.Size(s[:-1]).numel() for s in shapes)
     assert output <= network_tolerance(dtype, 2, cells)
-    assert gradient <= (jump_tolerance(dtype, 2) if block == "recurrent" else network_tolerance(dtype, 2, cells))
+    assert gradient <= (jump_tolerance(dtype, 2) if network is RecurrentNet else network_tolerance(dtype, 2, cells))
 
 
 @PRECISIONS

@@ -8,7 +8,7 @@ import torch
 
 from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry, Term
 from einnet.terms import linear_terms
-from networks import random_inputs, sizes_of, small
+from networks import NETWORKS, random_inputs, sizes_of, small
 from numerics.operations import CATALOGUE, TYPES, ids, inputs_of, kind_of_plan, pool_of
 from oracles.naive import naive_pool
 from strategies import SIZES, with_h
@@ -17,13 +17,12 @@ SIGNATURES = [
     "aH", "abH", "aaH", "aabH", "abH; a->b", "abcH; a->b, b->c", "aaH -> aH", "aaH -> H", "abH -> aH", "aH -> aaH",
     "abcH -> aH; a->b", "aH, aaH -> aH", "aH, bH -> abH", "aH -> abH",
 ]  # fmt: skip
-BLOCKS = ["default", "polynomial", "recurrent", "reference"]
 
 
 def small_sizes(letters: str) -> list[dict[str, int]]:
-    """Each class with size 0 and 1, the others as usual; then all with size 0 and 1."""
-    each = [{c: n} for n in (0, 1) for c in letters]
-    return each + [dict.fromkeys(letters, n) for n in (0, 1)] * (len(letters) > 1)
+    """One axis with size 0 and 1, the rest unchanged; then all with size 0 and 1."""
+    single = [{c: n} for n in (0, 1) for c in letters]
+    return single + [dict.fromkeys(letters, n) for n in (0, 1)] * (len(letters) > 1)
 
 
 @pytest.mark.grid(stratum=kind_of_plan)
@@ -60,8 +59,8 @@ def check(module, inputs, sizes: dict[str, int], batch: tuple[int, ...]) -> None
     assert y.shape == (*batch, *(sizes[c] for c in signature.output.axes), 3)
     assert torch.isfinite(y).all()
     y.square().sum().backward()
-    every = [*inputs, *module.parameters()]
-    assert all(torch.isfinite(p.grad).all() for p in every if p.grad is not None)
+    leaves = [*inputs, *module.parameters()]
+    assert all(torch.isfinite(p.grad).all() for p in leaves if p.grad is not None)
     assert all(x.grad is not None for x in inputs)
 
 

@@ -6,13 +6,13 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from einnet.nn.fanout import linear
 from scipy.stats import ttest_1samp
 
 from einnet.cli import main
 from einnet.errors import CheckpointError, DataError, EinNetError
 from einnet.nn import EinNet
 from einnet.nn.backend import to_channels_first
-from einnet.nn.fanout import linear
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, run_plan
 from einnet.tasks.graphs.brec import BREC, PUBLISHED, BrecConfig, make_tables, run_pairs, summarize

@@ -267,6 +267,6 @@ def infer_types(terms: Sequence[Term]) -> list[Symmetry]:
             for k, index in enumerate(tup):
                 one, two = root[first.setdefault(index, (len(tup), k))], root[len(tup), k]
                 root = {p: one if r == two else r for p, r in root.items()}
-    letters = dict(zip(dict.fromkeys(root.values()), ascii_lowercase, strict=False))
     ranks = dict.fromkeys(len(tup) for tup in tuples)
+    letters = dict(zip(dict.fromkeys(root[r, k] for r in ranks for k in range(r)), ascii_lowercase, strict=False))
     return [Symmetry("".join(letters[root[rank, k]] for k in range(rank))) for rank in ranks]
