@@ -68,7 +68,7 @@ def test_operations(text, term):
         check(pool, [inputs_of(pool, 2).detach()], layout)
 
 
-@pytest.mark.grid(stratum=lambda block, layout: (block, layout))
+@pytest.mark.grid(stratum=lambda network, layout: (network, layout))
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("signature", SIGNATURES)
