@@ -42,7 +42,7 @@ def check_derivation(program: Derivation, ops: list[Term], types, seed: int = 0)
     factor = np.prod([SIZES[c] for c in program.factor], dtype=int)
     assert got.dtype == np.int64
     assert np.array_equal(got, naive * factor)
-    assert np.array_equal(program.expected(*arrays, sizes=sizes), got)  # what a user compares with
+    assert np.array_equal(program.reference(*arrays, sizes=sizes), got)  # what a user compares with
     assert sorted(s for step in program.steps for s in step.sources if s[0] == "x") == sorted(
         f"x{k}" for k in range(1, program.term.order + 1) if program.steps
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from einnet.checks import check_choice
 from einnet.errors import EinNetError
-from einnet.operations.catalogue import computed, stored
+from einnet.operations.catalogue import compute_operations, read_operations
 from einnet.operations.closure import Closure
 from einnet.operations.minimal import generators
 from einnet.operations.recipe import recipe
@@ -169,9 +169,9 @@ def _by_recipe(
 
 
 def _minimal(type_set: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
-    known = stored(type_set)
-    highest_first = range(order, 0, -1)  # too high an order is refused before others are computed
-    by_order = {k: known[k] if k in known else computed(type_set, k) for k in highest_first}
+    known = read_operations(type_set)
+    highest_first = range(order, 0, -1)  # too high an order is refused before others are compute_operations
+    by_order = {k: known[k] if k in known else compute_operations(type_set, k) for k in highest_first}
     return dict(reversed(by_order.items()))
 
 
