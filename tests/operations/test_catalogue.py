@@ -18,7 +18,12 @@ def test_the_file_is_what_the_algorithm_gives():
 def test_other_letters_find_the_same_set():
     assert read_operations(TypeSet.of("xyH")) == read_operations(TypeSet.of("ab"))
     assert read_operations(TypeSet.of("rsc; r->s")) == read_operations(TypeSet.of("abc; a->b"))
-    assert read_operations(TypeSet.of("abcde")) == read_operations(TypeSet.of("abc; b->c")) == read_operations(TypeSet.of(("ab", "aa"))) == {}
+    assert (
+        read_operations(TypeSet.of("abcde"))
+        == read_operations(TypeSet.of("abc; b->c"))
+        == read_operations(TypeSet.of(("ab", "aa")))
+        == {}
+    )
 
 
 @pytest.mark.parametrize("types", ["ab", "aaH"])
