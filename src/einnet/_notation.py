@@ -32,7 +32,7 @@ def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
             hint = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
             blank = len(part) - len(part.lstrip())
             raise NotationError("a dependency is written parent->child", text, start + blank, start + len(part), hint)
-        dependency = Dependency(*match.groups(), start + match.start(1))
+        dependency = Dependency(match[1], match[2], start + match.start(1))
         if any(d.child == dependency.child for d in dependencies):
             hint = "Dependencies form a forest: one parent for each letter."
             stop = start + len(part.rstrip())
