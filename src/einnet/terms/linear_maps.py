@@ -35,7 +35,7 @@ def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, 
     slots = Slots.of((source, target))
     what = f"'{Signature.of([source.bare], target.bare)}' has {{}} linear maps"
     check_limit(slots.count(), "linear_maps", what, "use types of fewer axes, or pool with chosen terms (EinPool)")
-    for pattern in slots.patterns().tolist():
-        letters = [ascii_letters[block] for block in pattern]
+    for partition in slots.partitions().tolist():
+        letters = [ascii_letters[block] for block in partition]
         terms.append(Term.of([letters[:rank]], letters[rank:]))
     return tuple(sorted(terms, key=str))
