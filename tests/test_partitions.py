@@ -1,4 +1,4 @@
-"""`Slots`: patterns are counted, listed and found at each entry as by comparing indices one by one."""
+"""`Slots`: partitions are counted, listed and found at each entry as by comparing indices one by one."""
 
 from collections import Counter
 from itertools import permutations, product
@@ -25,17 +25,17 @@ def slots_of(signature: Signature, order: int) -> Slots:
 
 
 @pytest.mark.parametrize("number", range(11))
-def test_slots_of_one_class_have_bell_many_patterns_and_stirling_many_at_a_size(number):
+def test_slots_of_one_class_have_bell_many_partitions_and_stirling_many_at_a_size(number):
     slots = Slots.of([Symmetry("a")] * number)
     assert slots.count() == bell(number)
     for n in range(1, number + 2):
         assert slots.count({"a": n}) == sum(stirling(number, blocks) for blocks in range(n + 1))
 
 
-def test_five_slots_over_four_things_have_51_patterns():
+def test_five_slots_over_four_things_have_51_partitions():
     slots = Slots.of([Symmetry("aaaaa")])
     assert (slots.count(), slots.count({"a": 4}), slots.count({"a": 5})) == (52, 51, 52)
-    assert [len(slots.patterns({"a": n})) for n in (4, 5)] == [51, 52]
+    assert [len(slots.partitions({"a": n})) for n in (4, 5)] == [51, 52]
 
 
 def test_many_slots_are_counted_exactly():
@@ -44,25 +44,25 @@ def test_many_slots_are_counted_exactly():
 
 
 @given(series_cases(features=False))
-def test_the_count_is_the_number_of_patterns(case):
+def test_the_count_is_the_number_of_partitions(case):
     text, order, sizes, _ = case
     slots = slots_of(Signature(text), order)
-    assert slots.count(sizes) == len(slots.patterns(sizes))
+    assert slots.count(sizes) == len(slots.partitions(sizes))
     if slots.count() < 10_000:
-        assert slots.count() == len(slots.patterns())
+        assert slots.count() == len(slots.partitions())
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [None, {"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 1}, {"a": 3, "b": 1, "c": 2}])
 @pytest.mark.parametrize("text", FORESTS)
-def test_patterns_that_a_reordering_keeps_are_counted(text, sizes, k):
-    """Against all patterns, permuted; the type also stands once more beside the reordered ones."""
+def test_partitions_that_a_reordering_keeps_are_counted(text, sizes, k):
+    """Against all partitions, permuted; the type also stands once more beside the reordered ones."""
     t = Symmetry(text)
     width = len(t.axes)
-    patterns = Slots.of([t] * (k + 1)).patterns(sizes)
+    partitions = Slots.of([t] * (k + 1)).partitions(sizes)
     for order in permutations(range(k)):
         columns = [*range(width), *((1 + i) * width + j for i in order for j in range(width))]
-        kept = int((first_occurrence(patterns[:, columns]) == patterns).all(1).sum())
+        kept = int((first_occurrence(partitions[:, columns]) == partitions).all(1).sum())
         cycles = cycle_lengths(order)
         lengths = [1] * width + [length for length in cycles for _ in range(width)]
         assert Slots.of([t] * (1 + len(cycles))).count(sizes, lengths) == kept
@@ -86,48 +86,48 @@ def test_cycle_types_are_those_of_all_permutations(k):
     assert sum(found.values()) == factorial(k)
 
 
-# --- the patterns and where they are -------------------------------------------------------------
+# --- the partitions and where they are -------------------------------------------------------------
 
 
 @given(series_cases(features=False))
-def test_patterns_are_the_different_ones_of_all_entries_in_order(case):
+def test_partitions_are_the_different_ones_of_all_entries_in_order(case):
     text, order, sizes, _ = case
     signature = Signature(text)
     slots = slots_of(signature, order)
     cells = product(*(range(sizes[c]) for c in slots.classes))
-    assert list(map(tuple, slots.patterns(sizes).tolist())) == sorted(
+    assert list(map(tuple, slots.partitions(sizes).tolist())) == sorted(
         {pattern_at(signature, [0] * order, cell) for cell in cells}
     )
 
 
 @given(series_cases(features=False))
-def test_labels_are_the_patterns_compared_entry_by_entry(case):
+def test_labels_are_the_partitions_compared_entry_by_entry(case):
     text, order, sizes, _ = case
     signature = Signature(text)
     slots = slots_of(signature, order)
     for fitting in (sizes, None):
         if not len(slots) or slots.count(fitting) > 10_000:
             continue
-        rows = {tuple(p): number for number, p in enumerate(slots.patterns(fitting).tolist())}
+        rows = {tuple(p): number for number, p in enumerate(slots.partitions(fitting).tolist())}
         labels = slots.labels(sizes, fitting)
         assert labels.dtype == np.int32 and labels.shape == tuple(sizes[c] for c in slots.classes)
         for cell in np.ndindex(labels.shape):
             assert labels[cell] == rows[pattern_at(signature, [0] * order, cell)]
 
 
-def test_without_slots_there_is_one_pattern():
+def test_without_slots_there_is_one_partition():
     slots = Slots.of([Symmetry(""), Symmetry("")])
-    assert (len(slots), slots.count(), slots.patterns().shape) == (0, 1, (1, 0))
+    assert (len(slots), slots.count(), slots.partitions().shape) == (0, 1, (1, 0))
     assert slots.labels({}).tolist() in (0, [0])
 
 
 @pytest.mark.parametrize("text", FORESTS)
-def test_patterns_of_the_blocks_are_the_coarser_patterns(text):
+def test_partitions_of_the_blocks_are_the_coarser_partitions(text):
     slots = Slots.of([Symmetry(text)] * 2)
-    patterns = slots.patterns().tolist()
-    for pattern in patterns:
-        merged = slots.blocks(pattern).patterns()[:, pattern].tolist()
-        assert sorted(merged) == [q for q in patterns if is_coarser(q, pattern)]
+    partitions = slots.partitions().tolist()
+    for partition in partitions:
+        merged = slots.blocks(partition).partitions()[:, partition].tolist()
+        assert sorted(merged) == [q for q in partitions if is_coarser(q, partition)]
 
 
 def test_slots_know_their_parents_within_their_own_tensor():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import EinNetError, Signature, Symmetry
+from einnet import Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
 from refusals import assert_refused
 from strategies import symmetry_texts, with_h
@@ -165,7 +165,7 @@ def test_a_wrong_signature_is_marked_with_a_caret(text):
 
 @pytest.mark.parametrize("make", [Symmetry, Signature])
 def test_what_is_no_text_is_refused(make):
-    with pytest.raises(EinNetError, match="got 3"):
+    with pytest.raises(TypeError, match="must be a string .*got 3"):
         make(3)
 
 
@@ -346,5 +346,5 @@ def test_the_seed_decides_the_element():
 
 
 def test_sizes_are_a_dict():
-    with pytest.raises(ShapeError, match="got 5"):
+    with pytest.raises(TypeError, match="got 5"):
         Symmetry("aH").random_element(5)

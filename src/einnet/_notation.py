@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from einnet.errors import EinNetError, NotationError
+from einnet.checks import check_text
+from einnet.errors import NotationError
 from einnet.limits import limits
 
 __all__ = ["Dependency", "ancestors_of", "check_letters", "check_parent", "parse_axes", "split_dependencies"]
@@ -16,57 +17,42 @@ _HINT = "Write one lowercase letter for each permuted axis and H for the feature
 class Dependency:
     parent: str
     child: str
-    start: int  # where it stands in the text, for the caret
+    start: int  # its position in the text, for the caret
 
 
 def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
-    if not isinstance(text, str):
-        raise EinNetError(f"expected a notation such as 'abH' or 'aaH -> aH', got {text!r}")
+    """The notation before the semicolon, and the dependencies after it."""
+    check_text(text, "a symmetry type or signature", "aaH -> aH")
     head, semicolon, tail = text.partition(";")
-    found: list[Dependency] = []
+    dependencies: list[Dependency] = []
     start = len(head) + 1
     for part in tail.split(",") if semicolon else []:
         match = re.fullmatch(r"\s*([a-z])\s*->\s*([a-z])\s*", part)
         if not match:
             hint = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
             blank = len(part) - len(part.lstrip())
-            raise NotationError(
-                "a dependency is written parent->child",
-                text,
-                start + blank,
-                start + len(part),
-                hint,
-            )
-        at = start + match.start(1)
-        parent, child = match.groups()
-        if any(d.child == child for d in found):
-            raise NotationError(
-                f"'{child}' has two parents",
-                text,
-                at,
-                start + len(part.rstrip()),
-                "Dependencies form a forest: one parent for each letter.",
-            )
-        found.append(Dependency(parent, child, at))
+            raise NotationError("a dependency is written parent->child", text, start + blank, start + len(part), hint)
+        dependency = Dependency(match[1], match[2], start + match.start(1))
+        if any(d.child == dependency.child for d in dependencies):
+            hint = "Dependencies form a forest: one parent for each letter."
+            stop = start + len(part.rstrip())
+            raise NotationError(f"'{dependency.child}' has two parents", text, dependency.start, stop, hint)
+        dependencies.append(dependency)
         start += len(part) + 1
-    parents = {d.child: d.parent for d in found}
-    for d in found:
+    parents = {d.child: d.parent for d in dependencies}
+    for d in dependencies:
         seen, letter = {d.child}, d.parent
         while letter in parents and letter not in seen:
             seen.add(letter)
             letter = parents[letter]
         if letter in seen:
-            raise NotationError(
-                "the dependencies form a cycle",
-                text,
-                d.start,
-                d.start + 1,
-                "Dependencies form a forest: start from a letter that depends on nothing.",
-            )
-    return head, found
+            hint = "Dependencies form a forest: start from a letter that depends on nothing."
+            raise NotationError("the dependencies form a cycle", text, d.start, d.start + 1, hint)
+    return head, dependencies
 
 
 def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool, bool]:
+    """The axes of the type at text[start:stop], and whether it has features and batch axes."""
     part = text[start:stop]
     first = start + len(part) - len(part.lstrip())
     body = part.strip()
@@ -85,13 +71,12 @@ def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool,
         if not ("a" <= letter <= "z"):
             raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_HINT)
     if len(axes) > (maximum := limits().axes):
-        raise NotationError(
-            f"a type has {maximum} axes at most, as tensors have; got {len(axes)}", text, first, first + len(body)
-        )
+        raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body))
     return tuple(axes), features, batch
 
 
 def check_letters(text: str, dependencies: list[Dependency], letters: set[str]) -> None:
+    """Raises unless all letters of the dependencies are axes."""
     for d in dependencies:
         for letter in (d.parent, d.child):
             if letter not in letters:
@@ -105,6 +90,7 @@ def check_letters(text: str, dependencies: list[Dependency], letters: set[str]) 
 
 
 def check_parent(text: str, d: Dependency, axes: tuple[str, ...]) -> None:
+    """Raises unless a type that has the child of a dependency has the parent once."""
     if d.parent not in axes:
         raise NotationError(
             f"'{d.child}' depends on '{d.parent}', which the type '{''.join(axes)}' lacks",
@@ -122,6 +108,7 @@ def check_parent(text: str, d: Dependency, axes: tuple[str, ...]) -> None:
 
 
 def ancestors_of(letter: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    """The letters that a letter depends on, the outermost first."""
     chain: list[str] = []
     while (letter := parents.get(letter, "")) != "":
         chain.insert(0, letter)

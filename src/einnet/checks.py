@@ -1,13 +1,13 @@
 """Checks of arguments: a wrong type is a `TypeError`, a wrong value an `EinNetError`."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, SupportsIndex
 
 from einnet.errors import EinNetError, ShapeError, did_you_mean
 
-__all__ = ["check_choice", "check_count", "check_flag", "check_real", "check_size"]
+__all__ = ["check_choice", "check_count", "check_flag", "check_real", "check_size", "check_sizes", "check_text"]
 
 
 def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
@@ -49,6 +49,19 @@ def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
     return value
 
 
+def check_sizes(sizes: Any) -> None:
+    """A dict from axes to sizes.
+
+    >>> check_sizes([5])
+    Traceback (most recent call last):
+    TypeError: sizes must be a dict from axes to numbers, such as {'a': 5}, got [5]
+    """
+    if not isinstance(sizes, Mapping):
+        raise TypeError(f"sizes must be a dict from axes to numbers, such as {{'a': 5}}, got {sizes!r}")
+    for letter, size in sizes.items():
+        check_size(size, f"the size of axis '{letter}'")
+
+
 def check_real(
     value: Any, name: str, *, minimum: float = 0.0, above: float | None = None, below: float = float("inf")
 ) -> float:
@@ -83,6 +96,18 @@ def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
         *first, last = map(repr, known)
         listing = f"{', '.join(first)} or {last}" if first else last
         raise EinNetError(f"{name} must be {listing}, got {value!r}.{did_you_mean(value, known)}")
+    return value
+
+
+def check_text(value: Any, name: str, example: str) -> str:
+    """A string.
+
+    >>> check_text(3, "a term", "ab,bc->ac")
+    Traceback (most recent call last):
+    TypeError: a term must be a string such as 'ab,bc->ac', got 3 of type int
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string such as {example!r}, got {value!r} of type {type(value).__name__}")
     return value
 
 

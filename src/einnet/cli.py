@@ -72,15 +72,17 @@ def explain(
     plot
         Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
-    from einnet.explain import explain_signature, operations
+    from einnet.explain import explain_signature, split_operations
     from einnet.plots.figures import check_picture_name, draw_pooling
+    from einnet.signature import hidden_type
 
     if plot is not None:
         check_picture_name(plot)
     text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
-        state, kept, _ = operations(Signature(signature), order, max_exponent)
-        draw_pooling(state, plot, kept)
+        parsed = Signature(signature)
+        terms, _ = split_operations(parsed, order, max_exponent)
+        draw_pooling(hidden_type(parsed), plot, terms)
         text += f"\ndrawn to {plot}"
     print(text)
     return 0

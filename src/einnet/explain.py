@@ -1,15 +1,15 @@
-"""What follows from a signature, as text: its group, linear maps, pooling operations, plan and cost."""
+"""The text of `einnet explain`: the group of a signature, its linear maps, pooling operations, plan and cost."""
 
-from einnet.errors import EinNetError
+from einnet.checks import check_count
 from einnet.operations import pooling_terms
 from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, linear_terms
 
-__all__ = ["describe_group", "describe_term", "explain_signature", "operations"]
+__all__ = ["describe_group", "describe_term", "explain_signature", "split_operations"]
 
-WIDEST = 10**8  # heads, or features of the state, of which torch can still tell the sizes of the weights
+WIDEST = 10**8  # heads, or features of the state, with which torch can count the weights
 
 
 def explain_signature(
@@ -21,11 +21,11 @@ def explain_signature(
     from einnet.nn import EinLayer, EinNet
 
     parsed = Signature(signature)
-    if (widest := max(heads, hidden)) > WIDEST:
-        raise EinNetError(f"heads and hidden must be {WIDEST:,} at most, got {widest:,}")
-    _, kept, costly = operations(parsed, order, max_exponent)
-    with torch.device("meta"):  # the weights are counted, not made
-        net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in kept])
+    for number, name in ((heads, "heads"), (hidden, "hidden")):
+        check_count(number, name, maximum=WIDEST)
+    terms, costly = split_operations(parsed, order, max_exponent)
+    with torch.device("meta"):  # the weights are counted, not allocated
+        net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
     parts = [
         f"signature  {net.signature}",
@@ -44,12 +44,11 @@ def explain_signature(
     return "\n".join(parts)
 
 
-def operations(
+def split_operations(
     signature: Signature, order: int | None = None, max_exponent: int | None = None
-) -> tuple[Symmetry, tuple[Term, ...], tuple[Term, ...]]:
-    """The type inside a network, its pooling operations, and those left out as they cost more than n^max_exponent."""
-    state = hidden_type(signature)
-    return state, *split_by_cost(pooling_terms(state, order), max_exponent)
+) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
+    """The pooling operations of a network, and those left out as they cost more than n^max_exponent."""
+    return split_by_cost(pooling_terms(hidden_type(signature), order), max_exponent)
 
 
 def describe_term(term: Term) -> str:
@@ -82,20 +81,20 @@ def describe_term(term: Term) -> str:
 
 def describe_group(signature: Signature) -> list[str]:
     """A line for each factor of the group."""
-    whole = Symmetry.of(signature.classes, signature.dependencies)
+    axes = Symmetry.of(signature.classes, signature.dependencies)
     lines = []
-    for letter in whole.classes:
-        above = whole.ancestors(letter)
+    for letter in axes.classes:
+        above = axes.ancestors(letter)
         lines.append(f"  S(n_{letter})" + (f", one permutation for each {' and '.join(above)}" if above else ""))
     return lines or ["  trivial: no permuted axis"]
 
 
 def _linear(source: Symmetry, target: Symmetry) -> list[str]:
     terms = linear_terms(source, target)
-    shown = [(str(t), describe_term(t)) for t in terms[:20]]
+    rows = [(str(t), describe_term(t)) for t in terms[:20]]
     more = [f"  ... and {len(terms) - 20} more"] if len(terms) > 20 else []
     head = f"linear equivariant maps {source.bare} -> {target.bare}: {len(terms)}, a basis of all"
-    return [head.replace("  ", " "), *_table(shown), *more]
+    return [head.replace("  ", " "), *_table(rows), *more]
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
@@ -104,11 +103,11 @@ def _table(rows: list[tuple[str, str]]) -> list[str]:
 
 
 def _parameters(net, layer, depth: int) -> str:
-    """How many a network of so many layers has, from one of one layer."""
-    each = sum(p.numel() for p in layer.parameters())
-    total = sum(p.numel() for p in net.parameters()) + (depth - 1) * each
+    """The number of parameters of a deep network, from a network of one layer."""
+    per_layer = sum(p.numel() for p in layer.parameters())
+    total = sum(p.numel() for p in net.parameters()) + (depth - 1) * per_layer
     s = net.config
     return (
         f"network with heads={s.heads}, hidden={s.hidden}, depth={depth}, one feature in and out: "
-        f"{total:,} parameters, {each:,} a layer"
+        f"{total:,} parameters, {per_layer:,} a layer"
     )

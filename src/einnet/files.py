@@ -13,7 +13,7 @@ MARK = ".part-"  # in the names of temporary files
 
 @contextmanager
 def write_whole(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to `path` when the block ends without an error.
+    """A temporary path in the folder of `path`, renamed to `path` when the block ends without an error.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "numbers.txt"
@@ -22,8 +22,8 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     >>> target.read_text(), len(list(target.parent.iterdir()))
     ('1 2 3', 1)
 
-    Whatever happens, `path` holds what it held before or all of what is new. A process that is killed leaves the
-    temporary file behind: see `remove_leftovers`. Raises `OSError` where the file cannot be written; the message
+    In any case `path` has either its old content or all of the new. A process that is killed leaves the
+    temporary file behind: see `remove_leftovers`. Raises `OSError` if the file cannot be written; the message
     names `path`.
     """
     path = Path(path)
@@ -51,20 +51,21 @@ def write_whole(path: Path | str) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path | str) -> None:
-    """Removes temporary files of processes that were killed; for a folder in which nobody else writes."""
+    """Removes temporary files of processes that were killed; for a folder in which no other process writes."""
     for path in Path(folder).glob(f".*{MARK}*"):
         path.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> OSError:
-    """The error with a message that names the file or folder that the user asked for."""
+    """The error with a message that names the path that the user gave."""
     no_folder = isinstance(error, FileExistsError | NotADirectoryError)
-    said = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
-    reason = "a part of its path is not a folder" if no_folder else said
-    unchanged = "; what was there before is unchanged" if os.path.isfile(path) else ""
-    found = type(error)(f"{path} cannot be written: {reason}{unchanged}. Make room, or choose another place")
-    found.errno = error.errno
-    return found
+    reason = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    if no_folder:
+        reason = "a part of its path is not a folder"
+    unchanged = "; its old content is unchanged" if os.path.isfile(path) else ""
+    renamed = type(error)(f"{path} cannot be written: {reason}{unchanged}. Make room, or choose another place")
+    renamed.errno = error.errno
+    return renamed
 
 
 def _umask() -> int:

@@ -62,6 +62,9 @@ class Limits:
     # networks
     iterations: int = 10_000  # of a recurrent network, as saved with it
 
+    # pictures
+    picture_entries: int = 250_000
+
     # tasks
     graph_nodes: int = 1_000  # of a graph in graph6
     graph_pairs: int = 10_000  # of a family of graphs

@@ -1,9 +1,8 @@
-"""Equality patterns: the orbits of index tuples under the group of a type, for all sizes at once.
+"""Partitions: the orbits of index tuples under the group of a type, for all sizes at once.
 
-The entries of a coefficient tensor have one index in each of its *slots*. Two entries can be moved
-onto each other by the group exactly if the same slots hold equal indices; so an orbit is a set
-partition of the slots within each class, nested along dependencies. Size n admits those with at
-most n blocks.
+The entries of a coefficient tensor have one index in each of its *slots*. The group maps two entries
+to each other exactly if the same slots have equal indices; so an orbit is a set partition of the
+slots of each letter, nested along dependencies. For size n it has at most n blocks.
 """
 
 from collections import Counter
@@ -25,12 +24,12 @@ Bundle = tuple  # the dependent slots that come with a slot: (class, bundle) of 
 
 @dataclass(frozen=True)
 class Slots:
-    """The index positions of a coefficient: the class of each, and which position its parent has.
+    """The index positions of a coefficient: the class of each, and the position of its parent.
 
     >>> slots = Slots.of([Symmetry("aa"), Symmetry("a")])
     >>> slots.count()
     5
-    >>> slots.patterns()              # the number of each slot's block, a row for each pattern
+    >>> slots.partitions()            # the number of each slot's block, a row for each partition
     array([[0, 0, 0],
            [0, 0, 1],
            [0, 1, 0],
@@ -49,7 +48,7 @@ class Slots:
 
     @classmethod
     def of(cls, types: Sequence[Symmetry]) -> "Slots":
-        """The slots of these types' axes, side by side."""
+        """The slots of the axes of these types, one type after the other."""
         classes: list[str] = []
         parents: list[int | None] = []
         for t in types:
@@ -65,7 +64,7 @@ class Slots:
 
     @cached_property
     def outermost_first(self) -> tuple[int, ...]:
-        """The slots, each after the one that it depends on."""
+        """The slots, parents first."""
         return tuple(sorted(range(len(self)), key=lambda s: len(self._chain(s))))
 
     def _chain(self, slot: int) -> list[int]:
@@ -76,10 +75,10 @@ class Slots:
         return chain
 
     def count(self, sizes: Sizes = None, lengths: Sequence[int] | None = None) -> int:
-        """The number of patterns, without making them; with `sizes`, of those that fit.
+        """The number of partitions, without listing them; with `sizes`, of those that fit.
 
-        With `lengths`, only one slot of each cycle of a permutation of the slots is in `self`, the
-        cycles have these lengths, and the patterns that the permutation leaves alone are counted.
+        With `lengths`, the slots stand for the cycles of a permutation of slots, of these lengths, and
+        the partitions that the permutation fixes are counted.
         """
         lengths = lengths or [1] * len(self)
         below: dict[int, Bundle] = {}
@@ -89,177 +88,177 @@ class Slots:
         roots = [(self.classes[s], lengths[s], below[s]) for s in range(len(self)) if self.parents[s] is None]
         return _count_all(roots, None if sizes is None else tuple(sorted(sizes.items())))
 
-    def patterns(self, sizes: Sizes = None) -> np.ndarray:
-        """All patterns, in lexicographic order; `uint8` of shape (patterns, slots)."""
-        return self._stages(sizes)[-1].patterns if len(self) else np.zeros((1, 0), np.uint8)
+    def partitions(self, sizes: Sizes = None) -> np.ndarray:
+        """All partitions, in lexicographic order; `uint8` of shape (partitions, slots)."""
+        return self._stages(sizes)[-1].partitions if len(self) else np.zeros((1, 0), np.uint8)
 
     def labels(self, sizes: Mapping[str, int], fitting: Sizes = None) -> np.ndarray:
-        """The row in `patterns(fitting)` of the entry at each tuple of indices.
+        """The row in `partitions(fitting)` of the entry at each tuple of indices.
 
-        An `int32` array with one axis for each slot. It is grown axis by axis: a new axis is all of
-        one pattern, except on its diagonals with the axes before, which are fewer by a factor n.
+        An `int32` array with one axis for each slot. It is built axis by axis: along a new axis all
+        entries have one partition, except on the diagonals with the axes before.
         """
         labels = np.zeros((), np.int32)
         for stage in self._stages(fitting):
-            grown = np.empty((*labels.shape, sizes[self.classes[stage.slot]]), np.int32)
-            grown[...] = stage.alone[labels][..., None]
-            for axes, kept, joined in stage.diagonals:
-                diagonal = np.einsum(grown, axes, kept)  # a view
-                diagonal[...] = joined[np.einsum(labels, axes[:-1], kept)]
-            labels = grown
+            more = np.empty((*labels.shape, sizes[self.classes[stage.slot]]), np.int32)
+            more[...] = stage.alone[labels][..., None]
+            for axes, different, merged in stage.diagonals:
+                diagonal = np.einsum(more, axes, different)  # a view
+                diagonal[...] = merged[np.einsum(labels, axes[:-1], different)]
+            labels = more
         if self.outermost_first != tuple(range(len(self))):
             labels = labels.transpose(np.argsort(self.outermost_first)).copy()
         return labels
 
     def _stages(self, sizes: Sizes) -> tuple["_Stage", ...]:
-        most = Counter(self.classes)
-        fitting = None if sizes is None else tuple((c, min(sizes[c], most[c])) for c in sorted(most))
+        counts = Counter(self.classes)
+        fitting = None if sizes is None else tuple((c, min(sizes[c], counts[c])) for c in sorted(counts))
         return _stages(self, fitting) if len(self) <= 9 else _stages.__wrapped__(self, fitting)
 
-    def blocks(self, pattern: Sequence[int]) -> "Slots":
-        """The slots of a tensor that has one index for each block of the pattern."""
-        firsts = [list(pattern).index(b) for b in range(max(pattern, default=-1) + 1)]
+    def blocks(self, partition: Sequence[int]) -> "Slots":
+        """The slots of a tensor that has one index for each block of the partition."""
+        firsts = [list(partition).index(b) for b in range(max(partition, default=-1) + 1)]
         parents = [self.parents[s] for s in firsts]
         return Slots(
             tuple(self.classes[s] for s in firsts),
-            tuple(None if p is None else int(pattern[p]) for p in parents),
+            tuple(None if p is None else int(partition[p]) for p in parents),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class _Stage:
-    """How one more slot makes patterns of those of the slots before."""
+    """The partitions with one more slot, from those of the slots before."""
 
     slot: int
-    alone: np.ndarray  # for each pattern before: the new one in which the slot is a block of its own
-    diagonals: tuple[tuple[list[int], list[int], np.ndarray], ...]  # axes, axes kept, the new one if equal
-    patterns: np.ndarray
+    alone: np.ndarray  # for each partition before: the new one in which the slot is a block of its own
+    diagonals: tuple[tuple[list[int], list[int], np.ndarray], ...]  # axes, different axes, the new one if equal
+    partitions: np.ndarray
 
 
 @lru_cache(maxsize=128)
 def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_Stage, ...]:
-    """The stages for the slots in turn, outermost class first; the last has the patterns in order."""
+    """The stages for the slots in turn, parents first; the last has the partitions in order."""
     order = slots.outermost_first
     rows = np.zeros((1, len(slots)), np.uint8)  # blocks, named by their first slot
     stages = []
     for done, slot in enumerate(order):
-        alone, joined, rows = _grown(slots, order[:done], slot, rows, None if sizes is None else dict(sizes))
-        final, patterns = np.arange(len(rows), dtype=np.int32), rows
+        alone, merged, rows = _add_slot(slots, order[:done], slot, rows, None if sizes is None else dict(sizes))
+        final, partitions = np.arange(len(rows), dtype=np.int32), rows
         if done + 1 == len(order):
-            patterns = first_occurrence(rows)
-            sort = np.argsort(_keys(patterns))
+            partitions = first_occurrence(rows)
+            sort = np.argsort(_keys(partitions))
             final[sort] = np.arange(len(rows))
-            patterns = patterns[sort]
+            partitions = partitions[sort]
         diagonals = []
-        for t, numbers in joined.items():
+        for t, numbers in merged.items():
             axes = list(range(done + 1))
-            for one, two in zip(slots._chain(slot), slots._chain(t), strict=True):
-                axes[order.index(one)] = axes[order.index(two)]
+            for left, right in zip(slots._chain(slot), slots._chain(t), strict=True):
+                axes[order.index(left)] = axes[order.index(right)]
             diagonals.append((axes, list(dict.fromkeys(axes)), final[numbers]))
-        patterns.flags.writeable = False
-        stages.append(_Stage(slot, final[alone], tuple(diagonals), patterns))
+        partitions.flags.writeable = False
+        stages.append(_Stage(slot, final[alone], tuple(diagonals), partitions))
     return tuple(stages)
 
 
-def _grown(
+def _add_slot(
     slots: Slots, before: tuple[int, ...], slot: int, rows: np.ndarray, sizes: Sizes
 ) -> tuple[np.ndarray, dict[int, np.ndarray], np.ndarray]:
-    """Patterns with one more slot: the new row in which it is alone, in which it equals an earlier slot, all rows.
+    """The rows with one more slot: the new row in which it is alone, in which it equals an earlier slot, all rows.
 
-    -1 stands where there is no such row.
+    -1 stands for no such row.
     """
     peers = [t for t in before if slots.classes[t] == slots.classes[slot]]
     parent = slots.parents[slot]
-    joined: dict[int, np.ndarray] = {}
-    grown, total, used = [], 0, np.zeros(len(rows), int)
+    merged: dict[int, np.ndarray] = {}
+    extended, total, used = [], 0, np.zeros(len(rows), int)
 
-    def extend(chosen: np.ndarray, block: int) -> np.ndarray:
+    def extend(selected: np.ndarray, block: int) -> np.ndarray:
         nonlocal total
-        extended = rows[chosen]
-        extended[:, slot] = block
-        grown.append(extended)
+        more = rows[selected]
+        more[:, slot] = block
+        extended.append(more)
         numbers = np.full(len(rows), -1)
-        numbers[chosen] = total + np.arange(len(extended))
-        total += len(extended)
+        numbers[selected] = total + np.arange(len(more))
+        total += len(more)
         return numbers
 
-    for t in peers:
+    for k, t in enumerate(peers):
         fits = np.ones(len(rows), bool)
         if parent is not None:
             fits = rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
         first = fits & (rows[:, t] == t)
         used += first
-        joined[t] = extend(first, t)
-        for other in peers[: peers.index(t)]:  # t may stand in a block that an earlier slot began
-            same = fits & (rows[:, t] == other)
-            joined[t][same] = joined[other][same]
+        merged[t] = extend(first, t)
+        for earlier in peers[:k]:  # t may be in a block that an earlier slot began
+            same = fits & (rows[:, t] == earlier)
+            merged[t][same] = merged[earlier][same]
     room = np.ones(len(rows), bool) if sizes is None else used < sizes[slots.classes[slot]]
     alone = extend(room, slot)
-    return alone, joined, np.concatenate(grown)
+    return alone, merged, np.concatenate(extended)
 
 
 def _count_all(items: list[tuple[str, int, Bundle]], sizes: tuple[tuple[str, int], ...] | None) -> int:
-    """Patterns of slots of several classes: a product, as classes do not mix."""
+    """The number of partitions of slots of several classes, a product."""
     total = 1
     for letter in sorted({c for c, _, _ in items}):
-        mine = Counter((length, bundle) for c, length, bundle in items if c == letter)
-        most = sum(length * k for (length, _), k in mine.items())
-        blocks = most if sizes is None else min(dict(sizes)[letter], most)
-        total *= _count(tuple(sorted(mine.items())), blocks, sizes)
+        of_letter = Counter((length, bundle) for c, length, bundle in items if c == letter)
+        slots = sum(length * k for (length, _), k in of_letter.items())
+        blocks = slots if sizes is None else min(dict(sizes)[letter], slots)
+        total *= _count(tuple(sorted(of_letter.items())), blocks, sizes)
     return total
 
 
 @lru_cache(maxsize=2**16)
 def _count(items: tuple, blocks: int, sizes: tuple[tuple[str, int], ...] | None) -> int:
-    """Partitions of cycles of slots into at most `blocks` blocks that the cycles' permutation keeps.
+    """The number of partitions of cycles of slots into at most `blocks` blocks that the permutation fixes.
 
-    The block of the first cycle has an orbit of d blocks, d dividing the cycle's length; each other
+    The block of the first cycle has an orbit of d blocks, d dividing the length of the cycle; another
     cycle whose length d divides may take part, in d ways. Within one block the d-th power of the
-    permutation acts, on shorter cycles; the dependent slots in it are partitioned by themselves.
+    permutation acts, on shorter cycles; the dependent slots in it are partitioned separately.
     """
     if not items:
         return 1
-    ((length, bundle), k), *others = items
-    rest = [((length, bundle), k - 1), *others]
+    ((length, bundle), k), *tail = items
+    rest = [((length, bundle), k - 1), *tail]
     total = 0
     for d in range(1, min(length, blocks) + 1):
         for ways, taken, inner, left in _choices((length, bundle), rest, d) if length % d == 0 else ():
-            most = sum(n * k for (n, _), k in left)
-            total += ways * d**taken * _count_all(inner, sizes) * _count(left, min(blocks - d, most), sizes)
+            slots = sum(n * k for (n, _), k in left)
+            total += ways * d**taken * _count_all(inner, sizes) * _count(left, min(blocks - d, slots), sizes)
     return total
 
 
 def _choices(first: tuple, rest: list, d: int) -> Iterator[tuple[int, int, list, tuple]]:
-    """Which other cycles join the block of the first: in how many ways, how many, what is inside, what is left."""
-    for chosen in product(*(range(k + 1) if item[0] % d == 0 else (0,) for item, k in rest)):
-        ways = prod(comb(k, c) for (_, k), c in zip(rest, chosen, strict=True))
-        members = [(first, 1), *((item, c) for (item, _), c in zip(rest, chosen, strict=True))]
+    """The cycles that can join the block of the first: the ways, their number, the slots inside, the cycles left."""
+    for numbers in product(*(range(k + 1) if item[0] % d == 0 else (0,) for item, k in rest)):
+        ways = prod(comb(k, c) for (_, k), c in zip(rest, numbers, strict=True))
+        members = [(first, 1), *((item, c) for (item, _), c in zip(rest, numbers, strict=True))]
         inner = [(c, length // d, below) for (length, bundle), k in members for c, below in bundle * k]
-        left = tuple((item, k - c) for (item, k), c in zip(rest, chosen, strict=True) if k > c)
-        yield ways, sum(chosen), inner, left
+        left = tuple((item, k - c) for (item, k), c in zip(rest, numbers, strict=True) if k > c)
+        yield ways, sum(numbers), inner, left
 
 
 def cycle_types(k: int, largest: int | None = None) -> Iterator[tuple[tuple[int, ...], int]]:
-    """The cycle lengths of the permutations of k things, and how many permutations have them.
+    """The cycle lengths of the permutations of k elements, and the number of permutations that have them.
 
     >>> list(cycle_types(3))
     [((3,), 2), ((2, 1), 3), ((1, 1, 1), 1)]
     """
-    for lengths in _descending(k, k if largest is None else largest):
+    for lengths in _descending_sums(k, k if largest is None else largest):
         order = prod(length**m * factorial(m) for length, m in Counter(lengths).items())
         yield lengths, factorial(k) // order
 
 
-def _descending(k: int, largest: int) -> Iterator[tuple[int, ...]]:
+def _descending_sums(k: int, largest: int) -> Iterator[tuple[int, ...]]:
     if k == 0:
         yield ()
     for first in range(min(k, largest), 0, -1):
-        for rest in _descending(k - first, first):
+        for rest in _descending_sums(k - first, first):
             yield (first, *rest)
 
 
 def first_occurrence(rows: np.ndarray) -> np.ndarray:
-    """Each row's values renamed 0, 1, 2, ... in the order in which they first occur.
+    """The rows with their values renamed 0, 1, 2, ... in the order of first occurrence.
 
     >>> first_occurrence(np.array([[5, 3, 5], [2, 2, 0]]))
     array([[0, 1, 0],
@@ -279,14 +278,14 @@ def first_occurrence(rows: np.ndarray) -> np.ndarray:
 
 
 def row_numbers(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Where each of `rows` stands in `among`, whose rows are sorted; -1 if nowhere."""
+    """The number of each row in `among`, whose rows are sorted; -1 if it is not there."""
     if not rows.shape[1]:
         return np.zeros(len(rows), int)
-    wanted, known = _keys(rows), _keys(among)
-    found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[found] == wanted, found, -1)
+    keys, known = _keys(rows), _keys(among)
+    numbers = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[numbers] == keys, numbers, -1)
 
 
 def _keys(rows: np.ndarray) -> np.ndarray:
-    """One sortable value for each row: its bytes."""
+    """A sortable value for each row: its bytes."""
     return np.ascontiguousarray(rows, np.uint8).view(f"S{rows.shape[1]}").ravel()

@@ -8,7 +8,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from einnet._notation import check_letters, parse_axes, split_dependencies
-from einnet.checks import check_size
+from einnet.checks import check_sizes, check_text
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
@@ -60,12 +60,11 @@ class Signature:
 
     @classmethod
     def of(cls, inputs: Iterable[Symmetry], output: Symmetry) -> "Signature":
-        """The signature of these types, whose letters are taken as they are."""
-        types = [*inputs, output]
-        found = dict.fromkeys(d for t in types for d in t.dependencies)
-        heads = [str(t).partition(";")[0] for t in types]
-        tail = "; " + ", ".join(f"{p}->{c}" for p, c in found) if found else ""
-        return cls(", ".join(heads[:-1]) + " -> " + heads[-1] + tail)
+        """The signature of these types, with their letters."""
+        *heads, head = [str(t).partition(";")[0] for t in (*inputs, output)]
+        dependencies = dict.fromkeys(d for t in (*inputs, output) for d in t.dependencies)
+        tail = ", ".join(f"{p}->{c}" for p, c in dependencies)
+        return cls(f"{', '.join(heads)} -> {head}" + (f"; {tail}" if tail else ""))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -106,8 +105,12 @@ class Signature:
             names = ["the input"] if len(self.inputs) == 1 else [f"input {k + 1}" for k in range(len(self.inputs))]
         if len(shapes) != len(self.inputs):
             raise ShapeError(f"'{self}' has {len(self.inputs)} inputs, got {len(shapes)}")
-        self._check_sizes(sizes or {}, required)
-        known = dict(sizes or {})
+        known = {} if sizes is None else sizes
+        check_sizes(known)
+        axes = dict.fromkeys((*self.classes, *required))
+        if foreign := [c for c in known if c not in axes]:
+            raise ShapeError(f"sizes names {foreign[0]!r}, the axes of '{self}' are {', '.join(axes) or 'none'}")
+        known = dict(known)
         origin = dict.fromkeys(known, "sizes")
         for symmetry, shape, name in zip(self.inputs, shapes, names, strict=True):
             if not has_batch and len(shape) > (rank := len(symmetry.axes) + symmetry.features):
@@ -126,20 +129,11 @@ class Signature:
             )
         return known
 
-    def _check_sizes(self, sizes: Mapping[str, int], required: Sequence[str]) -> None:
-        if not isinstance(sizes, Mapping):
-            raise TypeError(f"sizes must be a dict from axes to numbers, such as {{'a': 3}}, got {sizes!r}")
-        axes = dict.fromkeys((*self.classes, *required))
-        for letter, size in sizes.items():
-            if letter not in axes:
-                raise ShapeError(f"sizes names {letter!r}, the axes of '{self}' are {', '.join(axes) or 'none'}")
-            check_size(size, f"the size of axis '{letter}'")
-
     def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
         """A uniformly random element of the group that acts on all inputs and the output.
 
-        `rng` is a numpy generator, a seed, or None. `sizes` gives the size of each class; of a
-        dependent class, the (padded) size of one list.
+        `rng` is a numpy generator, a seed, or None. `sizes` gives the size of each axis; of a
+        dependent axis, the (padded) size of one list.
         """
         return GroupElement.random(self.classes, self.dependencies, sizes, rng)
 
@@ -164,40 +158,40 @@ class Signature:
         return Signature.of([t.with_letters(names) for t in self.inputs], self.output.with_letters(names))
 
 
-def hidden_type(signature: Signature, given: Symmetry | str | None = None) -> Symmetry:
-    """The smallest type in which every input fits, and the output's axes that some input has.
+def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> Symmetry:
+    """The chosen type of a network's state; by default the smallest that fits all inputs, and the output's axes.
+
+    Output axes that no input has do not count.
 
     >>> hidden_type(Signature("aH, aaH -> H")), hidden_type(Signature("aH -> abH"))
     (Symmetry('aaH'), Symmetry('aH'))
     """
-    held = {c for t in signature.inputs for c in t.axes}
-    if given is not None:
-        chosen = as_symmetry(given)
-        if foreign := [c for c in chosen.classes if c not in held]:
+    letters = {c for t in signature.inputs for c in t.axes}
+    if choice is not None:
+        symmetry = as_symmetry(choice)
+        if foreign := [c for c in symmetry.classes if c not in letters]:
             raise EinNetError(
-                f"the hidden type '{chosen}' has the axis '{foreign[0]}', which no input of '{signature}' has"
+                f"the hidden type '{symmetry}' has the axis '{foreign[0]}', no input of '{signature}' has it"
             )
-        state = Symmetry.of(chosen.axes, signature.dependencies)
-        if chosen.dependencies and set(chosen.dependencies) != set(state.dependencies):
-            raise EinNetError(f"the hidden type '{chosen}' has other dependencies than the signature '{signature}'")
+        state = Symmetry.of(symmetry.axes, signature.dependencies)
+        if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
+            raise EinNetError(f"the hidden type '{symmetry}' has other dependencies than the signature '{signature}'")
         return state
     need: Counter[str] = Counter()
-    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in held]]:
+    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in letters]]:
         need |= Counter(axes)
     for symmetry in (*signature.inputs, signature.output):
         if Counter(symmetry.axes) == need:
             return symmetry
-    axes = [c for c in signature.classes if c in held for _ in range(need[c])]
+    axes = [c for c in signature.classes if c in letters for _ in range(need[c])]
     try:
         return Symmetry.of(axes, signature.dependencies)
     except NotationError as error:
-        raise EinNetError(
-            f"no single type holds all tensors of '{signature}'; pass hidden_type=... ({error})"
-        ) from None
+        raise EinNetError(f"no single type fits all tensors of '{signature}'; pass hidden_type=... ({error})") from None
 
 
 def parse_types(text: str) -> tuple[Symmetry, ...]:
-    """Several types over the same classes: 'ab, aa', with dependencies after a semicolon as in a signature."""
+    """Several types with common letters: 'ab, aa', with dependencies after a semicolon as in a signature."""
     head, dependencies = split_dependencies(text)
     if "," not in head:
         return (Symmetry(text),)
@@ -207,7 +201,7 @@ def parse_types(text: str) -> tuple[Symmetry, ...]:
 
 
 def _parts(head: str) -> list[tuple[int, int]]:
-    """Where the parts between commas start and stop."""
+    """The start and the end of each part between commas."""
     spans, start = [], 0
     for part in head.split(","):
         spans.append((start, start + len(part)))
@@ -216,19 +210,17 @@ def _parts(head: str) -> list[tuple[int, int]]:
 
 
 def as_signature(signature: Signature | str) -> Signature:
-    """A signature, given as such or in its notation."""
-    if isinstance(signature, Signature):
-        return signature
-    return _parsed(signature) if isinstance(signature, str) else Signature(signature)
+    """A signature from a signature or its notation."""
+    return signature if isinstance(signature, Signature) else _parse(check_text(signature, "a signature", "aaH -> aH"))
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> Signature:
+def _parse(text: str) -> Signature:
     return Signature(text)
 
 
 def with_features(signature: Signature | str) -> Signature:
-    """The signature with H on every type: networks always have a feature axis."""
+    """The signature with H on every type, as networks have it."""
     parsed = as_signature(signature)
     types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
     return Signature.of(types[:-1], types[-1])

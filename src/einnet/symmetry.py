@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
+from einnet.checks import check_sizes
 from einnet.errors import NotationError, ShapeError
 
 __all__ = ["GroupElement", "Symmetry", "as_symmetry"]
@@ -76,7 +77,7 @@ class Symmetry:
 
     @classmethod
     def _part(cls, text: str, start: int, stop: int, dependencies: list[Dependency]) -> "Symmetry":
-        """The type that stands at text[start:stop] of a longer notation."""
+        """The type at text[start:stop] of a longer notation."""
         part = object.__new__(cls)
         part._fill(text, *parse_axes(text, start, stop), dependencies)
         return part
@@ -89,15 +90,14 @@ class Symmetry:
         *,
         features: bool = True,
     ) -> "Symmetry":
-        """The type with these axes and those of the dependencies that concern it.
+        """The type with these axes and with the dependencies of which it has the child.
 
         >>> Symmetry.of("ab", [("a", "b"), ("a", "c")])
         Symmetry('abH; a->b')
         """
         axes = tuple(axes)
-        kept = [f"{p}->{c}" for p, c in dependencies if c in axes]
-        tail = "; " + ", ".join(kept) if kept else ""
-        return cls("".join(axes) + "H" * features + tail)
+        tail = ", ".join(f"{p}->{c}" for p, c in dependencies if c in axes)
+        return cls("".join(axes) + "H" * features + (f"; {tail}" if tail else ""))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -106,15 +106,15 @@ class Symmetry:
 
     @property
     def bare(self) -> "Symmetry":
-        """The same type without feature and batch axes."""
+        """The type without feature and batch axes."""
         return Symmetry.of(self.axes, self.dependencies, features=False)
 
     def parent_of(self, letter: str) -> str | None:
-        """The class that `letter` depends on, or None."""
+        """The letter that `letter` depends on, or None."""
         return next((p for p, c in self.dependencies if c == letter), None)
 
     def ancestors(self, letter: str) -> tuple[str, ...]:
-        """The classes that `letter` depends on, the outermost first.
+        """The letters that `letter` depends on, the outermost first.
 
         >>> Symmetry("abc; a->b, b->c").ancestors("c")
         ('a', 'b')
@@ -122,10 +122,11 @@ class Symmetry:
         return ancestors_of(letter, {c: p for p, c in self.dependencies})
 
     def multiplicity(self, letter: str) -> int:
+        """The number of axes with this letter."""
         return self.axes.count(letter)
 
     def sizes_of(self, shape: Iterable[int], name: str = "the tensor") -> dict[str, int]:
-        """The size of each class, read from a tensor's shape (batch and feature axes allowed).
+        """The size of each axis, from the shape of a tensor: (batch..., axes..., features if the type has them).
 
         >>> Symmetry("abH").sizes_of((32, 5, 7, 64))
         {'a': 5, 'b': 7}
@@ -183,17 +184,17 @@ class Symmetry:
 
 
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
-    """A type, given as such or in its notation."""
+    """A type from a type or its notation."""
     return symmetry if isinstance(symmetry, Symmetry) else Symmetry(symmetry)
 
 
 @dataclass(frozen=True, eq=False)
 class GroupElement:
-    """One element of a type's group: where each index of each class is moved to.
+    """An element of the group of a type: the image of each index.
 
-    `maps[c]` is an integer array of shape `(sizes of c's ancestors..., size of c)`: for a class
-    without parent a permutation, for `a->b` one permutation of the `b` for each `a`. The element
-    acts on a tensor by moving the entry at index i to the index g(i).
+    `maps[c]` is an integer array of shape `(sizes of the ancestors of c..., size of c)`: a permutation
+    for a letter without parent, one permutation of the `b` for each `a` if `a->b`. The element acts on
+    a tensor by moving the entry at index i to the index g(i).
 
     >>> import numpy as np
     >>> from einnet import Symmetry
@@ -209,8 +210,7 @@ class GroupElement:
 
     @classmethod
     def random(cls, classes, dependencies, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
-        if not isinstance(sizes, Mapping):
-            raise ShapeError(f"sizes is a dict with the size of each class, such as {{'a': 5}}; got {sizes!r}")
+        check_sizes(sizes)
         rng = np.random.default_rng(rng)
         parents = {c: p for p, c in dependencies}
         if missing := [c for c in classes if c not in sizes]:
@@ -222,24 +222,24 @@ class GroupElement:
         return cls(maps, parents)
 
     def act(self, x: Any, symmetry: Symmetry) -> Any:
-        """The tensor `x` of type `symmetry`, moved: result[g(i)] = x[i].
+        """Moves the entries of a tensor of type `symmetry`: result[g(i)] = x[i].
 
-        `x` may have leading batch axes; it may be an array of any framework that has numpy's
+        `x` may have leading batch axes, and may be an array of any framework that has numpy's
         indexing with integer arrays (numpy, torch, jax).
         """
         for letter, size in symmetry.sizes_of(x.shape).items():
-            if (moved := self.maps[letter].shape[-1]) != size:
+            if (expected := self.maps[letter].shape[-1]) != size:
                 raise ShapeError(
-                    f"the tensor of type '{symmetry}' has size {size} on axis '{letter}', the element moves {moved}"
+                    f"the tensor of type '{symmetry}' has size {size} on axis '{letter}', the element moves {expected}"
                 )
         if not symmetry.axes:
             return x
         source, rank = self.inverse().maps, len(symmetry.axes)
         index = []
         for position, letter in enumerate(symmetry.axes):
-            where = [symmetry.axes.index(p) for p in ancestors_of(letter, self.parents)] + [position]
-            array = np.transpose(source[letter], np.argsort(where))
-            index.append(array.reshape([array.shape[sorted(where).index(k)] if k in where else 1 for k in range(rank)]))
+            axes = [symmetry.axes.index(p) for p in ancestors_of(letter, self.parents)] + [position]
+            array = np.transpose(source[letter], np.argsort(axes))
+            index.append(array.reshape([array.shape[sorted(axes).index(k)] if k in axes else 1 for k in range(rank)]))
         return x[(..., *index, *([slice(None)] * symmetry.features))]
 
     def inverse(self) -> "GroupElement":
@@ -253,15 +253,15 @@ class GroupElement:
         """First `other`, then this one."""
         composed = {}
         for c in self._outermost_first():
-            mine = self.maps[c][other._move(other.maps, c)]
-            composed[c] = np.take_along_axis(mine, other.maps[c], axis=-1)
+            images = self.maps[c][other._move(other.maps, c)]
+            composed[c] = np.take_along_axis(images, other.maps[c], axis=-1)
         return GroupElement(composed, self.parents)
 
     def _outermost_first(self) -> list[str]:
         return sorted(self.maps, key=lambda c: len(ancestors_of(c, self.parents)))
 
     def _move(self, maps: Mapping[str, np.ndarray], letter: str) -> tuple:
-        """Index arrays that say to which list each list of class `letter` is moved by `maps`."""
+        """Index arrays with the list to which `maps` moves each list of `letter`."""
         chain = ancestors_of(letter, self.parents)
         depth = len(chain)
         return tuple(maps[p].reshape(maps[p].shape + (1,) * (depth - i - 1)) for i, p in enumerate(chain))

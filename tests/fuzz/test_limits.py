@@ -9,7 +9,7 @@ import einnet
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import DataError
 from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
-from einnet.operations.minimal import _grown, expected, indecomposable
+from einnet.operations.minimal import _grow, estimate_hypergraphs, indecomposable_terms
 from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.sudoku.boards import read_file
@@ -78,10 +78,10 @@ def test_a_long_line_of_graph6_is_refused(tmp_path):
 )  # fmt: skip
 def test_the_number_of_hypergraphs_is_estimated_from_above(types, order):
     type_set = TypeSet.of(types)
-    assert max(len(_grown(type_set, order + 1)), 1) <= expected(type_set, order + 1)
+    assert max(len(_grow(type_set, order + 1)), 1) <= estimate_hypergraphs(type_set, order + 1)
 
 
 def test_what_is_not_refused_is_found():
-    assert len(indecomposable("aa", 6)) == 0
+    assert len(indecomposable_terms("aa", 6)) == 0
     assert len(linear_terms("aaaa", "aaaa")) == 4140
     assert len(EinLinear("aaaaH -> aaaaH", 1, 1).plans[0].terms) == 4140

@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "what a pointwise product shares",
         "operations/recipe.py",
-        "if one & two <= output:",
-        "if one & two < output:",
+        "shared <= output for",
+        "shared < output for",
         "operations/test_pooling.py",
     ),
     Mutant(

@@ -3,14 +3,14 @@
 import torch
 
 from einnet import EinPool, Symmetry
-from einnet.operations.catalogue import ORDERS, stored
+from einnet.operations.catalogue import ORDERS, read_operations
 from einnet.terms import TypeSet
 from strategies import with_h
 
 __all__ = ["CATALOGUE", "TYPES", "axes_of", "ids", "inputs_of", "kind_of_plan", "pool_of"]
 
 TYPES = list(ORDERS)
-CATALOGUE = [(t, str(term)) for t in TYPES for terms in stored(TypeSet.of(t)).values() for term in terms]
+CATALOGUE = [(t, str(term)) for t in TYPES for terms in read_operations(TypeSet.of(t)).values() for term in terms]
 UNEQUAL = (2, 3)  # the sizes of a type's classes, in turn; a single class has size 3
 
 

@@ -1,4 +1,4 @@
-"""The stored minimal sets: the same as computed ones, and quick to have."""
+"""The stored minimal sets: the same as computed ones, and quick to read."""
 
 import json
 import subprocess
@@ -7,24 +7,29 @@ import sys
 import pytest
 
 from einnet import pooling
-from einnet.operations.catalogue import FILE, stored, text
+from einnet.operations.catalogue import FILE, format_catalogue, read_operations
 from einnet.terms import TypeSet
 
 
 def test_the_file_is_what_the_algorithm_gives():
-    assert FILE.read_text() == text()
+    assert FILE.read_text() == format_catalogue()
 
 
 def test_other_letters_find_the_same_set():
-    assert stored(TypeSet.of("xyH")) == stored(TypeSet.of("ab"))
-    assert stored(TypeSet.of("rsc; r->s")) == stored(TypeSet.of("abc; a->b"))
-    assert stored(TypeSet.of("abcde")) == stored(TypeSet.of("abc; b->c")) == stored(TypeSet.of(("ab", "aa"))) == {}
+    assert read_operations(TypeSet.of("xyH")) == read_operations(TypeSet.of("ab"))
+    assert read_operations(TypeSet.of("rsc; r->s")) == read_operations(TypeSet.of("abc; a->b"))
+    assert (
+        read_operations(TypeSet.of("abcde"))
+        == read_operations(TypeSet.of("abc; b->c"))
+        == read_operations(TypeSet.of(("ab", "aa")))
+        == {}
+    )
 
 
 @pytest.mark.parametrize("types", ["ab", "aaH"])
 def test_orders_beyond_the_stored_ones_are_computed(types, monkeypatch):
-    whole, known = pooling(types, 4), stored(TypeSet.of(types))
-    monkeypatch.setattr("einnet.operations.pooling_set.stored", lambda _: {1: known[1]})
+    whole, known = pooling(types, 4), read_operations(TypeSet.of(types))
+    monkeypatch.setattr("einnet.operations.pooling_set.read_operations", lambda _: {1: known[1]})
     assert pooling(types, 4) == whole
 
 

@@ -1,10 +1,10 @@
-"""`indecomposable`: the sets that the theory states, and the literal definition on small types."""
+"""`indecomposable_terms`: the sets that the theory states, and the literal definition on small types."""
 
 import numpy as np
 import pytest
 
 from einnet import EinNetError, Symmetry, Term, raise_limits
-from einnet.operations.minimal import generators, indecomposable
+from einnet.operations.minimal import generators, indecomposable_terms
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
@@ -20,7 +20,7 @@ COUNTS = {  # of order 2, 3, ...
 
 @pytest.mark.parametrize("text", COUNTS)
 def test_how_many_operations_no_lower_order_composes(text):
-    found = [indecomposable(Symmetry(text), order) for order in range(2, 2 + len(COUNTS[text]))]
+    found = [indecomposable_terms(Symmetry(text), order) for order in range(2, 2 + len(COUNTS[text]))]
     assert tuple(map(len, found)) == COUNTS[text]
     for terms in found:
         assert all(t.is_valid(Symmetry(text)) for t in terms)
@@ -28,12 +28,12 @@ def test_how_many_operations_no_lower_order_composes(text):
 
 
 def test_the_sets_of_relations_and_matrices():
-    assert [str(t) for k in (2, 5) for t in indecomposable(Symmetry("aa"), k)] == [
+    assert [str(t) for k in (2, 5) for t in indecomposable_terms(Symmetry("aa"), k)] == [
         "ab,ab->ab", "ab,bc->ac", "ab,ac,bc,bd,cd->ad",
     ]  # fmt: skip
-    assert [str(t) for k in (2, 3) for t in indecomposable(Symmetry("ab"), k)] == ["ab,ab->ab", "ab,cb,cd->ad"]
+    assert [str(t) for k in (2, 3) for t in indecomposable_terms(Symmetry("ab"), k)] == ["ab,ab->ab", "ab,cb,cd->ad"]
     expected = {Term(t).canonical() for t in ("ab,ac,db,dc,de->ae", "ab,ac,db,dc,ec->eb")}
-    assert {t.canonical() for t in indecomposable(Symmetry("ab"), 5)} == expected
+    assert {t.canonical() for t in indecomposable_terms(Symmetry("ab"), 5)} == expected
 
 
 def row_of(term: Term) -> tuple[int, ...]:
@@ -49,7 +49,7 @@ def row_of(term: Term) -> tuple[int, ...]:
 def test_one_of_each_maximal_class_of_the_literal_definition(text, order):
     symmetry = Symmetry(text)
     classes = maximal_classes(symmetry, order)
-    found = [row_of(t) for t in indecomposable(symmetry, order)]
+    found = [row_of(t) for t in indecomposable_terms(symmetry, order)]
     assert len(found) == len(classes)
     for members in classes:
         assert len(members & set(found)) == 1
@@ -76,7 +76,7 @@ STATES = [
 
 @pytest.mark.parametrize(("types", "order", "most"), STATES, ids=str)
 def test_the_largest_structures_of_a_type_set(types, order, most):
-    found = [closed_structure(t, TypeSet.of(types)) for t in indecomposable(types, order)]
+    found = [closed_structure(t, TypeSet.of(types)) for t in indecomposable_terms(types, order)]
     assert set(found) == largest(types, order, most)
 
 
@@ -97,7 +97,7 @@ def closed_structure(term: Term, type_set: TypeSet):
 
 def test_too_many_hypergraphs_are_refused():
     with raise_limits(hypergraphs=100), pytest.raises(EinNetError, match="order 8 of 'aa' .*limit of 100:"):
-        indecomposable("aa", 8)
+        indecomposable_terms("aa", 8)
 
 
 # --- order 1 of type sets -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from einnet import EinNetError, Plan, Symmetry, Term, pooling
 from einnet.cli import main
 from einnet.operations import Closure
-from einnet.operations.catalogue import ORDERS, computed
+from einnet.operations.catalogue import ORDERS, compute_operations
 from einnet.operations.recipe import recipe
 from einnet.plan.path import cost_exponent
 from einnet.terms import TypeSet
@@ -92,7 +92,7 @@ def test_features_and_letters_do_not_matter():
 def test_it_is_quick_without_the_catalogue_too(text, order, seconds):
     start = time.process_time()
     for k in range(1, order + 1):
-        computed(TypeSet.of(text), k)
+        compute_operations(TypeSet.of(text), k)
     assert time.process_time() - start < seconds
     start = time.process_time()
     pooling(text, order)

@@ -34,18 +34,18 @@ def test_a_term_that_the_exchange_keeps_shares_among_its_own_operands():
 
 
 @pytest.mark.parametrize(
-    ("type_text", "exchange", "phrase"),
+    ("type_text", "automorphism", "error", "phrase"),
     [
-        ("ab", "ac", "letters"),
-        ("aa", "aa", "one axis"),
-        ("ab; a->b", "ba", "depends on"),
-        ("ixjyc; i->x, j->y", "xijyc", "depends on"),
-        ("ab", 3, "letters"),
+        ("ab", "ac", EinNetError, "letters"),
+        ("aa", "aa", EinNetError, "all different"),
+        ("ab; a->b", "ba", EinNetError, "depends on"),
+        ("ixjyc; i->x, j->y", "xijyc", EinNetError, "depends on"),
+        ("ab", 3, TypeError, "must be a string"),
     ],
 )
-def test_what_is_no_exchange_of_the_type(type_text, exchange, phrase):
-    with pytest.raises(EinNetError, match=phrase):
-        automorphism_axes(Symmetry(type_text), exchange)
+def test_what_is_no_automorphism_of_the_type(type_text, automorphism, error, phrase):
+    with pytest.raises(error, match=phrase):
+        automorphism_axes(Symmetry(type_text), automorphism)
 
 
 def test_exchanges_of_three_classes_and_terms_listed_twice():

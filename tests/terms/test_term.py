@@ -72,7 +72,7 @@ def test_a_term_that_cannot_be_read_is_marked(text, phrase, start):
 
 
 def test_what_is_no_text_is_refused():
-    with pytest.raises(EinNetError, match="got None"):
+    with pytest.raises(TypeError, match="got None"):
         Term(None)
 
 

@@ -65,7 +65,7 @@ def test_a_tuple_that_has_no_type_or_several(types, term, phrase, caret):
 
 
 def test_a_class_has_one_parent_in_all_types():
-    assert_refused(lambda: TypeSet.of(("ab; a->b", "ab")), EinNetError, "'ab; a->b'", "'ab'", "one parent")
+    assert_refused(lambda: TypeSet.of(("ab; a->b", "ab")), EinNetError, "'ab; a->b'", "'ab'", "same parent")
     with pytest.raises(EinNetError, match="at least one type"):
         TypeSet.of(())
     with pytest.raises(NotationError, match="'B'"):

@@ -1,6 +1,6 @@
-"""The minimal sets of the common types, computed once and stored beside this file.
+"""The minimal sets of the common types, stored next to this file.
 
-`python -m einnet.operations` computes them anew and writes the file; a test compares.
+`python -m einnet.operations` computes them again and writes the file; a test compares.
 """
 
 import json
@@ -8,30 +8,30 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from einnet.operations.minimal import generators, indecomposable
+from einnet.operations.minimal import generators, indecomposable_terms
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["FILE", "computed", "stored", "text"]
+__all__ = ["FILE", "compute_operations", "format_catalogue", "read_operations"]
 
 FILE = Path(__file__).with_name("catalogue.json")
 
-ORDERS = {  # up to which order each type is stored
+ORDERS = {  # the highest stored order of each type
     "": 3, "a": 8, "ab": 8, "aa": 8, "abc": 4, "aab": 4, "aaa": 4, "abcd": 3, "aabb": 3,
     "ab; a->b": 8, "abc; a->b": 5, "abb; a->b": 4, "abc; a->b, a->c": 5, "abc; a->b, b->c": 8, "abcd; a->b, c->d": 4,
     "ixjyc; i->x, j->y": 3,
 }  # fmt: skip
 
 
-def computed(type_set: TypeSet, order: int) -> tuple[Term, ...]:
-    """The operations of one order, found by the algorithm."""
-    return generators(type_set) if order == 1 else tuple(indecomposable(type_set, order))
+def compute_operations(type_set: TypeSet, order: int) -> tuple[Term, ...]:
+    """The operations of one order, computed."""
+    return generators(type_set) if order == 1 else tuple(indecomposable_terms(type_set, order))
 
 
-def stored(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
-    """The operations by order of a type whose set is stored; empty for another."""
-    known = _types().get(type_set.canonical())
-    return {} if known is None else _parsed(known)
+def read_operations(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
+    """The stored operations of a type by order; empty if none are stored."""
+    types = _types().get(type_set.canonical())
+    return {} if types is None else _parse(types)
 
 
 @lru_cache(maxsize=1)
@@ -45,14 +45,14 @@ def _read() -> dict[str, dict[str, list[str]]]:
 
 
 @lru_cache(maxsize=len(ORDERS))
-def _parsed(text: str) -> Mapping[int, tuple[Term, ...]]:
-    return {int(k): tuple(map(Term, terms)) for k, terms in _read()[text].items()}
+def _parse(types: str) -> Mapping[int, tuple[Term, ...]]:
+    return {int(k): tuple(map(Term, terms)) for k, terms in _read()[types].items()}
 
 
-def text() -> str:
-    """The whole catalogue, computed, as it is written to the file."""
+def format_catalogue() -> str:
+    """The content of the file, computed."""
     sets = {
-        t: {str(k): [str(x) for x in computed(TypeSet.of(t), k)] for k in range(1, most + 1)}
-        for t, most in ORDERS.items()
+        types: {str(k): [str(t) for t in compute_operations(TypeSet.of(types), k)] for k in range(1, highest + 1)}
+        for types, highest in ORDERS.items()
     }
     return json.dumps(sets, indent=1) + "\n"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ Tuple = tuple[str, ...]
 
 @dataclass(frozen=True)
 class DerivationStep:
-    """One operation: the values it reads are the term's operands x1, x2, ..., then the steps y1, y2, ..."""
+    """One operation, and the names of the values that it reads: operands x1, x2, ..., or steps y1, y2, ..."""
 
     term: Term
     sources: tuple[str, ...]
@@ -27,10 +28,10 @@ class DerivationStep:
 
 @dataclass(frozen=True)
 class Derivation:
-    """How operations compose a term: a program whose last step is the term times a factor.
+    """A program of operations whose last step is a term times a factor.
 
     >>> from einnet import generates
-    >>> program = generates(["a0b0,a0b0->a0b0"], "a0,a0->a0", ("a", "ab"))    # vectors by way of matrices
+    >>> program = generates(["a0b0,a0b0->a0b0"], "a0,a0->a0", ("a", "ab"))    # vectors through matrices
     >>> print(program)
     a0,a0->a0
       y1 = a0->a0b0         (x1)
@@ -41,9 +42,8 @@ class Derivation:
     >>> program.factor, program.steps[2].sources
     (('b',), ('y1', 'y2'))
 
-    `steps` are the operations in order, what they read named as it is printed. The program may sum
-    an index that no operand holds; `factor` names the class of each such index, and the result is
-    too large by the product of their sizes. Made by `generates`.
+    The program may sum an index that no operand has; `factor` has the axis of each such index, and
+    the result is the term times the product of their sizes. Made by `generates`.
     """
 
     term: Term
@@ -62,32 +62,31 @@ class Derivation:
         return str(self)
 
     def run(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
-        """The program's result on arrays; whole numbers stay exact.
+        """The program's result on arrays; integers stay exact.
 
         >>> from einnet import generates
         >>> program = generates(["ab,bc->ac"], "ab,bc,cd->ad", "aa")
         >>> int(program.run([[2]], [[3]], [[5]])[0, 0])
         30
 
-        `sizes` gives the classes that no operand has. Raises `ShapeError` where shapes do not fit.
+        `sizes` gives the sizes of axes that no operand has. Raises `ShapeError` for shapes that do not fit.
         """
         known = self.sizes(operands, sizes)
         values: dict[str, np.ndarray] = {f"x{k}": np.asarray(x) for k, x in enumerate(operands, start=1)}
         result = values["x1"]
         for k, step in enumerate(self.steps, start=1):
-            classes = self.type_set.classes_of(step.term)
-            by_index = {i: known[c] for i, c in classes.items()}
-            result = values[f"y{k}"] = evaluate_term(step.term, [values[s] for s in step.sources], by_index)
+            result = values[f"y{k}"] = self._evaluate(step.term, [values[s] for s in step.sources], known)
         return result
 
-    def expected(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
-        """The term itself on the same arrays, times the factor: what `run` must give."""
+    def reference(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
+        """The term on the same arrays, times the factor: what `run` must return."""
         known = self.sizes(operands, sizes)
-        by_index = {i: known[c] for i, c in self.type_set.classes_of(self.term).items()}
-        value = evaluate_term(self.term, [np.asarray(x) for x in operands], by_index)
-        for c in self.factor:
-            value = value * known[c]
-        return value
+        value = self._evaluate(self.term, [np.asarray(x) for x in operands], known)
+        return value * prod(known[c] for c in self.factor)
+
+    def _evaluate(self, term: Term, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
+        by_index = {i: sizes[c] for i, c in self.type_set.classes_of(term).items()}
+        return evaluate_term(term, operands, by_index)
 
     def sizes(self, operands: Sequence[Any], sizes: Mapping[str, int] | None = None) -> dict[str, int]:
         """The size of each axis, from the operands' shapes and from `sizes`."""

@@ -21,46 +21,34 @@ OUTPUT = "output"  # the class of a mark that only the output edge of a rooted h
 
 @dataclass(frozen=True)
 class Hypergraph:
-    """Indices, each with a class and perhaps a parent index, and edges: sorted indices.
-
-    The order of indices and edges is canonical where `canonical` made it.
-    """
+    """Indices, each with a class and perhaps a parent index, and edges: sorted indices."""
 
     classes: tuple[str, ...]
     parents: tuple[int | None, ...]
     edges: tuple[tuple[int, ...], ...]
 
     def canonical(self) -> "Hypergraph":
-        """The same hypergraph, with the smallest edges over all orders of its indices.
-
-        A refinement by the edges that an index is in, and those of its parent, leaves few orders.
-        """
-        within = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
+        """The representative of all that differ by the order of indices and edges: the one with the smallest edges."""
+        edges_of = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
 
         def views(colours: Mapping[int, int]) -> dict[int, tuple]:
-            of_edge = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
+            edge_colours = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
             above = [-1 if p is None else colours[p] for p in self.parents]
-            return {v: (above[v], tuple(sorted(of_edge[k] for k in w))) for v, w in enumerate(within)}
+            return {v: (above[v], tuple(sorted(edge_colours[k] for k in own))) for v, own in enumerate(edges_of)}
 
         def form(order: Sequence[int]) -> tuple:
-            return self._edges_in_order(order), [-1 if p is None else p for p in self._parents_in_order(order)]
+            ordered = self._with_order(order)
+            return ordered.edges, [-1 if p is None else p for p in ordered.parents]
 
-        keys = {v: (c, len(within[v])) for v, c in enumerate(self.classes)}
+        keys = {v: (c, len(edges_of[v])) for v, c in enumerate(self.classes)}
         what = f"a term with {len(self.edges)} operands and output"
-        return self._in_order(canonical_order(keys, views, form, what, self._twins))
+        return self._with_order(canonical_order(keys, views, form, what, self._twins))
 
-    def _edges_in_order(self, order: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    def _with_order(self, order: Sequence[int]) -> "Hypergraph":
         place = {v: k for k, v in enumerate(order)}
-        return tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
-
-    def _parents_in_order(self, order: Sequence[int]) -> tuple[int | None, ...]:
-        place = {v: k for k, v in enumerate(order)}
-        return tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
-
-    def _in_order(self, order: Sequence[int]) -> "Hypergraph":
-        """The same hypergraph with its indices in this order."""
-        classes = tuple(self.classes[v] for v in order)
-        return Hypergraph(classes, self._parents_in_order(order), self._edges_in_order(order))
+        parents = tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
+        edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
+        return Hypergraph(tuple(self.classes[v] for v in order), parents, edges)
 
     def _twins(self, cell: list[int]) -> list[list[int]]:
         """The cell in groups of indices that may change places while all edges stay the same."""
@@ -88,27 +76,27 @@ class Hypergraph:
 
     def roots(self) -> list[int]:
         """One edge of each set that the symmetries of a closed hypergraph exchange."""
-        found: dict[Hypergraph, int] = {}
+        roots: dict[Hypergraph, int] = {}
         for k in range(len(self.edges)):
-            found.setdefault(self.with_output(k).canonical(), k)
-        return list(found.values())
+            roots.setdefault(self.with_output(k).canonical(), k)
+        return list(roots.values())
 
     def counts(self, indices: Iterable[int]) -> Counter:
-        """How many of these indices each class has; edges have the parents of all their indices."""
+        """The number of these indices of each class."""
         return Counter(self.classes[v] for v in indices)
 
     def has_split(self, type_set: TypeSet) -> bool:
-        """Whether the edges fall into two parts, of two or more, that meet in what fits into a tuple."""
+        """Whether the edges fall into two parts, of two or more, that share indices which fit into a tuple."""
         halves = split_edges(self.edges, range(2, len(self.edges) // 2 + 1))
-        return any(type_set.fits(self.counts(meeting)) for _, meeting in halves)
+        return any(type_set.fits(self.counts(shared)) for _, shared in halves)
 
 
 def split_edges(
     edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0
 ) -> Iterator[tuple[tuple[int, ...], set]]:
-    """Every choice of this many edges, without the first `fixed` ones, and the indices they share with the others."""
-    everything = range(len(edges))
+    """The choices of this many edges, without the first `fixed` ones, and the indices they share with the rest."""
+    numbers = range(len(edges))
     for size in sizes:
-        for chosen in combinations(everything[fixed:], size):
-            inside = {v for k in chosen for v in edges[k]}
-            yield chosen, inside & {v for k in everything if k not in chosen for v in edges[k]}
+        for part in combinations(numbers[fixed:], size):
+            inside = {v for k in part for v in edges[k]}
+            yield part, inside & {v for k in numbers if k not in part for v in edges[k]}

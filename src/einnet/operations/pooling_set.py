@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from einnet.checks import check_choice
 from einnet.errors import EinNetError
-from einnet.operations.catalogue import computed, stored
+from einnet.operations.catalogue import compute_operations, read_operations
 from einnet.operations.closure import Closure
 from einnet.operations.minimal import generators
 from einnet.operations.recipe import recipe
@@ -23,20 +23,20 @@ __all__ = ["PoolingSet", "pooling"]
 class PoolingSet:
     """Pooling operations by their number of operands; made by `pooling`.
 
-    >>> found = pooling("aa", order=5)
-    >>> [str(t) for t in found.by_order[2]]
+    >>> operations = pooling("aa", order=5)
+    >>> [str(t) for t in operations.by_order[2]]
     ['ab,ab->ab', 'ab,bc->ac']
-    >>> len(found), found.terms[-1].order         # it is a sequence of terms, those of order 1 first
+    >>> len(operations), operations.terms[-1].order         # it is a sequence of terms, those of order 1 first
     (7, 5)
     """
 
     type_set: TypeSet
     order: int
     method: str
-    by_order: Mapping[int, tuple[Term, ...]]  # order 1: generators; an order at which nothing is needed: ()
+    by_order: Mapping[int, tuple[Term, ...]]  # generators at order 1; () at an order that needs no operation
     stages: Mapping[int, tuple[int, ...]]  # of the recipe: the number of terms after each step
-    targets: TypeSet | None = None  # the types of the einsums that are generated, if not all of the type set
-    left_out: tuple[Term, ...] = ()  # what costs more than `max_exponent` allows
+    targets: TypeSet | None = None  # the types of the einsums that are generated, if not all types
+    left_out: tuple[Term, ...] = ()  # operations that cost more than `max_exponent` allows
     max_exponent: int | None = None
 
     def __hash__(self) -> int:
@@ -44,7 +44,7 @@ class PoolingSet:
 
     @property
     def symmetry(self) -> Symmetry:
-        """The type, where there is one."""
+        """The type; raises if there are several."""
         if self.type_set.has_several_types:
             raise EinNetError(f"this PoolingSet has the types {self.type_set}: use .type_set")
         return self.type_set.types[0]
@@ -95,10 +95,10 @@ def pooling(
     targets: Types | TypeSet | None = None,
     max_exponent: int | None = None,
 ) -> PoolingSet:
-    """The set of pooling operations of a type, or of a type set of several types, up to an order.
+    """The set of pooling operations of a type, or of several types, up to an order.
 
-    >>> found = pooling("aaH", order=5)
-    >>> [str(t) for k in (2, 3, 4, 5) for t in found.by_order[k]]
+    >>> operations = pooling("aaH", order=5)
+    >>> [str(t) for k in (2, 3, 4, 5) for t in operations.by_order[k]]
     ['ab,ab->ab', 'ab,bc->ac', 'ab,ac,bc,bd,cd->ad']
     >>> print(pooling("ab; a->b", order=4))
     ab; a->b: 4 operations generate every einsum up to order 4
@@ -107,7 +107,7 @@ def pooling(
     3  none needed
     4  none needed
 
-    Without what costs more than a matrix product:
+    Without operations that cost more than a matrix product:
 
     >>> print(pooling("aa", order=5, max_exponent=3))
     aa: 6 operations cost n^3 at most, of those that generate every einsum up to order 5
@@ -118,88 +118,92 @@ def pooling(
     5  none kept
     left out: ab,ac,bc,bd,cd->ad (n^4)
 
-    Matrices with two relations beside them, for einsums of matrices only:
+    Matrices and the relations over their rows and columns, for einsums of matrices only:
 
-    >>> found = pooling(("ab", "aa", "bb"), order=6, targets="ab")
-    >>> [len(found.by_order[k]) for k in (2, 3, 4, 5, 6)]
+    >>> operations = pooling(("ab", "aa", "bb"), order=6, targets="ab")
+    >>> [len(operations.by_order[k]) for k in (2, 3, 4, 5, 6)]
     [7, 0, 0, 0, 0]
 
     >>> pooling("aa", order=4, method="recipe").stages[4]
     (6719, 6719, 1436, 144, 50)
 
     The minimal set is graded by order. Order 1 has generators of all order-1 operations (swaps,
-    diagonals, sums); each higher order has one representative of each largest term that no terms of
-    lower order compose. Nothing is kept at an order that lower orders give, and constants do not
-    count. With `targets`, only what the einsums of these types need is kept.
+    diagonals, sums); a higher order has one representative of every largest term that no terms of
+    lower order compose. Constants do not count as operands. With `targets`, the set generates only the
+    einsums of these types.
 
-    Linear mixing and residuals make no composition of a term that is none (theorem 2), so the set is
-    also what a network of such layers needs.
+    Linear mixing and residuals add no compositions (theorem 2), so the set is also what a network of
+    such layers needs.
 
     Args:
         types: a type, or several over the same classes; feature axes do not matter.
         order: the largest number of operands, 1 or more.
-        method: "minimal", or "recipe" for the steps of the source text (see `recipe`), which leave more.
-        targets: of a type set of several types, those of the operands and the output of the einsums wanted.
-        max_exponent: keep operations whose plan costs at most n^e for axes of size n; see `left_out`.
-            Order 1 is always kept.
+        method: "minimal", or "recipe" for the steps of the blog post (see `recipe`), which leave more operations.
+        targets: the types of the operands and the output of the einsums to generate; by default all types.
+        max_exponent: leave out operations of order 2 or more whose plan costs more than n^e for axes of
+            size n; see `left_out`.
 
     Raises `NotationError` for types that cannot be read, `EinNetError` for other wrong arguments.
 
     Source: docs/pooling.md, theorems 1 to 4.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
-    wanted = None if targets is None else _wanted(targets, type_set)
+    target_set = None if targets is None else _target_set(targets, type_set)
     stages: dict[int, tuple[int, ...]] = {}
     if check_choice(method, "method", ("minimal", "recipe")) == "recipe":
-        by_order, stages = _by_recipe(type_set, order, wanted)
+        by_order, stages = _apply_recipe(type_set, order, target_set)
+    elif target_set is None:
+        by_order = _minimal_set(type_set, order)
     else:
-        by_order = _minimal(type_set, order) if wanted is None else _needed(type_set, wanted, order)
-    kept, left_out = split_by_cost([t for terms in by_order.values() for t in terms], max_exponent)
-    by_order = {k: tuple(t for t in kept if t.order == k) for k in by_order}
-    return PoolingSet(type_set, order, method, by_order, stages, wanted, left_out, max_exponent)
+        by_order = _minimal_subset(type_set, target_set, order)
+    terms, left_out = split_by_cost([t for terms in by_order.values() for t in terms], max_exponent)
+    by_order = {k: tuple(t for t in terms if t.order == k) for k in by_order}
+    return PoolingSet(type_set, order, method, by_order, stages, target_set, left_out, max_exponent)
 
 
-def _by_recipe(
+def _apply_recipe(
     type_set: TypeSet, order: int, targets: TypeSet | None
 ) -> tuple[dict[int, tuple[Term, ...]], dict[int, tuple[int, ...]]]:
     if type_set.has_several_types or targets is not None:
-        raise EinNetError(f"the recipe knows one type and no targets; the type set {type_set} has {len(type_set)}")
-    found = {k: recipe(type_set.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
-    return {k: found[k][0] for k in sorted(found)}, {k: found[k][1] for k in sorted(found)}
+        raise EinNetError(f"the recipe takes one type and no targets, got the types {type_set} and targets {targets}")
+    results = {k: recipe(type_set.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
+    return {k: results[k][0] for k in sorted(results)}, {k: results[k][1] for k in sorted(results)}
 
 
-def _minimal(type_set: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
-    known = stored(type_set)
+def _minimal_set(type_set: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+    known = read_operations(type_set)
     highest_first = range(order, 0, -1)  # too high an order is refused before others are computed
-    by_order = {k: known[k] if k in known else computed(type_set, k) for k in highest_first}
+    by_order = {k: known[k] if k in known else compute_operations(type_set, k) for k in highest_first}
     return dict(reversed(by_order.items()))
 
 
-def _wanted(targets: Types | TypeSet, type_set: TypeSet) -> TypeSet:
-    wanted = TypeSet.of(targets)
-    if foreign := [t for t in wanted.types if t not in type_set.types]:
-        raise EinNetError(f"the target '{foreign[0]}' is none of the types of the type set {type_set}")
-    return wanted
+def _target_set(targets: Types | TypeSet, type_set: TypeSet) -> TypeSet:
+    target_set = TypeSet.of(targets)
+    if foreign := [t for t in target_set.types if t not in type_set.types]:
+        raise EinNetError(f"the target '{foreign[0]}' is none of the types {type_set}")
+    return target_set
 
 
-def _needed(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
-    """The smallest part of the type set's minimal set that generates all einsums of the targets.
+def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+    """The smallest part of the minimal set that generates all einsums of the targets.
 
-    It is enough that it generates the targets' own minimal set. Of the type set's operations, those of
-    higher order are taken only once lower ones do not do; then each that the others make up for is
-    left out, the highest order first.
+    It is enough to generate the minimal set of the targets. Operations of higher order are added only
+    if lower ones do not suffice; then those that the rest composes are removed, the highest order first.
     """
-    goals = [
-        with_typed_indices(t, targets) if type_set.has_several_types else t
-        for k, terms in _minimal(targets, order).items() if k > 1 for t in terms
-    ]  # fmt: skip
-    chosen: list[Term] = []
+    terms = [t for k, terms in _minimal_set(targets, order).items() if k > 1 for t in terms]
+    goals = [with_typed_indices(t, targets) if type_set.has_several_types else t for t in terms]
+    subset: list[Term] = []
     for k in range(2, order + 1):
-        if all(map(Closure(chosen, type_set).__contains__, goals)):
+        if _has_all(subset, goals, type_set):
             break
-        chosen += _minimal(type_set, k)[k]
-    for op in reversed(list(chosen)):
-        rest = [t for t in chosen if t is not op]
-        if all(map(Closure(rest, type_set).__contains__, goals)):
-            chosen = rest
-    return {k: tuple(t for t in chosen if t.order == k) if k > 1 else generators(type_set) for k in range(1, order + 1)}
+        subset += _minimal_set(type_set, k)[k]
+    for op in reversed(subset):
+        rest = [t for t in subset if t is not op]
+        if _has_all(rest, goals, type_set):
+            subset = rest
+    return {k: tuple(t for t in subset if t.order == k) if k > 1 else generators(type_set) for k in range(1, order + 1)}
+
+
+def _has_all(ops: list[Term], goals: list[Term], type_set: TypeSet) -> bool:
+    closure = Closure(ops, type_set)
+    return all(term in closure for term in goals)

@@ -1,4 +1,4 @@
-"""Compositions as trees of operations, and the programs that they are when written down."""
+"""Compositions as trees of operations, and the programs that compute them."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Node:
-    """An operation on the values of its children; its indices are named as in the term that is derived."""
+    """An operation on the values of its children, its indices named as in the derived term."""
 
     term: Term
     operands: tuple[Tuple, ...]

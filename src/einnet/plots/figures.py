@@ -10,6 +10,7 @@ import numpy as np
 
 from einnet.errors import EinNetError
 from einnet.files import write_whole
+from einnet.limits import check_limit
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
@@ -20,7 +21,6 @@ __all__ = ["check_picture_name", "draw_learning_curve", "draw_pooling", "draw_sh
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
 DISTINCT = 20  # colours that are told apart without numbers
-MAX_CELLS = 250_000
 
 
 def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
@@ -50,9 +50,9 @@ def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better:
 
 
 def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
-    """Draws what each pooling operation of a type of one or two axes makes of random tensors; usually the default ones.
+    """Draws the result of each pooling operation on random tensors, by default of the default operations.
 
-    Each column is one operation: its operands above, its result below.
+    A column is one operation: its operands above, its result below. The type has one or two axes.
     """
     import torch
 
@@ -65,16 +65,16 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
     shape = [sizes[c] for c in symmetry.axes]
     terms = pooling_terms(symmetry) if terms is None else terms
-    most = max(t.order for t in terms)
+    highest = max(t.order for t in terms)
     generator = torch.Generator().manual_seed(1)
-    grid = {"nrows": most + 1, "ncols": len(terms), "squeeze": False, "layout": "constrained"}
-    figure, panels = plt.subplots(**grid, figsize=(1.5 * len(terms), 1.6 * (most + 1)))
+    grid = {"nrows": highest + 1, "ncols": len(terms), "squeeze": False, "layout": "constrained"}
+    figure, panels = plt.subplots(**grid, figsize=(1.5 * len(terms), 1.6 * (highest + 1)))
     for panel in panels.flat:
         panel.set_axis_off()
     for column, term in enumerate(terms):
         operands = torch.randn(*shape, term.order, generator=generator)
         result = EinPool([term], symmetry)(operands)[..., 0]
-        for row, value in enumerate([*operands.unbind(-1), *[None] * (most - term.order), result]):
+        for row, value in enumerate([*operands.unbind(-1), *[None] * (highest - term.order), result]):
             panel = panels[row][column]
             if value is not None:
                 limit = float(value.abs().max()) or 1.0
@@ -82,13 +82,13 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
             if row == 0:
                 panel.set_title(str(term), family="monospace", fontsize=9)
     panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)
-    panels[most][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[most][0].transAxes)
+    panels[highest][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[highest][0].transAxes)
     save_figure(figure, picture)
     plt.close(figure)
 
 
 def draw_sharing(series: Series, picture: Path | str) -> None:
-    """Draws which parameter sits at each entry of the coefficients of order 0, 1 and 2.
+    """Draws the parameter at each entry of the coefficients of order 0, 1 and 2.
 
     One colour for each free parameter. A matrix has the output and the operand, or the two operands,
     as rows and columns; at order 2 there is a matrix for each entry of the output. The legend names
@@ -96,15 +96,11 @@ def draw_sharing(series: Series, picture: Path | str) -> None:
     first entry of its orbit); different letters stand for different indices there.
     """
     if not isinstance(series, Series):
-        raise EinNetError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
+        raise TypeError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
     check_picture_name(picture)
     panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
     for panel in panels:
-        if panel.sharing.size > MAX_CELLS:
-            raise EinNetError(
-                f"a picture shows up to {MAX_CELLS:,} entries, {panel.title} has {panel.sharing.size:,}: "
-                "choose smaller sizes"
-            )
+        check_limit(panel.sharing.size, "picture_entries", f"{panel.title} has {{}} entries", "choose smaller sizes")
     matrices = [_as_matrix(panel) for panel in panels]
     cell = min(0.28, 9 / max(m.shape[1] for m in matrices), 8 / max(len(m) for m in matrices))  # inches
     legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
@@ -127,14 +123,14 @@ def draw_sharing(series: Series, picture: Path | str) -> None:
 
 def _legend_shape(panel: Panel, width: float) -> tuple[int, int, float]:
     """Rows, columns, and a column's width in inches."""
-    shown = _legend_names(panel)
-    entries, column = len(shown), 0.45 + 0.062 * max(map(len, shown))
+    names = _legend_names(panel)
+    entries, column = len(names), 0.45 + 0.062 * max(map(len, names))
     columns = max(1, min(int(width / column), -(-entries // 4)))
     return -(-entries // columns), columns, column
 
 
 def _legend_names(panel: Panel) -> list[str]:
-    """The names, numbered where colours alone would be hard to tell apart, cut where there are many."""
+    """The names, numbered if there are too many colours to tell apart, and cut if there are too many entries."""
     names = panel.names
     if len(names) > DISTINCT:
         names = [f"{k} {name}" for k, name in enumerate(names)]
@@ -152,7 +148,7 @@ def _as_matrix(panel: Panel) -> np.ndarray:
         return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
     if output and operands:
         rows = prod(output)
-    else:  # one tensor alone: its first axis against the others; operands of one axis lie, outputs stand
+    else:  # one tensor: its first axis by the rest; an operand of one axis is a row, an output a column
         (shape,) = [s for s in panel.shapes if s] or [(1,)]
         rows = 1 if operands and len(shape) == 1 else shape[0]
     return panel.sharing.reshape(rows, -1).astype(float)
@@ -197,7 +193,7 @@ def _what(shapes: tuple[tuple[int, ...], ...]) -> str:
 
 
 def _colours(number: int) -> list[Any]:
-    """Up to 20 colours from matplotlib's qualitative maps; more are spread over hue and shade."""
+    """Up to 20 colours from the qualitative maps of matplotlib; more are spread over hue and shade."""
     from matplotlib import colormaps
     from matplotlib.colors import hsv_to_rgb
 
@@ -209,7 +205,7 @@ def _colours(number: int) -> list[Any]:
 
 
 def check_picture_name(picture: Path | str) -> None:
-    """Raises for a file name whose suffix is of no kind of picture."""
+    """Raises for a file name that does not end as a picture does."""
     if Path(picture).suffix not in SUFFIXES:
         raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
 

@@ -19,42 +19,38 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2")
 INK, OUTPUT = "#444444", "#c0392b"
 
 
-def draw_operations(found: PoolingSet, picture: Path | str, most: int | None = None) -> None:
-    """Draws each operation of a set, or the first `most` of each order: a row of small graphs for each order.
+def draw_operations(operations: PoolingSet, picture: Path | str, number: int | None = None) -> None:
+    """Draws the operations of a set, or the first few of each order: a row of small graphs for each order.
 
-    A node is an index, coloured by its class. A line is an operand, its arrow from the first to the
-    second index where both are of one class; a loop is an operand that holds an index twice, a square
-    with a line to each index one with three indices or more. The indices of the output are ringed in
-    red and joined by a dashed red line.
+    A node is an index, coloured by its axis. A line is an operand, with an arrow from the first to the
+    second index if both stand on one axis; a loop is an operand with an index twice; a square with
+    lines to indices is an operand of three indices or more. The indices of the output are ringed in
+    red and connected by a dashed red line.
     """
     check_picture_name(picture)
     rows = [
-        (f"order {k}" if start == 0 else "", terms[:most][start : start + COLUMNS])
-        for k, terms in found.by_order.items()
-        for start in range(0, len(terms[:most]), COLUMNS)
+        (f"order {k}" if start == 0 else "", terms[:number][start : start + COLUMNS])
+        for k, terms in operations.by_order.items()
+        for start in range(0, len(terms[:number]), COLUMNS)
     ]
     plt = pyplot()
     columns = max([len(terms) for _, terms in rows], default=1)
-    longest = max((len(str(t)) for t in found), default=1)
+    longest = max((len(str(t)) for t in operations), default=1)
     width = max(1.8, 0.075 * longest + 0.2)
     figure, panels = plt.subplots(
         max(len(rows), 1), columns, squeeze=False, figsize=(width * columns + 0.7, 1.9 * max(len(rows), 1) + 0.5)
     )
     figure.subplots_adjust(left=0.6 / (width * columns + 0.7), right=1, top=1 - 0.5 / (1.9 * len(rows) + 0.5), bottom=0)
-    figure.text(0.01, 0.99, _title(found), fontsize=9, va="top")
+    figure.text(0.01, 0.99, str(operations).partition("\n")[0], fontsize=9, va="top")
     for panel in panels.flat:
         panel.set_axis_off()
         panel.set(xlim=(-1.7, 1.7), ylim=(-1.6, 1.75), aspect="equal")
     for (name, terms), line in zip(rows, panels, strict=False):
         line[0].text(-0.25, 0.5, name, rotation=90, va="center", fontsize=8, transform=line[0].transAxes)
         for term, panel in zip(terms, line, strict=False):
-            draw_term(panel, term, found.type_set)
+            draw_term(panel, term, operations.type_set)
     save_figure(figure, picture)
     plt.close(figure)
-
-
-def _title(found: PoolingSet) -> str:
-    return str(found).partition("\n")[0]
 
 
 def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
@@ -64,8 +60,8 @@ def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
     for edge, times in Counter(term.operands).items():
         for k in range(times):
             _draw_edge(panel, edge, at, classes, bend=(k - (times - 1) / 2) * 0.5)
-    beside = any(set(term.output) == set(t) for t in term.operands)
-    _draw_edge(panel, term.output, at, classes, bend=0.35 + 0.25 * term.order if beside else 0.0, output=True)
+    overlaps = any(set(term.output) == set(t) for t in term.operands)
+    _draw_edge(panel, term.output, at, classes, bend=0.35 + 0.25 * term.order if overlaps else 0.0, output=True)
     colour = {c: COLOURS[k % len(COLOURS)] for k, c in enumerate(type_set.classes)}
     for index, (x, y) in at.items():
         if index in term.output:
@@ -76,15 +72,15 @@ def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
 
 
 def _positions(term: Term) -> dict[str, tuple[float, float]]:
-    """The indices on a circle, those of the output left and right where there are two."""
+    """The indices on a circle, those of the output on the left and on the right if there are two."""
     indices = list(term.indices)
     if len(indices) == 1:
         return {indices[0]: (0.0, 0.0)}
     first = list(dict.fromkeys(term.output))[:1] or indices[:1]
     last = [i for i in dict.fromkeys(term.output) if i not in first][-1:]
-    others = [i for i in indices if i not in first and i not in last]
-    half = (len(others) + 1) // 2
-    around = [*first, *others[:half], *last, *others[half:][::-1]]
+    middle = [i for i in indices if i not in first and i not in last]
+    half = (len(middle) + 1) // 2
+    around = [*first, *middle[:half], *last, *middle[half:][::-1]]
     if len(around) == 2:
         return dict(zip(around, [(-1.0, 0.0), (1.0, 0.0)], strict=True))
     return {i: (-cos(2 * pi * k / len(around)), sin(2 * pi * k / len(around))) for k, i in enumerate(around)}
@@ -123,5 +119,5 @@ def _draw_edge(
 
 
 def _squares(panel: Any) -> list[Any]:
-    """What stands for the edges of three indices or more drawn so far."""
+    """The squares of the edges of three indices or more drawn so far."""
     return [line for line in panel.lines if line.get_marker() == "s"]

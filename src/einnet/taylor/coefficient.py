@@ -73,13 +73,13 @@ class Coefficient:
 
     @cached_property
     def partitions(self) -> np.ndarray:
-        """A row for each partition, see `Slots.patterns`."""
+        """A row for each partition, see `Slots.partitions`."""
         if (number := self.slots.count(self.sizes)) > limits().partitions:
             raise EinNetError(
                 f"{self.name} has {number:,} partitions, more than the limit of {limits().partitions:,}: "
                 "use the counts (dof, total, dof_at), which enumerate none, or lower the order"
             )
-        return self.slots.patterns(self.sizes)
+        return self.slots.partitions(self.sizes)
 
     @property
     def label_shape(self) -> tuple[int, ...]:

@@ -76,7 +76,7 @@ def _check_matrix(slots: Slots, partitions: np.ndarray) -> None:
 @lru_cache(maxsize=1024)
 def _merges(blocks: Slots) -> tuple[np.ndarray, np.ndarray]:
     """The ways to merge blocks, and mu between the unmerged and each."""
-    merges = blocks.patterns()
+    merges = blocks.partitions()
     mu = np.ones(len(merges), np.int64)
     for b in range(len(blocks)):
         members = merges == b

@@ -1,4 +1,4 @@
-"""All valid terms of a type set: counted without making any, or one after the other as a stream."""
+"""All valid terms of a type set: their number, and the terms as a stream."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,18 +17,18 @@ from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
 
-CHUNK = 50_000  # rows that are grown at once
+CHUNK = 50_000  # rows that are extended at once
 
 
 def count_terms(types: Types | TypeSet, order: int) -> int:
-    """The number of valid terms, unique up to renaming indices and reordering operands; none is made.
+    """The number of valid terms, unique up to renaming indices and reordering operands, without listing them.
 
     >>> [count_terms("aa", k) for k in (1, 2, 3, 4, 5)]
     [15, 117, 877, 6719, 52505]
 
-    The mean, over the reorderings of operands of one type, of the number of terms that a reordering
-    keeps (Burnside's lemma); those are the patterns of `einnet.partitions`. Raises `EinNetError` for an
-    order below 1, or above 24.
+    Source: Burnside's lemma, the mean over the reorderings of operands of one type of the number of terms
+    that a reordering fixes; those are counted by `einnet.partitions`. Raises `EinNetError` for an order
+    below 1 or above the limit `counted_order`.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
     slots = (order + 1) * max((t.multiplicity(c) for t in type_set.types for c in t.classes), default=0)
@@ -41,15 +41,15 @@ def count_terms(types: Types | TypeSet, order: int) -> int:
 
 
 def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
-    """Every valid term of the order once, up to renaming indices and reordering operands, as a stream.
+    """The valid terms of an order, unique up to renaming indices and reordering operands, as a stream.
 
     >>> [str(t) for t in all_terms("a", 2)]
     ['a,b->c', 'a,b->a', 'a,a->a', 'a,a->b']
     >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
     (10, 10)
 
-    What is kept at a time does not grow with their number; the time for each grows with the number
-    of reorderings. Raises `EinNetError` for an order below 1, or above 7.
+    The memory does not grow with the number of terms; the time for one grows with the number of
+    reorderings. Raises `EinNetError` for an order below 1 or above the limit `listed_order`.
     """
     type_set = TypeSet.of(types)
     for output, operands in _choices_of_types(type_set, order):
@@ -66,7 +66,7 @@ def check_term_order(order: int) -> int:
 
 
 def _choices_of_types(type_set: TypeSet, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
-    """The output's type and those of the operands, equal ones side by side."""
+    """The types of the output and of the operands, equal types next to each other."""
     yield from product(type_set.types, combinations_with_replacement(type_set.types, check_term_order(order)))
 
 
@@ -84,8 +84,7 @@ def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:
 def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.ndarray]:
     """The terms with these types as arrays of rows of index numbers, output first.
 
-    Of the rows that differ by a reordering of operands of one type only the lexicographically
-    smallest is there.
+    Of the rows that differ by a reordering of operands of one type, the lexicographically smallest.
     """
     check_limit(
         len(operands), "listed_order", "the order of terms that are listed is {}", "lower the order, or use count_terms"
@@ -96,52 +95,52 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     check_limit(slots, "listed_positions", what, "lower the order, or use a type of fewer axes")
     starts = np.cumsum([0, *(len(t.axes) for t in types)])
     moves = [p for p in permutations(range(len(operands))) if [operands[k] for k in p] == list(operands)]
-    moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps leave few rows for the others
-    for rows in _grown(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):
+    moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps first: they leave few rows
+    for rows in _extend(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):
         rows = first_occurrence(rows)
-        for moved in moves[1:]:
-            columns = [c for k in (0, *(1 + m for m in moved)) for c in range(starts[k], starts[k + 1])]
-            rows = rows[_not_larger(rows, first_occurrence(rows[:, columns]))]
+        for move in moves[1:]:
+            columns = [c for k in (0, *(1 + m for m in move)) for c in range(starts[k], starts[k + 1])]
+            rows = rows[_is_not_larger(rows, first_occurrence(rows[:, columns]))]
         yield rows
 
 
-def _grown(slots: Slots, rows: np.ndarray, done: int) -> Iterator[np.ndarray]:
-    """All ways to give the slots that are left an index, parents first, in chunks; its name is its first slot."""
+def _extend(slots: Slots, rows: np.ndarray, done: int) -> Iterator[np.ndarray]:
+    """The rows with indices in the remaining slots, parents first, in chunks; an index is named by its first slot."""
     order = slots.outermost_first
     if done == len(order):
         yield rows
         return
     slot, parent = order[done], slots.parents[order[done]]
-    longer = [_with(rows, slot, slot)]
+    extended = [_assign(rows, slot, slot)]
     for t in order[:done]:
         if slots.classes[t] == slots.classes[slot]:
             first = rows[:, t] == t
             if parent is not None:
                 first &= rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
-            longer.append(_with(rows[first], slot, t))
-    grown = np.concatenate(longer)
-    for start in range(0, len(grown), CHUNK):
-        yield from _grown(slots, grown[start : start + CHUNK], done + 1)
+            extended.append(_assign(rows[first], slot, t))
+    more = np.concatenate(extended)
+    for start in range(0, len(more), CHUNK):
+        yield from _extend(slots, more[start : start + CHUNK], done + 1)
 
 
-def _with(rows: np.ndarray, slot: int, index: int) -> np.ndarray:
+def _assign(rows: np.ndarray, slot: int, index: int) -> np.ndarray:
     rows = rows.copy()
     rows[:, slot] = index
     return rows
 
 
-def _not_larger(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether each row comes lexicographically before the other or is equal."""
+def _is_not_larger(rows: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Whether each row is lexicographically smaller than its image or equal."""
     if not rows.shape[1]:
         return np.ones(len(rows), bool)
-    differ = rows != others
+    differ = rows != images
     first = differ.argmax(1)
-    at = np.arange(len(rows))
-    return ~differ.any(1) | (rows[at, first] < others[at, first])
+    numbers = np.arange(len(rows))
+    return ~differ.any(1) | (rows[numbers, first] < images[numbers, first])
 
 
-def _term(row: list[int], types: Sequence[Symmetry], numbered: bool) -> Term:
-    """With names in the order in which the operands and then the output have their indices."""
+def _term(row: list[int], types: Sequence[Symmetry], with_classes: bool) -> Term:
+    """The term of a row, its indices named in the order of operands, then output."""
     letters = iter(row)
     output, *operands = ([f"{c}{next(letters)}" for c in t.axes] for t in types)
-    return with_letters(operands, output, numbered)
+    return with_letters(operands, output, with_classes)

@@ -14,8 +14,8 @@ __all__ = ["linear_terms"]
 def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, ...]:
     """A basis of the linear equivariant maps from type `source` to type `target`, any large size.
 
-    One term for each way in which indices of the operand and of the output can coincide: the set
-    partitions of their axes within each class, nested along dependencies.
+    One term for each way in which indices of the operand and of the output can coincide: for each set
+    partition of the axes with one letter, nested along dependencies.
 
     >>> [str(t) for t in linear_terms(Symmetry("a"), Symmetry("a"))]
     ['a->a', 'a->b']
@@ -27,7 +27,7 @@ def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, 
     4
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3; with dependencies,
-    the orbits of a wreath product. Raises `EinNetError` where there are more than 10,000.
+    the orbits of a wreath product. Raises `EinNetError` for more terms than the limit `linear_maps`.
     """
     source, target = as_symmetry(source), as_symmetry(target)
     rank = len(source.axes)
@@ -35,7 +35,7 @@ def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, 
     slots = Slots.of((source, target))
     what = f"'{Signature.of([source.bare], target.bare)}' has {{}} linear maps"
     check_limit(slots.count(), "linear_maps", what, "use types of fewer axes, or pool with chosen terms (EinPool)")
-    for pattern in slots.patterns().tolist():
-        letters = [ascii_letters[block] for block in pattern]
+    for partition in slots.partitions().tolist():
+        letters = [ascii_letters[block] for block in partition]
         terms.append(Term.of([letters[:rank]], letters[rank:]))
     return tuple(sorted(terms, key=str))

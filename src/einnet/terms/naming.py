@@ -10,7 +10,7 @@ __all__ = ["with_letters", "with_typed_indices"]
 
 
 def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
-    """The term with its indices, whose names begin with their class, named in order of occurrence.
+    """The term with its indices renamed in order of occurrence; their names must begin with their class.
 
     >>> with_letters([["row1", "col1"]], ["row1", "col2"], with_classes=False)
     Term('ab->ac')
@@ -26,7 +26,7 @@ def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_
 
 
 def with_typed_indices(term: Term, type_set: TypeSet) -> Term:
-    """The same term with each index written as its class and a number.
+    """The term with each index written as its class and a number.
 
     >>> with_typed_indices(Term("ab,cb->ab"), TypeSet.of("ab"))
     Term('a0b0,a1b0->a0b0')

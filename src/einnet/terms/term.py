@@ -6,6 +6,7 @@ from dataclasses import InitVar, dataclass, field
 from string import ascii_letters
 from typing import Any
 
+from einnet.checks import check_text
 from einnet.errors import EinNetError, NotationError
 from einnet.limits import check_limit
 from einnet.symmetry import Symmetry
@@ -22,8 +23,8 @@ class Term:
     """One einsum operation: operands, and an output whose indices may repeat or be new.
 
     An operand index that the output lacks is summed; an output index that no operand has is
-    broadcast; a repeated output index embeds a diagonal. Indices are single letters, or, where a
-    type_set has tensors of several types, a class and a number.
+    broadcast; a repeated output index embeds a diagonal. Indices are single letters or, for several
+    types, a letter of the types and a number.
 
     >>> attention = Term("ab,cb,cd->ad")
     >>> attention.order, attention.summed_indices, attention.broadcast_indices
@@ -67,25 +68,25 @@ class Term:
     @property
     def broadcast_indices(self) -> tuple[str, ...]:
         """The indices that only the output has."""
-        held = {i for t in self.operands for i in t}
-        return tuple(dict.fromkeys(i for i in self.output if i not in held))
+        read = {i for t in self.operands for i in t}
+        return tuple(dict.fromkeys(i for i in self.output if i not in read))
 
     def classes(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> dict[str, str]:
-        """The class of each index, given the types of the operands and of the output.
+        """The letter of the axis on which each index stands, from the types of the operands and of the output.
 
-        One type stands for all. Raises `NotationError` where the term is not valid: a tuple of
-        another length than its type, an index in two classes, or a dependent index that occurs
-        with two different parents.
+        One type stands for all. Raises `NotationError` for a term that is not valid: with a tuple of
+        another length than its type, an index on two different axes, or a dependent index with two
+        different parents.
 
         >>> Term("ab,cb->cb").classes(Symmetry("ab; b->a"))
         {'a': 'a', 'b': 'b', 'c': 'a'}
         >>> Term("ab,cb->cb").classes(Symmetry("ab; a->b"))
         Traceback (most recent call last):
-        einnet.errors.NotationError: index 'b' of class 'b' occurs with 'a' and with 'c' of class 'a'
+        einnet.errors.NotationError: index 'b' on axis 'b' occurs with 'a' and with 'c' on axis 'a'
           ab,cb->cb
              ^^
-        In the type 'ab; a->b' each 'a' has its own 'b': wherever an index of class 'b' occurs, it
-        occurs with the same index of class 'a'.
+        In the type 'ab; a->b' each 'a' has its own 'b': an index on axis 'b' must always occur with the same
+        index on axis 'a'.
         """
         return dict(self.index_map(operands, output).classes)
 
@@ -116,9 +117,8 @@ class Term:
     def canonical(self) -> "Term":
         """The representative of all terms that differ by renaming indices and reordering operands.
 
-        Exact: the smallest tuple of operands over all renamings that a refinement of the indices
-        by the places they occur in leaves open. Letters become a, b, c... or, for indices with a
-        class, numbers within each class.
+        It has the smallest operands over all renamings that a refinement of the indices by their places
+        leaves open. Letters become a, b, c..., numbers count from 0 for each letter.
 
         >>> Term("bc,ab->ac").canonical()
         Term('ab,bc->ac')
@@ -136,7 +136,7 @@ class Term:
             start += len("".join(tup)) + 1
 
     def _read_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, classes: dict, parents: dict) -> None:
-        """Adds the classes and parents of the tuple's indices, or raises."""
+        """Adds the classes and parents of the indices of a tuple, or raises."""
         text, stop = str(self), start + len("".join(tup))
         if len(tup) != len(symmetry.axes):
             raise NotationError(
@@ -149,24 +149,24 @@ class Term:
             if classes.setdefault(index, letter) != letter or (len(index) > 1 and index[0] != letter):
                 first = index[0] if len(index) > 1 else classes[index]
                 raise NotationError(
-                    f"index '{index}' stands for class '{first}' and for class '{letter}'",
+                    f"index '{index}' stands on axis '{first}' and on axis '{letter}'",
                     text,
                     start,
                     stop,
-                    f"In the type '{symmetry.bare}' an index keeps to one class.",
+                    f"In the type '{symmetry.bare}' an index stands on one axis.",
                 )
         for index, letter in zip(tup, symmetry.axes, strict=True):
             if parent := symmetry.parent_of(letter):
                 above = tup[symmetry.axes.index(parent)]
                 if parents.setdefault(index, above) != above:
                     raise NotationError(
-                        f"index '{index}' of class '{letter}' occurs with '{parents[index]}' and with '{above}' "
-                        f"of class '{parent}'",
+                        f"index '{index}' on axis '{letter}' occurs with '{parents[index]}' and with '{above}' "
+                        f"on axis '{parent}'",
                         text,
                         start,
                         stop,
-                        f"In the type '{symmetry.bare}' each '{parent}' has its own '{letter}': wherever an index of "
-                        f"class '{letter}' occurs, it occurs with the same index of class '{parent}'.",
+                        f"In the type '{symmetry.bare}' each '{parent}' has its own '{letter}': an index on axis "
+                        f"'{letter}' must always occur with the same index on axis '{parent}'.",
                     )
 
     def _views(self, colours: Mapping[str, int]) -> dict[str, Any]:
@@ -198,11 +198,11 @@ class Term:
 
 
 def as_terms(terms: Any) -> list[Term]:
-    """Terms from terms or their texts; one alone is one."""
+    """Terms from terms or their texts, one or several."""
     if isinstance(terms, Term | str):
         terms = [terms]
     if not isinstance(terms, Iterable):
-        raise EinNetError(f"expected terms such as ['ab,ab->ab', 'ab,bc->ac'], got {terms!r}")
+        raise TypeError(f"expected terms such as ['ab,ab->ab', 'ab,bc->ac'], got {terms!r}")
     return [t if isinstance(t, Term) else Term(t) for t in terms]
 
 
@@ -211,14 +211,13 @@ def _places(index: str, tup: Tuple) -> tuple[int, ...]:
 
 
 def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
-    if not isinstance(text, str):
-        raise EinNetError(f"expected a term such as 'ab,bc->ac', got {text!r}")
+    check_text(text, "a term", "ab,bc->ac")
     left, arrow, right = text.partition("->")
     if not arrow:
         raise NotationError("a term needs an arrow", text, len(text), hint="For example 'ab,bc->ac'.")
     pattern, hint = r"[a-zA-Z]", "An index is one letter, such as in 'ab,bc->ac'."
     if any(c.isdigit() for c in text):
-        pattern, hint = r"[a-z][0-9]+", "An index is a class and a number, such as 'a0'."
+        pattern, hint = r"[a-z][0-9]+", "An index is a letter and a number, such as 'a0'."
     parts, start, commas = [], 0, left.count(",")
     check_limit(commas + 1, "operands", "a term has {} operands", "write it as several terms")
     for k, part in enumerate([*left.split(","), right]):

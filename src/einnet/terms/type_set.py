@@ -1,4 +1,4 @@
-"""`TypeSet`: the types of the tensors that a layer works on, one or several over the same classes."""
+"""`TypeSet`: the types that a state holds, one or several over the same axes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ Types = Symmetry | str | Sequence[Symmetry | str]
 
 @dataclass(frozen=True)
 class TypeSet:
-    """One type, or several whose letters name the same classes; feature axes are left aside.
+    """One type, or several with common letters, without feature axes.
 
-    In a type set of several types an index of a term is written with its class and a number, unless
-    the tuples' lengths leave only one reading. Raises `EinNetError` for types in which a class has
-    different parents.
+    With several types an index of a term is written as a letter of the types and a number, unless
+    the lengths of the tuples leave only one reading. Raises `EinNetError` if a letter has different
+    parents in two types.
 
     >>> type_set = TypeSet.of(("aH", "aaH"))
     >>> print(type_set)
@@ -59,36 +59,36 @@ class TypeSet:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The letters of all types, outermost classes first, else in order of first occurrence."""
+        """The letters of all types, parents before children, else in order of first occurrence."""
         depth = {c: len(t.ancestors(c)) for t in self.types for c in t.axes}
         return tuple(sorted(depth, key=depth.__getitem__))
 
     @cached_property
     def shapes(self) -> tuple[Counter, ...]:
-        """How often each type has each class."""
+        """The number of axes with each letter, for each type."""
         return tuple(Counter(t.axes) for t in self.types)
 
     @cached_property
     def maximal(self) -> tuple[Counter, ...]:
-        """The shapes that no other one contains, each once."""
+        """The shapes that no larger one contains, without repetition."""
         distinct = [s for k, s in enumerate(self.shapes) if s not in self.shapes[:k]]
-        return tuple(s for s in distinct if not any(s < other for other in distinct))
+        return tuple(s for s in distinct if not any(s < larger for larger in distinct))
 
     def parent_of(self, letter: str) -> str | None:
         return next((p for t in self.types for p, c in t.dependencies if c == letter), None)
 
     def fits(self, counts: Counter) -> bool:
-        """Whether indices of these classes stand in one tuple of one of the types."""
+        """Whether one tuple of one of the types can hold so many indices of each class."""
         return any(counts <= shape for shape in self.maximal)
 
     def number_of(self, symmetry: Symmetry) -> int:
-        """Which of the types it is."""
+        """The number of a type in the set."""
         return self.types.index(symmetry.bare)
 
     def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
-        """The types of the term's operands, and that of its output.
+        """The types of the operands of a term, and the type of its output.
 
-        Raises `NotationError` where the term is not valid for the type set or could be read in several ways.
+        Raises `NotationError` for a term that is not valid, or that can be read in several ways.
         """
         *operands, output = (self._type_of(tup, start, term) for tup, start in term.spans())
         term.classes(operands, output)
@@ -105,16 +105,17 @@ class TypeSet:
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
             return self.types[0]
-        numbered = any(len(i) > 1 for t in (*term.operands, term.output) for i in t)
-        found = [t for t in self.types if (t.axes == tuple(i[0] for i in tup) if numbered else len(t.axes) == len(tup))]
-        if len(found) == 1:
-            return found[0]
-        text, stop = str(term), start + max(len("".join(tup)), 1)
-        if not found:
-            raise NotationError(f"'{''.join(tup)}' has none of the types {self}", text, start, stop, HINT)
-        raise NotationError(
-            f"'{''.join(tup)}' could have the types {', '.join(str(t) for t in found)}", text, start, stop, HINT
+        if any(len(i) > 1 for t in (*term.operands, term.output) for i in t):
+            candidates = [t for t in self.types if t.axes == tuple(i[0] for i in tup)]
+        else:
+            candidates = [t for t in self.types if len(t.axes) == len(tup)]
+        if len(candidates) == 1:
+            return candidates[0]
+        reason = (
+            f"could have the types {', '.join(map(str, candidates))}" if candidates else f"has none of the types {self}"
         )
+        stop = start + max(len("".join(tup)), 1)
+        raise NotationError(f"'{''.join(tup)}' {reason}", str(term), start, stop, HINT)
 
     def canonical(self) -> "TypeSet":
         """The representative of all type sets that differ by letters.
@@ -131,23 +132,23 @@ class TypeSet:
 
     def __str__(self) -> str:
         heads = ", ".join(str(t).partition(";")[0] for t in self.types)
-        found = dict.fromkeys(d for t in self.types for d in t.dependencies)
-        return heads + ("; " + ", ".join(f"{p}->{c}" for p, c in found) if found else "")
+        dependencies = dict.fromkeys(d for t in self.types for d in t.dependencies)
+        return heads + ("; " + ", ".join(f"{p}->{c}" for p, c in dependencies) if dependencies else "")
 
 
-HINT = "In a type set of several types an index is written with its class and a number, such as 'a0b0,a1b0->a0a1'."
+HINT = "With several types an index is written as a letter of the types and a number, such as 'a0b0,a1b0->a0a1'."
 
 
 def _check_parents(types: tuple[Symmetry, ...]) -> None:
-    """A class has the same parent in every type that has it."""
+    """Raises unless each letter has the same parent in all types."""
     parents: dict[str, tuple[str | None, Symmetry]] = {}
     for t in types:
         for letter in t.classes:
             above, first = parents.setdefault(letter, (t.parent_of(letter), t))
             if above != t.parent_of(letter):
                 raise EinNetError(
-                    f"in the type '{first}' the class '{letter}' {_depends(above)}, in the type '{t}' it "
-                    f"{_depends(t.parent_of(letter))}: in one type set a class has one parent"
+                    f"axis '{letter}' {_depends(above)} in the type '{first}' and {_depends(t.parent_of(letter))} "
+                    f"in the type '{t}': an axis must have the same parent in all types"
                 )
 
 
