@@ -176,17 +176,22 @@ def test_two_processes_train_one_network(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path):
+@pytest.mark.parametrize("sharded", [[], ["sharded"]], ids=["DDP", "FSDP"])
+def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path, sharded):
     """The mean of the gradients of both halves is the gradient of the whole batch."""
     script = Path(__file__).with_name("two_processes.py")
-    found = []
+    states = []
     for devices in (1, 2):
         out = tmp_path / str(devices)
-        subprocess.run([sys.executable, script, out, str(devices)], check=True, capture_output=True, env=quiet())
+        command = [sys.executable, script, out, str(devices), *sharded * (devices > 1)]
+        for resume in ([], ["resume"]):
+            done = subprocess.run([*command, *resume], capture_output=True, text=True, env=quiet())
+            assert done.returncode == 0, done.stderr
         (folder,) = (out / "squares").iterdir()
-        found.append(load_file(folder / "best.safetensors"))
-    assert found[0].keys() == found[1].keys() and len(found[0]) > 10
-    assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
+        states.append(load_file(folder / "last.safetensors"))
+    one, two = ({k: x for k, x in s.items() if k.startswith(("state.net", "state.average"))} for s in states)
+    assert one.keys() == two.keys() and len(one) > 20
+    assert all(torch.allclose(x, two[k], rtol=1e-9, atol=1e-11) for k, x in one.items())
 
 
 @pytest.mark.slow
