@@ -43,5 +43,5 @@ if __name__ == "__main__":
     else:
         run, steps = Run.create(out, "squares", {}), 6
     options = Options(steps=steps, precision="32", out=out, **options)
-    fit(make_task, run, options, steps=steps, every=3, warmup=1, resume=resume)
+    fit(make_task, run, options, steps=steps, validate_every=3, warmup=1, resume=resume)
     print(run.folder)

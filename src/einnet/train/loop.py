@@ -33,7 +33,7 @@ def fit(
     options: Options,
     *,
     steps: int,
-    every: int,
+    validate_every: int,
     warmup: int = 30,
     clip: float = 1.0,
     resume: bool = False,
@@ -43,7 +43,7 @@ def fit(
     Args:
         make_task: builds the task; called after the seed is set.
         steps: the task's number of optimiser steps, unless the options have one; rounded up to whole validations.
-        every: steps between validations.
+        validate_every: steps between validations.
         warmup: steps in which the learning rate rises to its peak.
         clip: largest norm of the gradient.
         resume: continue from the run's last state.
@@ -54,7 +54,7 @@ def fit(
         if not run.last.is_file():
             raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
         remove_leftovers(run.folder)
-    total = -(-(options.steps or steps) // every) * every
+    total = -(-(options.steps or steps) // validate_every) * validate_every
     fabric = _make_fabric(options)
     with run.share():
         fabric.launch()
@@ -62,7 +62,7 @@ def fit(
     with _deterministic(options.deterministic):
         state = read_state(run.last) if resume else None
         training = _Training(fabric, make_task(), run, options, Schedule(total, options.minutes, warmup), state)
-        is_finished = training.train(every, clip)
+        is_finished = training.train(validate_every, clip)
     if not fabric.is_global_zero:
         raise SystemExit(0)  # the first process alone measures and reports
     return is_finished
@@ -91,7 +91,7 @@ class _Training:
                 self.optimizer.load_state_dict(state["optimizer"])
                 shard_optimizer_state(self.optimizer)
 
-    def train(self, every: int, clip: float) -> bool:
+    def train(self, validate_every: int, clip: float) -> bool:
         """Steps until the schedule, the patience or the user ends it; False for the user."""
         (time_share,), is_interrupted = self.agree(self.schedule.time_share()), False
         with ProgressBar(self.schedule.steps, self.step, self.fabric.is_global_zero) as bar, self.interrupt.listen():
@@ -99,10 +99,10 @@ class _Training:
                 self.schedule.set_rate(self.optimizer, self.step, time_share)
                 time_share, is_interrupted = self.take_step(clip)
                 bar.update(self.step, self.log.summary())
-                is_validated = self.step % every == 0
+                is_validated = self.step % validate_every == 0
                 if is_validated or time_share >= 1 or (is_interrupted and not self.log.rows):
                     self.validate()
-                    bar.print_line(self.step, self.schedule.elapsed, self.log.summary())
+                    bar.print_line(self.step, self.schedule.duration, self.log.summary())
                     self.save()
                 elif is_interrupted:  # a resumed run validates at the usual steps alone
                     self.save()
@@ -144,7 +144,7 @@ class _Training:
         with torch.no_grad(), self.fabric.autocast():
             net = self.average.gather()
             metrics = self.fabric.broadcast(self.task.validate(net))
-        self.log.record(self.step, self.schedule.elapsed, metrics, net)
+        self.log.record(self.step, self.schedule.duration, metrics, net)
 
     def save(self) -> None:
         """Writes all that a resumed run starts from."""
@@ -154,7 +154,7 @@ class _Training:
         }
         state = {
             "step": self.step,
-            "elapsed": self.schedule.elapsed,
+            "elapsed": self.schedule.duration,
             "net": to_full(self.task.net.state_dict()),
             "average": self.average.state_dict(),
             "optimizer": to_full(self.optimizer.state_dict()),

@@ -32,7 +32,7 @@ def shard_optimizer_state(optimizer: Optimizer) -> None:
 
 
 def to_full(value: Any) -> Any:
-    """A state with the full tensors in the place of shards; all processes call it together."""
+    """A state with full tensors instead of shards; all processes call it together."""
     if isinstance(value, DTensor):
         return value.full_tensor()
     if isinstance(value, dict):
