@@ -66,7 +66,7 @@ def small_net(graph, dtype=torch.float32):
     return make_net(len(graph.relations), KgConfig(heads=2, hidden=8, depth=1)).to(dtype).eval()
 
 
-@pytest.mark.parametrize("asked", ["tail", "head"])
+@pytest.mark.parametrize("end", ["tail", "head"])
 def test_a_grandparent_is_predicted_because_of_two_parents(rule, end):
     graph, middle, net = rule
     assert len(graph.test) == 5
@@ -83,7 +83,7 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, end):
             assert explanation.rank == 1 and explanation.together.rank > 1
 
 
-@pytest.mark.parametrize("asked", ["tail", "head"])
+@pytest.mark.parametrize("end", ["tail", "head"])
 def test_the_derivative_is_that_of_finite_differences(end):
     graph = family_graph()
     question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), end)

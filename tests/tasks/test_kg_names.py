@@ -57,7 +57,7 @@ def test_a_folder_called_as_a_bundled_dataset_is_a_folder(tmp_path, capsys, monk
 
 
 def test_a_bundled_dataset_says_that_it_is_one(monkeypatch):
-    monkeypatch.setattr("einnet.tasks.kg.data._bundled", lambda _: family_splits())
+    monkeypatch.setattr("einnet.tasks.kg.data._load_bundled", lambda _: family_splits())
     assert load("umls").bundled and not KnowledgeGraph.of(family_splits(), "umls").bundled
 
 

@@ -165,8 +165,8 @@ def test_predict_says_who_wins(run, capsys):
     assert sum(p["chance"] for p in players) == pytest.approx(1, abs=1e-5)
     moved = " | ".join(text.split(" | ")[k] for k in (2, 0, 1))
     assert main(["predict", "poker", moved, "--checkpoint", str(run), "--json"]) == 0
-    players = json.loads(capsys.readouterr().out)["players"]
-    assert [p["chance"] for p in players] == pytest.approx([players[k]["chance"] for k in (2, 0, 1)], abs=1e-5)
+    moved_players = json.loads(capsys.readouterr().out)["players"]
+    assert [p["chance"] for p in moved_players] == pytest.approx([players[k]["chance"] for k in (2, 0, 1)], abs=1e-5)
     assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
     assert "AS KS QS JS TS" in capsys.readouterr().out
     assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2
