@@ -122,7 +122,7 @@ def main(
     graph = load(data / name)
     run = trained_once(
         f"{name}-{part}", "grail", SETTINGS, minutes, stored, lambda _: lambda: Parts(graph, part, SETTINGS, 0),
-        steps=100_000, every=50,
+        steps=100_000, validate_every=50,
     )  # fmt: skip
     unseen = load(data / f"{name}_ind", graph.relations)
     found = asked(EinNet.load(run.best), unseen)

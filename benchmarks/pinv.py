@@ -55,7 +55,15 @@ class ReferenceInverse(Inverse):
 def trained(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
     """Test errors by size, parameters, the valid error over the time and the conditions of one run."""
     found = trained_once(
-        name, "pinv", config, minutes, out, lambda _: lambda: task(config, 0), steps=STEPS, every=every, clip=0.5
+        name,
+        "pinv",
+        config,
+        minutes,
+        out,
+        lambda _: lambda: task(config, 0),
+        steps=STEPS,
+        validate_every=every,
+        clip=0.5,
     )
     net = EinNet.load(found.best)
     with (found.folder / "log.csv").open(newline="") as f:

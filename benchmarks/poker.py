@@ -120,7 +120,9 @@ def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning,
         "MLP, augmented": lambda: Augmented(settings, 0, as_large_as(Perceptron, ours)),
     }
     run_name = f"{name.split(',')[0]}-{number}".replace(" ", "-")
-    found = trained_once(run_name, "poker", settings, minutes, out, lambda _: makes[name], steps=1_000_000, every=200)
+    found = trained_once(
+        run_name, "poker", settings, minutes, out, lambda _: makes[name], steps=1_000_000, validate_every=200
+    )
     task = makes[name]()
     task.net.load_state_dict(load_file(found.best))
     return task, _last_step(found.folder)

@@ -87,7 +87,7 @@ def learned(name: str, settings: SudokuConfig, minutes: float, out: Path) -> Run
         data = app.load_data(settings, 0, run)
         return lambda: app.make_task(settings, data, 0)
 
-    how = {"steps": 100_000, "every": app.validate_every, "warmup": 50, "clip": 0.5}
+    how = {"steps": 100_000, "validate_every": app.validate_every, "warmup": 50, "clip": 0.5}
     return trained_once(name, "sudoku", settings, minutes, out, make, **how)
 
 

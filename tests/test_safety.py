@@ -91,8 +91,8 @@ def no_pickle(monkeypatch):
 
 def test_networks_and_training_states_are_read_without_pickle(tmp_path, no_pickle):
     run, options = Run.create(tmp_path, "mean", {}), Options(steps=8, precision="32", out=tmp_path)
-    assert fit(Mean, run, options, steps=4, every=2)
-    assert fit(Mean, run, options, steps=8, every=2, resume=True)
+    assert fit(Mean, run, options, steps=4, validate_every=2)
+    assert fit(Mean, run, options, steps=8, validate_every=2, resume=True)
     net = EinNet.load(run.best)
     assert torch.isfinite(net(*random_inputs(net, dtype=torch.float32))).all()
     assert Run.latest(tmp_path, "mean").read_config()["task"] == "mean"

@@ -137,12 +137,12 @@ def series(
 
         check_picture_name(plot)
     if signature is None:
-        found = _group_series(generator or [], out_generator, order, size, commutative)
+        expansion = _group_series(generator or [], out_generator, order, size, commutative)
     else:
-        found = _type_series(signature, out_generator, order, size, commutative)
-    print(_as_json(found) if json else found)
+        expansion = _type_series(signature, out_generator, order, size, commutative)
+    print(_as_json(expansion) if json else expansion)
     if plot is not None:
-        _plot_sharing(found, plot)
+        _plot_sharing(expansion, plot)
     return 0
 
 
@@ -165,23 +165,26 @@ def _type_series(signature: str, out_generator: Repeated, order: int, size: Repe
     sizes = dict(map(_size, size or []))
     if len(sizes) < len(size or []):
         raise EinNetError(f"--size is given twice for one class: {' '.join(size or [])}")
-    found = type_series(signature, order, sizes, commutative)
-    if "H" in sizes and not any(t.features for t in (*found.signature.inputs, found.signature.output)):
+    expansion = type_series(signature, order, sizes, commutative)
+    if "H" in sizes and not any(t.features for t in (*expansion.signature.inputs, expansion.signature.output)):
         raise EinNetError(f"--size gives H, but no type of '{signature}' has features: write H in the type")
-    return found
+    return expansion
 
 
-def _plot_sharing(found: Series, plot: Path) -> None:
+def _plot_sharing(expansion: Series, plot: Path) -> None:
     from einnet.plots.figures import draw_sharing
     from einnet.taylor import TypeSeries
     from einnet.taylor import series as type_series
 
-    if isinstance(found, TypeSeries) and found.sizes is None:
-        sizes = {**dict.fromkeys(found.signature.classes, 3), **({"H": found.features} if found.features > 1 else {})}
-        found = type_series(found.signature, found.order, sizes, found.commutative)
-    draw_sharing(found, plot)
-    orders = "orders 0 to 2" if found.order > 2 else "all orders"
-    print(f"{found.heading}: {orders} drawn to {plot}", file=sys.stderr)
+    if isinstance(expansion, TypeSeries) and expansion.sizes is None:
+        sizes = {
+            **dict.fromkeys(expansion.signature.classes, 3),
+            **({"H": expansion.features} if expansion.features > 1 else {}),
+        }
+        expansion = type_series(expansion.signature, expansion.order, sizes, expansion.commutative)
+    draw_sharing(expansion, plot)
+    orders = "orders 0 to 2" if expansion.order > 2 else "all orders"
+    print(f"{expansion.heading}: {orders} drawn to {plot}", file=sys.stderr)
 
 
 @app.command(group=THEORY)
@@ -210,7 +213,7 @@ def pool(
     order
         The largest number of operands.
     method
-        minimal, or recipe: the steps of the source text with the number of terms after each.
+        minimal, or recipe: the steps of the blog post with the number of terms after each.
     targets
         With several types: those of the einsums that are wanted.
     max_exponent
@@ -230,24 +233,24 @@ def pool(
 
         check_picture_name(draw)
     with Console(stderr=True).status("looking for the operations"):
-        found = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
-        shown = str(found) if derive is None else _derivation(found, derive)
-    print(shown)
+        operations = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
+        text = str(operations) if derive is None else _derivation(operations, derive)
+    print(text)
     if draw is not None:
         from einnet.plots.operations import draw_operations
 
-        draw_operations(found, draw)
+        draw_operations(operations, draw)
         print(f"drawn to {draw}", file=sys.stderr)
     return 0
 
 
-def _derivation(found: PoolingSet, term: str) -> str:
+def _derivation(operations: PoolingSet, term: str) -> str:
     from einnet.operations import generates
 
-    program = generates(found, term, found.type_set)
+    program = generates(operations, term, operations.type_set)
     if program is not None:
         return str(program)
-    return f"{term}: not composed of these operations\n{found}"
+    return f"{term}: not composed of these operations\n{operations}"
 
 
 @app.command(group=THEORY)
@@ -282,22 +285,22 @@ def explore(
     from einnet.explore import Question, address, report, serve
     from einnet.plots.figures import pyplot
 
-    asked = Question(signature, order, term)
+    question = Question(signature, order, term)
     pyplot()  # what is missing is said before there is a page
     if html is not None:
         from einnet.pages import write_page
 
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
-        write_page(html, report(asked))
+        write_page(html, report(question))
         print(f"written to {html}", file=sys.stderr)
         return 0
     with serve(port) as server, suppress(KeyboardInterrupt):
-        print(f"The explorer is at {address(server, asked)}\nCtrl-C ends it.", flush=True)
+        print(f"The explorer is at {address(server, question)}\nCtrl-C ends it.", flush=True)
         if browser:
             import webbrowser
 
-            webbrowser.open(address(server, asked))
+            webbrowser.open(address(server, question))
         server.serve_forever()
     return 0
 
@@ -345,15 +348,15 @@ def _permutation(text: str) -> list[int]:
         raise EinNetError(f"a generator lists where each point goes, such as '1 2 3 0', got {text!r}") from None
 
 
-def _as_json(found: Series) -> str:
+def _as_json(expansion: Series) -> str:
     from einnet.taylor import GroupSeries, TypeSeries
 
-    result: dict[str, object] = {"dof": found.dof, "total": found.total, "commutative": found.commutative}
-    if isinstance(found, GroupSeries):
-        result |= {"generators": found.generators, "out_generators": found.out_generators}
-    if isinstance(found, TypeSeries):
-        coefficients = [c for k in range(found.order + 1) for c in found.coefficients(k)]
-        result |= {"signature": str(found.signature), "sizes": found.sizes, "features": found.features}
+    result: dict[str, object] = {"dof": expansion.dof, "total": expansion.total, "commutative": expansion.commutative}
+    if isinstance(expansion, GroupSeries):
+        result |= {"generators": expansion.generators, "out_generators": expansion.out_generators}
+    if isinstance(expansion, TypeSeries):
+        coefficients = [c for k in range(expansion.order + 1) for c in expansion.coefficients(k)]
+        result |= {"signature": str(expansion.signature), "sizes": expansion.sizes, "features": expansion.features}
         result["coefficients"] = [
             {
                 "operands": [str(t.bare).partition(";")[0] for t in c.types],

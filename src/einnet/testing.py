@@ -205,24 +205,24 @@ def check_task(
     folder = Path(folder)
     options = ["train", *tiny, "--steps", "4", "--precision", "32", "--deterministic", "--out"]
     with mock.patch.object(app, "validate_every", 2):
-        whole = _train(app, [*options, str(folder / "whole")], 0)
-        metrics = (whole / "metrics.json").read_text()
+        reference = _train(app, [*options, str(folder / "whole")], 0)
+        metrics = (reference / "metrics.json").read_text()
         for name, disturb, code in (("interrupted", _interrupt, 130), ("killed", _kill, None)):
-            with _disturbed(app, 2, disturb):
+            with _disturb_task(app, 2, disturb):
                 run = _train(app, [*options, str(folder / name)], code)
             _expect(app, ["train", "--resume", str(run)], 0)
-            _compare_runs(run, whole, name)
+            _compare_runs(run, reference, name)
             if (run / "metrics.json").read_text() != metrics:
-                raise AssertionError(f"metrics.json of the {name} run, resumed, differs from that of {whole}")
-    if missing := [name for name in RUN_FILES if not (whole / name).is_file()]:
-        raise AssertionError(f"{whole} has no {', '.join(missing)}")
-    checkpoint = ["--checkpoint", str(whole)]
+                raise AssertionError(f"metrics.json of the {name} run, resumed, differs from that of {reference}")
+    if missing := [name for name in RUN_FILES if not (reference / name).is_file()]:
+        raise AssertionError(f"{reference} has no {', '.join(missing)}")
+    checkpoint = ["--checkpoint", str(reference)]
     printed, _ = _expect(app, ["eval", *checkpoint, *(evaluate or ()), "--json"], 0)
     if evaluate is None and json.loads(printed) != json.loads(metrics):
-        raise AssertionError(f"eval --json differs from {whole / 'metrics.json'}: {printed[:300]}")
+        raise AssertionError(f"eval --json differs from {reference / 'metrics.json'}: {printed[:300]}")
     if predict is not None:
         _expect(app, ["predict", *predict, *checkpoint], (0, 1))  # 1: without an answer
-    _check_wrong_input(app, whole, evaluate or ())
+    _check_wrong_input(app, reference, evaluate or ())
 
 
 def _check_wrong_input(app: Any, run: Path, evaluate: Sequence[str]) -> None:
@@ -288,7 +288,7 @@ def _kill() -> None:
 
 
 @contextmanager
-def _disturbed(app: Any, step: int, disturb: Callable[[], None]) -> Iterator[None]:
+def _disturb_task(app: Any, step: int, disturb: Callable[[], None]) -> Iterator[None]:
     """Within the block the loss of a step of a new task is preceded by a disturbance."""
     make_task = app.make_task
 
@@ -296,12 +296,12 @@ def _disturbed(app: Any, step: int, disturb: Callable[[], None]) -> Iterator[Non
         task = make_task(*arguments)
         loss = task.loss
 
-        def disturbed_loss(k: int) -> Tensor:
+        def loss_after_disturbance(k: int) -> Tensor:
             if k == step:
                 disturb()
             return loss(k)
 
-        task.loss = disturbed_loss
+        task.loss = loss_after_disturbance
         return task
 
     with mock.patch.object(app, "make_task", make_disturbed_task):

@@ -68,14 +68,14 @@ def test_a_run_goes_on_when_there_is_room_again(tmp_path):
         Filling.disk = disk
         options = Options(steps=40, precision="32", deterministic=True, out=disk)
         run, whole = Run.create(disk, "mean", {}), Run.create(tmp_path / "elsewhere", "mean", {})
-        assert fit(Mean, whole, options, steps=40, every=10)
+        assert fit(Mean, whole, options, steps=40, validate_every=10)
         with pytest.raises(OSError, match="No space left on device") as error:
-            fit(Filling, run, options, steps=40, every=10)
+            fit(Filling, run, options, steps=40, validate_every=10)
         assert str(run.folder) in str(error.value) and ".part-" not in str(error.value)
         assert steps_in_log(run) == [10]
         EinNet.load(run.best)
         (disk / "ballast").unlink()
-        assert fit(Mean, run, options, steps=40, every=10, resume=True)
+        assert fit(Mean, run, options, steps=40, validate_every=10, resume=True)
         assert steps_in_log(run) == [10, 20, 30, 40]
         assert same_tensors(run.best, whole.best)
 

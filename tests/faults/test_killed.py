@@ -67,7 +67,7 @@ def kill_while_training(folder: Path) -> None:
     whole, run = Run.create(folder, "mean", {}), Run.create(folder, "mean", {})
 
     def train(into: Run) -> None:
-        fit(Mean, into, options, steps=STEPS, every=EVERY, resume=into.last.is_file())
+        fit(Mean, into, options, steps=STEPS, validate_every=EVERY, resume=into.last.is_file())
 
     train(whole)
     kills = 0

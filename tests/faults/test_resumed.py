@@ -52,13 +52,13 @@ def test_a_knowledge_graph_with_another_relation(tmp_path, capsys):
 @pytest.fixture
 def run(tmp_path) -> Run:
     made = Run.create(tmp_path, "mean", {})
-    assert fit(Mean, made, Options(steps=4, precision="32", out=tmp_path), steps=4, every=2)
+    assert fit(Mean, made, Options(steps=4, precision="32", out=tmp_path), steps=4, validate_every=2)
     return made
 
 
 def go_on(run: Run) -> str:
     with pytest.raises(CheckpointError) as error:
-        fit(Mean, run, Options(steps=8, precision="32"), steps=8, every=2, resume=True)
+        fit(Mean, run, Options(steps=8, precision="32"), steps=8, validate_every=2, resume=True)
     return str(error.value)
 
 
@@ -86,11 +86,11 @@ def test_errors_in_training_are_not_taken_for_those(run):
             raise RuntimeError("of the task")
 
     with pytest.raises(RuntimeError, match="of the task"):
-        fit(Broken, run, Options(steps=8, precision="32"), steps=8, every=2, resume=True)
+        fit(Broken, run, Options(steps=8, precision="32"), steps=8, validate_every=2, resume=True)
 
 
 def test_left_over_files_are_removed(run):
     left = run.folder / ".last.safetensors.part-abc.safetensors"
     left.write_bytes(b"half of a fi")
-    assert fit(Mean, run, Options(steps=8, precision="32"), steps=8, every=2, resume=True)
+    assert fit(Mean, run, Options(steps=8, precision="32"), steps=8, validate_every=2, resume=True)
     assert not left.exists()

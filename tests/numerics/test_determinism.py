@@ -63,7 +63,7 @@ def test_two_runs_of_a_task_end_with_the_same_bits(tmp_path, deterministic):
     for _ in range(2):
         run = Run.create(tmp_path, "pinv", {})
         options = Options(steps=20, seed=5, precision="32", deterministic=deterministic, out=tmp_path)
-        assert fit(lambda: Inverse(settings, 5), run, options, steps=20, every=10)
+        assert fit(lambda: Inverse(settings, 5), run, options, steps=20, validate_every=10)
         torch.rand(7)  # what happens between runs is of no matter
         weights.append([load_file(path) for path in (run.best, run.last)])
     for first, second in zip(*weights, strict=True):

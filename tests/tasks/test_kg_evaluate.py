@@ -13,7 +13,7 @@ from einnet.tasks.kg.network import make_net
 from families import family_graph
 
 
-def known_of(graph):
+def make_known(graph):
     return torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0
 
 
@@ -28,10 +28,10 @@ def test_ranks_by_hand():
     tails, heads = torch.zeros(2, 4, 4, 1)
     tails[0, :, 0] = torch.tensor([1.0, 9.0, 1.0, 3.0])  # a r ?: b is known and left out, d above, a equals c
     heads[:, 2, 0] = torch.tensor([5.0, 5.0, 5.0, 1.0])  # ? r c: b and c equal a
-    found = rank((tails, heads), graph.test, known_of(graph))
-    assert found.pessimistic.tolist() == [3, 3]
-    assert found.realistic.tolist() == [2.5, 2]
-    metrics = found.metrics()
+    result = rank((tails, heads), graph.test, make_known(graph))
+    assert result.pessimistic.tolist() == [3, 3]
+    assert result.realistic.tolist() == [2.5, 2]
+    metrics = result.metrics()
     assert metrics["pessimistic"]["mrr"] == pytest.approx(1 / 3)
     assert metrics["realistic"]["hits@3"] == 1 and metrics["pessimistic"]["hits@1"] == 0
 
@@ -56,7 +56,7 @@ def test_pykeen_agrees_on_the_same_scores(levels):
             return heads[:, rt_batch[:, 1], rt_batch[:, 0]].T
 
     evaluator = RankBasedEvaluator(filtered=True)
-    theirs = evaluator.evaluate(
+    expected = evaluator.evaluate(
         Tables(triples_factory=data.training),
         data.testing.mapped_triples,
         batch_size=64,
@@ -66,12 +66,12 @@ def test_pykeen_agrees_on_the_same_scores(levels):
     rows = {split: part.mapped_triples.numpy() for split, part in data.factory_dict.items()}
     splits = (rows["training"], rows["validation"], rows["testing"])
     graph = KnowledgeGraph("nations", tuple(data.entity_to_id), tuple(data.relation_to_id), *splits)
-    ours = rank((tails, heads), graph.test, known_of(graph)).metrics()
+    ranks = rank((tails, heads), graph.test, make_known(graph)).metrics()
     for ties in ("pessimistic", "realistic"):
-        mrr = theirs.get_metric(f"both.{ties}.inverse_harmonic_mean_rank")
-        assert ours[ties]["mrr"] == pytest.approx(mrr, abs=1e-6)
+        mrr = expected.get_metric(f"both.{ties}.inverse_harmonic_mean_rank")
+        assert ranks[ties]["mrr"] == pytest.approx(mrr, abs=1e-6)
         for k in (1, 3, 10):
-            assert ours[ties][f"hits@{k}"] == pytest.approx(theirs.get_metric(f"both.{ties}.hits_at_{k}"), abs=1e-6)
+            assert ranks[ties][f"hits@{k}"] == pytest.approx(expected.get_metric(f"both.{ties}.hits_at_{k}"), abs=1e-6)
 
 
 def test_scores_that_are_not_finite_are_refused():
@@ -79,16 +79,16 @@ def test_scores_that_are_not_finite_are_refused():
     tables = torch.zeros(2, 16, 16, 4)
     tables[0, graph.test[1, 0], 3, graph.test[1, 1]] = float("nan")
     with pytest.raises(EinNetError, match="fact 1 .*finite"):
-        rank((tables[0], tables[1]), graph.test, known_of(graph))
+        rank((tables[0], tables[1]), graph.test, make_known(graph))
 
 
 def test_metrics_have_every_split_message_graph_and_tie_policy():
     graph = family_graph()
-    found = compute_metrics(small_net(graph), graph)
-    assert {s: {g: set(m) for g, m in by.items()} for s, by in found.items()} == {
+    result = compute_metrics(small_net(graph), graph)
+    assert {s: {g: set(m) for g, m in by.items()} for s, by in result.items()} == {
         s: {g: {"pessimistic", "realistic"} for g in ("train", "train+valid")} for s in ("test", "valid")
     }
-    assert set(found["test"]["train"]["realistic"]) == {"mrr", "hits@1", "hits@3", "hits@10"}
+    assert set(result["test"]["train"]["realistic"]) == {"mrr", "hits@1", "hits@3", "hits@10"}
 
 
 def test_no_fact_that_is_ranked_is_shown():
@@ -103,8 +103,8 @@ def test_no_fact_that_is_ranked_is_shown():
         def forward(self, x):
             return torch.cat([x, x], -1)
 
-    found = compute_metrics(Copies(), graph)  # type: ignore[arg-type]
-    for by_graph in found.values():
+    result = compute_metrics(Copies(), graph)  # type: ignore[arg-type]
+    for by_graph in result.values():
         for metrics in by_graph.values():
             assert metrics["pessimistic"]["hits@1"] == 0
 

@@ -34,7 +34,7 @@ def descent(people: int = 30):
     middle = {(parent[m], c): m for c, m in parent.items() if m in parent}
     middles = sorted(set(middle.values()))
     hidden = set(rng.choice(middles, len(middles) // 4, replace=False).tolist())
-    follow = {m: [(a, "grandparent", c) for (a, c), its in middle.items() if its == m] for m in middles}
+    follow = {m: [(a, "grandparent", c) for (a, c), m_of_pair in middle.items() if m_of_pair == m] for m in middles}
     known = [fact for m in middles if m not in hidden for fact in follow[m]]
     facts = {
         "train": [(p, "parent", c) for c, p in parent.items()] + known[1:],
@@ -66,27 +66,27 @@ def small_net(graph, dtype=torch.float32):
     return make_net(len(graph.relations), KgConfig(heads=2, hidden=8, depth=1)).to(dtype).eval()
 
 
-@pytest.mark.parametrize("asked", ["tail", "head"])
-def test_a_grandparent_is_predicted_because_of_two_parents(rule, asked):
+@pytest.mark.parametrize("end", ["tail", "head"])
+def test_a_grandparent_is_predicted_because_of_two_parents(rule, end):
     graph, middle, net = rule
     assert len(graph.test) == 5
     for h, _, t in graph.test:
         a, c = graph.entities[h], graph.entities[t]
         m = middle[a, c]
-        found = explain(net, graph, "grandparent", a if asked == "tail" else None, c, top=2)
-        assert found.fact == (a, "grandparent", c) and found.asked == asked
-        assert {d.facts[0] for d in found.support} == {(a, "parent", m), (m, "parent", c)}
-        assert all(d.change > 1 and d.estimate > 0 for d in found.support)
-        assert found.together.facts == tuple(d.facts[0] for d in found.support)
-        assert found.together.change > 1
-        if asked == "head":  # there is one right answer, so that nothing else loses its rank with it
-            assert found.rank == 1 and found.together.rank > 1
+        explanation = explain(net, graph, "grandparent", a if end == "tail" else None, c, top=2)
+        assert explanation.fact == (a, "grandparent", c) and explanation.end == end
+        assert {d.facts[0] for d in explanation.support} == {(a, "parent", m), (m, "parent", c)}
+        assert all(d.change > 1 and d.estimate > 0 for d in explanation.support)
+        assert explanation.together.facts == tuple(d.facts[0] for d in explanation.support)
+        assert explanation.together.change > 1
+        if end == "head":  # there is one right answer, so that nothing else loses its rank with it
+            assert explanation.rank == 1 and explanation.together.rank > 1
 
 
-@pytest.mark.parametrize("asked", ["tail", "head"])
-def test_the_derivative_is_that_of_finite_differences(asked):
+@pytest.mark.parametrize("end", ["tail", "head"])
+def test_the_derivative_is_that_of_finite_differences(end):
     graph = family_graph()
-    question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), asked)
+    question = _Question(small_net(graph, torch.float64), graph, (0, 5, 2), end)
     facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=(1.0,))  # one fact at a time, at its own value
     for cell in map(tuple, facts[::7].tolist()):
@@ -107,9 +107,9 @@ def test_with_one_fact_in_a_group_the_estimate_is_the_change():
     facts = question.facts.nonzero()
     gradient = question.estimates(groups=len(facts), values=[(k + 0.5) / 16 for k in range(16)])
     score = question.score(question.facts)[0].detach()
-    found = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
-    assert max(abs(d.change) for d in found) > 1e-3
-    for one in found:
+    explanation = [question.deletion([tuple(cell)], gradient, score) for cell in facts.tolist()]
+    assert max(abs(d.change) for d in explanation) > 1e-3
+    for one in explanation:
         assert one.estimate == pytest.approx(one.change, rel=1e-2, abs=1e-6)
 
 
@@ -127,11 +127,11 @@ def test_a_known_fact_is_hidden_before_it_is_explained(rule):
     graph, _, net = rule
     h, r, t = graph.valid[0]
     names = graph.entities[h], graph.relations[r], graph.entities[t]
-    found = explain(net, graph, names[1], names[0], names[2])
+    explanation = explain(net, graph, names[1], names[0], names[2])
     without = explain(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
-    assert found.known == "valid" and without.known is None
-    assert found.score == pytest.approx(without.score, abs=1e-5)
-    assert names not in {d.facts[0] for d in found.support}
+    assert explanation.known == "valid" and without.known is None
+    assert explanation.score == pytest.approx(without.score, abs=1e-5)
+    assert names not in {d.facts[0] for d in explanation.support}
 
 
 def test_the_network_is_left_in_the_mode_that_it_was_in():
@@ -152,19 +152,19 @@ def test_where_nothing_is_left_to_compare_with_it_says_so():
 
 def test_the_picture_has_every_name_and_relation(rule, tmp_path):
     graph, _, net = rule
-    found = explain(net, graph, "grandparent", "p0", None, top=4)
-    draw_explanation(found, tmp_path / "why.svg")
+    explanation = explain(net, graph, "grandparent", "p0", None, top=4)
+    draw_explanation(explanation, tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()
-    for fact in (found.fact, *(d.facts[0] for d in found.support)):
+    for fact in (explanation.fact, *(d.facts[0] for d in explanation.support)):
         assert all(f"<!-- {name} -->" in drawn for name in (fact[0], fact[2]))
     assert "<!-- grandparent? -->" in drawn and "<!-- parent -->" in drawn
 
 
 def test_the_picture_shows_names_as_they_are_and_facts_about_one_entity(rule, tmp_path):
     graph, _, net = rule
-    found = explain(net, graph, "grandparent", "p0", None, top=1)
-    odd = replace(found.support[0], facts=(("$x$", "likes", "$x$"),))
-    draw_explanation(replace(found, support=(odd,)), tmp_path / "why.svg")
+    explanation = explain(net, graph, "grandparent", "p0", None, top=1)
+    odd = replace(explanation.support[0], facts=(("$x$", "likes", "$x$"),))
+    draw_explanation(replace(explanation, support=(odd,)), tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()
     assert "<!-- $x$ -->" in drawn and "<!-- likes -->" in drawn
 
@@ -175,29 +175,31 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explain")
     graph = family_graph()
     config = {"data": str(write_families(folder / "families")), "relations": list(graph.relations)}
-    made = Run.create(folder, "kg", {**config, "settings": {}, "options": Options().as_json()})
-    small_net(graph).save(made.best)
-    return made
+    answer = Run.create(folder, "kg", {**config, "settings": {}, "options": Options().as_json()})
+    small_net(graph).save(answer.best)
+    return answer
 
 
 def test_the_command_prints_a_table_or_json_and_draws(run, tmp_path, capsys):
     query = ["predict", "kg", "--checkpoint", str(run.folder), "--relation", "parent", "--explain", "--top", "3"]
     assert main([*query, "--head", "ann0", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {
+    explanation = json.loads(capsys.readouterr().out)
+    assert set(explanation) == {
         "fact", "asked", "known", "probability", "score", "rank", "candidates", "support", "together"
     }  # fmt: skip
-    assert found["fact"]["head"] == "ann0" and found["asked"] == "tail" and found["rank"] == 1
-    assert [set(d) for d in found["support"]] == [{"facts", "estimate", "change", "rank"}] * 3
-    changes = [d["change"] for d in found["support"]]
+    assert explanation["fact"]["head"] == "ann0" and explanation["asked"] == "tail" and explanation["rank"] == 1
+    assert [set(d) for d in explanation["support"]] == [{"facts", "estimate", "change", "rank"}] * 3
+    changes = [d["change"] for d in explanation["support"]]
     assert changes == sorted(changes, reverse=True) and changes[-1] > 0
     picture = tmp_path / "why.png"
-    assert main([*query, "--head", "ann0", "--tail", found["fact"]["tail"], "--plot", str(picture)]) == 0
-    shown = capsys.readouterr()
-    assert f"ann0 parent {found['fact']['tail']}: the tail has rank 1 of {found['candidates']}" in shown.out
-    for one in found["support"]:
-        assert " ".join(one["facts"][0].values()) in shown.out and f"{one['change']:.3f}" in shown.out
-    assert "all of these" in shown.out and f"drawn to {picture}" in shown.err
+    assert main([*query, "--head", "ann0", "--tail", explanation["fact"]["tail"], "--plot", str(picture)]) == 0
+    printed = capsys.readouterr()
+    assert (
+        f"ann0 parent {explanation['fact']['tail']}: the tail has rank 1 of {explanation['candidates']}" in printed.out
+    )
+    for one in explanation["support"]:
+        assert " ".join(one["facts"][0].values()) in printed.out and f"{one['change']:.3f}" in printed.out
+    assert "all of these" in printed.out and f"drawn to {picture}" in printed.err
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

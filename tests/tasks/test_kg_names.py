@@ -48,16 +48,16 @@ def test_a_folder_called_as_a_bundled_dataset_is_a_folder(tmp_path, capsys, monk
         graph = load(source)
         assert (graph.name, graph.bundled, len(graph.entities)) == ("umls", False, 16)
     assert main(["train", "kg", "--data", "./umls", *SMALL]) == 0
-    assert "umls: test facts" in (shown := capsys.readouterr().out) and "ConvE" not in shown
+    assert "umls: test facts" in (printed := capsys.readouterr().out) and "ConvE" not in printed
     assert main(["eval", "kg", "--data", "./umls"]) == 0
-    assert "umls: test facts" in (shown := capsys.readouterr().out) and "ConvE" not in shown
+    assert "umls: test facts" in (printed := capsys.readouterr().out) and "ConvE" not in printed
     (run,) = Path("runs/kg").iterdir()
     assert json.loads((run / "metrics.json").read_text())["dataset"] == "umls"
     assert "ConvE" not in (run / "index.html").read_text()
 
 
 def test_a_bundled_dataset_says_that_it_is_one(monkeypatch):
-    monkeypatch.setattr("einnet.tasks.kg.data._bundled", lambda _: family_splits())
+    monkeypatch.setattr("einnet.tasks.kg.data._load_bundled", lambda _: family_splits())
     assert load("umls").bundled and not KnowledgeGraph.of(family_splits(), "umls").bundled
 
 
@@ -91,8 +91,8 @@ def test_explanations_have_names_as_they_are(name, capsys):
 
 @pytest.mark.parametrize("name", ODD)
 def test_results_have_names_as_they_are_on_the_screen_and_in_the_page(name, tmp_path, capsys):
-    shown = [make_results_table(metrics(name, bundled=False))]
-    print_report(shown)
-    write_report_page(tmp_path, "a report", shown)
+    printed = [make_results_table(metrics(name, bundled=False))]
+    print_report(printed)
+    write_report_page(tmp_path, "a report", printed)
     assert capsys.readouterr().out.splitlines()[0].startswith(f"{name}: test facts")
     assert f">{name}: test facts" in (tmp_path / "index.html").read_text()

@@ -28,10 +28,10 @@ def test_the_network_sees_a_random_part_of_the_training_facts_and_nothing_else()
     for step in range(20):
         torch.manual_seed(step)
         task.loss(step).backward()
-    shown = torch.stack(seen)
-    assert ((shown == 1) <= (facts == 1)).all()
-    share = 1 - shown.sum((1, 2, 3)) / facts.sum()
-    assert share.min() < 0.2 < share.max() <= 0.75  # drawn anew at each step, from 2% to 60%
+    seen_facts = torch.stack(seen)
+    assert ((seen_facts == 1) <= (facts == 1)).all()
+    share = 1 - seen_facts.sum((1, 2, 3)) / facts.sum()
+    assert share.min() < 0.2 < share.max() <= 0.75  # drawn again at each step, from 2% to 60%
 
 
 def test_a_step_that_hides_nothing_has_no_loss():

@@ -20,8 +20,8 @@ def test_the_sets_are_different_matrices_and_always_the_same():
     assert all(torch.equal(matrices(split, 8, 16, 20), a) for split, a in sets.items())
     rows = torch.cat(list(sets.values())).flatten(1)
     assert len(torch.unique(rows, dim=0)) == 60
-    others = [matrices(split, 8, 16, 1, seed)[0] for seed in range(20) for split in ("train", "valid")]
-    assert len(torch.unique(torch.stack([*others, sets["test"][0]]).flatten(1), dim=0)) == 41
+    firsts = [matrices(split, 8, 16, 1, seed)[0] for seed in range(20) for split in ("train", "valid")]
+    assert len(torch.unique(torch.stack([*firsts, sets["test"][0]]).flatten(1), dim=0)) == 41
 
 
 def test_the_error_is_that_of_the_pseudo_inverse():
@@ -70,11 +70,11 @@ def run(tmp_path_factory):
 
 
 def test_a_short_training_learns_to_invert(run):
-    found = json.loads((run / "metrics.json").read_text())
-    assert found["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
-    assert found["products"] == 2 * 3 * 5 + 2
-    assert set(found["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
-    assert compute_metrics(EinNet.load(run / "best.safetensors")) == found
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["sizes"]["8x16"]["error"] < 0.03  # chance is 0.125
+    assert metrics["products"] == 2 * 3 * 5 + 2
+    assert set(metrics["sizes"]) == {"6x12", "8x16", "12x24", "16x32"}
+    assert compute_metrics(EinNet.load(run / "best.safetensors")) == metrics
 
 
 def test_no_matrix_makes_the_network_explode(run):

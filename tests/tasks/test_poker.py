@@ -56,8 +56,8 @@ def test_who_wins(text, won):
 def test_the_rules_by_another_evaluator():
     dealt = deals(300, 4, 5, seed=1)
     values = [[_value(hand) for hand in table] for table in dealt.tolist()]
-    mine = np.array([[v == max(row) for v in row] for row in values])
-    assert np.array_equal(mine, winners(dealt))
+    expected = np.array([[v == max(row) for v in row] for row in values])
+    assert np.array_equal(expected, winners(dealt))
 
 
 def _value(hand: list[int]) -> tuple:
@@ -70,10 +70,10 @@ def _value(hand: list[int]) -> tuple:
     straight = len(order) == 5 and order[0] - order[4] == 4
     flush = len({c % 4 for c in hand}) == 1
     category = next(
-        k for k, found in enumerate([
+        k for k, holds in enumerate([
             straight and flush, counts[0] == 4, counts == [3, 2], flush, straight, counts[0] == 3, counts[:2] == [2, 2],
             counts[0] == 2, True,
-        ]) if found
+        ]) if holds
     )  # fmt: skip
     return -category, order
 
@@ -165,8 +165,8 @@ def test_predict_says_who_wins(run, capsys):
     assert sum(p["chance"] for p in players) == pytest.approx(1, abs=1e-5)
     moved = " | ".join(text.split(" | ")[k] for k in (2, 0, 1))
     assert main(["predict", "poker", moved, "--checkpoint", str(run), "--json"]) == 0
-    others = json.loads(capsys.readouterr().out)["players"]
-    assert [p["chance"] for p in others] == pytest.approx([players[k]["chance"] for k in (2, 0, 1)], abs=1e-5)
+    moved_players = json.loads(capsys.readouterr().out)["players"]
+    assert [p["chance"] for p in moved_players] == pytest.approx([players[k]["chance"] for k in (2, 0, 1)], abs=1e-5)
     assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
     assert "AS KS QS JS TS" in capsys.readouterr().out
     assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2

@@ -37,8 +37,8 @@ def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, c
     assert html.count("data:image/png;base64,") == 2 and "what is predicted" in html
     assert "config.depth" in html and "options.seed" in html and "&lt;b&gt;" in html and "<b>" not in html
     assert all(s.startswith("data:") for s in re.findall(r'(?:src|href)="([^"]*)"', html)) and "<script" not in html
-    shown = capsys.readouterr()
-    assert "0.9612" in shown.out and "index.html" in shown.err
+    printed = capsys.readouterr()
+    assert "0.9612" in printed.out and "index.html" in printed.err
 
 
 def test_a_run_that_was_ended_early_has_a_report_without_results(tmp_path):
@@ -59,9 +59,9 @@ def test_results_are_saved_and_shown_before_pictures_which_may_fail(tmp_path, ca
         raise RuntimeError("no ink")
 
     finish_run(run, Results(metrics(), [make_results_table(metrics())], {"relations.png": ("predicted", fails)}))
-    said = capsys.readouterr().err
-    assert "relations.png is not drawn: RuntimeError: no ink" in said
-    assert "metrics.json, curve.png, index.html" in said  # of the files that are there
+    message = capsys.readouterr().err
+    assert "relations.png is not drawn: RuntimeError: no ink" in message
+    assert "metrics.json, curve.png, index.html" in message  # of the files that are there
     html = (run.folder / "index.html").read_text()
     assert "0.9612" in html and html.count("data:image/png;base64,") == 1
 
@@ -86,9 +86,9 @@ def test_a_training_has_its_metrics_where_no_picture_can_be_drawn(task, argument
     (folder,) = (tmp_path / "runs" / task).iterdir()
     assert json.loads((folder / "metrics.json").read_text()) and (folder / "index.html").is_file()
     assert not list(folder.glob("*.png"))
-    shown = capsys.readouterr()
-    assert shown.out and shown.err.count(".png is not drawn: ValueError: no ink") == 2
-    assert "best.safetensors, metrics.json, log.csv, index.html" in shown.err
+    printed = capsys.readouterr()
+    assert printed.out and printed.err.count(".png is not drawn: ValueError: no ink") == 2
+    assert "best.safetensors, metrics.json, log.csv, index.html" in printed.err
 
 
 def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
@@ -103,8 +103,8 @@ def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
 def test_names_in_the_table_of_a_benchmark_stand_as_they_are(tmp_path, capsys):
     row = {"pairs": 1, "apart": 1, "false positives": 0}
     how = {"protocol": "trained", "order": 2, "depth": 6, "seconds": 1, "peak_mib": 1}
-    shown = make_graph_tables({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
-    write_report_page(tmp_path, "a benchmark", shown)
-    print_report(shown)
+    printed = make_graph_tables({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
+    write_report_page(tmp_path, "a benchmark", printed)
+    print_report(printed)
     for text in ((tmp_path / "index.html").read_text(), capsys.readouterr().out):
         assert re.search(r"\[/b\]:cat:\\[^\\]", text) and "[bold]x\\: trained" in text

@@ -84,11 +84,11 @@ def test_what_breaks_the_rules_is_named():
 def test_files_with_and_without_solutions(tmp_path):
     plain, packed = tmp_path / "p.txt", tmp_path / "p.txt.gz"
     plain.write_text(f"# a comment\n{EASY}\n\n{EASY}\n")
-    found, nothing = read_file(plain)
-    assert found.shape == (2, 9, 9) and nothing is None
+    solution, nothing = read_file(plain)
+    assert solution.shape == (2, 9, 9) and nothing is None
     with gzip.open(packed, "wt") as f:
         f.write(f"{EASY},{SOLVED}\n")
-    found, solved = read_file(packed)
+    solution, solved = read_file(packed)
     assert format_board(solved[0]) == SOLVED
 
 
@@ -151,8 +151,8 @@ def test_the_solutions_of_a_board_are_all_full_boards_with_its_givens():
 
 
 def test_a_known_puzzle_has_its_solution():
-    (found,) = solutions(read_board(EASY), limit=5)
-    assert format_board(found) == SOLVED
+    (solution,) = solutions(read_board(EASY), limit=5)
+    assert format_board(solution) == SOLVED
     assert solutions(read_board("11" + EASY[2:])) == []
     assert solutions(read_board(EASY), limit=0) == []
 
@@ -190,9 +190,9 @@ def test_a_sat_solver_finds_the_same_one_solution(n, givens, number):
         assert np.array_equal(only, solution)
         some = rng.choice(np.flatnonzero(dug).tolist())  # fewer givens: as many solutions by both, up to 50
         dug.flat[some] = 0
-        found = {b.tobytes() for b in solutions(dug, limit=50)}
-        others = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, most=50)}
-        assert len(found) == len(others) and (len(found) == 50 or found == others)
+        solution = {b.tobytes() for b in solutions(dug, limit=50)}
+        expected = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, most=50)}
+        assert len(solution) == len(expected) and (len(solution) == 50 or solution == expected)
 
 
 def test_givens_are_left_and_seeds_repeat():
@@ -214,35 +214,35 @@ def test_full_grids_of_other_sizes(n):
 def test_singles_fill_only_what_is_right_and_hidden_ones_more():
     rng = random.Random(0)
     puzzles, solved = map(np.stack, zip(*(make_puzzle(Layout.of(6), rng) for _ in range(20)), strict=True))
-    naked, both = fill_singles(puzzles, hidden=False), fill_singles(puzzles)
-    for filled in (naked, both):
-        assert ((filled == 0) | (filled == solved)).all()
-        assert ((puzzles == 0) | (filled == puzzles)).all()
-    assert ((naked == 0) | (both == naked)).all()
-    assert (both > 0).sum() > (naked > 0).sum()
+    naked, filled = fill_singles(puzzles, hidden=False), fill_singles(puzzles)
+    for boards in (naked, filled):
+        assert ((boards == 0) | (boards == solved)).all()
+        assert ((puzzles == 0) | (boards == puzzles)).all()
+    assert ((naked == 0) | (filled == naked)).all()
+    assert (filled > 0).sum() > (naked > 0).sum()
     assert share_solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "naked", "both"),
+    ("name", "naked", "filled"),
     [
         ("satnet9x9_10000.txt.gz", 1.0, 1.0), ("rrn_valid_18000.txt.gz", 0.25, 0.884),
         ("hard_magictour_top1465.txt.gz", 0.0, 0.0), ("gen16x16_singles_givens140_1000.txt.gz", 0.89, 1.0),
         ("gen25x25_singles_givens380_150.txt.gz", 0.97, 1.0),
     ],
 )  # fmt: skip
-def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, both):
+def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, filled):
     puzzles, solved = read_file(data(name))
     step = max(1, len(puzzles) // 2000)
     puzzles, solved = puzzles[::step], solved[::step]
     shares = [share_solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
-    assert shares == pytest.approx([naked, both], abs=0.02 if 0 < naked < 1 else 0.0)
+    assert shares == pytest.approx([naked, filled], abs=0.02 if 0 < naked < 1 else 0.0)
 
 
 @pytest.mark.slow
 def test_puzzles_of_a_file_have_the_solution_it_gives():
     puzzles, solved = read_file(data("rrn_valid_18000.txt.gz"))
     for one, expected in zip(puzzles[::600], solved[::600], strict=True):
-        (found,) = solutions(one, limit=2)
-        assert np.array_equal(found, expected)
+        (solution,) = solutions(one, limit=2)
+        assert np.array_equal(solution, expected)

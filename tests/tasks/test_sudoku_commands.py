@@ -51,11 +51,11 @@ def test_eval_counts_whole_boards_of_any_size(tmp_path, capsys):
             "\n".join(f"{format_board(p)},{format_board(s)}" for p, s in zip(puzzles, solutions, strict=True))
         )
         assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert found["boards"] == 12 and found["accuracy"] == found["solved"] / 12 >= 0.9
+        result = json.loads(capsys.readouterr().out)
+        assert result["boards"] == 12 and result["accuracy"] == result["solved"] / 12 >= 0.9
         file.write_text("\n".join(map(format_board, puzzles)))  # without solutions: by the rules
         assert main(["eval", "sudoku", "--data", str(file), "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["solved"] == found["solved"]
+        assert json.loads(capsys.readouterr().out)["solved"] == result["solved"]
         assert main(["eval", "sudoku", "--data", str(file), "--json", "--limit", "7"]) == 0
         assert json.loads(capsys.readouterr().out)["boards"] == 7
 
@@ -81,9 +81,9 @@ def test_predict_prints_the_board_and_its_steps(tmp_path, capsys):
 
 def test_predict_as_json(capsys):
     assert main(["predict", "sudoku", EASY, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["solution"] == SOLVED and found["solved"] and found["reason"] is None and not found["search"]
-    assert np.array(found["steps"]).shape == (9, 9)
+    result = json.loads(capsys.readouterr().out)
+    assert result["solution"] == SOLVED and result["solved"] and result["reason"] is None and not result["search"]
+    assert np.array(result["steps"]).shape == (9, 9)
 
 
 def test_predict_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
@@ -137,8 +137,8 @@ def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):
     assert "the givens clash" in capsys.readouterr().out
     (tmp_path / "p.txt").write_text(wrong)
     assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--tries", "2", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["solved"] == 0 and [t["solved"] for t in found["tries"]] == [0, 0]
+    result = json.loads(capsys.readouterr().out)
+    assert result["solved"] == 0 and [t["solved"] for t in result["tries"]] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,13 @@ def test_the_network_has_every_symmetry_of_the_board(sizes):
 
 
 def test_further_givens_are_from_the_solution_and_always_the_same(puzzles):
-    asked, solutions = puzzles
-    more = add_givens(asked, solutions, 9, seed=3)
-    assert np.array_equal(more, add_givens(asked, solutions, 9, seed=3))
-    added = (more > 0).sum((1, 2)) - (asked > 0).sum((1, 2))
+    boards, solutions = puzzles
+    more = add_givens(boards, solutions, 9, seed=3)
+    assert np.array_equal(more, add_givens(boards, solutions, 9, seed=3))
+    added = (more > 0).sum((1, 2)) - (boards > 0).sum((1, 2))
     assert added.min() >= 0 and added.max() <= 9 and len(set(added.tolist())) > 1
     assert ((more == 0) | (more == solutions)).all()
-    assert np.array_equal(add_givens(asked, solutions, 0, seed=3), asked)
+    assert np.array_equal(add_givens(boards, solutions, 0, seed=3), boards)
 
 
 def test_generated_puzzles_do_not_depend_on_the_number_of_processes(puzzles):
@@ -89,7 +89,7 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
         assert torch.equal(boards[k + 1][stays], boards[k][stays])
     assert max(int(a.max()) for a in ages) <= 12 and any((a > 3).any() for a in ages)
     assert task.state is not None and task.state.shape == (6, 2, 2, 2, 2, 4, 8) and not task.state.requires_grad
-    # the loss goes on from the stored states of the boards that stay, and starts anew for the others
+    # the loss continues from the stored states of the boards that stay, and starts again for the rest
     stays = task.age < 12
     assert stays.any() and task.state is not None
     expected = task.state.clone()
@@ -102,13 +102,13 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
     assert new.any()
     assert torch.equal(seen[0][new], task.net.init_state(encode_boards(task.puzzles[task.boards]))[new])
     saved = task.extra_state()
-    other = Solving(SMALL, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
-    other.load_state_dict(task.state_dict())
-    other.load_extra_state(saved)
+    copy = Solving(SMALL, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
+    copy.load_state_dict(task.state_dict())
+    copy.load_extra_state(saved)
     torch.manual_seed(5)
     expected = task.loss(30)
     torch.manual_seed(5)
-    assert torch.equal(other.loss(30), expected)
+    assert torch.equal(copy.loss(30), expected)
 
 
 def test_solved_boards_leave_the_batch_early():
@@ -127,69 +127,69 @@ def test_solved_boards_leave_the_batch_early():
 
 
 def test_held_out_boards_are_not_learned_from():
-    asked, solutions = generate_puzzles(Layout.of(4), 20, seed=0, processes=1)
-    task = Solving(SMALL, asked, solutions, seed=0)
-    assert np.array_equal(task.puzzles.numpy(), asked[:18]) and np.array_equal(task.held_puzzles.numpy(), asked[18:])
+    boards, solutions = generate_puzzles(Layout.of(4), 20, seed=0, processes=1)
+    task = Solving(SMALL, boards, solutions, seed=0)
+    assert np.array_equal(task.puzzles.numpy(), boards[:18]) and np.array_equal(task.held_puzzles.numpy(), boards[18:])
 
 
 def test_the_solver_that_comes_with_the_package_solves_fresh_puzzles(puzzles):
     net = load_solver()
     assert sum(p.numel() for p in net.parameters()) < 20_000
-    found = answers(net, puzzles[0])
-    assert (found.boards == puzzles[1]).all((1, 2)).mean() > 0.8
-    assert follows_rules(found.boards, puzzles[0]).mean() > 0.8
-    assert found.probabilities.shape == (6, 9, 9, 9) and np.allclose(found.probabilities.sum(-1), 1, atol=1e-5)
-    late = answers(net, puzzles[0], iterations=int(found.settled.max()))
-    assert np.array_equal(late.boards, found.boards)  # after the last change nothing changes
-    assert found.settled.max() > 1
-    for k in range(int(found.settled.max())):  # a cell has its digit from the step said, and not before
+    answer = answers(net, puzzles[0])
+    assert (answer.boards == puzzles[1]).all((1, 2)).mean() > 0.8
+    assert follows_rules(answer.boards, puzzles[0]).mean() > 0.8
+    assert answer.probabilities.shape == (6, 9, 9, 9) and np.allclose(answer.probabilities.sum(-1), 1, atol=1e-5)
+    late = answers(net, puzzles[0], iterations=int(answer.settled.max()))
+    assert np.array_equal(late.boards, answer.boards)  # after the last change nothing changes
+    assert answer.settled.max() > 1
+    for k in range(int(answer.settled.max())):  # a cell has its digit from the step said, and not before
         early = answers(net, puzzles[0], iterations=k + 1).boards
-        assert (early == found.boards)[found.settled <= k + 1].all()
-        assert (early != found.boards)[found.settled == k + 2].all()
+        assert (early == answer.boards)[answer.settled <= k + 1].all()
+        assert (early != answer.boards)[answer.settled == k + 2].all()
 
 
 def test_the_accuracy_by_iterations_is_that_of_single_passes(puzzles):
     net = load_solver()
-    found = accuracy_by_iterations(net, *puzzles, iterations=[4, 16, 40])
-    assert list(found) == [4, 16, 40]
-    assert all(a == (answers(net, puzzles[0], d).boards == puzzles[1]).all((1, 2)).mean() for d, a in found.items())
+    answer = accuracy_by_iterations(net, *puzzles, iterations=[4, 16, 40])
+    assert list(answer) == [4, 16, 40]
+    assert all(a == (answers(net, puzzles[0], d).boards == puzzles[1]).all((1, 2)).mean() for d, a in answer.items())
 
 
 @pytest.mark.parametrize(("side", "givens", "number"), [(4, 0, 50), (6, 0, 10), (16, 140, 3), (25, 380, 1)])
 def test_the_solver_learned_from_9x9_boards_solves_other_sizes(side, givens, number):
     boards = [make_puzzle(Layout.of(side), random.Random(k), givens) for k in range(number)]
-    asked, solutions = map(np.stack, zip(*boards, strict=True))
-    assert (answers(load_solver(), asked, iterations=64).boards == solutions).all((1, 2)).mean() >= 0.98
+    boards, solutions = map(np.stack, zip(*boards, strict=True))
+    assert (answers(load_solver(), boards, iterations=64).boards == solutions).all((1, 2)).mean() >= 0.98
 
 
 def test_relabelled_and_turned_boards_are_solved_alike(puzzles):
     net, rng = load_solver(), np.random.default_rng(0)
     digits = np.concatenate([[0], rng.permutation(9) + 1])
     for board in puzzles[0][:2]:
-        found = answers(net, board[None], iterations=20).boards[0]
-        assert np.array_equal(answers(net, digits[board][None], iterations=20).boards[0], digits[found])
-        assert np.array_equal(answers(net, board.T[None].copy(), iterations=20).boards[0], found.T)
+        answer = answers(net, board[None], iterations=20).boards[0]
+        assert np.array_equal(answers(net, digits[board][None], iterations=20).boards[0], digits[answer])
+        assert np.array_equal(answers(net, board.T[None].copy(), iterations=20).boards[0], answer.T)
 
 
 def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
     net = load_solver()
-    asked, _ = puzzles
-    first = answers(net, asked, iterations=12)  # too few steps for most
-    before = follows_rules(first.boards, asked)
-    tried = list(search_with_restarts(net, asked, first, 4, iterations=12))
-    shares = [before.mean(), *(follows_rules(b, asked).mean() for b in tried)]
-    assert shares == sorted(shares) and len(tried) == 4
-    right = follows_rules(tried[-1], asked)
-    assert np.array_equal(tried[-1][~right], first.boards[~right])  # a wrong answer is never taken
-    assert np.array_equal(tried[-1][before], first.boards[before])
+    boards, _ = puzzles
+    first = answers(net, boards, iterations=12)  # too few steps for most
+    before = follows_rules(first.boards, boards)
+    attempts = list(search_with_restarts(net, boards, first, 4, iterations=12))
+    shares = [before.mean(), *(follows_rules(b, boards).mean() for b in attempts)]
+    assert shares == sorted(shares) and len(attempts) == 4
+    right = follows_rules(attempts[-1], boards)
+    assert np.array_equal(attempts[-1][~right], first.boards[~right])  # a wrong answer is never taken
+    assert np.array_equal(attempts[-1][before], first.boards[before])
 
 
 def test_restarts_find_what_one_pass_does_not():
     net = load_solver()
-    asked, _ = generate_puzzles(Layout.of(4), 40, seed=7, processes=1)
-    first = answers(net, asked, iterations=2)
-    *_, last = search_with_restarts(net, asked, first, 8, iterations=2)
-    assert follows_rules(last, asked).sum() > follows_rules(first.boards, asked).sum()
+    boards, _ = generate_puzzles(Layout.of(4), 40, seed=7, processes=1)
+    first = answers(net, boards, iterations=2)
+    *_, last = search_with_restarts(net, boards, first, 8, iterations=2)
+    assert follows_rules(last, boards).sum() > follows_rules(first.boards, boards).sum()
 
 
 def test_restarts_leave_full_boards_that_break_the_rules():

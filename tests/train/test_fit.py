@@ -1,4 +1,4 @@
-"""The training loop: what it keeps, when it stops, and that a resumed run goes on exactly."""
+"""The training loop: what it keeps, when it stops, and that a resumed run continues exactly."""
 
 import csv
 import os
@@ -46,9 +46,9 @@ class Mean(Task):
 def run_mean(
     tmp_path: Path, into: Run | None = None, resume: Run | None = None, steps: int = 40, make=Mean, **options
 ) -> Run:
-    wanted = Options(steps=steps, precision="32", deterministic=True, out=tmp_path, **options)
+    chosen = Options(steps=steps, precision="32", deterministic=True, out=tmp_path, **options)
     run = into or resume or Run.create(tmp_path, "mean", {})
-    assert fit(lambda: make(seed=wanted.seed), run, wanted, steps=steps, every=10, resume=resume is not None)
+    assert fit(lambda: make(seed=chosen.seed), run, chosen, steps=steps, validate_every=10, resume=resume is not None)
     return run
 
 
@@ -62,8 +62,8 @@ def test_the_best_network_on_the_validation_set_is_kept(tmp_path):
     errors = [r["error"] for r in rows(run)]
     assert [r["step"] for r in rows(run)] == [10, 20, 30, 40]
     assert errors[-1] < errors[0]
-    kept = Mean().validate(EinNet.load(run.best))["error"]
-    assert kept == pytest.approx(min(errors), rel=1e-5)
+    best = Mean().validate(EinNet.load(run.best))["error"]
+    assert best == pytest.approx(min(errors), rel=1e-5)
     assert sorted(p.name for p in run.folder.iterdir()) == [
         "best.safetensors",
         "config.json",
@@ -73,13 +73,13 @@ def test_the_best_network_on_the_validation_set_is_kept(tmp_path):
 
 
 def test_the_seed_decides_the_run(tmp_path):
-    first, again, other = (run_mean(tmp_path, seed=s) for s in (1, 1, 2))
+    first, again, different = (run_mean(tmp_path, seed=s) for s in (1, 1, 2))
     assert rows(first) == rows(again)
-    assert rows(first) != rows(other)
+    assert rows(first) != rows(different)
 
 
 def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path):
-    whole = run_mean(tmp_path)
+    complete = run_mean(tmp_path)
 
     class Killed(Mean):
         def loss(self, step):
@@ -92,8 +92,8 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path):
         run_mean(tmp_path, into=broken, make=Killed)
     assert [r["step"] for r in rows(broken)] == [10, 20]
     run_mean(tmp_path, resume=broken)
-    assert rows(broken) == rows(whole)
-    assert same_tensors(broken.last, whole.last) and same_tensors(broken.best, whole.best)
+    assert rows(broken) == rows(complete)
+    assert same_tensors(broken.last, complete.last) and same_tensors(broken.best, complete.best)
 
 
 def test_a_budget_of_minutes_ends_the_run_with_everything_saved(tmp_path):
@@ -118,7 +118,7 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do(tmp_path):
 
 def test_bf16_trains_with_weights_in_single_precision(tmp_path):
     run = Run.create(tmp_path, "mean", {})
-    assert fit(Mean, run, Options(steps=40, precision="bf16", out=tmp_path), steps=40, every=10)
+    assert fit(Mean, run, Options(steps=40, precision="bf16", out=tmp_path), steps=40, validate_every=10)
     assert rows(run)[-1]["error"] < rows(run)[0]["error"]
     assert {t.dtype for t in load_file(run.best).values()} == {torch.float32}
 
@@ -155,8 +155,8 @@ def test_ctrl_c_leaves_a_usable_checkpoint(tmp_path):
 
 @pytest.mark.slow
 def test_kill_9_and_resume_end_with_the_same_metrics(tmp_path):
-    whole, run = start(tmp_path / "whole", steps=200, rows_to_wait_for=0)
-    assert whole.wait(timeout=PATIENCE) == 0
+    complete, run = start(tmp_path / "whole", steps=200, rows_to_wait_for=0)
+    assert complete.wait(timeout=PATIENCE) == 0
     process, killed = start(tmp_path / "killed", steps=200, rows_to_wait_for=3)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -176,17 +176,22 @@ def test_two_processes_train_one_network(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path):
+@pytest.mark.parametrize("sharded", [[], ["sharded"]], ids=["DDP", "FSDP"])
+def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path, sharded):
     """The mean of the gradients of both halves is the gradient of the whole batch."""
     script = Path(__file__).with_name("two_processes.py")
-    found = []
+    states = []
     for devices in (1, 2):
         out = tmp_path / str(devices)
-        subprocess.run([sys.executable, script, out, str(devices)], check=True, capture_output=True, env=quiet())
+        command = [sys.executable, script, out, str(devices), *sharded * (devices > 1)]
+        for resume in ([], ["resume"]):
+            done = subprocess.run([*command, *resume], capture_output=True, text=True, env=quiet())
+            assert done.returncode == 0, done.stderr
         (folder,) = (out / "squares").iterdir()
-        found.append(load_file(folder / "best.safetensors"))
-    assert found[0].keys() == found[1].keys() and len(found[0]) > 10
-    assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
+        states.append(load_file(folder / "last.safetensors"))
+    one, two = ({k: x for k, x in s.items() if k.startswith(("state.net", "state.average"))} for s in states)
+    assert one.keys() == two.keys() and len(one) > 20
+    assert all(torch.allclose(x, two[k], rtol=1e-9, atol=1e-11) for k, x in one.items())
 
 
 @pytest.mark.slow
@@ -203,12 +208,12 @@ def test_processes_that_torchrun_starts_take_the_same_steps(tmp_path):
         for k in range(2)
     ]
     for machine in machines:
-        _, said = machine.communicate(timeout=PATIENCE)
-        assert machine.returncode == 0, said.decode()
+        _, message = machine.communicate(timeout=PATIENCE)
+        assert machine.returncode == 0, message.decode()
     subprocess.run([sys.executable, script, tmp_path / "one", "1"], check=True, capture_output=True, env=quiet())
     (folder,), (alone,) = (list((p / "squares").iterdir()) for p in (out, tmp_path / "one"))
-    found = [load_file(f / "best.safetensors") for f in (folder, alone)]
-    assert all(torch.allclose(x, found[1][k], rtol=1e-9, atol=1e-11) for k, x in found[0].items())
+    states = [load_file(f / "best.safetensors") for f in (folder, alone)]
+    assert all(torch.allclose(x, states[1][k], rtol=1e-9, atol=1e-11) for k, x in states[0].items())
 
 
 def start(tmp_path: Path, steps: int, rows_to_wait_for: int, extra=()) -> tuple[subprocess.Popen, Run]:

@@ -14,7 +14,7 @@ def net() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
 
 
-def trained(model: nn.Module, optimizer: MuonAdamW, steps: int) -> None:
+def train_model(model: nn.Module, optimizer: MuonAdamW, steps: int) -> None:
     x, y = torch.randn(32, 8), torch.randn(32, 2)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -55,7 +55,7 @@ def test_networks_without_large_matrices_or_without_small_ones():
 def test_a_copy_steps_on_its_own():
     model = net()
     model_2, optimizer_2 = copy.deepcopy((model, MuonAdamW(model.parameters(), 1e-2)))
-    trained(model_2, optimizer_2, 2)
+    train_model(model_2, optimizer_2, 2)
     assert not torch.equal(model[0].weight, model_2[0].weight)
 
 
@@ -65,22 +65,22 @@ def test_a_schedule_that_sets_the_groups_reaches_both():
     before = copy.deepcopy(model.state_dict())
     for group in optimizer.param_groups:
         group["lr"] = 0.0
-    trained(model, optimizer, 3)
+    train_model(model, optimizer, 3)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
 def test_its_state_is_saved_and_loaded_exactly():
-    whole = net()
-    optimizer = MuonAdamW(whole.parameters(), lr=1e-2)
+    model_1 = net()
+    optimizer = MuonAdamW(model_1.parameters(), lr=1e-2)
     torch.manual_seed(1)
-    trained(whole, optimizer, 3)
-    half = copy.deepcopy(whole)
+    train_model(model_1, optimizer, 3)
+    half = copy.deepcopy(model_1)
     again = MuonAdamW(half.parameters(), lr=1e-2)
     again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    for model, its in ((whole, optimizer), (half, again)):
+    for model, its_optimizer in ((model_1, optimizer), (half, again)):
         torch.manual_seed(2)
-        trained(model, its, 3)
-    assert all(torch.equal(v, half.state_dict()[k]) for k, v in whole.state_dict().items())
+        train_model(model, its_optimizer, 3)
+    assert all(torch.equal(v, half.state_dict()[k]) for k, v in model_1.state_dict().items())
 
 
 def test_it_trains():

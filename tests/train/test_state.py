@@ -11,7 +11,7 @@ from einnet.train import Options, Run
 from einnet.train.checkpoint import read_state, write_state
 
 
-def nested_state() -> dict:
+def make_state() -> dict:
     return {
         "step": 7,
         "none": None,
@@ -22,7 +22,7 @@ def nested_state() -> dict:
 
 
 def test_a_training_state_comes_back_as_it_was(tmp_path):
-    state = nested_state()
+    state = make_state()
     state |= {"net": {}, "average": {}, "optimizer": {}, "log": {}, "task": {}, "elapsed": 0.5}
     write_state(tmp_path / "last.safetensors", state)
     read = read_state(tmp_path / "last.safetensors")
@@ -42,7 +42,7 @@ def test_a_state_that_would_need_pickle_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "pickle", "empty"])
 def test_a_damaged_state_is_named(tmp_path, damage):
     path = tmp_path / "last.safetensors"
-    write_state(path, nested_state())
+    write_state(path, make_state())
     content = {"truncated": path.read_bytes()[:-10], "pickle": pickle.dumps({"a": 1}), "empty": b""}[damage]
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"last\.safetensors"):
@@ -75,12 +75,12 @@ def test_runs_started_in_one_second_get_different_folders(tmp_path):
 def test_opening_what_is_not_a_run_of_the_task(tmp_path):
     with pytest.raises(CheckpointError, match="config.json"):
         Run.open(tmp_path, "kg")
-    other = Run.create(tmp_path, "pinv", {})
+    run = Run.create(tmp_path, "pinv", {})
     with pytest.raises(CheckpointError, match="'pinv', expected 'kg'"):
-        Run.open(other.folder, "kg")
-    (other.folder / "config.json").write_text("{")
+        Run.open(run.folder, "kg")
+    (run.folder / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="JSON"):
-        Run.open(other.folder, "pinv")
+        Run.open(run.folder, "pinv")
 
 
 def test_the_latest_run_is_the_one_trained_last(tmp_path):

@@ -1,6 +1,6 @@
 """Trains a small network on the halves of the same batches in one or two processes; writes its weights.
 
-python two_processes.py FOLDER DEVICES [MACHINES]
+python two_processes.py FOLDER DEVICES [MACHINES] [sharded] [resume]
 """
 
 import sys
@@ -35,15 +35,13 @@ def make_task() -> Task:
 
 
 if __name__ == "__main__":
-    out, devices = Path(sys.argv[1]), int(sys.argv[2])
-    nodes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    run = Run.create(out, "squares", {})
-    fit(
-        make_task,
-        run,
-        Options(steps=6, devices=devices, nodes=nodes, precision="32", out=out),
-        steps=6,
-        every=6,
-        warmup=1,
-    )
+    out, devices, words = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    numbers = [int(word) for word in words if word.isdigit()]
+    options = {"devices": devices, "nodes": numbers[0] if numbers else 1, "sharded": "sharded" in words}
+    if resume := "resume" in words:
+        run, steps = Run.latest(out, "squares"), 9
+    else:
+        run, steps = Run.create(out, "squares", {}), 6
+    options = Options(steps=steps, precision="32", out=out, **options)
+    fit(make_task, run, options, steps=steps, validate_every=3, warmup=1, resume=resume)
     print(run.folder)

@@ -156,7 +156,7 @@ class TaskApp(ABC):
         from einnet.train.loop import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
-        lengths = {"steps": self.steps, "every": self.validate_every, "warmup": self.warmup}
+        lengths = {"steps": self.steps, "validate_every": self.validate_every, "warmup": self.warmup}
         is_finished = fit(make_task, run, options, **lengths, clip=self.clip, resume=resume)
         metric, higher_is_better = make_task().metric, make_task().higher_is_better
         rows = run.folder / "log.csv"

@@ -46,9 +46,11 @@ class Options:
     patience: int | None = None
     "Stop when the validation metric has not improved in this many validations; off without it."
     devices: int = 1
-    "Processes or GPUs of a machine; more than one trains with DDP."
+    "Processes or GPUs of a machine."
     nodes: int = 1
     "Machines; more than one are started with torchrun, see docs/how-to/many-gpus.md."
+    sharded: bool = False
+    "Each process keeps its share of the weights, the gradients and the optimiser's state (FSDP) instead of all (DDP)."
     precision: str = "auto"
     "auto (bf16 where the hardware has it), bf16 or 32."
     deterministic: bool = False

@@ -21,17 +21,17 @@ class Schedule:
         self.started = time.monotonic()
 
     @property
-    def elapsed(self) -> float:
+    def duration(self) -> float:
         """Seconds of training, those before the run was resumed included."""
         return time.monotonic() - self.started
 
-    def resume(self, elapsed: float) -> None:
+    def resume(self, seconds: float) -> None:
         """Starts the clock at so many seconds."""
-        self.started = time.monotonic() - elapsed
+        self.started = time.monotonic() - seconds
 
     def time_share(self) -> float:
         """The share of the minutes that is spent; 1 or more at the end."""
-        return self.elapsed / self.seconds
+        return self.duration / self.seconds
 
     def set_rate(self, optimizer: Optimizer, step: int, time_share: float) -> None:
         """Sets the learning rate of a step."""

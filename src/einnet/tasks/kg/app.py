@@ -51,7 +51,7 @@ class KgConfig:
     mask_low: float = 0.02
     "Smallest share of the training facts that is hidden at a step."
     mask_high: float = 0.6
-    "Largest share; the share is drawn anew at each step."
+    "Largest share; the share is drawn again at each step."
     relation_loss: float = 1.0
     "Weight of predicting the relation, compared with head and tail; less where pairs have many relations."
 

@@ -85,7 +85,7 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     one `head<TAB>relation<TAB>tail` a line.
     """
     if isinstance(source, str) and source in BUNDLED:
-        return replace(KnowledgeGraph.of(_bundled(BUNDLED[source]), source, relations), bundled=True)
+        return replace(KnowledgeGraph.of(_load_bundled(BUNDLED[source]), source, relations), bundled=True)
     folder = Path(source)
     if not folder.is_dir():
         raise DataError(
@@ -125,7 +125,7 @@ def _file(folder: Path, split: str) -> Path:
     raise DataError(f"{folder} has no {split}.txt: expected the files train.txt, valid.txt and test.txt")
 
 
-def _bundled(name: str) -> dict[str, list[tuple[str, str, str]]]:
+def _load_bundled(name: str) -> dict[str, list[tuple[str, str, str]]]:
     """A dataset that ships inside PyKEEN, with the same splits as ConvE's."""
     try:
         from pykeen.datasets import get_dataset

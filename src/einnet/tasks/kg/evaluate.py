@@ -2,7 +2,7 @@
 
 For a fact (h, r, t) the tails are ranked for (h, r, ?) and the heads for (?, r, t); other entities
 that are known to be right, in any split, are left out. Ties count in two ways: *pessimistic*, all
-equals stand before the true entity, and *realistic*, half of them do.
+equals count before the true entity, and *realistic*, half of them do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -149,14 +149,15 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
 
 def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
-    shown = graph.tensor(graph.train, graph.valid)
-    asked = graph.tensor(graph.test)
-    chosen = asked.sum((0, 1)).argsort()[::-1][:RELATIONS]
-    tails = score_tables(net, shown)[0].exp().masked_fill(torch.as_tensor(shown) > 0, 0).cpu().numpy()
+    message_graph = graph.tensor(graph.train, graph.valid)
+    questions = graph.tensor(graph.test)
+    chosen = questions.sum((0, 1)).argsort()[::-1][:RELATIONS]
+    tails = score_tables(net, message_graph)[0].exp().masked_fill(torch.as_tensor(message_graph) > 0, 0).cpu().numpy()
     plt = pyplot()
     figure, panels = plt.subplots(2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained")
     for (above, below), r in zip(panels.T, chosen, strict=True):
-        above.imshow(shown[:SIDE, :SIDE, r] + 2 * asked[:SIDE, :SIDE, r], cmap="Blues", vmax=2, interpolation="nearest")
+        facts = (message_graph + 2 * questions)[:SIDE, :SIDE, r]
+        above.imshow(facts, cmap="Blues", vmax=2, interpolation="nearest")
         below.imshow(tails[:SIDE, :SIDE, r], cmap="Blues", interpolation="nearest")
         above.set_title(graph.relations[r], fontsize=9, parse_math=False)
         for panel in (above, below):

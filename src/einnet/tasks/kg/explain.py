@@ -8,7 +8,7 @@ into a few groups at random, the cells of a group go from 0 to 1 together, and a
 the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1 alone
 says little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The
 facts with the largest estimates are deleted one at a time, and the network runs again: this gives the
-changes. What all supporting facts are worth together is measured too. Facts that stand in for one another
+changes. What all supporting facts are worth together is measured too. Facts that replace one another
 have small changes, each alone, and can be missed.
 
 Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3;
@@ -39,7 +39,7 @@ from einnet.tasks.kg.predict import answers
 
 __all__ = ["Deletion", "Explanation", "draw_explanation", "explain", "print_explanation"]
 
-TRIED = 60  # facts that are deleted one at a time, at least
+DELETIONS = 60  # facts that are deleted one at a time, at least
 GROUPS, VALUES = 8, (0.25, 0.75)  # of the estimate: groups of facts, values of their cells
 LETTERS = 18  # of a line of a name
 INK, ANSWER = "#444444", "#c0392b"
@@ -71,7 +71,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A fact, the score and the rank of its `asked` end ("head" or "tail"), and what supports it.
+    """A fact, the score and the rank of its `end` that was asked for ("head" or "tail"), and what supports it.
 
     `known` is the split of the message graph that has the fact, which was hidden from the network then, or None.
     `support` has a deletion for each supporting fact, the most important first; `together` is that of all of them at
@@ -79,7 +79,7 @@ class Explanation:
     """
 
     fact: Triple
-    asked: str
+    end: str
     known: str | None
     score: float
     rank: int
@@ -95,7 +95,7 @@ class Explanation:
     def as_json(self) -> dict[str, Any]:
         return {
             "fact": dict(zip(("head", "relation", "tail"), self.fact, strict=True)),
-            "asked": self.asked,
+            "asked": self.end,
             "known": self.known,
             "probability": self.probability,
             "score": self.score,
@@ -114,13 +114,13 @@ def explain(
     The network sees the facts of train and valid, without the explained one. The candidates are, as in
     `answers`, all entities but the other known answers. At most `top` supporting facts are given.
     """
-    asked = "head" if head is None else "tail"
+    end = "head" if head is None else "tail"
     if head is None or tail is None:
         new = [a.entity for a in answers(net, graph, relation, head, tail) if a.known is None]
         if not new:
             raise EinNetError("every entity is a known answer already: explain one of them with --head and --tail")
         head, tail = head or new[0], tail or new[0]
-    question = _Question(net, graph, (graph.entity(head), graph.entity(tail), graph.relation(relation)), asked)
+    question = _Question(net, graph, (graph.entity(head), graph.entity(tail), graph.relation(relation)), end)
     with evaluation_mode(net):
         return question.explanation(top)
 
@@ -128,28 +128,28 @@ def explain(
 class _Question:
     """An answer, the message graph (`facts`), and the candidates that it is ranked against (`rivals`)."""
 
-    def __init__(self, net: EinNet, graph: KnowledgeGraph, cell: Cell, asked: str):
-        self.net, self.graph, self.cell, self.asked = net, graph, cell, asked
+    def __init__(self, net: EinNet, graph: KnowledgeGraph, cell: Cell, end: str):
+        self.net, self.graph, self.cell, self.end = net, graph, cell, end
         self.known = next((s for s in ("train", "valid") if graph.tensor(getattr(graph, s))[cell]), None)
         self.facts = torch.as_tensor(graph.tensor(graph.train, graph.valid)).to(next(net.parameters()))
         self.facts[cell] = 0
         h, t, r = cell
-        self.rivals = (self.facts[h, :, r] if asked == "tail" else self.facts[:, t, r]) == 0
-        self.rivals[t if asked == "tail" else h] = False
+        self.rivals = (self.facts[h, :, r] if end == "tail" else self.facts[:, t, r]) == 0
+        self.rivals[t if end == "tail" else h] = False
         if not self.rivals.any():
             raise EinNetError("all entities but this one are known answers: there is none to rank it against")
 
     def explanation(self, top: int) -> Explanation:
         estimates = self.estimates()
-        largest = estimates.abs().flatten().topk(min(max(TRIED, 4 * top), int(self.facts.sum()))).indices
+        largest = estimates.abs().flatten().topk(min(max(DELETIONS, 4 * top), int(self.facts.sum()))).indices
         cells = [tuple(k) for k in torch.stack(torch.unravel_index(largest, estimates.shape), 1).tolist()]
         with torch.no_grad():
             score, rank = self.score(self.facts)
-        tried = [(k, self.deletion([k], estimates, score)) for k in cells if self.facts[k]]
-        support = sorted((pair for pair in tried if pair[1].change > 0), key=lambda pair: -pair[1].change)[:top]
+        deletions = [(k, self.deletion([k], estimates, score)) for k in cells if self.facts[k]]
+        support = sorted((pair for pair in deletions if pair[1].change > 0), key=lambda pair: -pair[1].change)[:top]
         together = self.deletion([k for k, _ in support], estimates, score) if support else None
         return Explanation(
-            self.names_of(self.cell), self.asked, self.known, float(score), rank, 1 + int(self.rivals.sum()),
+            self.names_of(self.cell), self.end, self.known, float(score), rank, 1 + int(self.rivals.sum()),
             tuple(d for _, d in support), together,
         )  # fmt: skip
 
@@ -180,7 +180,7 @@ class _Question:
         """The score of the answer and its rank, all equals before it, where the network sees x."""
         h, t, r = self.cell
         tails, heads = self.net(x).chunk(2, dim=-1)
-        logits, answer = (tails[h, :, r], t) if self.asked == "tail" else (heads[:, t, r], h)
+        logits, answer = (tails[h, :, r], t) if self.end == "tail" else (heads[:, t, r], h)
         rivals = logits[self.rivals]
         return logits[answer] - rivals.logsumexp(0), 1 + int((rivals >= logits[answer]).sum())
 
@@ -195,7 +195,7 @@ def print_explanation(explanation: Explanation) -> None:
     if explanation.known is not None:
         console.print(f"The fact is in {explanation.known}. It was hidden from the network.", highlight=False)
     title = _to_sentence(explanation.fact).append(
-        f": the {explanation.asked} has rank {explanation.rank} of {explanation.candidates}"
+        f": the {explanation.end} has rank {explanation.rank} of {explanation.candidates}"
     )
     if not explanation.support:
         console.print(title.append(". No fact that was deleted supports it."))

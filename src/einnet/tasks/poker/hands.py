@@ -14,7 +14,7 @@ __all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
 
 RANKS, SUITS = "23456789TJQKA", "CDHS"
 SYMBOLS = dict(zip("♣♦♥♠", SUITS, strict=True))
-FEWEST, MOST = 5, 7  # cards of a player: the best five of them count
+MIN_CARDS, MAX_CARDS = 5, 7  # cards of a player: the best five of them count
 
 
 def card_name(card: int) -> str:
@@ -40,10 +40,10 @@ def deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
 
 def check_deck(players: int, cards: int) -> None:
     """Raises `DataError` where a deck is not dealt so."""
-    if players < 2 or not FEWEST <= cards <= MOST or players * cards > 52:
+    if players < 2 or not MIN_CARDS <= cards <= MAX_CARDS or players * cards > 52:
         raise DataError(
-            f"a deck of 52 is dealt to 2 players or more, {FEWEST} to {MOST} cards each; got {players} players with "
-            f"{cards} cards"
+            f"a deck of 52 is dealt to 2 players or more, {MIN_CARDS} to {MAX_CARDS} cards each; got {players} players "
+            f"with {cards} cards"
         )
 
 
@@ -81,9 +81,10 @@ def _check_numbers(hands: Sequence[Sequence[int]]) -> None:
     numbers = [len(hand) for hand in hands]
     if len(hands) < 2:
         raise DataError("expected the hands of two players or more, with | between: 'AS KS ... | 2C 2D ...'")
-    if len(set(numbers)) > 1 or not FEWEST <= numbers[0] <= MOST:
-        said = ", ".join(map(str, numbers))
-        raise DataError(f"every player needs the same number of cards, {FEWEST} to {MOST}; got hands of {said} cards")
+    if len(set(numbers)) > 1 or not MIN_CARDS <= numbers[0] <= MAX_CARDS:
+        lengths = ", ".join(map(str, numbers))
+        expected = f"every player needs the same number of cards, {MIN_CARDS} to {MAX_CARDS}"
+        raise DataError(f"{expected}; got hands of {lengths} cards")
 
 
 def _card(word: str) -> int:

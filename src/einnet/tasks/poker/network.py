@@ -79,9 +79,9 @@ class Winning(Task):
     def loss(self, step: int) -> Tensor:
         """The cross-entropy of the winner; those who share a win are equally right."""
         batch = torch.randint(len(self.deals) - self.held_out, (self.batch,), device=self.deals.device)
-        wanted = self.won[batch].float()
+        target = self.won[batch].float()
         logits = self.logits(self.net, self.deals[batch])
-        return torch.nn.functional.cross_entropy(logits, wanted / wanted.sum(-1, keepdim=True))
+        return torch.nn.functional.cross_entropy(logits, target / target.sum(-1, keepdim=True))
 
     def logits(self, net: EinNet, dealt: Tensor) -> Tensor:
         """(batch, players)."""

@@ -22,7 +22,7 @@ __all__ = [
     "clash",
     "follows_rules",
     "format_board",
-    "numbered_lines",
+    "number_lines",
     "read_board",
     "read_file",
     "read_lines",
@@ -195,10 +195,10 @@ def read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
         raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    yield from numbered_lines(text)
+    yield from number_lines(text)
 
 
-def numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+def number_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a text that say something, with their numbers."""
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line and not line.startswith("#"):

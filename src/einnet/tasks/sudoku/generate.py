@@ -14,11 +14,11 @@ __all__ = ["MAX_DUG_SIDE", "add_givens", "generate_puzzles", "make_full_grid", "
 
 MAX_DUG_SIDE = 12  # of boards that are dug until no given can go; larger ones keep a share of their cells
 GIVENS = 0.55
-GUESSES = 4  # for each cell, before a grid is begun anew; without a wrong one it takes about two thirds
+GUESSES = 4  # for each cell, before a grid is begun again; without a wrong one it takes about two thirds
 
 
 def make_full_grid(layout: Layout, rng: random.Random) -> np.ndarray:
-    """A random full grid: cells filled by search with random guesses, begun anew where that takes long."""
+    """A random full grid: cells filled by search with random guesses, begun again where that takes long."""
     while True:
         search = Search(layout, rng, GUESSES * layout.n**2)
         board = np.zeros((layout.n, layout.n), int)

@@ -98,18 +98,18 @@ class Solving(Task):
         self.boards = torch.where(new, torch.randint(len(self.puzzles), self.boards.shape), self.boards)
         self.age = torch.where(new, 0, self.age)
         boards = self.boards.to(self.puzzles.device)
-        givens, wanted = encode_boards(self.puzzles[boards]), self.solutions[boards]
+        givens, target = encode_boards(self.puzzles[boards]), self.solutions[boards]
         state = self.net.init_state(givens)
         if self.state is not None:
             fresh = new.to(state.device).reshape(-1, *[1] * (state.dim() - 1))
             state = torch.where(fresh, state, self.state.to(state.device))
         guesses, states = zip(*logits_and_states(self.net, givens, AT_ONCE, state), strict=True)
         self.state = states[-1].detach()
-        solved = (guesses[-1].argmax(-1) + 1 == wanted).all((1, 2)).cpu()
+        solved = (guesses[-1].argmax(-1) + 1 == target).all((1, 2)).cpu()
         chance = torch.rand(len(self.age))
         leaves = (solved & (chance < SOLVED_LEAVES)) | (chance < LEAVES)
         self.age = torch.where(leaves, ROUNDS, self.age + 1)
-        losses = [cross_entropy(guess.flatten(0, 2), wanted.flatten() - 1) for guess in guesses]
+        losses = [cross_entropy(guess.flatten(0, 2), target.flatten() - 1) for guess in guesses]
         return torch.stack(losses).mean()
 
     @torch.no_grad()
@@ -137,6 +137,6 @@ class Solving(Task):
         if state["state"].shape[1:-1] != shape or state["boards"].max() >= number:
             raise CheckpointError(
                 f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different ones. "
-                "Restore the data file that it began with, or train anew"
+                "Restore the data file that it began with, or train again"
             )
         self.boards, self.age, self.state = state["boards"].cpu(), state["age"].cpu(), state["state"]

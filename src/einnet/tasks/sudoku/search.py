@@ -74,12 +74,12 @@ class Search:
             if left & (left - 1) == 0:
                 todo += [(peer, ~left) for peer in self.layout.peers[cell] if candidates[peer] & left]
             for unit in self.units_of[cell]:
-                for gone in _bits(before & ~left):
-                    places = [c for c in self.units[unit] if candidates[c] & gone]
+                for removed in _bits(before & ~left):
+                    places = [c for c in self.units[unit] if candidates[c] & removed]
                     if not places:
                         return False
-                    if len(places) == 1 and candidates[places[0]] != gone:
-                        todo.append((places[0], gone))
+                    if len(places) == 1 and candidates[places[0]] != removed:
+                        todo.append((places[0], removed))
         return True
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:

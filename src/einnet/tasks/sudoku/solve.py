@@ -71,11 +71,11 @@ def accuracy_by_iterations(
 ) -> dict[int, float]:
     """The share of whole boards that are right after so many steps of one run."""
     right = dict.fromkeys(iterations, 0)
-    for batch, wanted in zip(to_batches(puzzles), to_batches(solutions), strict=True):
+    for batch, target in zip(to_batches(puzzles), to_batches(solutions), strict=True):
         steps = logits_and_states(net, encode_boards(torch.from_numpy(batch)), max(iterations))
         for step, (logits, _) in enumerate(steps, start=1):
             if step in right:
-                right[step] += int((logits.argmax(-1).numpy() + 1 == wanted).all((1, 2)).sum())
+                right[step] += int((logits.argmax(-1).numpy() + 1 == target).all((1, 2)).sum())
     return {number: count / len(puzzles) for number, count in right.items()}
 
 

@@ -17,7 +17,7 @@ from einnet.tasks.sudoku.boards import (
     clash,
     follows_rules,
     format_board,
-    numbered_lines,
+    number_lines,
     read_board,
     read_lines,
     read_numbered_lines,
@@ -71,7 +71,7 @@ def read_puzzles(text: str | None) -> np.ndarray:
     if text is not None and not text.strip():
         raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
     if text is None:
-        source, lines = "standard input", list(numbered_lines(_standard_input()))
+        source, lines = "standard input", list(number_lines(_standard_input()))
     elif _exists(text):
         source, lines = text, list(read_numbered_lines(text))
     elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
