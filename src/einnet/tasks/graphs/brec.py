@@ -15,7 +15,17 @@ from einnet.tasks.bench import hash_arrays, run_items
 from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.report import make_table
 
-__all__ = ["IN_REGULAR", "PUBLISHED", "BrecConfig", "Protocol", "make_tables", "run_pairs", "summarize"]
+__all__ = [
+    "IN_REGULAR",
+    "LARGEST_ALIKE",
+    "LARGEST_COPIES",
+    "PUBLISHED",
+    "SMALLEST_APART",
+    "BrecConfig",
+    "make_tables",
+    "run_pairs",
+    "summarize",
+]
 
 REVISION = 1  # of how pairs are compared: stored results of another one are not used
 
