@@ -228,14 +228,17 @@ def main(
     by_number = [[number, f"{size:,}", f"**{percent:.2f}**"] for number, _, size, percent in few]
     by_number += [["9,000, SATNet \\[4]", "618,000", "98.3"], ["9,000, Recurrent Transformer \\[2]", "", "100"]]
     palm_rows = [[n, f"{len(sets[n][0]):,}", *(f"{p:.2f}" for p in values)] for n, values in by_palm.items()]
+    palm_lines = [
+        "The same network, learned from 10,000 Palm-style puzzles instead:", "",
+        *make_table(["boards", "number", *(f"{d} steps" for d in DEPTHS)], palm_rows), "",
+    ] * bool(palm_rows)  # fmt: skip
     lines = [
         "# Sudoku", "",
         f"`benchmarks/sudoku.py --data FOLDER`: percent of whole boards that are right. The solver ({parameters:,} "
         "parameters) learned from generated 9x9 puzzles only; one pass at a fixed depth, no search; at most "
         f"{boards:,} boards of a 9x9 set, evenly spaced, more of smaller ones and fewer of larger ones.", "",
         *tabulate_sets(sets, percents), "",
-        "The same network, learned from 10,000 Palm-style puzzles instead:", "",
-        *make_table(["boards", "number", *(f"{d} steps" for d in DEPTHS)], palm_rows), "",
+        *palm_lines,
         "Hard boards with restarts that check the answer against the rules, which is search:", "",
         *(tabulate_search(points) if points else []), "", "![Solved against time](sudoku.svg)", "",
         f"Learning from the first of SATNet's puzzles, {minutes:g} minutes (half of it for ten puzzles) on {threads}, "
