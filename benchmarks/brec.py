@@ -9,95 +9,109 @@ from pathlib import Path
 from typing import Any
 
 from cyclopts import App
+from results_page import PAGE, bold_best, make_table, write_results
 
-from einnet.files import write_whole
-from einnet.tasks.graphs.bench import measured, summary
-from einnet.tasks.graphs.data import GraphPair, read_pairs
-from einnet.tasks.graphs.report import IN_REGULAR, PUBLISHED
-from einnet.tasks.graphs.settings import Settings
+from einnet.tasks.graphs.brec import (
+    IN_REGULAR,
+    LARGEST_ALIKE,
+    LARGEST_COPIES,
+    PUBLISHED,
+    SMALLEST_APART,
+    BrecConfig,
+    run_pairs,
+    summarize,
+)
+from einnet.tasks.graphs.pairs import GraphPair, read_pairs
 
-UNTRAINED = {2: Settings("untrained", 2, 8, 4), 5: Settings("untrained", 5, 8, 4), 7: Settings("untrained", 7, 8, 2)}
-TRAINED = {5: Settings("trained", 5, 6, 4)}
+UNTRAINED = {order: BrecConfig("untrained", order, 8, seeds) for order, seeds in ((2, 4), (5, 4), (7, 2))}
+TRAINED = {5: BrecConfig("trained", 5, 6, 4)}
 TRAINED_ON = ("Basic", "Extension")
 FAMILIES = ("sr16622", "sr251256")
-NEAR, FAR, COPIES = (
-    "smallest ratio of a pair told apart",
-    "largest ratio of a pair not told apart",
-    "largest ratio of relabelled copies",
-)
+GROUPS = {"Basic": 60, "Regular": 140, "Extension": 100, "CFI": 100}  # of the published table
 
 app = App(help=__doc__)
 
 
 @app.default
-def main(*, data: Path, stored: Path = Path("runs"), out: Path = Path("benchmarks/brec.md")) -> None:
+def main(*, data: Path, stored: Path = Path("runs"), page: Path = PAGE) -> None:
     """Compare all pairs that were not yet compared, and write the tables."""
     pairs = read_pairs(data / "brec_pairs.json")
 
-    def found(settings: Settings, name: str, chosen: list[GraphPair]) -> dict[str, Any]:
-        folder = stored / f"brec-{name}-{settings.protocol}-{settings.order}"
-        return summary(measured(chosen, settings, folder), settings)
+    def compare(config: BrecConfig, name: str, chosen: list[GraphPair]) -> dict[str, Any]:
+        folder = stored / f"brec-{name}-{config.protocol}-{config.order}"
+        return summarize(run_pairs(chosen, config, folder), config)
 
-    untrained = {k: found(s, "brec_pairs", pairs) for k, s in UNTRAINED.items()}
-    families = {
-        name: {k: found(UNTRAINED[k], name, read_pairs(data / f"{name}.g6")) for k in (2, 5)} for name in FAMILIES
-    }
-    some = [p for p in pairs if p.category in TRAINED_ON]
-    trained = {k: found(s, "brec_pairs", some) for k, s in TRAINED.items()}
+    untrained = {k: compare(c, "brec_pairs", pairs) for k, c in UNTRAINED.items()}
+    families = [
+        (name, [compare(UNTRAINED[k], name, read_pairs(data / f"{name}.g6"))["total"] for k in (2, 5)])
+        for name in FAMILIES
+    ]
+    chosen = [p for p in pairs if p.category in TRAINED_ON]
+    trained = {k: compare(c, "brec_pairs", chosen) for k, c in TRAINED.items()}
+    ratios = ["order", "told apart, at least", "not told apart, at most", "a further copy, at most", "false positives",
+              "most MiB", "seconds of one core"]  # fmt: skip
     lines = [
         "# Graphs told apart", "",
         "`benchmarks/brec.py`, or for one order `einnet bench brec --data brec_pairs.json --order 5`. Networks with "
         "random weights in double precision; in brackets the same operations in exact arithmetic, modulo a prime.", "",
-        *_by_category(untrained), "",
-        "Wang and Zhang 2024, table 2, for the others; its Regular has our last two categories too.", "",
-        "A pair is told apart where the outputs differ more than 100 times as much as those for relabelled copies "
-        "of one graph do. How much that is, and the same for a further copy of the first graph (400 controls):", "",
-        "| order | told apart, at least | not told apart, at most | a further copy, at most | false positives | "
-        "most MiB | seconds of one core |", "|---|---|---|---|---|---|---|",
-        *(_clarity(k, r) for k, r in untrained.items()), "",
+        *tabulate_categories(untrained), "",
+        "Wang and Zhang 2024, table 2, for the peers; its Regular includes the last two categories.", "",
+        "A pair is told apart if the outputs differ more than 100 times as much as those for relabelled copies "
+        "of one graph. This ratio, and the same for a further copy of the first graph (400 controls):", "",
+        *make_table(ratios, [list_ratios(k, r) for k, r in untrained.items()]), "",
         "## Strongly regular families, all pairs", "",
-        "| family | pairs | order 2 | order 5 |", "|---|---|---|---|",
-        *(_family(name, r) for name, r in families.items()), "",
+        *make_table(["family", "pairs", "order 2", "order 5"],
+                    [[name, counts[0]["pairs"], *map(show_counts, counts)] for name, counts in families]), "",
         "## BREC's protocol", "",
         "A network trained for each pair on 32 relabelled copies, Hotelling's T^2 of fresh copies against 72.34; up to "
         "four networks, until one tells the pair apart.", "",
-        "| order | " + " | ".join(TRAINED_ON) + " | false positives |", "|---" * (len(TRAINED_ON) + 2) + "|",
-        *(_trained(k, r) for k, r in trained.items()),
+        *make_table(["order", *TRAINED_ON, "false positives"], [list_trained(k, r) for k, r in trained.items()]),
     ]  # fmt: skip
-    with write_whole(out) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    write_results("brec", lines, tabulate_groups(untrained), page)
 
 
-def _by_category(found: dict[int, dict[str, Any]]) -> list[str]:
-    categories = list(found[2]["categories"])
-    lines = [f"| operations | {' | '.join(categories)} | all |", "|---" * (len(categories) + 2) + "|"]
-    for order, r in found.items():
-        cells = [_cell(r["categories"][c]) for c in categories]
-        lines.append(f"| up to order {order} | {' | '.join(cells)} | **{_cell(r['total'])}** |")
+def tabulate_categories(summaries: dict[int, dict[str, Any]]) -> list[str]:
+    categories = list(summaries[2]["categories"])
+    rows = []
+    for order, r in summaries.items():
+        cells = [show_counts(r["categories"][c]) for c in categories]
+        rows.append([f"up to order {order}", *cells, f"**{show_counts(r['total'])}**"])
     for name, row in PUBLISHED.items():
-        cells = ["" if c in IN_REGULAR[1:] else str(row[c]) for c in categories]
-        lines.append(f"| {name} | {' | '.join(cells)} | {sum(row.values())} |")
-    return lines
+        rows.append([name, *("" if c in IN_REGULAR[1:] else row[c] for c in categories), sum(row.values())])
+    return make_table(["operations", *categories, "all"], rows)
 
 
-def _cell(counts: dict[str, int]) -> str:
+def tabulate_groups(summaries: dict[int, dict[str, Any]]) -> list[str]:
+    """In the groups of the published table, the best results first."""
+    names, rows = {7: "operations up to order 7", 5: "up to order 5 (the bridge)", 2: "up to order 2"}, []
+    for order, name in names.items():
+        categories = summaries[order]["categories"]
+        apart = {c: row["apart"] for c, row in categories.items()}
+        apart["Regular"] = sum(apart[c] for c in IN_REGULAR)
+        exact = f" (in exact arithmetic CFI {categories['CFI']['exact']}, all {summaries[order]['total']['exact']})"
+        ours = "EinNet" if order == 2 else "**EinNet**"
+        rows.append((f"{ours}, {name}, random weights{exact * (order == 2)}", apart))
+    peers = sorted(PUBLISHED.items(), key=lambda item: -sum(item[1].values()))
+    rows += [(f"{name}{'' if 'test' in name else ', trained for each pair'} \\[10]", row) for name, row in peers]
+    columns = [[str(row[c]) for _, row in rows] for c in GROUPS]
+    columns.append([str(sum(row[c] for c in GROUPS)) for _, row in rows])
+    cells = zip(*(c if len(set(c)) == 1 else bold_best(c) for c in columns), strict=True)
+    head = ["what", *(f"{c} {n}" for c, n in GROUPS.items()), "all"]
+    return make_table(head, [[name, *values] for (name, _), values in zip(rows, cells, strict=True)])
+
+
+def show_counts(counts: dict[str, int]) -> str:
     return f"{counts['apart']} ({counts['exact']})"
 
 
-def _clarity(order: int, r: dict[str, Any]) -> str:
-    cells = [f"{r[NEAR]:,.0f} times", f"{r[FAR]:.1f}", f"{r[COPIES]:.1f}", str(r["total"]["false positives"])]
-    return f"| {order} | {' | '.join(cells)} | {r['peak_mib']:,} | {r['seconds']:,.0f} |"
+def list_ratios(order: int, r: dict[str, Any]) -> list[object]:
+    ratios = [f"{r[SMALLEST_APART]:,.0f} times", f"{r[LARGEST_ALIKE]:.1f}", f"{r[LARGEST_COPIES]:.1f}"]
+    return [order, *ratios, r["total"]["false positives"], f"{r['peak_mib']:,}", f"{r['seconds']:,.0f}"]
 
 
-def _family(name: str, found: dict[int, dict[str, Any]]) -> str:
-    counts = [r["total"] for r in found.values()]
-    return f"| {name} | {counts[0]['pairs']} | {' | '.join(map(_cell, counts))} |"
-
-
-def _trained(order: int, r: dict[str, Any]) -> str:
+def list_trained(order: int, r: dict[str, Any]) -> list[object]:
     cells = [f"{r['categories'][c]['apart']} of {r['categories'][c]['pairs']}" for c in TRAINED_ON]
-    return f"| {order} | {' | '.join(cells)} | {r['total']['false positives']} |"
+    return [order, *cells, r["total"]["false positives"]]
 
 
 if __name__ == "__main__":

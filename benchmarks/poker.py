@@ -1,11 +1,11 @@
-"""Who wins at poker: our network, DeepSets, a transformer and an MLP; writes benchmarks/poker.md and a picture.
+"""Who wins at poker: EinNet, DeepSets, a transformer and an MLP; writes benchmarks/poker.md and a picture.
 
     .venv/bin/python benchmarks/poker.py                     # a minute and a half for each of fifteen runs
 
-Deals of 4 players with 5 cards; all networks have as many parameters as ours (to 10%), the same
-deals, batches, optimiser and time, and are selected on the same held-out tenth. The transformer and
-the MLP see each deal with players, cards and suits permuted anew. Runs that are there already (in --out)
-are not trained again. The test deals are fresh ones.
+Deals of 4 players with 5 cards; all networks have as many parameters as EinNet (to 10%), the same deals,
+batches, optimiser and time, and are selected on the same held-out tenth. The transformer and the MLP see
+each deal with players, cards and suits permuted anew. Runs in --out are not trained again. The test
+deals are fresh ones.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,11 @@ from pathlib import Path
 
 import torch
 from cyclopts import run
-from runs import trained_once
+from results_page import FOLDER, PAGE, bold_best, draw_curves, make_table, write_results
+from runs import train_once
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from einnet.files import write_whole
-from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.poker.app import PokerConfig
 from einnet.tasks.poker.evaluate import accuracy, compute_metrics
 from einnet.tasks.poker.hands import deals, winners
@@ -30,8 +29,10 @@ NUMBERS = (500, 5000, 50_000)
 
 
 class Peer(nn.Module):
-    """A network on the same cards, without our pooling of them: (batch, players, cards, suits, ranks) to
-    (batch, players, 1)."""
+    """A network on the same cards, without their pooled counts.
+
+    (batch, players, cards, suits, ranks) to (batch, players, 1).
+    """
 
     def save(self, path: Path) -> None:
         save_file({k: v.contiguous().clone() for k, v in self.state_dict().items()}, path)
@@ -43,7 +44,7 @@ def perceptron(*widths: int) -> nn.Sequential:
 
 
 class DeepSets(Peer):
-    """Sums over each player's cards, then over players; of each card it sees so many features a suit."""
+    """Sums over each player's cards, then over players; the input has `features` numbers for each suit of a card."""
 
     def __init__(self, width: int, features: int = 13):
         super().__init__()
@@ -53,12 +54,12 @@ class DeepSets(Peer):
 
     def forward(self, x: Tensor) -> Tensor:
         hands = self.hand(self.card(x[..., : self.features].flatten(-2)).sum(-2))
-        others = hands.sum(-2, keepdim=True).expand_as(hands)
-        return self.out(torch.cat([hands, others], -1))
+        total = hands.sum(-2, keepdim=True).expand_as(hands)
+        return self.out(torch.cat([hands, total], -1))
 
 
 class Transformer(Peer):
-    """A token for each card, with a place for each player and each card."""
+    """A token for each card, with an embedding of its player and place."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -75,7 +76,7 @@ class Transformer(Peer):
 
 
 class Perceptron(Peer):
-    """The whole deal as one vector."""
+    """The deal as one vector."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -94,88 +95,89 @@ class Augmented(Winning):
         players = torch.rand(dealt.shape[:2]).argsort(1)
         cards = torch.rand(dealt.shape).argsort(2)
         suits = torch.rand(len(dealt), 4).argsort(1)
-        moved = dealt.gather(1, players.unsqueeze(-1).expand_as(dealt)).gather(2, cards)
-        moved = moved // 4 * 4 + suits.gather(1, (moved % 4).flatten(1)).reshape(moved.shape)
-        back = players.argsort(1)
-        return super().logits(net, moved).gather(1, back)
+        permuted = dealt.gather(1, players.unsqueeze(-1).expand_as(dealt)).gather(2, cards)
+        permuted = permuted // 4 * 4 + suits.gather(1, (permuted % 4).flatten(1)).reshape(permuted.shape)
+        return super().logits(net, permuted).gather(1, players.argsort(1))
 
 
-def as_large_as(make: Callable[[int], nn.Module], parameters: int) -> nn.Module:
-    """The network of the width that comes nearest to so many parameters."""
-    size = lambda width: sum(p.numel() for p in make(width).parameters())  # noqa: E731
-    width = min(range(4, 400, 4), key=lambda w: abs(size(w) - parameters))
+def make_as_large(make: Callable[[int], nn.Module], parameters: int) -> nn.Module:
+    """The network with the width that gives the nearest number of parameters."""
+    width = min(range(4, 400, 4), key=lambda w: abs(count_parameters(make(w)) - parameters))
     torch.manual_seed(0)
     return make(width)
 
 
-def trained(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, int]:
+def count_parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+PEERS: dict[str, tuple[type[Winning], Callable[[int], nn.Module]]] = {
+    "DeepSets": (Winning, DeepSets),
+    "DeepSets with EinNet's pooled counts as inputs": (Winning, lambda width: DeepSets(width, FEATURES)),
+    "transformer, with permuted deals": (Augmented, Transformer),
+    "MLP, with permuted deals": (Augmented, Perceptron),
+}
+RUNS = ("EinNet", "DeepSets", "DeepSets-with-counts", "transformer", "MLP")  # the folders' names
+NETWORKS = ("EinNet", *PEERS)
+
+
+def train(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, int]:
     """A network after its time, and the steps that it made."""
-    settings = PokerConfig(deals=number)
-    ours = sum(p.numel() for p in make_net(settings).parameters())
-    makes: dict[str, Callable[[], Winning]] = {
-        "EinNet": lambda: Winning(settings, 0),
-        "DeepSets": lambda: Winning(settings, 0, as_large_as(DeepSets, ours)),
-        "DeepSets with our inputs": lambda: Winning(settings, 0, as_large_as(lambda w: DeepSets(w, FEATURES), ours)),
-        "transformer, augmented": lambda: Augmented(settings, 0, as_large_as(Transformer, ours)),
-        "MLP, augmented": lambda: Augmented(settings, 0, as_large_as(Perceptron, ours)),
-    }
-    run_name = f"{name.split(',')[0]}-{number}".replace(" ", "-")
-    found = trained_once(
-        run_name, "poker", settings, minutes, out, lambda _: makes[name], steps=1_000_000, validate_every=200
-    )
-    task = makes[name]()
-    task.net.load_state_dict(load_file(found.best))
-    return task, _last_step(found.folder)
+    config = PokerConfig(deals=number)
+
+    def make() -> Winning:
+        if name not in PEERS:
+            return Winning(config, 0)
+        task, network = PEERS[name]
+        return task(config, 0, make_as_large(network, count_parameters(make_net(config))))
+
+    run_name = f"{RUNS[NETWORKS.index(name)]}-{number}"
+    run = train_once(run_name, "poker", config, minutes, out, lambda _: make, steps=1_000_000, validate_every=200)
+    task = make()
+    task.net.load_state_dict(load_file(run.best))
+    return task, int((run.folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
 
 
-def _last_step(folder: Path) -> int:
-    return int((folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
-
-
-def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker")) -> None:
-    """Train all networks on 500, 5,000 and 50,000 deals, and write the table and the picture."""
+def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker"), page: Path = PAGE) -> None:
+    """Train all networks on 500, 5,000 and 50,000 deals, and write the tables and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     dealt = deals(TEST, PLAYERS, CARDS, SEEDS["test"])
     won = winners(dealt)
-    names = ("EinNet", "DeepSets", "DeepSets with our inputs", "transformer, augmented", "MLP, augmented")
-    rows: dict[str, list[float]] = {}
-    sizes, others = {}, {}
+    accuracies: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    nets: dict[str, nn.Module] = {}
     for number in NUMBERS:
-        for name in names:
-            task, steps = trained(name, number, minutes, out)
-            rows.setdefault(name, []).append(accuracy(task.net.eval(), dealt, won))
-            sizes[name] = sum(p.numel() for p in task.net.parameters())
-            print(f"{name}, {number:,} deals: {rows[name][-1]:.4f}, {steps:,} steps", flush=True)
-            if name == "EinNet":
-                others = compute_metrics(task.net)["accuracy"]
-                renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]
-                with torch.no_grad():
-                    gap = (
-                        (task.net(encode_cards(dealt[:500])) - task.net(encode_cards(renamed[:500]))).abs().max().item()
-                    )
+        for name in NETWORKS:
+            task, steps = train(name, number, minutes, out)
+            nets[name] = task.net.eval()
+            accuracies[name].append(accuracy(nets[name], dealt, won))
+            print(f"{name}, {number:,} deals: {accuracies[name][-1]:.4f}, {steps:,} steps", flush=True)
+    by_deal = compute_metrics(nets["EinNet"])["accuracy"]
+    renamed = dealt // 4 * 4 + torch.tensor([2, 0, 3, 1]).numpy()[dealt % 4]
+    with torch.no_grad():
+        gap = (
+            (nets["EinNet"](encode_cards(dealt[:500])) - nets["EinNet"](encode_cards(renamed[:500]))).abs().max().item()
+        )
+    parameters = {name: f"{count_parameters(net):,}" for name, net in nets.items()}
+    head = ["network", "parameters"]
+    rows = [[n, parameters[n], *(f"{100 * x:.2f}" for x in accuracies[n])] for n in NETWORKS]
     lines = [
         "# Poker", "",
         f"`benchmarks/poker.py`: percent of {TEST:,} fresh deals of {PLAYERS} players with {CARDS} cards whose set of "
         f"winners is exactly right, after {minutes:g} minutes each (threads: {torch.get_num_threads()}). "
         "The learning rate, Muon and the weight decay were chosen for EinNet; one seed.", "",
-        f"| network | parameters | {' | '.join(f'{n:,} deals' for n in NUMBERS)} |", "|---" * 5 + "|",
-        *(f"| {n} | {sizes[n]:,} | {' | '.join(f'{100 * x:.2f}' for x in rows[n])} |" for n in names), "",
+        *make_table([*head, *(f"{n:,} deals" for n in NUMBERS)], rows), "",
         f"EinNet after {NUMBERS[-1]:,} such deals, on others (2,000 of each):", "",
-        "| deal | percent right |", "|---|---|", *(f"| {k} | {100 * v:.2f} |" for k, v in others.items()), "",
+        *make_table(["deal", "percent right"], [[k, f"{100 * v:.2f}"] for k, v in by_deal.items()]), "",
         f"With the suits renamed, the outputs differ by at most {gap:.0e}.", "",
         "![Error by number of deals](poker.svg)",
     ]  # fmt: skip
-    folder = Path(__file__).parent
-    with write_whole(folder / "poker.md") as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    for name, values in rows.items():
-        panel.loglog(NUMBERS, [1 - v for v in values], marker=".", label=name)
-    panel.set(xlabel="deals to learn from", ylabel="error")
-    panel.legend()
-    save_figure(figure, folder / "poker.svg")
-    print("\n".join(lines))
+    columns = [bold_best([f"{100 * accuracies[n][k]:.1f}" for n in NETWORKS]) for k in range(len(NUMBERS))]
+    names = [f"**{n}**" if n == "EinNet" else n for n in NETWORKS]
+    section = list(zip(names, parameters.values(), *columns, strict=True))
+    deal_heads = [f"from {NUMBERS[0]:,} deals", *(f"{n:,}" for n in NUMBERS[1:])]
+    write_results("poker", lines, make_table([*head, *deal_heads], section), page)
+    curves = {name: (NUMBERS, [1 - v for v in values]) for name, values in accuracies.items()}
+    draw_curves(FOLDER / "poker.svg", curves, xlabel="deals to learn from", ylabel="error")
 
 
 if __name__ == "__main__":

@@ -2,25 +2,25 @@
 
     .venv/bin/python benchmarks/sudoku.py --data FOLDER      # half an hour on two cores, half of it with --boards 400
 
-FOLDER has the sets as files of `puzzle,solution` lines (`SETS` below says which are looked for); a set that is
-not there is left out. The solver is the one that comes with the package unless --checkpoint names a
-run; --palm names a run that learned from Palm-style puzzles (`einnet train sudoku --data
-royle17_trainpool.txt.gz --puzzles 10000 --more 17 --iterations 128 --steps 100000 --minutes 28`). Runs
-that are there already (in --out) are not trained again. Plain logic is not learned.
+FOLDER has the sets as files of `puzzle,solution` lines (`SETS` below lists them); a missing set is left out. The
+solver is that of the package unless --checkpoint names a run; --palm names a run that learned from
+Palm-style puzzles (`einnet train sudoku --data royle17_trainpool.txt.gz --puzzles 10000 --more 17
+--iterations 128 --steps 100000 --minutes 28`). Runs in --out are not trained again. Plain logic is not learned.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
 from cyclopts import run
-from runs import trained_once
+from measure import time_in_turns
+from results_page import FOLDER, PAGE, draw_curves, make_table, write_results
+from runs import train_once
 
 from einnet import EinNet
-from einnet.files import write_whole
-from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
 from einnet.tasks.sudoku.generate import generate_puzzles
@@ -53,169 +53,209 @@ SETS = [  # what, file, rows, published
     ("25x25, 380 givens", "gen25x25_singles_givens380_150.txt.gz", slice(None), "0 \\[3]"),
 ]  # fmt: skip
 DEPTHS = (64, 128, 256)  # boards were 60 steps deep at most in training
+PASS = 128  # the depth in the page of results
+GENERATOR = "5,000 puzzles of EinNet's own generator (the solver of the package)"
+SATNET_PEERS = (
+    "98.3 SATNet \\[5], 9,000 puzzles and 618 thousand parameters; 100 Recurrent Transformer \\[6], 9,000 puzzles"
+)
+PALM_SETS, HARD_SET = ("Palm-style, 17 to 34 givens", "of these with 17 givens"), "hard (magictour)"
+PEERS = {  # by set, for the page of results
+    "Palm-style, 17 to 34 givens": "99.1 equivariant RRN, 10,000 puzzles, as cited by others; 80 to 85 Recurrent "
+    "Transformer \\[6], 9,000 puzzles",
+    "of these with 17 givens": "96.6 Recurrent Relational Network \\[7], 180,000 puzzles",
+    "4x4": "95.5 SE-RRM \\[8], 2 million parameters",
+    "16x16, 140 givens": "27 equivariant RRN, 0 SE-RRM \\[8]",
+    "25x25, 380 givens": "0 SE-RRM \\[8]",
+    "hard (magictour)": "",
+}
+
+Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions
 
 
-def chosen(file: Path, rows: slice | int) -> tuple[np.ndarray, np.ndarray]:
+def read_set(file: Path, rows: slice | int) -> Boards:
     """Puzzles and solutions of some rows, or with a number of givens."""
     puzzles, solutions = read_file(file)
     if solutions is None:
         raise SystemExit(f"{file} has no solutions")
-    if isinstance(rows, int):
-        some = (puzzles > 0).sum((1, 2)) == rows
-        return puzzles[some], solutions[some]
-    return puzzles[rows], solutions[rows]
+    chosen = (puzzles > 0).sum((1, 2)) == rows if isinstance(rows, int) else rows
+    return puzzles[chosen], solutions[chosen]
 
 
-def boards_a_second(net: EinNet, puzzles: np.ndarray, batch: int, seconds: float = 15) -> float:
-    """Boards a second, one pass at the network's own depth."""
-    given = encode_boards(torch.from_numpy(puzzles[:batch]))
-    with torch.inference_mode():
-        net(given)
-        started, done = time.perf_counter(), 0
-        while time.perf_counter() - started < seconds:
-            net(given)
-            done += batch
-    return done / (time.perf_counter() - started)
-
-
-def learned(name: str, settings: SudokuConfig, minutes: float, out: Path) -> Run:
-    """A run as by `einnet train sudoku --steps 100000 --minutes ...`, or the one that is there already."""
-
-    app = SudokuApp()
-
-    def make(run: Run) -> Callable[[], Task]:
-        data = app.load_data(settings, 0, run)
-        return lambda: app.make_task(settings, data, 0)
-
-    how = {"steps": 100_000, "validate_every": app.validate_every, "warmup": 50, "clip": 0.5}
-    return trained_once(name, "sudoku", settings, minutes, out, make, **how)
-
-
-def sample(puzzles: np.ndarray, solutions: np.ndarray, boards: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evenly spaced boards, as many as take about the time of so many of 9x9, but 50."""
+def sample(puzzles: np.ndarray, solutions: np.ndarray, boards: int) -> Boards:
+    """Evenly spaced boards, at least 50, whose total time is about that of `boards` of 9x9."""
     most = max(50, boards * 9**3 // puzzles.shape[1] ** 3)
     step = max(1, -(-len(puzzles) // most))
     return puzzles[::step], solutions[::step]
 
 
-def sets_table(net: EinNet, data: Path, boards: int) -> list[str]:
-    heads = [
-        "boards",
-        "number",
-        *(f"EinNet, {d} steps" for d in DEPTHS),
-        "naked singles",
-        "and hidden ones",
-        "published",
-    ]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name, file, rows, published in SETS:
-        if not (data / file).is_file():
-            continue
-        puzzles, solutions = sample(*chosen(data / file, rows), boards)
-        if not len(puzzles):
-            continue
-        shares = list(accuracy_by_iterations(net, puzzles, solutions, DEPTHS).values())
-        shares += [share_solved_by_singles(puzzles, solutions, hidden) for hidden in (False, True)]
-        cells = [name, f"{len(puzzles):,}", *(f"{100 * x:.2f}" for x in shares), published]
-        lines.append(f"| {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    return lines
+def load_sets(data: Path, boards: int) -> dict[str, Boards]:
+    """A sample of each set that is in the folder."""
+    sets = {
+        name: sample(*read_set(data / file, rows), boards) for name, file, rows, _ in SETS if (data / file).is_file()
+    }
+    return {name: pair for name, pair in sets.items() if len(pair[0])}
 
 
-def palm_table(checkpoint: Path | None, data: Path, boards: int) -> list[str]:
-    """A run that learned from Palm-style puzzles, on others."""
-    if checkpoint is None or not (data / PALM).is_file():
-        return []
-    net = load_solver(Run.open(checkpoint, "sudoku").best)
-    lines = [
-        "The same network, learned from 10,000 Palm-style puzzles instead:", "",
-        f"| boards | number | {' | '.join(f'{d} steps' for d in DEPTHS)} |", "|---" * (2 + len(DEPTHS)) + "|",
-    ]  # fmt: skip
-    for name, file, rows, _ in SETS[:2]:
-        puzzles, solutions = sample(*chosen(data / file, rows), boards)
-        shares = accuracy_by_iterations(net, puzzles, solutions, DEPTHS).values()
-        lines.append(f"| {name} | {len(puzzles):,} | {' | '.join(f'{100 * x:.2f}' for x in shares)} |")
-        print(lines[-1], flush=True)
-    return [*lines, ""]
+def measure_depths(net: EinNet, sets: dict[str, Boards], names: Iterable[str]) -> dict[str, list[float]]:
+    """Percent of boards that are right after each depth, by set."""
+    percents = {}
+    for name in names:
+        if name in sets:
+            percents[name] = [100 * x for x in accuracy_by_iterations(net, *sets[name], DEPTHS).values()]
+            print(name, *(f"{p:.2f}" for p in percents[name]), flush=True)
+    return percents
 
 
-def few_table(data: Path, minutes: float, out: Path) -> list[str]:
-    """Learning from few of SATNet's puzzles."""
+def measure_speed(net: EinNet, puzzles: np.ndarray, batch: int) -> float:
+    """Boards a second, one pass at the network's own depth."""
+    inputs = encode_boards(torch.from_numpy(puzzles[:batch]))
+    with torch.inference_mode():
+        (times,) = time_in_turns([lambda: net(inputs)], 15.0, max_rounds=1000)
+    return batch / median(times)
+
+
+def train(name: str, config: SudokuConfig, minutes: float, out: Path) -> Run:
+    """A run as by `einnet train sudoku --steps 100000 --minutes ...`."""
+
+    app = SudokuApp()
+
+    def make(run: Run) -> Callable[[], Task]:
+        data = app.load_data(config, 0, run)
+        return lambda: app.make_task(config, data, 0)
+
+    how = {"steps": 100_000, "validate_every": app.validate_every, "warmup": 50, "clip": 0.5}
+    return train_once(name, "sudoku", config, minutes, out, make, **how)
+
+
+def learn_from_few(data: Path, minutes: float, out: Path) -> list[tuple[int, float, int, float]]:
+    """From 100 and 10 of SATNet's puzzles: their number, the minutes, parameters, percent of 1,000 boards right."""
     if not (data / SATNET).is_file():
         return []
-    puzzles, solutions = chosen(data / SATNET, slice(9000, None))
-    lines = ["| puzzles to learn from | parameters | whole boards right |", "|---|---|---|"]
-    for number, time_given in ((100, minutes), (10, minutes / 2)):
-        settings = SudokuConfig(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
-        net = load_solver(learned(f"satnet-{number}", settings, time_given, out).best)
+    puzzles, solutions = read_set(data / SATNET, slice(9000, None))
+    rows = []
+    for number, limit in ((100, minutes), (10, minutes / 2)):
+        config = SudokuConfig(data=str(data / SATNET), puzzles=number, more=10, copies=50, hidden=16, heads=8)
+        net = load_solver(train(f"satnet-{number}", config, limit, out).best)
         (share,) = accuracy_by_iterations(net, puzzles, solutions, [net.config.iterations]).values()
-        size = sum(p.numel() for p in net.parameters())
-        lines.append(f"| {number} | {size:,} | **{100 * share:.2f}** |")
-        print(lines[-1], flush=True)
-    return [
-        *lines, "| 9,000, SATNet \\[4] | 618,000 | 98.3 |", "| 9,000, Recurrent Transformer \\[2] | | 100 |",
-    ]  # fmt: skip
+        rows.append((number, limit, sum(p.numel() for p in net.parameters()), 100 * share))
+        print(*rows[-1], flush=True)
+    return rows
 
 
-def search_curve(net: EinNet, data: Path, picture: Path, tries: int, boards: int) -> list[str]:
-    """Hard boards: one pass, then restarts that check the answer against the rules."""
-    if not (data / HARD).is_file():
-        return []
-    puzzles, solutions = sample(*chosen(data / HARD, slice(None)), boards)
-    started = time.perf_counter()
+def search(net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, tries: int) -> list[tuple[float, float]]:
+    """Seconds and the share of boards solved: after one pass, then after each restart, checked by the rules."""
+    start = time.perf_counter()
+
+    def score(boards: np.ndarray) -> tuple[float, float]:
+        return time.perf_counter() - start, float((boards == solutions).all((1, 2)).mean())
+
     first = Answers.concat([answers(net, batch) for batch in to_batches(puzzles)])
-    points = [(time.perf_counter() - started, float((first.boards == solutions).all((1, 2)).mean()))]
-    for tried in search_with_restarts(net, puzzles, first, tries):
-        points.append((time.perf_counter() - started, float((tried == solutions).all((1, 2)).mean())))
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-    panel.plot(*zip(*points, strict=True), marker=".")
-    panel.set(xlabel="seconds", ylabel=f"solved of {len(puzzles):,} hard boards", ylim=(0, 1.02))
-    save_figure(figure, picture)
-    plt.close(figure)
-    shown = [0, *(k for k in (1, 4, 16, 64) if k < tries), tries]
-    return [
-        "| tries | 0, one pass | " + " | ".join(map(str, shown[1:])) + " |", "|---" * (1 + len(shown)) + "|",
-        "| solved | " + " | ".join(f"{100 * points[k][1]:.2f}" for k in shown) + " |",
-        "| seconds | " + " | ".join(f"{points[k][0]:.0f}" for k in shown) + " |",
-    ]  # fmt: skip
+    return [score(first.boards), *map(score, search_with_restarts(net, puzzles, first, tries))]
+
+
+def tabulate_sets(sets: dict[str, Boards], percents: dict[str, list[float]]) -> list[str]:
+    published, rows = {name: text for name, _, _, text in SETS}, []
+    for name, values in percents.items():
+        logic = [100 * share_solved_by_singles(*sets[name], hidden) for hidden in (False, True)]
+        cells = [f"{p:.2f}" for p in (*values, *logic)]
+        rows.append([name, f"{len(sets[name][0]):,}", *cells, published[name]])
+    depths = [f"EinNet, {d} steps" for d in DEPTHS]
+    return make_table(["boards", "number", *depths, "naked singles", "and hidden ones", "published"], rows)
+
+
+def tabulate_search(points: list[tuple[float, float]]) -> list[str]:
+    tries = [0, *(k for k in (1, 4, 16, 64) if k < len(points) - 1), len(points) - 1]
+    rows = [
+        ["solved", *(f"{100 * points[k][1]:.2f}" for k in tries)],
+        ["seconds", *(f"{points[k][0]:.0f}" for k in tries)],
+    ]
+    return make_table(["tries", "0, one pass", *tries[1:]], rows)
+
+
+def summarize(
+    sets: dict[str, Boards],
+    percents: dict[str, list[float]],
+    palm: dict[str, list[float]],
+    few: list[tuple[int, float, int, float]],
+    points: list[tuple[float, float]],
+) -> list[str]:
+    """The table of the page of results."""
+    rows, depth = [], DEPTHS.index(PASS)
+    for k, (number, minutes, _, percent) in enumerate(few):
+        learned = f"{number} of its puzzles, {60 * minutes:.0f} seconds" + f" on {torch.get_num_threads()} cores" * (
+            k == 0
+        )
+        rows.append(
+            ["" if k else "SATNet's 1,000 test boards", learned, f"**{percent:.3g}**", "" if k else SATNET_PEERS]
+        )
+    sources = [
+        (palm, "10,000 Palm-style puzzles, 28 minutes on one core", list(palm)),
+        (percents, GENERATOR, list(PEERS)),
+    ]
+    for values, learned, names in sources:
+        for k, name in enumerate(n for n in names if n in values):
+            peers = PEERS[name] if values is palm or name not in palm else ""
+            text = f"{values[name][depth]:.3g}"
+            if name == HARD_SET and points:
+                text += f", with restarts {100 * points[-1][1]:.3g}"
+            text = f"**{text}**" if values is palm or peers else text
+            rows.append([f"{name} ({len(sets[name][0]):,})", "the same" if k else learned, text, peers])
+    return make_table(["boards", "learned from", "EinNet", "peers"], rows)
 
 
 def main(
-    *, data: Path, checkpoint: Path | None = None, palm: Path | None = None, minutes: float = 1.2, tries: int = 12,
+    *,
+    data: Path,
+    checkpoint: Path | None = None,
+    palm: Path | None = None,
+    minutes: float = 1.2,
+    tries: int = 12,
     boards: int = 1000,
     out: Path = Path("runs/benchmark-sudoku"),
-) -> None:  # fmt: skip
-    """Measure, learn from few, write the tables and the picture."""
+    page: Path = PAGE,
+) -> None:
+    """Measure, learn from few puzzles, write the tables and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     net = load_solver(SHIPPED if checkpoint is None else Run.open(checkpoint, "sudoku").best)
-    folder = Path(__file__).parent
-    few = few_table(data, minutes, out)
-    some = generate_puzzles(Layout.of(9), 256, seed=1)[0]
-    speeds = " | ".join(f"{boards_a_second(net, some, batch):,.0f}" for batch in (1, 256))
-    parameters = sum(p.numel() for p in net.parameters())
+    few, sets = learn_from_few(data, minutes, out), load_sets(data, boards)
+    percents = measure_depths(net, sets, sets)
+    by_palm = measure_depths(load_solver(Run.open(palm, "sudoku").best), sets, PALM_SETS) if palm else {}
+    points = search(net, *sets[HARD_SET], tries) if HARD_SET in sets else []
+    puzzles = generate_puzzles(Layout.of(9), 256, seed=1)[0]
+    speeds = [f"{measure_speed(net, puzzles, batch):,.0f}" for batch in (1, 256)]
     threads = f"{torch.get_num_threads()} threads"
+    parameters = sum(p.numel() for p in net.parameters())
+    by_number = [[number, f"{size:,}", f"**{percent:.2f}**"] for number, _, size, percent in few]
+    by_number += [["9,000, SATNet \\[4]", "618,000", "98.3"], ["9,000, Recurrent Transformer \\[2]", "", "100"]]
+    palm_rows = [[n, f"{len(sets[n][0]):,}", *(f"{p:.2f}" for p in values)] for n, values in by_palm.items()]
+    palm_lines = [
+        "The same network, learned from 10,000 Palm-style puzzles instead:", "",
+        *make_table(["boards", "number", *(f"{d} steps" for d in DEPTHS)], palm_rows), "",
+    ] * bool(palm_rows)  # fmt: skip
     lines = [
         "# Sudoku", "",
         f"`benchmarks/sudoku.py --data FOLDER`: percent of whole boards that are right. The solver ({parameters:,} "
-        "parameters) learned from 9x9 puzzles of our own generator only; one pass at a fixed depth, no search; "
-        f"{boards:,} boards of a 9x9 set at most, evenly spaced, more of smaller ones and fewer of larger ones.", "",
-        *sets_table(net, data, boards), "", *palm_table(palm, data, boards),
+        "parameters) learned from generated 9x9 puzzles only; one pass at a fixed depth, no search; at most "
+        f"{boards:,} boards of a 9x9 set, evenly spaced, more of smaller ones and fewer of larger ones.", "",
+        *tabulate_sets(sets, percents), "",
+        *palm_lines,
         "Hard boards with restarts that check the answer against the rules, which is search:", "",
-        *search_curve(net, data, folder / "sudoku.svg", tries, boards), "", "![Solved against time](sudoku.svg)", "",
+        *(tabulate_search(points) if points else []), "", "![Solved against time](sudoku.svg)", "",
         f"Learning from the first of SATNet's puzzles, {minutes:g} minutes (half of it for ten puzzles) on {threads}, "
         "1,000 test boards:", "",
-        *few, "",
+        *make_table(["puzzles to learn from", "parameters", "whole boards right"], by_number), "",
         f"Boards a second, {net.config.iterations} steps, {threads}:", "",
-        "| batch 1 | batch 256 |", "|---|---|", f"| {speeds} |", "",
+        *make_table(["batch 1", "batch 256"], [speeds]), "",
         "\\[1] Palm et al., *Recurrent Relational Networks*, 2018. \\[2] Yang et al., *Learning to Solve Constraint "
         "Satisfaction Problems with Recurrent Transformer*, 2023. \\[3] Freinschlag et al., *Symbol-Equivariant "
         "Recurrent Reasoning Models*, 2026, 2 million parameters. \\[4] Wang et al., *SATNet*, 2019. \\[5] An "
         "equivariant RRN that learned from 10,000 puzzles; quoted at second hand.",
     ]  # fmt: skip
-    with write_whole(folder / "sudoku.md") as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    write_results("sudoku", lines, summarize(sets, percents, by_palm, few, points), page)
+    if points:
+        curve, number = {"": list(zip(*points, strict=True))}, f"{len(sets[HARD_SET][0]):,}"
+        label = f"solved of {number} hard boards"
+        draw_curves(FOLDER / "sudoku.svg", curve, "linear", xlabel="seconds", ylabel=label, ylim=(0, 1.02))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,31 @@
-"""Time and memory of our layers beside others; writes benchmarks/RESULTS.md.
+"""Time and memory of EinNet's layers and of peers; writes benchmarks/RESULTS.md.
 
-    .venv/bin/python benchmarks/speed                       # half an hour on two cores, nothing beside it
-    .venv/bin/python benchmarks/speed --only layers         # one part again, the others as they were
+    .venv/bin/python benchmarks/speed                       # half an hour on two idle cores
+    .venv/bin/python benchmarks/speed --only layers         # one part again, the other ones as stored
 
-Each part is stored when it is done, and not done again.
+Each part is stored, and not measured again.
 """
 
 import json
 import platform
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
+
+import torch
+from cyclopts import App, Parameter
+from rich.progress import track
+
+from einnet.files import write_whole
+
+sys.path.append(str(Path(__file__).parents[1]))  # for the modules that the benchmarks share
 
 import growth
 import large
 import layers
 import roofline
 import startup
-import torch
-from cyclopts import App, Parameter
-from rich.progress import track
-
-from einnet.files import write_whole
+from results_page import FOLDER, PAGE, write_results
 
 PARTS = {
     "layers": ("Layers side by side", layers),
@@ -40,36 +45,38 @@ def main(
         list[Literal["layers", "roofline", "growth", "large", "startup"]] | None, Parameter(negative="")
     ] = None,
     stored: Path = Path("runs/speed"),
-    out: Path = Path("benchmarks/RESULTS.md"),
+    page: Path = PAGE,
 ) -> None:
-    """Measure what is not stored, or the parts that are named, and write all tables.
+    """Measure the parts that are not stored, or the named ones, and write all tables.
 
     Parameters
     ----------
     only
         Measure this part (again). May be given several times.
     stored
-        Folder of what was measured.
-    out
-        File of the tables.
+        Folder of the measurements.
+    page
+        Page with the main results.
     """
-    lines = ["# Speed and memory", "", "`.venv/bin/python benchmarks/speed`", "", machine()]
+    section, lines = [], ["# Speed and memory", "", "`.venv/bin/python benchmarks/speed`", "", describe_machine()]
     for name, (title, part) in PARTS.items():
         file = stored / f"{name}.json"
         if name in (only or ()) or not (only or file.exists()):
-            found = part.results(lambda cases, title=title: track(cases, description=title))
+            measured = part.measure(lambda cases, title=title: track(cases, description=title))
             with write_whole(file) as temporary:
-                temporary.write_text(json.dumps({"machine": machine(), "found": found}))
+                temporary.write_text(json.dumps({"machine": describe_machine(), "results": measured}))
         if file.exists():
-            kept = json.loads(file.read_text())
-            lines += ["", f"## {title}", "", *([] if kept["machine"] == machine() else [kept["machine"], ""])]
-            lines += part.tables(kept["found"])
-    with write_whole(out) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+            content = json.loads(file.read_text())
+            elsewhere = [content["machine"], ""] if content["machine"] != describe_machine() else []
+            lines += ["", f"## {title}", "", *elsewhere, *part.make_tables(content["results"])]
+            if part is layers:
+                section = layers.summarize(content["results"])
+    if section:
+        write_results("speed", lines, section, page, FOLDER / "RESULTS.md")
 
 
-def machine() -> str:
-    """In words: the processor, threads, versions."""
+def describe_machine() -> str:
+    """The processor, threads, versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"

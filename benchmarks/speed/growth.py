@@ -1,16 +1,17 @@
-"""Whether time and memory of pooling grow as the plan says; run by __main__.py."""
+"""Whether time and memory of pooling grow with the plan's cost; run by __main__.py."""
 
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import torch
-from measure import allocated, alternated, table
+from measure import allocated_mib, time_in_turns
+from results_page import make_table
 
 from einnet import EinPool, Symmetry
 from einnet.operations import pooling_terms
 
-__all__ = ["results", "tables"]
+__all__ = ["make_tables", "measure"]
 
 HEADS = 4
 CASES = {
@@ -21,8 +22,8 @@ CASES = {
 }
 
 
-def made(name: str, n: int) -> tuple[EinPool, torch.Tensor]:
-    """The pool, and an input (1, features, axes...) seen as (1, axes..., features), as layers pass it on."""
+def make_pool(name: str, n: int) -> tuple[EinPool, torch.Tensor]:
+    """The pool, and an input in the layout of the layers: (1, features, axes...) seen as (1, axes..., features)."""
     symmetry, terms, _ = CASES[name]
     kind = Symmetry(symmetry)
     pool = EinPool(terms or pooling_terms(kind), symmetry)
@@ -30,27 +31,27 @@ def made(name: str, n: int) -> tuple[EinPool, torch.Tensor]:
     return pool, torch.randn(shape).movedim(1, -1)
 
 
-def cores(pool: EinPool, x: torch.Tensor) -> None:
-    """What the plan does: the values before they are broadcast."""
+def run_plan(pool: EinPool, x: torch.Tensor) -> None:
+    """Computes the compact results, before they are broadcast."""
     front = x.movedim(-1, 1)
     sizes = dict.fromkeys(pool.symmetry.classes, x.shape[1])
     with torch.no_grad():
         pool.cores([front], sizes, None)
 
 
-def planned(pool: EinPool, n: int) -> tuple[int, int]:
-    """FLOPs, and the entries of all values that the plan makes."""
+def count_plan(pool: EinPool, n: int) -> tuple[int, int]:
+    """FLOPs, and the entries of all intermediates of the plan."""
     sizes = dict.fromkeys(pool.symmetry.classes, n)
     return HEADS * pool.plan.flops.at(sizes), HEADS * sum(step.size.at(sizes) for step in pool.plan.steps)
 
 
-def results(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
+def measure(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
     rows = []
     for name, n in progress([(name, n) for name, (_, _, sizes) in CASES.items() for n in sizes]):
-        pool, x = made(name, n)
-        (times,) = alternated([lambda pool=pool, x=x: cores(pool, x)], 3.0, least=5)
-        flops, entries = planned(pool, n)
-        mib = allocated(lambda pool=pool, x=x: cores(pool, x))
+        pool, x = make_pool(name, n)
+        (times,) = time_in_turns([lambda pool=pool, x=x: run_plan(pool, x)], 3.0, min_rounds=5)
+        flops, entries = count_plan(pool, n)
+        mib = allocated_mib(lambda pool=pool, x=x: run_plan(pool, x))
         rows.append(
             {"what": name, "n": n, "plan": str(pool.plan.flops), "seconds": median(times), "flops": flops}
             | {"mib": mib, "planned_mib": entries * 4 / 2**20}
@@ -58,25 +59,25 @@ def results(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def tables(found: list[dict[str, Any]]) -> list[str]:
+def make_tables(results: list[dict[str, Any]]) -> list[str]:
     lines = [
         f"Pooling alone, forward, {HEADS} features for each operand, single precision: nanoseconds for each FLOP of "
-        "the plan, and what the tensors take beside the sizes of the plan's values. Spread: the largest over the "
-        "smallest.",
+        "the plan, and the memory of the tensors divided by the size of the plan's intermediates. Spread: the largest "
+        "over the smallest.",
         "",
     ]
     rows = []
     for name in CASES:
-        mine = [r for r in found if r["what"] == name]
-        each = [r["seconds"] / r["flops"] * 1e9 for r in mine]
-        memory = [r["mib"] / r["planned_mib"] for r in mine]
-        sizes, plan = ", ".join(f"{r['n']:,}" for r in mine), mine[0]["plan"]
-        rows.append([name, plan, sizes, _listed(each), _spread(each), _listed(memory), _spread(memory)])
-    head = ["type", "FLOPs of the plan", "n", "ns for each", "spread", "memory over that of the plan", "spread"]
-    return [*lines, *table(head, rows)]
+        cases = [r for r in results if r["what"] == name]
+        times = [r["seconds"] / r["flops"] * 1e9 for r in cases]
+        memory = [r["mib"] / r["planned_mib"] for r in cases]
+        sizes, plan = ", ".join(f"{r['n']:,}" for r in cases), cases[0]["plan"]
+        rows.append([name, plan, sizes, _join(times), _spread(times), _join(memory), _spread(memory)])
+    head = ["type", "FLOPs of the plan", "n", "ns per FLOP", "spread", "memory over that of the plan", "spread"]
+    return [*lines, *make_table(head, rows)]
 
 
-def _listed(values: list[float]) -> str:
+def _join(values: list[float]) -> str:
     return ", ".join(f"{v:.3g}" for v in values)
 
 

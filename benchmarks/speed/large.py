@@ -12,15 +12,15 @@ import torch
 
 from einnet import EinNet
 
-__all__ = ["results", "tables"]
+__all__ = ["make_tables", "measure"]
 
 N, HEADS, HIDDEN, DEPTH, FEATURES = 1500, 32, 64, 4, 16
 CHUNKS = 8
 
 
-def step() -> tuple[float, float]:
-    """Seconds of a step of AdamW, and the largest GiB of this process."""
-    net = EinNet("aaH", FEATURES, FEATURES, HEADS, HIDDEN, DEPTH, recompute=True, chunks=CHUNKS)
+def run_step() -> tuple[float, float]:
+    """Seconds of a step of AdamW, and the peak GiB of this process."""
+    net = EinNet("aaH", FEATURES, FEATURES, HEADS, HIDDEN, DEPTH, checkpoint_activations=True, chunks=CHUNKS)
     optimizer = torch.optim.AdamW(net.parameters())
     x = torch.randn(N, N, FEATURES)
     start = time.perf_counter()
@@ -30,20 +30,19 @@ def step() -> tuple[float, float]:
     return time.perf_counter() - start, getrusage(RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def results(progress: Callable[[list], Any]) -> dict[str, float]:
+def measure(progress: Callable[[list], Any]) -> dict[str, float]:
     (command,) = progress([[sys.executable, __file__]])
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def tables(found: dict[str, float]) -> list[str]:
+def make_tables(results: dict[str, float]) -> list[str]:
     return [
         f'A step of AdamW of `EinNet("aaH", {FEATURES}, {FEATURES}, heads={HEADS}, hidden={HIDDEN}, depth={DEPTH}, '
-        f"recompute=True, chunks={CHUNKS})` on a relation of {N:,} things, single precision, takes "
-        f"{found['seconds']:.0f} s; the whole process is at most {found['gib']:.1f} GiB large."
+        f"checkpoint_activations=True, chunks={CHUNKS})` on a relation of {N:,} elements, single precision, takes "
+        f"{results['seconds']:.0f} s; the process takes at most {results['gib']:.1f} GiB."
     ]
 
 
 if __name__ == "__main__":
-    seconds, gib = step()
+    seconds, gib = run_step()
     print(json.dumps({"seconds": seconds, "gib": gib}))

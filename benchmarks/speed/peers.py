@@ -1,4 +1,4 @@
-"""What our layers are measured against, each written in the usual way of its field."""
+"""The layers that EinNet's are compared with, each written in the usual way of its field."""
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,10 @@ class Transcription(nn.Module):
 
 
 class Dense15(nn.Module):
-    """All 15 linear maps of `aa`, each as a tensor, side by side, then one matrix (Maron et al. 2019, invariant
-    and equivariant graph networks), with the weights of an `EinLinear`."""
+    """The 15 linear maps of `aa`, each as a tensor, concatenated, then one matrix, with the weights of an `EinLinear`.
+
+    Maron et al. 2019, invariant and equivariant graph networks.
+    """
 
     def __init__(self, layer: EinLinear):
         super().__init__()
@@ -36,7 +38,7 @@ class Dense15(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, f = x.shape[0], x.shape[-1]
         eye = torch.eye(n, dtype=x.dtype, device=x.device)[:, :, None]
-        diagonal, rows, columns, every = (
+        diagonal, rows, columns, total = (
             x.diagonal(dim1=0, dim2=1).T,
             x.mean(1),
             x.mean(0),
@@ -65,8 +67,8 @@ class Dense15(nn.Module):
             by_first(columns),
             by_second(rows),
             by_second(columns),
-            every.expand(n, n, f) * eye,  # ab->cc
-            every.expand(n, n, f),
+            total.expand(n, n, f) * eye,  # ab->cc
+            total.expand(n, n, f),
         ]
         y = torch.cat(results, -1) @ self.map.weight.T
         on_diagonal, everywhere = self.constants.weight.T
@@ -82,8 +84,8 @@ class DeepSetsLayer(nn.Module):
         self.constants = layer.constants
 
     def forward(self, x: Tensor) -> Tensor:
-        own, mean = self.map.weight.chunk(2, 1)
-        return x @ own.T + x.mean(0, keepdim=True) @ mean.T + self.constants.weight[:, 0]
+        by_element, by_mean = self.map.weight.chunk(2, 1)
+        return x @ by_element.T + x.mean(0, keepdim=True) @ by_mean.T + self.constants.weight[:, 0]
 
 
 class PPGNBlock(nn.Module):
@@ -91,7 +93,7 @@ class PPGNBlock(nn.Module):
 
     def __init__(self, features: int):
         super().__init__()
-        self.left, self.right = (_perceptron(features) for _ in range(2))
+        self.left, self.right = (_make_perceptron(features) for _ in range(2))
         self.skip = nn.Linear(2 * features, features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +101,7 @@ class PPGNBlock(nn.Module):
         return self.skip(torch.cat([x, (left @ right).permute(1, 2, 0)], -1))
 
 
-def _perceptron(features: int) -> nn.Sequential:
+def _make_perceptron(features: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, features), nn.ReLU())
 
 

@@ -282,7 +282,7 @@ def explore(
     browser
         Open the page in the browser.
     """
-    from einnet.explore import Question, address, report, serve
+    from einnet.explore import Question, format_address, render_report, serve
     from einnet.plots.figures import pyplot
 
     question = Question(signature, order, term)
@@ -292,15 +292,15 @@ def explore(
 
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
-        write_page(html, report(question))
+        write_page(html, render_report(question))
         print(f"written to {html}", file=sys.stderr)
         return 0
     with serve(port) as server, suppress(KeyboardInterrupt):
-        print(f"The explorer is at {address(server, question)}\nCtrl-C ends it.", flush=True)
+        print(f"The explorer is at {format_address(server, question)}\nCtrl-C ends it.", flush=True)
         if browser:
             import webbrowser
 
-            webbrowser.open(address(server, question))
+            webbrowser.open(format_address(server, question))
         server.serve_forever()
     return 0
 

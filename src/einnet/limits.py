@@ -66,6 +66,7 @@ class Limits:
     picture_entries: int = 250_000
 
     # tasks
+    explorer_order: int = 9  # of a question to the explorer
     graph_nodes: int = 1_000  # of a graph in graph6
     graph_pairs: int = 10_000  # of a family of graphs
     graph_cells: int = 2**32  # of a knowledge graph as a tensor: 16 GiB

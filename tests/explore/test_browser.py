@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from einnet.explore import Question, address, serve
+from einnet.explore import Question, format_address, serve
 
 selenium = pytest.importorskip("selenium.webdriver")
 Wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
@@ -64,7 +64,7 @@ def section(browser, title):
 
 @needs_browser
 def test_a_relation_at_order_5_shows_the_bridge(server, browser, tmp_path):
-    browser.get(address(server, Question("aH", 2)))
+    browser.get(format_address(server, Question("aH", 2)))
     ask(browser, type="aaH", order="5", term="ab,bc,cd->ad")
     suffice = section(browser, "The operations that suffice")
     assert "ab,ac,bc,bd,cd->ad" in suffice.text and "Nothing is needed at order 3, 4" in suffice.text
@@ -81,7 +81,7 @@ def test_a_relation_at_order_5_shows_the_bridge(server, browser, tmp_path):
 
 @needs_browser
 def test_a_wrong_type_shows_the_message_with_its_caret(server, browser, tmp_path):
-    browser.get(address(server, Question("aH", 2)))
+    browser.get(format_address(server, Question("aH", 2)))
     ask(browser, type="aab; b->")
     message = browser.find_element("css selector", "[role=alert]")
     assert "  aab; b->\n       ^^^" in message.text

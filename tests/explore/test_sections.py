@@ -6,16 +6,16 @@ import pytest
 
 from einnet import Symmetry, pooling, series
 from einnet.cli import main
-from einnet.explore import Question, report
-from einnet.explore.code import ten_lines
-from einnet.explore.sections import answered, asked_for
-from einnet.pages import Section, Table, Text, Wrong, fragment
+from einnet.explore import Question, render_report
+from einnet.explore.program import write_program
+from einnet.explore.sections import list_sections, make_section
+from einnet.pages import ErrorMessage, Section, Table, Text, render_section
 
 TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "ab, bb -> a", "H", "aa ->"]
 
 
 def table(text: str, name: str, order: int = 2) -> Table:
-    (found,) = (b for b in answered(Question(text, order), name).blocks if isinstance(b, Table))
+    (found,) = (b for b in make_section(Question(text, order), name).blocks if isinstance(b, Table))
     return found
 
 
@@ -30,7 +30,7 @@ def value_of(formula: str, n: int) -> int:
 
 @pytest.mark.parametrize("text", TYPES)
 def test_the_program_of_ten_lines_runs(text):
-    program = ten_lines(Question(text, 2))
+    program = write_program(Question(text, 2))
     assert len(program.splitlines()) <= 11
     exec(program, {})
 
@@ -38,9 +38,9 @@ def test_the_program_of_ten_lines_runs(text):
 @pytest.mark.parametrize("text", ["aH", "aaH", "abH -> aH", "ab; a->b", "aH, aaH -> H"])
 def test_the_formula_in_n_counts_the_orbits_at_each_size(text):
     rows = table(text, "counts").rows
-    asked = Question(text, 2)
+    question = Question(text, 2)
     for n in range(1, 5):
-        sizes = dict.fromkeys(asked.signature.classes, n)
+        sizes = dict.fromkeys(question.signature.classes, n)
         assert tuple(value_of(formula, n) for _, _, formula, _ in rows) == series(text, 2, sizes).dof
     assert [free for _, free, _, _ in rows] == [f"{k:,}" for k in series(text, 2).dof]
 
@@ -56,26 +56,26 @@ def test_the_recipe_stands_beside_with_its_counts():
 
 
 def test_a_term_is_derived_or_said_to_be_none():
-    found = answered(Question("aa", 2, "ab,bc,cd->ad"), "term").blocks
+    found = make_section(Question("aa", 2, "ab,bc,cd->ad"), "term").blocks
     assert "y2 = ab,bc->ac  (y1, x3)" in found[-1].text
-    (bridge,) = answered(Question("aa", 4, "ab,ac,bc,bd,cd->ad"), "term").blocks
-    assert isinstance(bridge, Text) and "is not composed" in bridge.text
-    (wrong,) = answered(Question("aa", 2, "ab,bc->a"), "term").blocks
-    assert isinstance(wrong, Wrong)
+    (bridge,) = make_section(Question("aa", 4, "ab,ac,bc,bd,cd->ad"), "term").blocks
+    assert isinstance(bridge, Text) and "not a composition" in bridge.text
+    (wrong,) = make_section(Question("aa", 2, "ab,bc->a"), "term").blocks
+    assert isinstance(wrong, ErrorMessage)
 
 
 def test_without_a_term_there_is_no_section_for_it():
-    assert "term" not in asked_for(Question("aa", 2)) and "term" in asked_for(Question("aa", 2, "ab->ba"))
+    assert "term" not in list_sections(Question("aa", 2)) and "term" in list_sections(Question("aa", 2, "ab->ba"))
 
 
 def test_what_is_too_much_is_said_in_its_section():
-    (wrong,) = answered(Question("aaaa", 4), "recipe").blocks
-    assert isinstance(wrong, Wrong) and "terms of order 4" in wrong.text
+    (wrong,) = make_section(Question("aaaa", 4), "recipe").blocks
+    assert isinstance(wrong, ErrorMessage) and "terms of order 4" in wrong.text
 
 
 def test_text_from_outside_is_no_markup():
-    assert "<script" not in fragment(
-        Section("<script>", [Text("<script>"), Wrong("<script>"), Table("x", [["<script>"]])])
+    assert "<script" not in render_section(
+        Section("<script>", [Text("<script>"), ErrorMessage("<script>"), Table("x", [["<script>"]])])
     )
 
 
@@ -90,9 +90,11 @@ def test_the_report_holds_all_that_it_shows(tmp_path, capsys):
 
 
 def test_the_report_and_the_page_have_the_same_sections():
-    asked = Question("aH", 2, "a,a->a")
-    html = report(asked)
-    assert all(fragment(answered(asked, name)) in html for name in asked_for(asked) if name != "sharing")
+    question = Question("aH", 2, "a,a->a")
+    html = render_report(question)
+    assert all(
+        render_section(make_section(question, name)) in html for name in list_sections(question) if name != "sharing"
+    )
 
 
 def test_a_wrong_type_is_refused_with_its_caret(capsys):
@@ -112,25 +114,25 @@ def test_a_page_is_saved_under_the_name_of_one(capsys):
 
 
 def test_a_type_of_many_axes_has_a_small_example_and_a_picture_of_what_can_be_seen():
-    asked = Question("ixjycH; i->x, j->y", 2)
-    assert "torch.randn(8, 2, 3, 4, 5, 6, 3)" in ten_lines(asked)
-    (text,) = answered(Question("aaaaaaaa ->", 3), "sharing").blocks[:1]
+    question = Question("ixjycH; i->x, j->y", 2)
+    assert "torch.randn(8, 2, 3, 4, 5, 6, 3)" in write_program(question)
+    (text,) = make_section(Question("aaaaaaaa ->", 3), "sharing").blocks[:1]
     assert isinstance(text, Text)
 
 
 def test_the_program_of_a_type_of_eight_axes_fits_in_memory():
-    program = ten_lines(Question("abcdefghH", 1))
+    program = write_program(Question("abcdefghH", 1))
     assert "torch.randn(8, 2, 3, 2, 3, 2, 3, 2, 3, 3)" in program
     exec(program, {})
 
 
 def test_the_order_is_written_where_it_matters_with_its_cost():
-    assert "order=" not in ten_lines(Question("aaH", 2))
-    assert "order=5)  # with operations that take n^4" in ten_lines(Question("aaH", 5))
+    assert "order=" not in write_program(Question("aaH", 2))
+    assert "order=5)  # with operations that take n^4" in write_program(Question("aaH", 5))
 
 
 def test_an_order_below_the_usual_one_is_written_where_the_usual_one_is_too_much():
-    program = ten_lines(Question("abcdefghijklmnopqrstuvwxyzH", 1))
+    program = write_program(Question("abcdefghijklmnopqrstuvwxyzH", 1))
     assert 'EinNet("abcdefghijklmnopqrstuvwxyzH -> ' in program and "order=1" in program
 
 
@@ -142,11 +144,11 @@ def test_a_formula_that_nobody_could_read_is_not_written_out():
 @pytest.mark.parametrize("text", ["abcdefghH", "ab, bb -> a", "abbH; a->b", "aa ->", "a, ab, b -> ab"])
 def test_a_formula_ends_where_the_positions_of_one_class_can_all_be_different(text):
     rows = table(text, "counts", 3).rows
-    asked = Question(text, 3)
+    question = Question(text, 3)
     for n in (5, 12, 40):
-        counted = series(text, 3, dict.fromkeys(asked.signature.classes, n)).dof
+        counted = series(text, 3, dict.fromkeys(question.signature.classes, n)).dof
         assert tuple(value_of(formula, n) for _, _, formula, _ in rows) == counted
 
 
-def test_the_question_knows_the_state():
-    assert Question("aH, aaH -> H").state == Symmetry("aaH")
+def test_the_question_has_the_hidden_type():
+    assert Question("aH, aaH -> H").hidden_type == Symmetry("aaH")

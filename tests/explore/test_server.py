@@ -17,11 +17,11 @@ import sys, time
 from einnet.cli import main
 from einnet.explore import sections
 
-def endless(asked):
+def endless(question):
     print("at work", flush=True)
     time.sleep(3600)
 
-sections.SECTIONS["plan"] = sections.Kind("The plan", endless)
+sections.SECTIONS["plan"] = sections.SectionKind("The plan", endless)
 sys.exit(main(["explore", "aH", "--no-browser", "--port", "0"]))
 """
 
@@ -35,7 +35,7 @@ def test_ctrl_c_ends_it_while_a_section_is_worked_out():
         assert program.stdout is not None
         (root,) = re.findall(r"http://127.0.0.1:\d+/", program.stdout.readline())
         assert "Ctrl-C ends it" in program.stdout.readline()
-        Thread(target=asked, args=(f"{root}section/plan?type=aH&order=2",), daemon=True).start()
+        Thread(target=request, args=(f"{root}section/plan?type=aH&order=2",), daemon=True).start()
         assert program.stdout.readline() == "at work\n"
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=300)
@@ -44,26 +44,26 @@ def test_ctrl_c_ends_it_while_a_section_is_worked_out():
     assert (program.returncode, errors) == (0, "")
 
 
-def asked(url):
+def request(url):
     with pytest.raises(OSError):  # the server ends before it answers
         urllib.request.urlopen(url, timeout=600)
 
 
 def test_two_sections_are_worked_out_at_once(monkeypatch):
-    together, lock, at_work, most = Barrier(2, timeout=300), Lock(), [], []
+    barrier, lock, running, counts = Barrier(2, timeout=300), Lock(), [], []
 
-    def answered(asked, name):
+    def make_section(question, name):
         with lock:
-            at_work.append(name)
-            most.append(len(at_work))
-        together.wait()  # for another one
+            running.append(name)
+            counts.append(len(running))
+        barrier.wait()  # for another one
         with lock:
-            at_work.remove(name)
+            running.remove(name)
         return Section(name, [])
 
-    monkeypatch.setattr(server, "answered", answered)
+    monkeypatch.setattr(server, "make_section", make_section)
     names = ["symmetry", "counts", "plan", "code", "minimal", "recipe"]
-    found = [server._section(name, type="abcabc", order="7", term="") for name in names]
-    assert all(name in future.result(timeout=300) for name, future in zip(names, found, strict=True))
-    server._section.cache_clear()
-    assert max(most) == 2
+    futures = [server._start_section(name, type="abcabc", order="7", term="") for name in names]
+    assert all(name in future.result(timeout=300) for name, future in zip(names, futures, strict=True))
+    server._start_section.cache_clear()
+    assert max(counts) == 2

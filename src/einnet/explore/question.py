@@ -1,24 +1,23 @@
-"""`Question`: what the explorer is asked."""
+"""`Question`: a type or signature with an order, whose consequences the explorer shows."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from einnet.errors import EinNetError
+from einnet.checks import check_count
+from einnet.limits import limits
 from einnet.operations import PoolingSet, pooling
 from einnet.signature import Signature, hidden_type
 from einnet.symmetry import Symmetry
 
-__all__ = ["HIGHEST", "Question"]
-
-HIGHEST = 9  # order
+__all__ = ["Question"]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A type or signature, an order, and perhaps a term to derive; checked when it is made.
+    """A type or signature, an order, and optionally a term to derive; raises at once for wrong arguments.
 
-    >>> asked = Question("aH, aaH -> H", 5)
-    >>> asked.state, asked.title
+    >>> question = Question("aH, aaH -> H", 5)
+    >>> question.hidden_type, question.title
     (Symmetry('aaH'), 'aH, aaH -> H up to order 5')
     >>> Question("aab; b->")
     Traceback (most recent call last):
@@ -33,23 +32,22 @@ class Question:
     term: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int) or not 1 <= self.order <= HIGHEST:
-            raise EinNetError(f"the order must be a whole number from 1 to {HIGHEST}, got {self.order!r}")
-        _ = self.state  # raises for what cannot be read
+        check_count(self.order, "the order", maximum=limits().explorer_order)
+        _ = self.hidden_type  # raises for a wrong signature
 
     @cached_property
     def signature(self) -> Signature:
         return Signature(self.text)
 
     @cached_property
-    def state(self) -> Symmetry:
+    def hidden_type(self) -> Symmetry:
         """The type of the tensors inside a network."""
         return hidden_type(self.signature)
 
     @cached_property
     def operations(self) -> PoolingSet:
         """The smallest set of operations that suffices up to the order."""
-        return pooling(self.state, self.order)
+        return pooling(self.hidden_type, self.order)
 
     @property
     def title(self) -> str:

@@ -1,16 +1,19 @@
-"""The sections of the explorer's page: each a function from a question to blocks."""
+"""The sections of the explorer's page, each a function from a question to blocks, and the page as one file."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.console import Console
+from rich.progress import track
+
 from einnet.errors import EinNetError
 from einnet.explain import describe_group, describe_term
-from einnet.explore.code import ten_lines
+from einnet.explore.program import write_program
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
-from einnet.pages import Block, Listing, Section, Table, Text, Wrong, drawn
+from einnet.pages import Block, ErrorMessage, Listing, Section, Table, Text, draw_picture, render_page
 from einnet.plan import Plan
 from einnet.plan.path import cost_exponent
 from einnet.plots.figures import draw_sharing
@@ -20,22 +23,22 @@ from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.table import format_number, list_first
 from einnet.terms import linear_terms
 
-__all__ = ["LEAD", "SECTIONS", "answered", "asked_for"]
+__all__ = ["LEAD", "SECTIONS", "list_sections", "make_section", "render_report"]
 
 LEAD = "What follows from the symmetry of the data: shared coefficients, pooling operations, their cost, a network."
 
-SHOWN = 4  # of the recipe's operations, drawings for each order
-COLOURS, CELLS = 60, 10_000  # free parameters of an order, and entries, in the picture of shared coefficients
-LONGEST, MOST_COUNTS = 50, 20_000  # lengths n that a formula depends on, and counts that it is made from
-EXAMPLE = 32  # size at which costs are stated
+DRAWINGS = 4  # of the recipe's operations, for each order
+MAX_COLOURS, MAX_ENTRIES = 60, 10_000  # free parameters of an order, and entries, in a picture of the coefficients
+MAX_LENGTH, MAX_COUNTS = 50, 20_000  # lengths n that a formula depends on, and counts that it is made from
+SIZE = 32  # at which costs are given
 
 
-def symmetry(asked: Question) -> list[Block]:
-    signature, state = asked.signature, asked.state
+def show_symmetry(question: Question) -> list[Block]:
+    signature = question.signature
     rows: list[tuple[str, str]] = [
         ("signature", f"{signature}"),
         ("group", " × ".join(line.strip() for line in describe_group(signature))),
-        ("state: the type of the tensors inside a network", f"{state}"),
+        ("hidden type: of the tensors inside a network", f"{question.hidden_type}"),
     ]
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
@@ -44,61 +47,63 @@ def symmetry(asked: Question) -> list[Block]:
     return [Table(("", ""), rows)]
 
 
-def sharing(asked: Question) -> list[Block]:
-    """The picture of order 0, 1 and 2, as far as colours can be told apart."""
-    shown = next((s for s in _small_series(asked) if _can_be_drawn(s)), None)
-    if shown is None:
-        return [Text("There are too many coefficients to look at.")]
+def show_sharing(question: Question) -> list[Block]:
+    """The picture of order 0, 1 and 2, or of fewer if there are too many colours."""
+    drawable = next((s for s in _small_series(question) if _can_be_drawn(s)), None)
+    if drawable is None:
+        return [Text("There are too many coefficients for a picture.")]
     text = (
         "The function is written as y = a + B x + C(x, x) + ... Coefficients that a permutation moves onto each other "
         "are equal."
     )
-    caption = f"{shown.heading}: entries of one colour are one free parameter"
-    return [Text(text), drawn(lambda path: draw_sharing(shown, path), caption)]
+    caption = f"{drawable.heading}: entries of one colour are one free parameter"
+    return [Text(text), draw_picture(lambda path: draw_sharing(drawable, path), caption)]
 
 
-def _small_series(asked: Question) -> Iterator[TypeSeries]:
+def _small_series(question: Question) -> Iterator[TypeSeries]:
     """Series of low order at small sizes, the largest first."""
-    for order in range(min(asked.order, 2), -1, -1):
+    for order in range(min(question.order, 2), -1, -1):
         for size in (3, 2):
-            yield series(asked.signature, order, dict.fromkeys(asked.signature.classes, size))
+            yield series(question.signature, order, dict.fromkeys(question.signature.classes, size))
 
 
-def _can_be_drawn(found: TypeSeries) -> bool:
-    sizes = found.sizes or {}
-    entries = max(c.entries(sizes) for k in range(found.order + 1) for c in found.coefficients(k))
-    return max(found.dof) <= COLOURS and entries <= CELLS
+def _can_be_drawn(candidate: TypeSeries) -> bool:
+    sizes, orders = candidate.sizes or {}, range(candidate.order + 1)
+    entries = max(c.entries(sizes) for k in orders for c in candidate.coefficients(k))
+    return max(candidate.dof) <= MAX_COLOURS and entries <= MAX_ENTRIES
 
 
-def counts(asked: Question) -> list[Block]:
-    found = series(asked.signature, asked.order)
-    output = len(asked.signature.output.axes)
+def show_counts(question: Question) -> list[Block]:
+    expansion = series(question.signature, question.order)
+    output = len(question.signature.output.axes)
     rows = []
-    for k, free in enumerate(found.dof):
-        rows.append((k, format_number(free), _formula(asked, found.coefficients(k)), _entries(found, k, output)))
+    for k, free in enumerate(expansion.dof):
+        rows.append(
+            (k, format_number(free), _formula(question, expansion.coefficients(k)), _entries(expansion, k, output))
+        )
     return [
         Text(
-            "All axes have the length n, features count as one. [n ≥ 2] is 1 where n is 2 or more, else 0: with few "
-            "things not all of them can be different."
+            "All axes have the length n, features count as one. [n ≥ 2] is 1 if n is 2 or more, else 0: fewer elements "
+            "than indices cannot all be different."
         ),
-        Table(("order", "free parameters, n large", "at any n", "entries, if nothing were shared"), rows),
+        Table(("order", "free parameters, n large", "at any n", "entries, without sharing"), rows),
     ]
 
 
-def _formula(asked: Question, coefficients: Sequence[Coefficient]) -> str:
-    """How many free parameters an order has for axes of length n: how many each n adds, up to where it ends.
+def _formula(question: Question, coefficients: Sequence[Coefficient]) -> str:
+    """The number of free parameters of an order for axes of length n: the sum of what each length adds.
 
-    That is where the index positions of one class can all be different.
+    It ends at the length at which the index positions of one axis can all be different.
     """
-    classes = asked.signature.classes
+    classes = question.signature.classes
     if not classes:
         return ""
     order = len(coefficients[0].types)
     positions = [Counter(x for t in (c.output, *c.types) for x in t.axes) for c in coefficients]
     longest = max([1, *(number for counted in positions for number in counted.values())])
-    if longest > LONGEST or longest * len(coefficients) > MOST_COUNTS:
+    if longest > MAX_LENGTH or longest * len(coefficients) > MAX_COUNTS:
         return "too long to write out"
-    counted = [0, *(_at(asked, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
+    counted = [0, *(_at(question, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
     parts = []
     for n, (before, now) in enumerate(pairwise(counted), start=1):
         if now > before:
@@ -107,12 +112,12 @@ def _formula(asked: Question, coefficients: Sequence[Coefficient]) -> str:
     return " + ".join(parts) or "0"
 
 
-def _at(asked: Question, k: int, sizes: dict[str, int]) -> int:
-    return series(asked.signature, k, sizes).dof[k]
+def _at(question: Question, k: int, sizes: dict[str, int]) -> int:
+    return series(question.signature, k, sizes).dof[k]
 
 
-def _entries(found: TypeSeries, k: int, output: int) -> str:
-    powers = sorted((sum(len(t.axes) for t in c.types) + output for c in found.coefficients(k)), reverse=True)
+def _entries(expansion: TypeSeries, k: int, output: int) -> str:
+    powers = sorted((sum(len(t.axes) for t in c.types) + output for c in expansion.coefficients(k)), reverse=True)
     parts = []
     for power in dict.fromkeys(powers):
         times = powers.count(power)
@@ -124,58 +129,63 @@ def _power(exponent: int) -> str:
     return {0: "1", 1: "n"}.get(exponent, f"n^{exponent}")
 
 
-def minimal(asked: Question) -> list[Block]:
-    found = asked.operations
-    rows = [(t.order, str(t), describe_term(t), _power(cost_exponent(t))) for t in found]
-    orders = [str(k) for k, terms in found.by_order.items() if not terms]
+def show_operations(question: Question) -> list[Block]:
+    operations = question.operations
+    rows = [(t.order, str(t), describe_term(t), _power(cost_exponent(t))) for t in operations]
+    orders = [str(k) for k, terms in operations.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [
-        Text(f"Compositions of these {len(found)} operations are all einsums up to order {asked.order}.{none}"),
-        drawn(lambda path: draw_operations(found, path), "indices are nodes, operands edges, the output is red"),
+        Text(f"All einsums up to order {question.order} are compositions of these {len(operations)} operations.{none}"),
+        draw_picture(
+            lambda path: draw_operations(operations, path), "indices are nodes, operands edges, the output is red"
+        ),
         Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
     ]
 
 
-def recipe(asked: Question) -> list[Block]:
-    found = pooling(asked.state, asked.order, "recipe")
-    steps = ("all terms", "that fit the dependencies", "but products", "up to swaps", "but broadcasts")
-    rows = [(k, *map(format_number, found.stages[k])) for k in found.by_order]
+def show_recipe(question: Question) -> list[Block]:
+    operations = pooling(question.hidden_type, question.order, "recipe")
+    steps = ("all terms", "within the dependencies", "no products", "up to swaps", "no broadcasts")
+    rows = [(k, *map(format_number, operations.stages[k])) for k in operations.by_order]
     return [
-        Text(f"An earlier recipe, which knows of compositions only pointwise products, keeps {len(found):,}."),
-        drawn(lambda path: draw_operations(found, path, SHOWN), f"the first {SHOWN} operations of each order"),
+        Text(
+            f"The recipe of the blog post, whose only compositions are pointwise products, keeps {len(operations):,}."
+        ),
+        draw_picture(
+            lambda path: draw_operations(operations, path, DRAWINGS), f"the first {DRAWINGS} operations of each order"
+        ),
         Table(("order", *steps), rows),
     ]
 
 
-def term(asked: Question) -> list[Block]:
-    found = asked.operations
-    program = generates(found, asked.term, found.type_set)
-    if program is None:
-        return [Text(f"{asked.term} is not composed of the operations up to order {asked.order}.")]
-    return [Text("x1, x2, ... are the operands."), Listing(str(program))]
+def show_derivation(question: Question) -> list[Block]:
+    derivation = generates(question.operations, question.term, question.operations.type_set)
+    if derivation is None:
+        return [Text(f"{question.term} is not a composition of the operations up to order {question.order}.")]
+    return [Text("x1, x2, ... are the operands."), Listing(str(derivation))]
 
 
-def plan(asked: Question) -> list[Block]:
-    found = Plan.make(asked.operations.terms, asked.state)
-    header, *rows = found.rows()
-    sizes = dict.fromkeys(asked.state.classes, EXAMPLE)
+def show_plan(question: Question) -> list[Block]:
+    layer_plan = Plan.make(question.operations.terms, question.hidden_type)
+    header, *rows = layer_plan.rows()
+    sizes = dict.fromkeys(question.hidden_type.classes, SIZE)
     return [
-        Text("The operations of a layer as steps of two operands at most, equal ones done once; per feature."),
+        Text("The operations of a layer as steps of at most two operands, equal steps computed once; per feature."),
         Table(header, rows, code=frozenset({1})),
         Text(
-            f"FLOPs {found.flops}, largest intermediate {found.largest}. With axes of length {EXAMPLE}: "
-            f"{format_number(found.flops.at(sizes))} FLOPs."
+            f"FLOPs {layer_plan.flops}, largest intermediate {layer_plan.largest}. With axes of length {SIZE}: "
+            f"{format_number(layer_plan.flops.at(sizes))} FLOPs."
         ),
     ]
 
 
-def code(asked: Question) -> list[Block]:
-    return [Listing(ten_lines(asked))]
+def show_program(question: Question) -> list[Block]:
+    return [Listing(write_program(question))]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of section, and how it is made."""
+class SectionKind:
+    """A kind of section, and the function that makes its blocks."""
 
     title: str
     blocks: Callable[[Question], Sequence[Block]]
@@ -183,27 +193,39 @@ class Kind:
 
 
 SECTIONS = {
-    "symmetry": Kind("The symmetry", symmetry),
-    "sharing": Kind("Which coefficients are equal", sharing),
-    "counts": Kind("Free parameters by order", counts),
-    "minimal": Kind("The operations that suffice", minimal, narrow=True),
-    "recipe": Kind("What the recipe leaves", recipe, narrow=True),
-    "term": Kind("The term, composed", term),
-    "plan": Kind("The plan and its cost", plan),
-    "code": Kind("Ten lines of PyTorch", code),
+    "symmetry": SectionKind("The symmetry", show_symmetry),
+    "sharing": SectionKind("Which coefficients are equal", show_sharing),
+    "counts": SectionKind("Free parameters by order", show_counts),
+    "minimal": SectionKind("The operations that suffice", show_operations, narrow=True),
+    "recipe": SectionKind("What the recipe leaves", show_recipe, narrow=True),
+    "term": SectionKind("The term, composed", show_derivation),
+    "plan": SectionKind("The plan and its cost", show_plan),
+    "code": SectionKind("Ten lines of PyTorch", show_program),
 }
 
 
-def asked_for(asked: Question) -> list[str]:
+def list_sections(question: Question) -> list[str]:
     """The names of the sections that answer a question."""
-    return [name for name in SECTIONS if name != "term" or asked.term]
+    return [name for name in SECTIONS if name != "term" or question.term]
 
 
-def answered(asked: Question, name: str) -> Section:
-    """One section; where the question has no answer, the message that says why."""
+def make_section(question: Question, name: str) -> Section:
+    """One section; the message of the error if the question has no answer."""
     kind = SECTIONS[name]
     try:
-        blocks = list(kind.blocks(asked))
+        blocks = list(kind.blocks(question))
     except EinNetError as error:
-        blocks = [Wrong(str(error))]
+        blocks = [ErrorMessage(str(error))]
     return Section(kind.title, blocks, kind.narrow)
+
+
+def render_report(question: Question) -> str:
+    """All sections as one page of HTML without other files, with a progress bar on standard error.
+
+    >>> html = render_report(Question("aH", 2))
+    >>> "a,a-&gt;a" in html, "http://" in html
+    (True, False)
+    """
+    names, console = list_sections(question), Console(stderr=True)
+    sections = [make_section(question, name) for name in track(names, "computing", console=console, transient=True)]
+    return render_page(question.title, sections, LEAD)

@@ -1,7 +1,7 @@
 """The explorer's page as a small web server on this machine.
 
-The page is a form and empty sections, each of which the browser then asks for. A question is the
-address of its page, so that it can be kept and passed on.
+The page is a form and empty sections, each of which the browser then requests. A question is the address
+of its page, so that it can be bookmarked.
 """
 
 from concurrent.futures import Future
@@ -12,14 +12,15 @@ from threading import Semaphore, Thread
 from urllib.parse import parse_qs, urlencode
 
 from einnet.errors import EinNetError
-from einnet.explore.question import HIGHEST, Question
-from einnet.explore.sections import LEAD, SECTIONS, answered, asked_for
-from einnet.pages import Section, Wrong, fragment, page
+from einnet.explore.question import Question
+from einnet.explore.sections import LEAD, SECTIONS, list_sections, make_section
+from einnet.limits import limits
+from einnet.pages import ErrorMessage, Section, render_page, render_section
 
-__all__ = ["address", "serve"]
+__all__ = ["format_address", "serve"]
 
-FIELDS = {"type": "aaH", "order": "5", "term": ""}  # of the form, as it is at first
-AT_WORK = Semaphore(2)  # sections at once, so that a slow one does not hold up the others
+FIELDS = {"type": "aaH", "order": "5", "term": ""}  # of the form, at first
+WORKERS = Semaphore(2)  # sections at once, so that a slow one does not block the rest
 EXAMPLES = ("aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "ixjycH; i->x, j->y")
 
 
@@ -31,13 +32,13 @@ def serve(port: int) -> ThreadingHTTPServer:
         raise EinNetError(f"port {port} cannot be used ({error}): give another --port, or 0 for any free one") from None
 
 
-def address(server: ThreadingHTTPServer, asked: Question) -> str:
-    """Where a browser finds the answer to a question."""
-    return f"http://127.0.0.1:{server.server_port}/?{_query(asked.text, asked.order, asked.term)}"
+def format_address(server: ThreadingHTTPServer, question: Question) -> str:
+    """The address of the answer to a question."""
+    return f"http://127.0.0.1:{server.server_port}/?{_format_query(question.text, question.order, question.term)}"
 
 
 class Server(ThreadingHTTPServer):
-    """Takes a page's requests at once."""
+    """With a queue that is long enough for the requests of a page."""
 
     request_queue_size = 64
 
@@ -45,23 +46,23 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Answers `/` with the page, `/section/NAME` with a section."""
 
-    timeout = 60  # seconds without a word from the browser
+    timeout = 60  # seconds without a byte from the browser
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        found = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
-        fields = {name: found.get(name, usual) for name, usual in FIELDS.items()}
+        values = {name: texts[-1] for name, texts in parse_qs(query, keep_blank_values=True).items()}
+        fields = {name: values.get(name, default) for name, default in FIELDS.items()}
         name = path.removeprefix("/section/")
         if path == "/":
-            self._send(200, _page(fields))
+            self._send(200, _render_form(fields))
         elif path != name and name in SECTIONS:
-            self._send(200, _section(name, **fields).result())
+            self._send(200, _start_section(name, **fields).result())
         else:
-            self._send(404, page("Nothing here", [], "The explorer's page is at /."))
+            self._send(404, render_page("Nothing here", [], "The explorer's page is at /."))
 
     def _send(self, status: int, html: str) -> None:
         content = html.encode()
-        with suppress(ConnectionError):  # the page was left before the answer came
+        with suppress(ConnectionError):  # the browser left the page
             self.send_response(status)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(content)))
@@ -73,47 +74,56 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are not logged."""
 
 
-def _page(fields: dict[str, str]) -> str:
-    later, wrong = [], []
+def _render_form(fields: dict[str, str]) -> str:
+    """The page with the form, with the headings of the sections to come or with an error."""
+    names, errors = [], []
     try:
-        later = [(name, SECTIONS[name]) for name in asked_for(_question(**fields))]
+        names = list_sections(_parse_question(**fields))
     except EinNetError as error:
-        wrong = [_wrong(error)]
-    shown = {"given": fields, "later": later, "highest": HIGHEST}
-    examples = [(text, _query(text, 3, "")) for text in EXAMPLES]
-    return page("EinNet explorer", wrong, LEAD, "explore/explorer.html", examples=examples, **shown)
+        errors = [_make_error(error)]
+    return render_page(
+        "EinNet explorer",
+        errors,
+        LEAD,
+        "explore/explorer.html",
+        fields=fields,
+        pending=[(name, SECTIONS[name]) for name in names],
+        max_order=limits().explorer_order,
+        examples=[(text, _format_query(text, 3, "")) for text in EXAMPLES],
+    )
 
 
 @lru_cache(maxsize=128)
-def _section(name: str, **fields: str) -> Future[str]:
-    """A section that is being worked out, or was, by a thread that does not outlive the program."""
-    found: Future[str] = Future()
-    Thread(target=_work_out, args=(found, name, fields), daemon=True).start()
-    return found
+def _start_section(name: str, **fields: str) -> Future[str]:
+    """The HTML of a section, computed once by a thread that ends with the program."""
+    html: Future[str] = Future()
+    Thread(target=_compute_section, args=(html, name, fields), daemon=True).start()
+    return html
 
 
-def _work_out(found: Future[str], name: str, fields: dict[str, str]) -> None:
-    with AT_WORK:
+def _compute_section(html: Future[str], name: str, fields: dict[str, str]) -> None:
+    with WORKERS:
         try:
-            found.set_result(fragment(answered(_question(**fields), name)))
+            html.set_result(render_section(make_section(_parse_question(**fields), name)))
         except EinNetError as error:
-            found.set_result(fragment(_wrong(error)))
+            html.set_result(render_section(_make_error(error)))
         except BaseException as error:
-            found.set_exception(error)
+            html.set_exception(error)
 
 
-def _wrong(error: EinNetError) -> Section:
-    return Section("This cannot be read", [Wrong(str(error))])
+def _make_error(error: EinNetError) -> Section:
+    return Section("This cannot be read", [ErrorMessage(str(error))])
 
 
 @lru_cache(maxsize=32)
-def _question(type: str, order: str, term: str) -> Question:
+def _parse_question(type: str, order: str, term: str) -> Question:
     try:
         number = int(order)
     except ValueError:
-        raise EinNetError(f"the order must be a whole number from 1 to {HIGHEST}, got {order!r}") from None
+        message = f"the order must be a whole number from 1 to {limits().explorer_order}, got {order!r}"
+        raise EinNetError(message) from None
     return Question(type, number, term.strip())
 
 
-def _query(text: str, order: int, term: str) -> str:
+def _format_query(text: str, order: int, term: str) -> str:
     return urlencode({"type": text, "order": order} | ({"term": term} if term else {}))

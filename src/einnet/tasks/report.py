@@ -91,7 +91,7 @@ def write_run_page(run: Run, report: Report = (), captions: Mapping[str, str] | 
         **(captions or {}),
     }
     pictures = [
-        pages.picture_of(run.folder / name, caption)
+        pages.read_picture(run.folder / name, caption)
         for name, caption in captions.items()
         if (run.folder / name).is_file()
     ]
@@ -101,13 +101,13 @@ def write_run_page(run: Run, report: Report = (), captions: Mapping[str, str] | 
         pages.Section("Config", [pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))]),
     ]
     title = f"einnet {config['task']}, {run.folder.name}"
-    pages.write_page(run.folder / "index.html", pages.page(title, sections))
+    pages.write_page(run.folder / "index.html", pages.render_page(title, sections))
 
 
 def write_report_page(folder: Path, title: str, report: Report, sections: Sequence[pages.Section] = ()) -> None:
     """Writes the page of a benchmark's folder: its results, and further sections."""
     results = pages.Section("Results", _to_blocks(report))
-    pages.write_page(folder / "index.html", pages.page(title, [results, *sections]))
+    pages.write_page(folder / "index.html", pages.render_page(title, [results, *sections]))
 
 
 def _to_blocks(report: Report) -> list[pages.Block]:

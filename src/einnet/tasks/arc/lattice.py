@@ -7,7 +7,7 @@ belongs to. An *object* is a set of connected cells of one colour.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from hashlib import sha1
 
 import numpy as np
@@ -27,6 +27,19 @@ OFFSETS = {
     "up": ((-1, 0),),
     "down": ((1, 0),),
 }
+
+
+def _cache_by_kind(compute: Callable[["Lattice", str], np.ndarray]) -> Callable[["Lattice", str], np.ndarray]:
+    """Keeps the results of a method in the lattice."""
+
+    @wraps(compute)
+    def method(self: "Lattice", kind: str) -> np.ndarray:
+        key = compute.__name__, kind
+        if key not in self._cache:
+            self._cache[key] = compute(self, kind)
+        return self._cache[key]
+
+    return method
 
 
 class Lattice:
@@ -66,35 +79,18 @@ class Lattice:
         """(entries, features): whether this feature of the cell has this colour."""
         return np.concatenate([(b[..., None] == self.colours).reshape(len(b), -1) for b in self.boards], 1).T
 
+    @_cache_by_kind
     def groups(self, relation: str) -> np.ndarray:
         """A number for each entry: related entries have the same one, if they have one colour or for "cell"."""
-        return self._remember("groups", relation, self._compute_groups)
-
-    def neighbours(self, direction: str) -> np.ndarray:
-        """(neighbours, entries): the number of the neighbouring entry, -1 outside the board."""
-        return self._remember("neighbours", direction, self._compute_neighbours)
-
-    def marks(self, kind: str) -> np.ndarray:
-        """A number for each entry that sets it apart from the start.
-
-        "" sets nothing apart; "ranked" marks the most, the second and the least frequent colour of the board's
-        first feature; the other kinds are those of `mark_cells`.
-        """
-        return self._remember("marks", kind, self._compute_marks)
-
-    def _remember(self, what: str, kind: str, compute: Callable[[str], np.ndarray]) -> np.ndarray:
-        if (what, kind) not in self._cache:
-            self._cache[what, kind] = compute(kind)
-        return self._cache[what, kind]
-
-    def _compute_groups(self, relation: str) -> np.ndarray:
         cells = [_group_cells(relation, b, size) for b, size in zip(self.boards, self.blocks, strict=True)]
         keys = self.board * 100_000 + self._repeat_for_colours(cells)
         if relation != "cell":
             keys = keys * len(self.colours) + self.colour
         return np.unique(keys, return_inverse=True)[1]
 
-    def _compute_neighbours(self, direction: str) -> np.ndarray:
+    @_cache_by_kind
+    def neighbours(self, direction: str) -> np.ndarray:
+        """(neighbours, entries): the number of the neighbouring entry, -1 outside the board."""
         boards, n = [], len(self.colours)
         for start, (h, w) in zip(self.starts, self.shapes, strict=False):
             numbers = np.full((h + 2, w + 2, n), -1)
@@ -102,7 +98,13 @@ class Lattice:
             boards.append([numbers[1 + a : 1 + a + h, 1 + b : 1 + b + w].ravel() for a, b in OFFSETS[direction]])
         return np.concatenate([np.stack(b) for b in boards], 1)
 
-    def _compute_marks(self, kind: str) -> np.ndarray:
+    @_cache_by_kind
+    def marks(self, kind: str) -> np.ndarray:
+        """A number for each entry that sets it apart from the start.
+
+        "" sets nothing apart; "ranked" marks the most, the second and the least frequent colour of the board's
+        first feature; the other kinds are those of `mark_cells`.
+        """
         if not kind:
             return np.zeros(self.entries, np.int64)
         if kind == "ranked":
@@ -117,26 +119,14 @@ class Lattice:
 
 
 def _group_cells(relation: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    if relation in ("block", "place"):
+        return mark_cells(relation, board[0], block)
+    if relation in ("object", "object8", "thing"):
+        return label_objects(board[0], relation)
     h, w = board.shape[1:]
-    rows, columns = np.indices((h, w))
-    match relation:
-        case "cell":
-            return rows * w + columns
-        case "row":
-            return rows
-        case "column":
-            return columns
-        case "all":
-            return rows * 0
-        case "diagonal":
-            return rows - columns + w
-        case "antidiagonal":
-            return rows + columns
-        case "block" | "place":
-            return mark_cells(relation, board[0], block)
-        case "object" | "object8" | "thing":
-            return label_objects(board[0], relation)
-    raise ValueError(relation)
+    r, c = np.indices((h, w))
+    lines = {"row": r, "column": c, "all": 0 * r, "diagonal": r - c + w, "antidiagonal": r + c}
+    return {"cell": r * w + c, **lines}[relation]
 
 
 def mark_cells(kind: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
@@ -223,32 +213,33 @@ def _mark_objects(kind: str, board: np.ndarray) -> np.ndarray:
     name, _, what = kind.partition(" ")
     parts = label_objects(board, name)
     patches = [(parts[b] == k, board[b]) for k, b in enumerate(ndimage.find_objects(parts), start=1)]
+    masks = [mask for mask, _ in patches]
     solid = np.array([colours[mask][0] != BLACK for mask, colours in patches], bool)
-    match what:
-        case "size":
-            values = [mask.sum() for mask, _ in patches]
-        case "rank":
-            values = _rank_extremes(solid * np.array([mask.sum() for mask, _ in patches], int))
-        case "border":
-            edge = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
-            values = np.isin(np.arange(1, len(patches) + 1), edge)
-        case "filled":
-            values = [mask.all() for mask, _ in patches]
-        case "box":
-            values = [mask.shape[0] * 32 + mask.shape[1] for mask, _ in patches]
-        case "holes":
-            values = [label_connected(np.pad(~mask, 1, constant_values=True)).max() - 1 for mask, _ in patches]
-        case "symmetric":
-            patterns = [np.where(mask, colours, -1) for mask, colours in patches]
-            values = [np.array_equal(p, p[::-1]) + 2 * np.array_equal(p, p[:, ::-1]) for p in patterns]
-        case "shape":
-            values = [int.from_bytes(_hash_shape(mask)[:6], "big") for mask, _ in patches]
-        case "twin":
-            shapes = [_hash_shape(mask) if one else None for (mask, _), one in zip(patches, solid, strict=True)]
-            values = [0 if s is None else min(shapes.count(s), 3) for s in shapes]
-        case _:
-            raise ValueError(kind)
-    return np.array([0, *values], np.int64)[parts]
+
+    def touch_border() -> np.ndarray:
+        edge = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
+        return np.isin(np.arange(1, len(patches) + 1), edge)
+
+    def find_mirrors() -> list[int]:
+        patterns = [np.where(mask, colours, -1) for mask, colours in patches]
+        return [np.array_equal(p, p[::-1]) + 2 * np.array_equal(p, p[:, ::-1]) for p in patterns]
+
+    def count_twins() -> list[int]:
+        shapes = [_hash_shape(mask) if is_solid else None for mask, is_solid in zip(masks, solid, strict=True)]
+        return [0 if s is None else min(shapes.count(s), 3) for s in shapes]
+
+    properties = {
+        "size": lambda: [m.sum() for m in masks],
+        "rank": lambda: _rank_extremes(solid * np.array([m.sum() for m in masks], int)),
+        "border": touch_border,
+        "filled": lambda: [m.all() for m in masks],
+        "box": lambda: [m.shape[0] * 32 + m.shape[1] for m in masks],
+        "holes": lambda: [label_connected(np.pad(~m, 1, constant_values=True)).max() - 1 for m in masks],
+        "symmetric": find_mirrors,
+        "shape": lambda: [int.from_bytes(_hash_shape(m)[:6], "big") for m in masks],
+        "twin": count_twins,
+    }
+    return np.array([0, *properties[what]()], np.int64)[parts]
 
 
 def _hash_shape(mask: np.ndarray) -> bytes:

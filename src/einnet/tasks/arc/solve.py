@@ -1,4 +1,4 @@
-"""Two attempts at a task: every view and symmetry that fits is tried; the two best answers that differ are kept."""
+"""Two attempts at a task: every view and symmetry that fits is tried; the two best different answers are chosen."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence

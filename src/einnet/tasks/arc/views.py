@@ -97,7 +97,7 @@ def _list_resizes(before: tuple[int, ...], after: tuple[int, ...]) -> Iterator[V
     (h, w), (m, n) = before, after
     if m % h == 0 and n % w == 0 and (m, n) != (h, w):
         yield View(f"{m // h} by {n // w} copies", lambda g: _copy(g, m // h, n // w))
-        yield View(f"{m // h} by {n // w} copies, mirrored", lambda g: _copy_mirrored(g, m // h, n // w))
+        yield View(f"{m // h} by {n // w} copies, mirrored", lambda g: _copy(g, m // h, n // w, mirrored=True))
     yield View("as many copies as rows and columns", lambda g: _copy(g, g.shape[0], g.shape[1]))
     yield View("as many copies as colours", lambda g: _copy(g, k := len(np.unique(g[g != BLACK])), k))
     yield View("as many copies as cells", lambda g: _copy(g, k := int((g != BLACK).sum()), k))
@@ -126,21 +126,14 @@ def _mirror_and_turn(g: Grid) -> Cells | None:
     return Cells(np.concatenate([_mirror(g).features, _turn(g).features])) if g.shape[0] == g.shape[1] else None
 
 
-def _copy(g: Grid, m: int, n: int) -> Cells | None:
-    """Each cell enlarged, and the grid repeated."""
-    if not _can_repeat(g, m, n):
+def _copy(g: Grid, m: int, n: int, mirrored: bool = False) -> Cells | None:
+    """Each cell enlarged, and the grid repeated; or its mirror images repeated."""
+    h, w = g.shape
+    if min(m, n) < 1 or m * n == 1 or m * h > MAX_SIZE or n * w > MAX_SIZE:
         return None
-    return Cells(np.stack([np.kron(g, np.ones((m, n), g.dtype)), np.tile(g, (m, n))]), (g.shape[0], g.shape[1]))
-
-
-def _copy_mirrored(g: Grid, m: int, n: int) -> Cells | None:
-    if not _can_repeat(g, m, n):
-        return None
-    return Cells(np.tile(_mirror(g).features, (1, m, n)), (g.shape[0], g.shape[1]))
-
-
-def _can_repeat(g: Grid, m: int, n: int) -> bool:
-    return min(m, n) > 0 and m * n > 1 and m * g.shape[0] <= MAX_SIZE and n * g.shape[1] <= MAX_SIZE
+    if mirrored:
+        return Cells(np.tile(_mirror(g).features, (1, m, n)), (h, w))
+    return Cells(np.stack([np.kron(g, np.ones((m, n), g.dtype)), np.tile(g, (m, n))]), (h, w))
 
 
 def _drop_repeats(g: Grid) -> Cells:

@@ -15,7 +15,17 @@ from einnet.tasks.bench import hash_arrays, run_items
 from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.report import make_table
 
-__all__ = ["IN_REGULAR", "PUBLISHED", "BrecConfig", "Protocol", "make_tables", "run_pairs", "summarize"]
+__all__ = [
+    "IN_REGULAR",
+    "LARGEST_ALIKE",
+    "LARGEST_COPIES",
+    "PUBLISHED",
+    "SMALLEST_APART",
+    "BrecConfig",
+    "make_tables",
+    "run_pairs",
+    "summarize",
+]
 
 REVISION = 1  # of how pairs are compared: stored results of another one are not used
 
@@ -137,8 +147,8 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
     """A row for each category; the published numbers below if the file is that of BREC."""
     has_exact = "exact" in summary["total"]
     networks = f"{summary['protocol']} networks with operations of up to {summary['order']} operands"
-    header = ["category", "pairs", "told apart", *["in exact arithmetic"] * has_exact, "false positives"]
-    table = _make_table(f"{title}: {networks}, {summary['depth']} layers", header)
+    numbers = ["pairs", "told apart", *["in exact arithmetic"] * has_exact, "false positives"]
+    table = make_table(f"{title}: {networks}, {summary['depth']} layers", ["category"], numbers)
     for name, row in (*summary["categories"].items(), ("all", summary["total"])):
         table.add_row(Text(name), *(str(row[k]) for k in ("pairs", "apart", *["exact"] * has_exact, "false positives")))
     parts: list[Table | str] = [table]
@@ -147,10 +157,6 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
     if {c: row["pairs"] for c, row in summary["categories"].items()} == BREC:
         parts.append(_make_published_table(summary))
     return [*parts, f"{summary['seconds']:,.0f} s of one core, at most {summary['peak_mib']:,} MiB"]
-
-
-def _make_table(title: str, header: Sequence[str]) -> Table:
-    return make_table(title, header[:1], header[1:])
 
 
 def _describe_ratios(summary: Mapping[str, Any]) -> str:
@@ -165,7 +171,7 @@ def _describe_ratios(summary: Mapping[str, Any]) -> str:
 
 def _make_published_table(summary: Mapping[str, Any]) -> Table:
     title = "Published results: the 3-WL test itself, the others trained for each pair"
-    table = _make_table(title, ("", "Basic 60", "Regular 140", "Extension 100", "CFI 100", "all"))
+    table = make_table(title, [""], ["Basic 60", "Regular 140", "Extension 100", "CFI 100", "all"])
     apart = {c: row["apart"] for c, row in summary["categories"].items()}
     measured = apart | {"Regular": sum(apart[c] for c in IN_REGULAR)}
     for name, row in {f"EinNet, {summary['protocol']}": measured, **PUBLISHED}.items():

@@ -34,9 +34,9 @@ def read_pairs(file: Path) -> list[GraphPair]:
     Raises `DataError` with the file and the position for any other content.
     """
     if file.suffix == ".g6":
-        family, most = read_family(file), limits().graph_pairs
-        if len(family) * (len(family) - 1) // 2 > most:
-            raise DataError(f"{file} has {len(family):,} graphs, more than {most:,} pairs: give a part of it")
+        family, limit = read_family(file), limits().graph_pairs
+        if len(family) * (len(family) - 1) // 2 > limit:
+            raise DataError(f"{file} has {len(family):,} graphs, more than {limit:,} pairs: give a part of it")
         return [GraphPair(k, file.stem, *pair) for k, pair in enumerate(combinations(family, 2))]
     content = read_json(file)
     if not isinstance(content, list) or not content:
