@@ -1,160 +1,77 @@
-"""Twenty lines of the core, each with a break of it that a test must notice."""
+"""Twenty breaks of the core that a test must notice, and breaks of lines chosen by chance.
 
+A break is found by the structure of the source (`sites.py`), so comments, layout and other lines may change. After a
+function is renamed or gets another expression of the same kind, test_mutants.py says which entry has to follow.
+"""
+
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["MUTANTS", "Mutant"]
+from mutants.sites import SOURCES, Site, sites_of
+
+__all__ = ["CORE", "MUTANTS", "Mutant", "modules_of", "random_mutants"]
+
+CORE = ("symmetry", "signature", "partitions", "terms", "plan", "taylor", "operations", "nn")
+TESTS = {"symmetry": "test_symmetry.py", "signature": "test_symmetry.py", "partitions": "test_partitions.py"}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A piece of a line that occurs once in a file of src/einnet, what it is replaced by, and where to test first."""
+    """What is broken, where, and the tests (below tests/, separated by blanks) that run first."""
 
     name: str
-    file: str
-    before: str
-    after: str
-    tests: str  # below tests/, separated by blanks; the whole suite follows where these notice nothing
+    site: Site
+    tests: str
+
+
+def mutant(name: str, place: str, kind: str, number: int, tests: str) -> Mutant:
+    module, function = place.split(":")
+    return Mutant(name, Site(module, function, kind, number), tests)
 
 
 MUTANTS = (
-    Mutant(
-        "the sign of the Moebius function",
-        "taylor/lattice.py",
-        "(-1) ** (m - 1) * factorial(m - 1)",
-        "factorial(m - 1)",
-        "taylor/test_series_bases.py",
-    ),
-    Mutant(
-        "Moebius: blocks below different parents differ anyway",
-        "taylor/lattice.py",
-        "mu[(size > 1) & (highest != lowest)] = 0",
-        "mu[(size > 2) & (highest != lowest)] = 0",
-        "taylor/test_series_bases.py",
-    ),
-    Mutant(
-        "Moebius: a partition that does not exist at small sizes",
-        "taylor/lattice.py",
-        "np.append(values, factor * inverse[r][1])",
-        "np.append(values, inverse[r][1])",
-        "taylor/test_series_bases.py",
-    ),
-    Mutant(
-        "the number of shared coefficients of several inputs",
-        "taylor/type_series.py",
-        "factorial(k) // prod(map(factorial, Counter(word).values()))",
-        "factorial(k)",
-        "taylor/test_series_inputs.py",
-    ),
-    Mutant(
-        "the shift of a circle when its first two factors change places",
-        "taylor/cyclic.py",
-        "shifts = [-place[first], *",
-        "shifts = [place[first], *",
-        "taylor/test_permutation.py",
-    ),
-    Mutant(
-        "multiplicity in the test whether indices fit into a tuple",
-        "terms/type_set.py",
-        "any(counts <= shape for shape in self.maximal)",
-        "any(set(counts) <= set(shape) for shape in self.maximal)",
-        "operations/test_minimal.py",
-    ),
-    Mutant(
-        "how many edges could take a new index",
-        "operations/minimal.py",
-        "if len(takers) >= 2 or",
-        "if len(takers) >= 3 or",
-        "terms/test_type_set.py operations/test_minimal.py",
-    ),
-    Mutant(
-        "the largest part of a split",
-        "operations/hypergraph.py",
-        "range(2, len(self.edges) // 2 + 1)",
-        "range(2, len(self.edges) // 2)",
-        "operations/test_minimal.py",
-    ),
-    Mutant(
-        "both parts of a split must be composed",
-        "operations/closure.py",
-        "any(self._has(inner, budget) and self._has(outer, budget) for",
-        "any(self._has(inner, budget) for",
-        "operations/test_closure.py",
-    ),
-    Mutant(
-        "what a pointwise product shares",
-        "operations/recipe.py",
-        "if one & two <= output:",
-        "if one & two < output:",
-        "operations/test_pooling.py",
-    ),
-    Mutant(
-        "which way a group element moves a tensor",
-        "symmetry.py",
-        "source, rank = self.inverse().maps, len(symmetry.axes)",
-        "source, rank = self.maps, len(symmetry.axes)",
-        "test_symmetry.py",
-    ),
-    Mutant(
-        "the inverse of a permutation of lists",
-        "symmetry.py",
-        "inverted[c] = per_list[self._move(inverted, c)]",
-        "inverted[c] = per_list",
-        "test_symmetry.py",
-    ),
-    Mutant(
-        "steps of a plan that differ in the index they keep",
-        "plan/build.py",
-        "key = (sources, operands, frozenset(names[i] for i in output))",
-        "key = (sources, operands, len(output))",
-        "plan nn/test_pool.py",
-    ),
-    Mutant(
-        "the axis of a diagonal",
-        "plan/kernel.py",
-        "names = [n for k, n in enumerate(names) if k not in (first, second)] + [name]",
-        "names = [name] + [n for k, n in enumerate(names) if k not in (first, second)]",
-        "nn/test_pool.py nn/test_linear.py",
-    ),
-    Mutant(
-        "the order of the output's axes",
-        "plan/execute.py",
-        "own_axes = sorted([f for f in axes if f >= 0])",
-        "own_axes = [f for f in axes if f >= 0]",
-        "nn/test_pool.py nn/test_linear.py",
-    ),
-    Mutant(
-        "what a mean divides by under a mask",
-        "nn/masks.py",
-        "if parent.get(index) not in term.summed_indices:",
-        "if True:",
-        "nn/test_masks.py",
-    ),
-    Mutant(
-        "the scale of sums and of contractions",
-        "nn/pool.py",
-        "power = -1.0 if term.order == 1 else -0.5",
-        "power = -0.5 if term.order == 1 else -1.0",
-        "nn/test_pool.py",
-    ),
-    Mutant(
-        "gradients of the chunks of a loop are added up",
-        "nn/loops.py",
-        "narrow(total, tup, slices).add_(part)",
-        "narrow(total, tup, slices).copy_(part)",
-        "nn/test_loops.py",
-    ),
-    Mutant(
-        "parts that lie on different diagonals are not added early",
-        "nn/fanout.py",
-        "if len(g) > _held(g) > _held(frame) and _same(g, frame) and _holds(g, frame)]",
-        "if len(g) > _held(g) > _held(frame) and _holds(g, frame)]",
-        "nn/test_linear.py nn/test_layer.py",
-    ),
-    Mutant(
-        "ties count against us",
-        "tasks/kg/evaluate.py",
-        "pessimistic.append(1 + above + equal)",
-        "pessimistic.append(1 + above)",
-        "tasks/test_kg_evaluate.py",
-    ),
-)
+    mutant("the sign of the Moebius function", "taylor.lattice:_merges", "sign", 1, "taylor/test_series_bases.py"),
+    mutant("Moebius: blocks below different parents", "taylor.lattice:_merges", "number", 12, "taylor/test_series_bases.py"),
+    mutant("Moebius: a pattern that small sizes lack", "taylor.lattice:mobius", "operator", 1, "taylor/test_series_bases.py"),
+    mutant("shared coefficients of several inputs", "taylor.typed:TypeSeries._count", "operator", 3, "taylor/test_series_inputs.py"),
+    mutant("the shift of a circle for exchanged factors", "taylor.cyclic:Cycle._labels", "sign", 3, "taylor/test_permutation.py"),
+    mutant("indices that fit into a tuple exactly", "terms.type_set:State.fits", "comparison", 1, "operations/test_minimal.py"),
+    mutant("how many edges could take a new index", "operations.minimal:_can_grow", "number", 1, "operations/test_minimal.py"),
+    mutant("the largest part of a split", "operations.hypergraph:Structure.splits", "operator", 1, "operations/test_minimal.py"),
+    mutant("both parts of a split are composed", "operations.closure:Closure._composed", "call", 6, "operations/test_closure.py"),
+    mutant("what a pointwise product shares", "operations.recipe:_is_pointwise", "comparison", 2, "operations/test_pooling.py"),
+    mutant("which way a group element moves a tensor", "symmetry:GroupElement.act", "call", 3, "test_symmetry.py"),
+    mutant("the parent of an axis", "symmetry:Symmetry.parent_of", "comparison", 1, "test_symmetry.py"),
+    mutant("equal steps of a plan are one", "plan.build:Builder.step", "call", 9, "plan nn/test_pool.py"),
+    mutant("a product of two operands", "nn.steps:contract", "operator", 1, "nn/test_pool.py nn/test_linear.py"),
+    mutant("the order of the output's axes", "nn.execute:expand", "call", 24, "nn/test_pool.py nn/test_linear.py"),
+    mutant("what a mean divides by under a mask", "nn.masks:Masks.counts", "condition", 1, "nn/test_masks.py"),
+    mutant("the scale of sums and of contractions", "nn.pool:pool_cores", "condition", 3, "nn/test_pool.py"),
+    mutant("gradients of the chunks of a loop", "nn.loops:_looped_backward", "call", 8, "nn/test_loops.py"),
+    mutant("results on different diagonals", "nn.fanout:nested", "call", 6, "nn/test_linear.py nn/test_layer.py"),
+    mutant("ties count against the network", "tasks.kg.evaluate:rank", "operator", 3, "tasks/test_kg_evaluate.py"),
+)  # fmt: skip
+
+
+def modules_of(packages: tuple[str, ...]) -> Iterator[str]:
+    """The modules below the packages, or the modules themselves."""
+    for package in packages:
+        path = SOURCES / package
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        yield from (".".join(f.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__") for f in files)
+
+
+def random_mutants(number: int, seed: int, packages: tuple[str, ...] = CORE) -> list[Mutant]:
+    """Breaks of so many different lines, chosen by the seed; the tests are those of the module's own folder."""
+    by_line: dict[tuple[str, int], list[Site]] = {}
+    for module in modules_of(packages):
+        for site, node in sites_of(module).items():
+            by_line.setdefault((module, node.lineno), []).append(site)
+    chance = random.Random(seed)
+    lines = chance.sample(list(by_line), min(number, len(by_line)))
+    found = [(line, chance.choice(by_line[line])) for line in lines]
+    return [
+        Mutant(f"{module}, line {line}: {site.kind}", site, TESTS.get(module, module.partition(".")[0]))
+        for (module, line), site in found
+    ]
