@@ -1,6 +1,6 @@
 """Breaks lines of the core, one at a time, and says which the tests notice.
 
-    python tests/mutants                                          the twenty of mutants.py
+    python tests/mutants                                          the twenty of catalogue.py
     python tests/mutants --random 50 --seed 1 [--package taylor]  lines chosen by chance
 
 Each mutant is made in a copy of the project, so nothing here is touched. First the tests that are near it run, up to
@@ -24,7 +24,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mutants.mutants import CORE, MUTANTS, Mutant, random_mutants
+from mutants.catalogue import CORE, MUTANTS, Mutant, random_mutants
 from mutants.sites import SOURCES, break_source, path_of
 
 ROOT = Path(__file__).resolve().parents[2]

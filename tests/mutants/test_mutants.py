@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mutants.mutants import CORE, MUTANTS, modules_of, random_mutants
+from mutants.catalogue import CORE, MUTANTS, modules_of, random_mutants
 from mutants.sites import break_source, path_of, sites_of
 
 TESTS = Path(__file__).parents[1]
