@@ -3,14 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check docs clean
+.PHONY: demo test test-all check docs clean
 
 # Train on the Alyawarra kinship graph and compare with the published results.
 demo: $(READY)
 	$(BIN)/einnet train kg --dataset kinship --minutes 6
 
+# A sample of the large grids, without the slow tests: at most 5 minutes on two cores.
 test: $(READY) check
 	$(BIN)/python -m pytest -n 2 --durations 10
+
+# Every test and every case.
+test-all: $(READY) check
+	$(BIN)/python -m pytest -n 2 --durations 10 --all
 
 # Lint, format, types, and that imports go one way.
 check: $(READY)

@@ -112,6 +112,7 @@ def test_a_network_answers_where_looking_up_does_not():
     assert found is not None and np.array_equal(problem.painted(found[0].ravel(), 3), puzzle.tests[0].output)
 
 
+@pytest.mark.slow
 def test_networks_of_both_seeds_that_agree_are_an_attempt():
     puzzle = crossings()
     alone = Problem(unanswered(puzzle), fitting_views(puzzle)[0])
