@@ -9,12 +9,13 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/einnet train kg --dataset kinship --minutes 6
 
+# A sample of the large grids, without the slow tests: at most 5 minutes on two cores.
 test: $(READY) check
 	$(BIN)/python -m pytest -n 2 --durations 10
 
-# The complete grids and the slow tests too.
+# Every test and every case.
 test-all: $(READY) check
-	$(BIN)/python -m pytest --all -n 2 --durations 10
+	$(BIN)/python -m pytest -n 2 --durations 10 --all
 
 # Lint, format, types, and that imports go one way.
 check: $(READY)

@@ -142,7 +142,7 @@ def test_explain_prints_group_maps_operations_plan_and_parameters(capsys):
 
 
 def test_a_network_that_memory_does_not_hold_is_exit_code_2(tmp_path, capsys):
-    assert main(["train", "pinv", "--hidden", "1000000000", "--steps", "1", "--out", str(tmp_path)]) == 2
+    assert main(["train", "pinv", "--hidden", str(10**11), "--steps", "1", "--out", str(tmp_path)]) == 2
     assert "not enough memory" in capsys.readouterr().err
 
 

@@ -45,9 +45,9 @@ print(time.process_time() - start)
 
 @pytest.mark.parametrize("signature", ["abcH -> aH; a->b", "aaH", "abH"])
 def test_a_network_of_a_stored_type_starts_at_once(signature):
-    code = START.format(signature=signature)
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
-    assert min(float(r.stdout) for r in runs) < 0.05
+    command = [sys.executable, "-c", START.format(signature=signature)]
+    runs = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(3))
+    assert any(float(run.stdout) < 0.05 for run in runs)
 
 
 def test_the_file_can_be_read_by_others():

@@ -48,6 +48,7 @@ def check_derivation(program: Derivation, ops: list[Term], types, seed: int = 0)
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.data())
 def test_it_agrees_with_compositions_from_below(data):

@@ -62,6 +62,7 @@ def test_the_recipe_keeps_what_the_source_text_says(text):
         assert len({t.canonical() for t in found.by_order[order]}) == stages[-1]
 
 
+@pytest.mark.slow
 def test_the_recipe_at_order_5_of_relations():
     terms, stages = recipe(Symmetry("aa"), 5)
     assert stages == (52505, 52505, 9699, 523, 202)

@@ -116,6 +116,7 @@ def test_a_network_answers_where_looking_up_does_not():
     assert numbers is not None and np.array_equal(problem.decode(numbers[0].ravel(), 3), puzzle.tests[0].output)
 
 
+@pytest.mark.slow
 def test_networks_of_both_seeds_that_agree_are_an_attempt():
     puzzle = make_crossings()
     alone = Problem(puzzle.hide_answers(), select_views(puzzle)[0])
