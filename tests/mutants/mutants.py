@@ -47,7 +47,7 @@ MUTANTS = (
     ),
     Mutant(
         "the shift of a circle when its first two factors change places",
-        "taylor/cyclic.py",
+        "taylor/group_series.py",
         "shifts = [-place[first], *",
         "shifts = [place[first], *",
         "taylor/test_permutation.py",
@@ -103,8 +103,8 @@ MUTANTS = (
     ),
     Mutant(
         "steps of a plan that differ in the index they keep",
-        "plan/build.py",
-        "key = (sources, operands, frozenset(names[i] for i in output))",
+        "plan/plan.py",
+        "key = (sources, operands, frozenset(letters[i] for i in output))",
         "key = (sources, operands, len(output))",
         "plan nn/test_pool.py",
     ),
@@ -118,7 +118,7 @@ MUTANTS = (
     Mutant(
         "the order of the output's axes",
         "plan/execute.py",
-        "own_axes = sorted([f for f in axes if f >= 0])",
+        "own_axes = sorted(f for f in axes if f >= 0)",
         "own_axes = [f for f in axes if f >= 0]",
         "nn/test_pool.py nn/test_linear.py",
     ),
