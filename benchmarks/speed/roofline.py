@@ -25,7 +25,7 @@ def count_flops(layer: EinLayer, n: int) -> int:
     plan, f, h = layer.pool.plan, layer.features, layer.heads
     pooled = h * plan.flops.at({"a": n})
     fan_out = sum(2 * h * n ** len(r.compact) * 2 * f for r in plan.results)  # applied to the compact results
-    return pooled + 2 * n**2 * (f * h * plan.slots + 2 * f * f) + fan_out
+    return pooled + 2 * n**2 * (f * h * plan.input_count + 2 * f * f) + fan_out
 
 
 def measure_product(dtype: torch.dtype, size: int = 2048) -> float:

@@ -361,7 +361,7 @@ def _as_json(expansion: Series) -> str:
             {
                 "operands": [str(t.bare).partition(";")[0] for t in c.types],
                 "free": c.dof,
-                "contractions": [str(t) for t in c.contractions] if c.listable else None,
+                "contractions": [str(t) for t in c.contractions] if c.is_listable else None,
             }
             for c in coefficients
         ]

@@ -33,7 +33,7 @@ class Limits:
     tie_breaks: int = 10_000  # of a canonical labelling, times the number of indices
 
     # plans
-    path_steps: int = 20_000  # of contraction paths that are compared to choose the indices of a loop
+    path_steps: int = 20_000  # of paths that are compared to find a loop
 
     # series
     series_order: int = 300

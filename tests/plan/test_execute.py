@@ -67,8 +67,8 @@ def test_numbers_of_python_stay_exact(term):
     operands = [np.full([2] * len(t), 10**30, object) for t in term.operands]
     got = evaluate_term(term, operands, dict.fromkeys("abcd", 2))
     assert got.dtype == object and got.shape == (2,) * len(term.output)
-    summed = 2 ** len(term.summed_indices)
-    assert got.ravel()[0] == summed * 10 ** (30 * term.order)
+    count = 2 ** len(term.summed_indices)
+    assert got.ravel()[0] == count * 10 ** (30 * term.order)
 
 
 def test_booleans_are_counted():

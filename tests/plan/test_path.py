@@ -3,7 +3,7 @@
 import opt_einsum
 import pytest
 
-from einnet.plan.path import contraction_path, contraction_steps, loop_of, narrow_path
+from einnet.plan.path import choose_loop, contraction_steps, find_narrow_path, find_path
 
 TERMS = [
     "ab,bc,cd->ad",
@@ -28,19 +28,19 @@ def test_without_a_limit_the_path_costs_what_that_of_opt_einsum_does(term):
         shapes = [(32,) * len(t) for t in operands]
         return float(opt_einsum.contract_path(term, *shapes, shapes=True, optimize=path)[1].opt_cost)
 
-    found = narrow_path(operands, output, most=99)
-    assert found is not None and cost(found) == pytest.approx(cost(contraction_path(operands, output)), rel=0.05)
+    found = find_narrow_path(operands, output, rank=99)
+    assert found is not None and cost(found) == pytest.approx(cost(find_path(operands, output)), rel=0.05)
 
 
 @pytest.mark.parametrize("term", TERMS[1:4])
 def test_one_loop_is_enough_for_the_bridge_and_the_wheels(term):
     operands, output = parsed(term)
-    loop = loop_of(operands, output, 2)
+    loop = choose_loop(operands, output, 2)
     assert loop == ("b",)
     assert all(len(step.output) <= 2 for step in contraction_steps(operands, output, loop))
 
 
 def test_where_no_path_is_narrow():
     operands, output = parsed(TERMS[1])
-    assert narrow_path(operands, output, most=2) is None
-    assert loop_of(operands, output, 3) == ()
+    assert find_narrow_path(operands, output, rank=2) is None
+    assert choose_loop(operands, output, 3) == ()

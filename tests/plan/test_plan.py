@@ -35,7 +35,7 @@ def test_a_plan_computes_its_terms(data):
 
 
 @given(st.data())
-def test_terms_that_read_the_same_slots_compute_the_same(data):
+def test_terms_that_read_the_same_inputs_compute_the_same(data):
     """Shared steps must not confuse values: operands are drawn from two tensors."""
     symmetry = Symmetry(data.draw(st.sampled_from(["aa", "ab", "aab"])))
     terms = data.draw(st.lists(terms_of(symmetry, indices=2), min_size=1, max_size=6))
@@ -43,7 +43,7 @@ def test_terms_that_read_the_same_slots_compute_the_same(data):
     shape = [SIZES[c] for c in symmetry.axes]
     slots = [numbers(1, *shape, seed=k) for k in (0, 1)]
     plan = Plan.make(terms, symmetry, sources=sources)
-    compacts = run_plan(plan, [torch.from_numpy(x) for x in slots[: plan.slots]])
+    compacts = run_plan(plan, [torch.from_numpy(x) for x in slots[: plan.input_count]])
     for term, source, compact, result in zip(terms, sources, compacts, plan.results, strict=True):
         got = expand(compact, result.axis_map, shape).numpy()
         expected = naive_term(term, [slots[k] for k in source], shape)

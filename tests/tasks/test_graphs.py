@@ -54,7 +54,7 @@ def test_what_operations_tell_apart(graphs, order, apart):
 @pytest.mark.parametrize("order", [2, 5, 7])
 def test_exact_arithmetic_is_that_of_whole_numbers(order):
     plan = Plan.make(pooling_terms(TypeSet.of("aa").types[0], order), TypeSet.of("aa"))
-    slots = np.random.default_rng(0).integers(PRIME - 9, PRIME, (plan.slots, 3, 3))
+    slots = np.random.default_rng(0).integers(PRIME - 9, PRIME, (plan.input_count, 3, 3))
     results = run_plan(plan, [torch.from_numpy(x[None].astype(np.float64)) for x in slots], MODULAR)
     for compact, term, result, places in zip(results, plan.terms, plan.results, plan.sources, strict=True):
         equation = ",".join(map("".join, term.operands)) + "->" + "".join(result_names(term, result))

@@ -33,7 +33,7 @@ def test_complex_parameters_keep_their_imaginary_part():
 def test_sizes_may_be_numpy_integers():
     found = series("ab ->", np.int64(2), {"a": np.int64(2**16), "b": np.int64(2**16)})
     assert found.sizes == {"a": 2**16, "b": 2**16}
-    with pytest.raises(EinNetError, match="18,446,744,073,709,551,616"):
+    with pytest.raises(EinNetError, match=r"about 1.8e\+19 entries"):
         found.sharing(2)
 
 
@@ -56,7 +56,7 @@ def test_more_axes_than_an_array_has_are_refused():
 
 
 def test_very_many_choices_of_operands_are_refused_at_once():
-    with pytest.raises(EinNetError, match="2,000 choices"):
+    with pytest.raises(EinNetError, match="817,190 choices"):
         series("a,b,c,d,e,f,g,h,i,j ->", 14).dof  # noqa: B018
 
 

@@ -85,7 +85,7 @@ class Context:
         return factors
 
     def _factor(self, plan: Plan, k: int, dtype: torch.dtype) -> float | Tensor | None:
-        letters = plan.summed[k]
+        letters = plan.summed_axes[k]
         if not letters:
             return None
         power = -1.0 if plan.terms[k].order == 1 else -0.5

@@ -98,7 +98,7 @@ class EinLinear(nn.Module):
         results: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
             channels = context.fill(to_channels_first(x, len(source.axes)), source)
-            values = run_plan(plan, [channels] * plan.slots)
+            values = run_plan(plan, [channels] * plan.input_count)
             results += values if self.normalize is None else rescale(values, plan, context)
         weight, pooled_map = self.weight, self.map
         if self.bias is not None:

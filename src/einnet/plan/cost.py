@@ -12,7 +12,7 @@ Monomial = tuple[str, ...]  # the classes of the indices, sorted; () is the numb
 
 @dataclass(frozen=True)
 class Cost:
-    """A polynomial in the sizes of the classes, with whole coefficients.
+    """A polynomial in the sizes of the classes, with integer coefficients.
 
     >>> matmul = Cost.of("aaa", 2)
     >>> print(matmul + Cost.of("aa") + Cost.of("aa"))
@@ -42,10 +42,10 @@ class Cost:
         return Cost(tuple(sorted(total.items(), key=lambda t: (-len(t[0]), t[0]))))
 
     def __str__(self) -> str:
-        return " + ".join(map(_monomial, self.terms)) or "0"
+        return " + ".join(map(_format_monomial, self.terms)) or "0"
 
 
-def _monomial(term: tuple[Monomial, int]) -> str:
+def _format_monomial(term: tuple[Monomial, int]) -> str:
     monomial, coefficient = term
     powers = [x if k == 1 else f"{x}^{k}" for x, k in Counter(monomial).items()]
     number = "" if coefficient == 1 and powers else str(coefficient)

@@ -13,9 +13,8 @@ import numpy as np
 
 from einnet.errors import ShapeError
 from einnet.plan.backends import NUMPY, Backend
-from einnet.plan.build import Step
 from einnet.plan.kernel import Layout
-from einnet.plan.plan import Plan
+from einnet.plan.plan import Plan, Step
 from einnet.terms.term import Term
 
 __all__ = ["evaluate_term", "expand", "run_plan", "run_step"]
@@ -30,8 +29,8 @@ def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> l
     (array([3, 7]), array([[3, 3],
            [7, 7]]))
     """
-    if len(operands) != plan.slots:
-        raise ShapeError(f"the plan reads {plan.slots} arrays, got {len(operands)}")
+    if len(operands) != plan.input_count:
+        raise ShapeError(f"the plan reads {plan.input_count} arrays, got {len(operands)}")
     values = list(operands)
     for step in plan.steps:
         values.append(run_step(step, [values[k] for k in step.sources], backend))

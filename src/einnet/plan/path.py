@@ -1,5 +1,6 @@
-"""In which order the operands of a term are contracted, two at a time, and what that costs."""
+"""Contraction paths: the order in which the operands of a term are contracted, two at a time, and its cost."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,22 +16,22 @@ from einnet.terms.term import Term
 __all__ = [
     "REPRESENTATIVE_SIZE",
     "Contraction",
+    "choose_loop",
     "contraction_steps",
     "cost_exponent",
-    "live_operands",
-    "loop_of",
+    "reduce_operands",
     "split_by_cost",
 ]
 
 Tuple = tuple[str, ...]
-REPRESENTATIVE_SIZE = 32
-MOST_OPERANDS = 9  # of which the best path is looked for at length
+REPRESENTATIVE_SIZE = 32  # of each axis, for which paths are compared
+SEARCHED_OPERANDS = 9  # terms of more operands get a greedy path
 
 
 @lru_cache(maxsize=1024)
-def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[int, ...]]:
-    """Pairs to contract, as positions in a list from which they are taken and to which the
-    contraction is appended; found by opt_einsum for axes of one size."""
+def find_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[int, ...]]:
+    """The pairs to contract, by opt_einsum: positions in a list from which two are taken and to which
+    their contraction is appended."""
     if len(operands) <= 2:
         return [(0, 1)][: len(operands) - 1]
     symbols = {i: opt_einsum.get_symbol(k) for k, i in enumerate(dict.fromkeys(i for t in operands for i in t))}
@@ -38,45 +39,43 @@ def contraction_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[i
     *inputs, result = ["".join(symbols[i] for i in t) for t in (*operands, live)]
     equation = ",".join(inputs) + "->" + result
     shapes = [(REPRESENTATIVE_SIZE,) * len(t) for t in operands]
-    optimize = "optimal" if len(operands) <= 7 else "auto-hq" if len(operands) <= MOST_OPERANDS else "auto"
+    optimize = "optimal" if len(operands) <= 7 else "auto-hq" if len(operands) <= SEARCHED_OPERANDS else "auto"
     path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=optimize)
     return list(path)
 
 
 @lru_cache(maxsize=1024)
-def narrow_path(operands: tuple[Tuple, ...], output: Tuple, most: int) -> list[tuple[int, ...]] | None:
-    """The cheapest path whose intermediates have at most `most` axes; None where there is none, or many operands.
+def find_narrow_path(operands: tuple[Tuple, ...], output: Tuple, rank: int) -> list[tuple[int, ...]] | None:
+    """The cheapest path whose intermediates have at most `rank` axes; None if there is none, or for many operands.
 
     By dynamic programming over sets of operands, written as the bits of a number.
     """
     number = len(operands)
-    if number > MOST_OPERANDS:
+    if number > SEARCHED_OPERANDS:
         return None
-    every = 2**number - 1
-    inside = [{i for k, t in enumerate(operands) if s >> k & 1 for i in t} for s in range(every + 1)]
-    kept = [inside[s] & (inside[every ^ s] | set(output)) for s in range(every + 1)]
-    best: dict[int, tuple[int, list[tuple[int, int]]]] = {1 << k: (0, []) for k in range(number)}  # cost, its pairs
-    for s in range(1, every + 1):
-        if s in best or (s != every and len(kept[s]) > most):
+    full = 2**number - 1
+    indices = [{i for k, t in enumerate(operands) if s >> k & 1 for i in t} for s in range(full + 1)]
+    live = [indices[s] & (indices[full ^ s] | set(output)) for s in range(full + 1)]
+    best: dict[int, tuple[int, list[tuple[int, int]]]] = {1 << k: (0, []) for k in range(number)}  # cost, pairs
+    for s in range(1, full + 1):
+        if s in best or (s != full and len(live[s]) > rank):
             continue
         halves = [(a, s ^ a) for a in range(s >> 1, 0, -1) if a & s == a and a < s ^ a and {a, s ^ a} <= best.keys()]
         if halves:
-            costs = [best[a][0] + best[b][0] + REPRESENTATIVE_SIZE ** len(kept[a] | kept[b]) for a, b in halves]
+            costs = [best[a][0] + best[b][0] + REPRESENTATIVE_SIZE ** len(live[a] | live[b]) for a, b in halves]
             cost, (a, b) = min(zip(costs, halves, strict=True))
             best[s] = (cost, [*best[a][1], *best[b][1], (a, b)])
-    if every not in best:
+    if full not in best:
         return None
-    numbers = {1 << k: k for k in range(number)} | {a | b: number + k for k, (a, b) in enumerate(best[every][1])}
-    return [tuple(p) for p in opt_einsum.paths.ssa_to_linear([(numbers[a], numbers[b]) for a, b in best[every][1]])]
+    pairs = best[full][1]
+    numbers = {1 << k: k for k in range(number)} | {a | b: number + k for k, (a, b) in enumerate(pairs)}
+    return [tuple(p) for p in opt_einsum.paths.ssa_to_linear([(numbers[a], numbers[b]) for a, b in pairs])]
 
 
-def live_operands(term: Term) -> list[Tuple]:
-    """Each operand's different indices, without those that it alone has."""
-    found = []
-    for k, tup in enumerate(term.operands):
-        others = {i for j, t in enumerate(term.operands) if j != k for i in t} | set(term.output)
-        found.append(tuple(i for i in dict.fromkeys(tup) if i in others))
-    return found
+def reduce_operands(term: Term) -> list[Tuple]:
+    """Each operand's different indices, without those of this operand alone."""
+    uses = Counter(i for t in (*term.operands, term.output) for i in set(t))
+    return [tuple(i for i in dict.fromkeys(t) if uses[i] > 1) for t in term.operands]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Contraction:
 
     left: int
     right: int
-    indices: Tuple  # all that the step goes through
+    indices: Tuple  # of both values
     output: Tuple
 
 
@@ -101,11 +100,10 @@ def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()
     target = tuple(i for i in dict.fromkeys(output) if i not in loop)
     remaining: list[int] = list(range(len(names)))
     steps: list[Contraction] = []
-    most = max(map(len, (*operands, output))) if loop else None
-    narrow_one = narrow_path(tuple(names), target, most) if most else None
-    for places in narrow_one or contraction_path(tuple(names), target):
+    narrow_path = find_narrow_path(tuple(names), target, max(map(len, (*operands, output)))) if loop else None
+    for places in narrow_path or find_path(tuple(names), target):
         left, right = sorted(remaining.pop(k) for k in sorted(places, reverse=True))
-        wide, narrow = sorted((names[left], names[right]), key=len, reverse=True)  # whose axes then stay in place
+        wide, narrow = sorted((names[left], names[right]), key=len, reverse=True)  # the wide one's axes stay in place
         indices = tuple(dict.fromkeys((*wide, *narrow)))
         needed = {i for k in remaining for i in names[k]} | set(target)
         steps.append(Contraction(left, right, indices, tuple(i for i in indices if i in needed)))
@@ -114,19 +112,19 @@ def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()
     return steps
 
 
-def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
-    """The indices to loop over so that no intermediate has more than `rank` axes; the cheapest ones.
+def choose_loop(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
+    """The cheapest indices to loop over so that no intermediate has more than `rank` axes.
 
-    >>> loop_of([("a", "b"), ("b", "c")], ("a", "c"), 2)
+    >>> choose_loop([("a", "b"), ("b", "c")], ("a", "c"), 2)
     ()
     >>> bridge = [tuple(t) for t in ("ab", "ac", "bc", "bd", "cd")]
-    >>> loop_of(bridge, ("a", "d"), 2)
+    >>> choose_loop(bridge, ("a", "d"), 2)
     ('b',)
     """
     indices = sorted({i for t in operands for i in t})
     compared = 0
     for number in range(max(len(indices), 1)):
-        found = []
+        candidates = []
         compared += comb(len(indices), number) * len(operands)
         what = f"a term of {len(operands)} operands and {len(indices)} indices has paths of {{}} steps"
         check_limit(compared, "path_steps", what, "give a term of fewer operands")
@@ -134,28 +132,28 @@ def loop_of(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
             steps = contraction_steps(operands, output, loop)
             if all(len(step.output) <= rank for step in steps[:-1]):
                 sizes = [REPRESENTATIVE_SIZE ** (len(step.indices) + number) for step in steps]
-                found.append((sum(sizes), set(loop) <= set(output), loop))
-        if found:
-            return min(found)[-1]
+                candidates.append((sum(sizes), set(loop) <= set(output), loop))
+        if candidates:
+            return min(candidates)[-1]
     raise AssertionError("with all indices but one in the loop every intermediate has one axis")
 
 
 def cost_exponent(term: Term) -> int:
-    """The largest number of indices that a step of the term's plan goes through: it costs n^e for axes of size n.
+    """The largest number e of indices of a step: the term costs n^e for axes of size n.
 
     >>> cost_exponent(Term("ab,bc->ac")), cost_exponent(Term("ab,ac,bc,bd,cd->ad")), cost_exponent(Term("ab->ac"))
     (3, 4, 2)
     """
-    operands = live_operands(term)
-    loop = loop_of(operands, term.output, max(map(len, (*term.operands, term.output))))
+    operands = reduce_operands(term)
+    loop = choose_loop(operands, term.output, max(map(len, (*term.operands, term.output))))
     steps = [len(step.indices) + len(loop) for step in contraction_steps(operands, term.output, loop)]
     return max([*steps, *(len(set(t)) for t in (*term.operands, term.output))])
 
 
 def split_by_cost(terms: Iterable[Term], max_exponent: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-    """The terms that cost at most n^e, and the others; order 1 costs no more than reading its operand."""
+    """The terms that cost at most n^e, and the costly ones; order 1 costs no more than reading its operand."""
     if max_exponent is None:
         return tuple(terms), ()
     check_count(max_exponent, "max_exponent")
-    cheap = {t: t.order == 1 or cost_exponent(t) <= max_exponent for t in terms}
-    return tuple(t for t, ok in cheap.items() if ok), tuple(t for t, ok in cheap.items() if not ok)
+    is_cheap = {t: t.order == 1 or cost_exponent(t) <= max_exponent for t in terms}
+    return tuple(t for t in is_cheap if is_cheap[t]), tuple(t for t in is_cheap if not is_cheap[t])

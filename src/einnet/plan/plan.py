@@ -8,15 +8,17 @@ those that are broadcast. The `Result` says how it becomes the output: which axe
 or embedded on a diagonal. A linear map of the output can be applied to the compact result, which is smaller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
+from string import ascii_letters
+from typing import Any
 
 from einnet.errors import EinNetError
-from einnet.plan.build import Builder, Step
 from einnet.plan.cost import Cost
-from einnet.plan.path import REPRESENTATIVE_SIZE
+from einnet.plan.kernel import Kernel
+from einnet.plan.path import REPRESENTATIVE_SIZE, choose_loop, contraction_steps, reduce_operands
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.index_map import IndexMap
 from einnet.terms.term import Term, as_terms
@@ -25,6 +27,30 @@ from einnet.terms.type_set import Types, TypeSet
 __all__ = ["Plan", "Result", "Step"]
 
 Tuple = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An einsum of one or two values, or of more with a loop, whose output has each index once.
+
+    `sources` are the numbers of the values that it reads: the plan's inputs first, then the steps in order.
+    The indices of `loop` are taken one at a time, so that no tensor larger than the output is kept.
+    """
+
+    sources: tuple[int, ...]
+    operands: tuple[Tuple, ...]
+    output: Tuple
+    flops: Cost
+    size: Cost
+    loop: Tuple = ()
+    kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None with a loop
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernel", None if self.loop else Kernel.of(self.operands, self.output))
+
+    @property
+    def equation(self) -> str:
+        return ",".join("".join(t) for t in self.operands) + "->" + "".join(self.output)
 
 
 @dataclass(frozen=True)
@@ -66,11 +92,11 @@ class Plan:
 
     terms: tuple[Term, ...]
     sources: tuple[tuple[int, ...], ...]
-    slots: int
+    input_count: int
     steps: tuple[Step, ...]
     results: tuple[Result, ...]
     index_maps: tuple[IndexMap, ...]  # of each term
-    summed: tuple[tuple[str, ...], ...]  # for each term the classes of the indices that its output lacks
+    summed_axes: tuple[tuple[str, ...], ...]  # the axis of each summed index of each term
 
     @classmethod
     def make(
@@ -80,10 +106,10 @@ class Plan:
         output: Symmetry | str | None = None,
         sources: Sequence[Sequence[int]] | None = None,
     ) -> "Plan":
-        """The plan of terms of a state; with `output`, of terms from a type to another one.
+        """The plan of terms of a type set; with `output`, of terms from a type to another one.
 
-        `sources` gives, for each term, the slots that its operands are read from. Without it each
-        operand has a slot of its own, in order. Equal steps on equal values are done once.
+        `sources` gives, for each term, the number of the input that each operand is read from. Without it
+        each operand is an input of its own, in order. Equal steps on equal values are done once.
         """
         parsed = tuple(as_terms(terms))
         type_set = TypeSet.of(types)
@@ -92,13 +118,13 @@ class Plan:
             type_set.index_map(t) if target is None else t.index_map([type_set.types[0]] * t.order, target)
             for t in parsed
         ]
-        return _make_plan(parsed, _sources_of(parsed, sources), tuple(index_maps), True)
+        return _make_plan(parsed, _number_inputs(parsed, sources), tuple(index_maps), True)
 
     @classmethod
     def without_types(cls, terms: Sequence[Term], sources: Sequence[Sequence[int]] | None = None) -> "Plan":
-        """The plan of terms without types: each index is a class of its own, and no step has a loop."""
+        """The plan of terms without types: each index is an axis of its own, and no step has a loop."""
         index_maps = tuple(IndexMap({i: i for i in t.indices}, {}) for t in terms)
-        return _make_plan(tuple(terms), _sources_of(terms, sources), index_maps, False)
+        return _make_plan(tuple(terms), _number_inputs(terms, sources), index_maps, False)
 
     @property
     def flops(self) -> Cost:
@@ -107,7 +133,7 @@ class Plan:
 
     @property
     def largest(self) -> Cost:
-        """The size of the largest intermediate (slots and outputs not counted)."""
+        """The size of the largest intermediate, without inputs and outputs."""
         sizes = {"": 0, **dict.fromkeys({c for m in self.index_maps for c in m.classes.values()}, REPRESENTATIVE_SIZE)}
         return max((s.size for s in self.steps), key=lambda c: c.at(sizes), default=Cost())
 
@@ -117,7 +143,7 @@ class Plan:
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """A header and a row for each step: its number, the contraction, what it reads, its cost per feature."""
         rows = [("step", "contraction", "reads", "FLOPs", "size")]
-        for k, step in enumerate(self.steps, start=self.slots):
+        for k, step in enumerate(self.steps, start=self.input_count):
             reads = ", ".join(map(str, step.sources))
             loop = f" for each {', '.join(step.loop)}" if step.loop else ""
             rows.append((str(k), step.equation + loop, reads, str(step.flops), str(step.size)))
@@ -134,12 +160,12 @@ class Plan:
         return "\n".join(lines)
 
 
-def _sources_of(terms: Sequence[Term], sources: Sequence[Sequence[int]] | None) -> tuple[tuple[int, ...], ...]:
+def _number_inputs(terms: Sequence[Term], sources: Sequence[Sequence[int]] | None) -> tuple[tuple[int, ...], ...]:
     if sources is None:
         starts = accumulate((t.order for t in terms), initial=0)
         return tuple(tuple(range(s, s + t.order)) for s, t in zip(starts, terms, strict=False))
     if [len(s) for s in sources] != [t.order for t in terms]:
-        raise EinNetError("sources needs one slot number for each operand of each term")
+        raise EinNetError("sources needs one input number for each operand of each term")
     return tuple(tuple(s) for s in sources)
 
 
@@ -148,11 +174,65 @@ def _make_plan(
     terms: tuple[Term, ...],
     sources: tuple[tuple[int, ...], ...],
     index_maps: tuple[IndexMap, ...],
-    loops: bool,
+    has_loops: bool,
 ) -> Plan:
-    """The plan of terms; the layers of a network share theirs."""
-    builder = Builder(1 + max((k for s in sources for k in s), default=-1), loops)
-    terms_with = list(zip(terms, sources, index_maps, strict=True))
-    results = tuple(Result(*builder.add(t, s, m.classes), t.output) for t, s, m in terms_with)
-    summed = tuple(tuple(m.classes[i] for i in t.summed_indices) for t, _, m in terms_with)
-    return Plan(terms, sources, builder.slots, tuple(builder.steps), results, index_maps, summed)
+    """The plan of terms; cached, as the layers of a network have equal plans."""
+    builder = _Builder(1 + max((k for s in sources for k in s), default=-1), has_loops)
+    axes = [m.classes for m in index_maps]
+    results = [Result(*builder.add(t, s, a), t.output) for t, s, a in zip(terms, sources, axes, strict=True)]
+    summed_axes = tuple(tuple(a[i] for i in t.summed_indices) for t, a in zip(terms, axes, strict=True))
+    return Plan(terms, sources, builder.input_count, tuple(builder.steps), tuple(results), index_maps, summed_axes)
+
+
+class _Builder:
+    """Collects steps; equal steps are done once. With `has_loops`, a loop keeps intermediates small."""
+
+    def __init__(self, input_count: int, has_loops: bool = True):
+        self.input_count = input_count
+        self.has_loops = has_loops
+        self.steps: list[Step] = []
+        self.known: dict[Any, tuple[int, Tuple]] = {}
+
+    def add(self, term: Term, sources: Sequence[int], axes: Mapping[str, str]) -> tuple[int, Tuple]:
+        """The number of the term's compact result and its indices."""
+        values = list(zip(sources, term.operands, strict=True))
+        for k, reduced in enumerate(reduce_operands(term)):
+            if term.operands[k] != reduced:
+                distinct = dict.fromkeys(term.operands[k])
+                flops = Cost.of((axes[i] for i in distinct), int(len(distinct) > len(reduced)))
+                values[k] = self.add_step([values[k]], reduced, flops, axes)
+        operands, rank = [t for _, t in values], max(map(len, (*term.operands, term.output)))
+        loop = choose_loop(operands, term.output, rank) if self.has_loops else ()
+        contractions = contraction_steps(operands, term.output, loop)
+        flops = [
+            Cost.of((axes[i] for i in (*c.indices, *loop)), 2 if len(c.output) < len(c.indices) else 1)
+            for c in contractions
+        ]
+        if loop:
+            output = tuple(i for i in dict.fromkeys(term.output) if any(i in t for t in operands))
+            return self.add_step(values, output, sum(flops, Cost()), axes, loop)
+        for c, cost in zip(contractions, flops, strict=True):
+            values.append(self.add_step([values[c.left], values[c.right]], c.output, cost, axes))
+        return values[-1]
+
+    def add_step(
+        self,
+        values: Sequence[tuple[int, Tuple]],
+        output: Tuple,
+        flops: Cost,
+        axes: Mapping[str, str],
+        loop: Tuple = (),
+    ) -> tuple[int, Tuple]:
+        """The number of the value of this einsum, and the order of its indices."""
+        values = sorted(values, key=lambda v: v[0]) if len({v for v, _ in values}) > 1 else list(values)
+        letters = dict(zip(dict.fromkeys(i for _, t in values for i in t), ascii_letters, strict=False))
+        operands = tuple(tuple(letters[i] for i in t) for _, t in values)
+        sources = tuple(v for v, _ in values)
+        key = (sources, operands, frozenset(letters[i] for i in output))
+        if key not in self.known:
+            renamed, size = tuple(letters[i] for i in output), Cost.of(axes[i] for i in output)
+            self.steps.append(Step(sources, operands, renamed, flops, size, tuple(letters[i] for i in loop)))
+            self.known[key] = (self.input_count + len(self.steps) - 1, renamed)
+        value, renamed = self.known[key]
+        indices = {letter: i for i, letter in letters.items()}
+        return value, tuple(indices[letter] for letter in renamed)

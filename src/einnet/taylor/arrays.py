@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import EinNetError
-from einnet.limits import limits
+from einnet.limits import check_limit
 from einnet.plan.backends import backend_of, module_of
 from einnet.plan.execute import evaluate_term
 from einnet.terms.term import Term
@@ -137,13 +137,10 @@ def apply_coefficient(coefficient: Any, operands: Sequence[Any], ranks: Sequence
     return evaluate_term(term, [coefficient, *operands], sizes, backend_of(coefficient))
 
 
-def check_entries(shape: tuple[int, ...], what: str, instead: str, limit: int | None = None) -> None:
-    """Raises before an array is made that would have more entries than the limit; by default that of a coefficient."""
-    limit = limits().coefficient_entries if limit is None else limit
+def check_entries(shape: tuple[int, ...], what: str, instead: str, limit: str = "coefficient_entries") -> None:
+    """Raises before an array of this shape is made that would exceed the limit."""
     if len(shape) > MAX_AXES:
         raise EinNetError(
             f"{what} has {len(shape)} axes, more than the {MAX_AXES} that an einsum has letters for: {instead}"
         )
-    if (entries := prod(shape)) > limit:
-        product = " x ".join(map(str, shape))
-        raise EinNetError(f"{what} has {product} = {entries:,} entries, more than the limit of {limit:,}: {instead}")
+    check_limit(prod(shape), limit, f"{what} has {' x '.join(map(str, shape))} = {{}} entries", instead)

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet.errors import EinNetError
-from einnet.limits import limits
+from einnet.limits import check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
 from einnet.plan.backends import Backend, backend_of
 from einnet.plan.execute import expand, run_plan
@@ -23,7 +22,7 @@ from einnet.plan.plan import Plan
 from einnet.symmetry import Symmetry
 from einnet.taylor.arrays import LETTERS, apply_coefficient, check_entries, constant_like, gather, scatter_add
 from einnet.taylor.lattice import Sparse, mobius, zeta
-from einnet.taylor.orbits import orbit_numbers
+from einnet.taylor.orbits import number_orbits
 from einnet.terms.term import Term
 
 __all__ = ["Coefficient"]
@@ -43,7 +42,7 @@ class Coefficient:
         output: the type of the output.
         types: the types of the operands.
         inputs: which input each operand is; equal ones are interchangeable if `commutative`.
-        sizes: of each class, or None for all large ones.
+        sizes: of each axis, or None for all large sizes.
         features: the size of the feature axes.
     """
 
@@ -60,7 +59,7 @@ class Coefficient:
         return Slots.of((self.output, *self.types))
 
     @cached_property
-    def wide(self) -> tuple[bool, ...]:
+    def has_features(self) -> tuple[bool, ...]:
         """Which of output and operands have a feature axis."""
         return tuple(t.features for t in (self.output, *self.types))
 
@@ -74,17 +73,14 @@ class Coefficient:
     @cached_property
     def partitions(self) -> np.ndarray:
         """A row for each partition, see `Slots.partitions`."""
-        if (number := self.slots.count(self.sizes)) > limits().partitions:
-            raise EinNetError(
-                f"{self.name} has {number:,} partitions, more than the limit of {limits().partitions:,}: "
-                "use the counts (dof, total, dof_at), which enumerate none, or lower the order"
-            )
+        instead = "use the counts (dof, total, dof_at), which enumerate none, lower the order"
+        check_limit(self.slots.count(self.sizes), "partitions", f"{self.name} has {{}} partitions", instead)
         return self.slots.partitions(self.sizes)
 
     @property
     def label_shape(self) -> tuple[int, ...]:
         """The shape of the labels of one partition: the sizes of the feature axes."""
-        return (self.features,) * sum(self.wide)
+        return (self.features,) * sum(self.has_features)
 
     @property
     def swaps(self) -> list[int]:
@@ -96,11 +92,11 @@ class Coefficient:
         """The number of the parameter of each label, of shape (partitions, features of output, of operands...)."""
         shape = (len(self.partitions), *self.label_shape)
         what = f"the table of labels of {self.name}"
-        check_entries(shape, what, "give smaller features, or lower the order", limits().labels)
+        check_entries(shape, what, "give smaller features, or lower the order", "labels")
         labels = np.arange(prod(shape)).reshape(shape)
         if not self.swaps:
             return labels
-        return orbit_numbers([self._swap_labels(k, labels) for k in self.swaps], labels.size).reshape(shape)
+        return number_orbits([self._swap_labels(k, labels) for k in self.swaps], labels.size).reshape(shape)
 
     def _swap_labels(self, k: int, labels: np.ndarray) -> np.ndarray:
         """Where each label goes when operand k changes places with the one before it."""
@@ -109,19 +105,19 @@ class Coefficient:
         a, b, c = starts[k], starts[k + 1], starts[k + 2]
         order[a:c] = [*range(b, c), *range(a, b)]
         image = row_numbers(first_occurrence(self.partitions[:, order]), self.partitions)
-        if self.wide[k]:
-            axis = 1 + sum(self.wide[:k])
+        if self.has_features[k]:
+            axis = 1 + sum(self.has_features[:k])
             labels = labels.swapaxes(axis, axis + 1)
         return labels[image]
 
     @property
-    def listable(self) -> bool:
+    def is_listable(self) -> bool:
         """Whether the contractions are few enough for a table."""
         return self.slots.count(self.sizes) <= LISTED
 
     @cached_property
     def first_label(self) -> np.ndarray:
-        """One label of each parameter."""
+        """The first label of each parameter."""
         return np.unique(self.parameter_of_label, return_index=True)[1]
 
     @cached_property
@@ -131,11 +127,10 @@ class Coefficient:
         By Burnside's lemma: the mean, over the reorderings of equal operands, of the number of labels
         that a reordering fixes.
         """
-        k, most = len(self.types), limits()
-        positions = most.index_positions_commutative if self.commutative else most.index_positions
-        if len(self.slots) > positions or (self.commutative and k > most.commuting_operands):
-            limit = f"{positions} axes" + f" and {most.commuting_operands} operands that commute" * self.commutative
-            raise EinNetError(f"{self.name} is too large to be counted, the limit is {limit}: lower the order")
+        k, limit = len(self.types), "index_positions_commutative" if self.commutative else "index_positions"
+        check_limit(len(self.slots), limit, f"{self.name} has {{}} axes to count over", "lower the order")
+        if self.commutative:
+            check_limit(k, "commuting_operands", f"{self.name} has {{}} operands to reorder", "lower the order")
         if not self.commutative:
             return self._count_fixed_labels((1,) * k, range(k))
         total = ways = 0
@@ -193,8 +188,8 @@ class Coefficient:
 
     def shapes(self, sizes: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
         """The axes of the output and of each operand, the features last."""
-        types = zip((self.output, *self.types), self.wide, strict=True)
-        return tuple((*(sizes[c] for c in t.axes), *[self.features] * wide) for t, wide in types)
+        types = zip((self.output, *self.types), self.has_features, strict=True)
+        return tuple((*(sizes[c] for c in t.axes), *[self.features] * has) for t, has in types)
 
     def entries(self, sizes: Mapping[str, int]) -> int:
         return prod(map(prod, self.shapes(sizes)))
@@ -207,9 +202,10 @@ class Coefficient:
         numbers = self.slots.labels(sizes, self.sizes)
         if not self.swaps and prod(self.label_shape) == 1:
             return numbers.reshape(shape)
-        feature = [wide and k == len(s) - 1 for s, wide in zip(shapes, self.wide, strict=True) for k in range(len(s))]
-        index = [numbers.reshape([1 if wide else n for n, wide in zip(shape, feature, strict=True)])]
-        for k in np.flatnonzero(feature):
+        tensors = zip(shapes, self.has_features, strict=True)
+        is_feature = [has and k == len(s) - 1 for s, has in tensors for k in range(len(s))]
+        index = [numbers.reshape([1 if is_f else n for n, is_f in zip(shape, is_feature, strict=True)])]
+        for k in np.flatnonzero(is_feature):
             index.append(np.arange(shape[k]).reshape([-1 if j == k else 1 for j in range(len(shape))]))
         return self.parameter_of_label.astype(np.int32)[tuple(index)]
 
@@ -253,7 +249,7 @@ class Coefficient:
         """
         first, multiplicity = self.representatives
         if self.swaps:
-            times = constant_like(multiplicity.reshape(-1, *[1] * sum(self.wide)), params)
+            times = constant_like(multiplicity.reshape(-1, *[1] * sum(self.has_features)), params)
             weights = gather(params, self.parameter_of_label[first]) * times
         else:
             weights = params.reshape((-1, *self.label_shape))
@@ -273,7 +269,7 @@ class Coefficient:
         axes = [sizes[c] for c in self.output.axes]
         expanded = [expand(x, axis_map, axes, backend) for axis_map, x in sums.items()]
         total = sum(expanded[1:], expanded[0])
-        return backend.permute(total, (*range(-len(axes), 0), -1 - len(axes))) if self.wide[0] else total
+        return backend.permute(total, (*range(-len(axes), 0), -1 - len(axes))) if self.has_features[0] else total
 
     @cached_property
     def _reads(self) -> tuple[int, ...]:
@@ -289,18 +285,18 @@ class Coefficient:
 
     def _with_features_first(self, x: Any, k: int, backend: Backend) -> Any:
         """Operand k with an axis for the features of each operand in front, all of size one but its own."""
-        features = [1] * sum(self.wide[1:])
+        features = [1] * sum(self.has_features[1:])
         rank = len(self.types[k].axes)
-        if self.wide[k + 1]:
+        if self.has_features[k + 1]:
             x = backend.permute(x, (-1, *range(-1 - rank, -1)))
-            features[sum(self.wide[1 : k + 1])] = self.features
+            features[sum(self.has_features[1 : k + 1])] = self.features
         cut = len(x.shape) - rank
-        return x.reshape((*x.shape[: cut - self.wide[k + 1]], *features, *x.shape[cut:])) if features else x
+        return x.reshape((*x.shape[: cut - self.has_features[k + 1]], *features, *x.shape[cut:])) if features else x
 
     def _weigh(self, compact: Any, weight: Any, rank: int, backend: Backend) -> Any:
         """A compact result times its weight, (batch..., features of the output, axes)."""
-        if not any(self.wide):
+        if not any(self.has_features):
             return compact * weight
-        axes, features = ascii_letters[:rank], ascii_letters[rank : rank + sum(self.wide[1:])]
-        output = ascii_letters[-1] * self.wide[0]
+        axes, features = ascii_letters[:rank], ascii_letters[rank : rank + sum(self.has_features[1:])]
+        output = ascii_letters[-1] * self.has_features[0]
         return backend.einsum(f"...{features}{axes},{output}{features}->...{output}{axes}", compact, weight)

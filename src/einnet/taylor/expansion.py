@@ -44,7 +44,7 @@ class Series(ABC):
 
     @abstractmethod
     def sharing(self, k: int) -> np.ndarray:
-        """Which parameter of order k sits at each entry of the coefficient."""
+        """The number of the parameter at each entry of the coefficient of order k."""
 
     @property
     @abstractmethod
@@ -67,17 +67,17 @@ class Series(ABC):
 
     def contractions(self, k: int) -> tuple[Term, ...]:
         """The contraction basis of order k, for the series of symmetry types."""
-        raise self._no_contractions()
+        raise self._make_contraction_error()
 
     def to_contraction(self, params: Any) -> Any:
         """The parameters in the contraction basis, from those in the orbit basis."""
-        raise self._no_contractions()
+        raise self._make_contraction_error()
 
     def to_orbit(self, params: Any) -> Any:
         """The parameters in the orbit basis, from those in the contraction basis."""
-        raise self._no_contractions()
+        raise self._make_contraction_error()
 
-    def _no_contractions(self) -> EinNetError:
+    def _make_contraction_error(self) -> EinNetError:
         return EinNetError(
             "a group given by generators has no contraction basis: if it is one of permuted axes, "
             "write its type, such as einnet.series('ab ->', order)"

@@ -1,4 +1,4 @@
-"""`series_of`: the Taylor series of the functions with a permutation group given by generators."""
+"""`series_of`: the Taylor series of the functions with a permutation group given by generators; by FFT if cyclic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ import numpy as np
 
 from einnet.checks import check_choice, check_flag
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import limits
+from einnet.plan.backends import module_of
 from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, constant_like, gather
-from einnet.taylor.cyclic import Cycle
 from einnet.taylor.expansion import Panel, Series, check_order
-from einnet.taylor.orbits import as_permutations, orbit_numbers
+from einnet.taylor.orbits import as_permutations, number_orbits
 from einnet.taylor.table import format_cycles, format_number, format_table, list_first
 
 __all__ = ["GroupSeries", "series_of"]
@@ -63,7 +62,7 @@ def series_of(
         outputs = as_permutations(out_generators, "out_generators")
         if len(outputs) != len(moves):
             raise EinNetError(
-                f"out_generators must say what each of the {len(moves)} generators does to the output, "
+                f"out_generators must have one permutation of the output for each of the {len(moves)} generators, "
                 f"got {len(outputs)}"
             )
     return GroupSeries(moves, outputs, check_order(order), check_flag(commutative, "commutative"))
@@ -89,7 +88,7 @@ class GroupSeries(Series):
         return () if self.out_generators is None else (len(self.out_generators[0]),)
 
     @cached_property
-    def cycle(self) -> Cycle | None:
+    def cycle(self) -> "Cycle | None":
         """The cyclic order of the variables, if the group is that of the cyclic shifts."""
         return Cycle.of(self.generators, self.out_generators)
 
@@ -103,11 +102,11 @@ class GroupSeries(Series):
         return (*self.out_shape, *(self.size,) * self.check(k))
 
     def sharing(self, k: int) -> np.ndarray:
-        """Which parameter sits at each entry of the coefficient of order k: output first, then operands."""
+        """The number of the parameter at each entry of the coefficient of order k: output first, then operands."""
         shape = self.shape(k)
-        check_entries(shape, f"the coefficient of order {k}", "lower the order", limits().orbit_entries)
+        check_entries(shape, f"the coefficient of order {k}", "lower the order", "orbit_entries")
         if k not in self._sharings:
-            self._sharings[k] = orbit_numbers(self._make_images(shape, k), prod(shape)).reshape(shape)
+            self._sharings[k] = number_orbits(self._make_images(shape, k), prod(shape)).reshape(shape)
             self._sharings[k].flags.writeable = False  # it is cached
         return self._sharings[k]
 
@@ -199,3 +198,106 @@ class GroupSeries(Series):
                 value = apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
             total = total + value
         return total.reshape((*batch, *total.shape[1:]))
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """The points of the input, and of the output if it has any, in the order of a shift.
+
+    With variables z_0 ... z_(n-1) along the cycle, an equivariant coefficient of order k is a tensor p of
+    the differences between an operand's place and the output's:
+
+        y_t = sum over d_1 ... d_k of p[d_1, ..., d_k] z_(t+d_1) ... z_(t+d_k)
+
+    The sum over d_k is a circular correlation: n log n for each choice of the remaining differences. An invariant of
+    order k is sum_t z_t y_t, where y is equivariant of order k - 1.
+    """
+
+    points: tuple[int, ...]
+    out_points: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, generators: Sequence[Sequence[int]], out_generators: Sequence[Sequence[int]] | None) -> "Cycle | None":
+        """The cycle of which all generators are powers, with the same powers on the output; or None."""
+        groups = [generators] if out_generators is None else [generators, out_generators]
+        for k in range(len(generators)):
+            cycles = [_follow_cycle(g[k]) for g in groups]
+            if any(len(c) != len(g[k]) or len(c) != len(cycles[0]) for c, g in zip(cycles, groups, strict=True)):
+                continue
+            shifts = [[_find_shift(c, h) for h in g] for c, g in zip(cycles, groups, strict=True)]
+            if None not in shifts[0] and shifts[0] == shifts[-1]:
+                return cls(cycles[0], None if out_generators is None else cycles[1])
+        return None
+
+    def _count_differences(self, k: int) -> int:
+        """The number of differences on which an entry of order k depends."""
+        return k if self.out_points is not None else max(k - 1, 0)
+
+    def count(self, k: int, commutative: bool) -> int:
+        if commutative:
+            return int(self._number_entries(k, True).max()) + 1
+        return len(self.points) ** self._count_differences(k)
+
+    def _number_entries(self, k: int, commutative: bool) -> np.ndarray:
+        """The parameter of each entry whose first index is 0, by the remaining points."""
+        n, free = len(self.points), self._count_differences(k)
+        shape = (n,) * free
+        check_entries(shape, f"the table of differences of order {k}", "lower the order", "orbit_entries")
+        labels = np.arange(n**free).reshape(shape)
+        if not commutative or not free:
+            return labels
+        images = [labels.swapaxes(axis, axis + 1) for axis in range(free - 1)]
+        if self.out_points is None:  # the first operand changes places with the second: all differences shift
+            place = np.argsort(self.points)
+            first, *rest = np.indices(shape)
+            shifts = [-place[first], *(place[point] - place[first] for point in rest)]
+            images.append(labels[tuple(np.asarray(self.points)[s % n] for s in shifts)])
+        return number_orbits(images, labels.size).reshape(shape)
+
+    def evaluate(self, params: Any, x: Any, k: int, commutative: bool) -> Any:
+        """The term of order k, for x of shape (batch, n)."""
+        if k == 0:
+            return params[None] if self.out_points is not None else params
+        points = np.asarray(self.points)
+        labels = self._number_entries(k, commutative)
+        p = gather(params, labels[np.ix_(*[points] * labels.ndim)] if labels.ndim else labels)
+        z = x[:, points]
+        if self.out_points is not None:
+            return _evaluate_equivariant(p, z)[:, np.argsort(self.out_points)]
+        return (z * _evaluate_equivariant(p, z)).sum(-1) if k > 1 else p * z.sum(-1)
+
+
+def _evaluate_equivariant(p: Any, z: Any) -> Any:
+    """y_t = sum of p[d_1, ..., d_k] z_(t+d_1) ... z_(t+d_k), for z of shape (batch, n)."""
+    n, factors = z.shape[-1], len(p.shape) - 1
+    y = _correlate(p, z.reshape((z.shape[0], *[1] * factors, n)))
+    shifted = z[:, (np.arange(n)[:, None] + np.arange(n)) % n] if factors else z  # [batch, d, t]
+    for left in reversed(range(factors)):
+        y = (y * shifted.reshape((z.shape[0], *[1] * left, n, n))).sum(-2)
+    return y
+
+
+def _correlate(p: Any, z: Any) -> Any:
+    """The sum over d of p[d] z_(t+d), along the last axis."""
+    fft = module_of(z).fft
+    n = z.shape[-1]
+    if "float16" in str(z.dtype):  # half precision has no transform of any length
+        return _correlate(p.float(), z.float()).to(z.dtype)
+    if "complex" in str(z.dtype) or "complex" in str(p.dtype):
+        return fft.ifft(fft.fft(z) * fft.ifft(p) * n)
+    return fft.irfft(fft.rfft(z) * fft.rfft(p).conj(), n)
+
+
+def _follow_cycle(g: Sequence[int]) -> tuple[int, ...]:
+    """The points 0, g(0), g(g(0)), ..."""
+    points = [0]
+    while (following := g[points[-1]]) != 0:
+        points.append(following)
+    return tuple(points)
+
+
+def _find_shift(points: tuple[int, ...], h: Sequence[int]) -> int | None:
+    """The number of places by which h moves all points along the cycle; None if they differ."""
+    place = np.argsort(points)
+    shifts = (place[np.asarray(h)] - place) % len(points)
+    return int(shifts[0]) if (shifts == shifts[0]).all() else None

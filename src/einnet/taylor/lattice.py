@@ -18,8 +18,7 @@ from math import factorial
 
 import numpy as np
 
-from einnet.errors import EinNetError
-from einnet.limits import limits
+from einnet.limits import check_limit
 from einnet.partitions import Slots, row_numbers
 
 __all__ = ["mobius", "zeta"]
@@ -32,7 +31,7 @@ def zeta(slots: Slots, partitions: np.ndarray) -> Sparse:
     _check_matrix(slots, partitions)
     rows, columns = [], []
     for number, partition in enumerate(partitions):
-        coarser = row_numbers(_merges(slots.blocks(partition.tolist()))[0][:, partition], partitions)
+        coarser = row_numbers(_list_merges(slots.blocks(partition.tolist()))[0][:, partition], partitions)
         rows.append(coarser[coarser >= 0])
         columns.append(np.full(len(rows[-1]), number))
     return np.concatenate(rows), np.concatenate(columns), np.ones(sum(map(len, rows)), np.int64)
@@ -49,11 +48,11 @@ def mobius(slots: Slots, partitions: np.ndarray) -> Sparse:
     inverse: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for number in np.argsort(partitions.max(1, initial=0), kind="stable").tolist():  # the coarsest first
         partition = partitions[number]
-        merges, mu = _merges(slots.blocks(partition.tolist()))
+        merges, mu = _list_merges(slots.blocks(partition.tolist()))
         coarser = merges[mu != 0][:, partition]
         rows, values = row_numbers(coarser, partitions), mu[mu != 0]
         for q, factor in zip(coarser[rows < 0], values[rows < 0], strict=True):
-            beyond = row_numbers(_merges(slots.blocks(q.tolist()))[0][:, q], partitions)
+            beyond = row_numbers(_list_merges(slots.blocks(q.tolist()))[0][:, q], partitions)
             for r in beyond[beyond >= 0].tolist():
                 rows, values = np.append(rows, inverse[r][0]), np.append(values, factor * inverse[r][1])
         targets, where = np.unique(rows[rows >= 0], return_inverse=True)
@@ -66,15 +65,12 @@ def mobius(slots: Slots, partitions: np.ndarray) -> Sparse:
 
 def _check_matrix(slots: Slots, partitions: np.ndarray) -> None:
     kinds = Counter(slots.blocks(partition.tolist()) for partition in partitions)
-    entries, limit = sum(kind.count() * times for kind, times in kinds.items()), limits().basis_change_entries
-    if entries > limit:
-        raise EinNetError(
-            f"the change of basis has {entries:,} entries, more than {limit:,}: change the basis of a lower order"
-        )
+    entries = sum(kind.count() * times for kind, times in kinds.items())
+    check_limit(entries, "basis_change_entries", "the change of basis has {} entries", "lower the order")
 
 
 @lru_cache(maxsize=1024)
-def _merges(blocks: Slots) -> tuple[np.ndarray, np.ndarray]:
+def _list_merges(blocks: Slots) -> tuple[np.ndarray, np.ndarray]:
     """The ways to merge blocks, and mu between the unmerged and each."""
     merges = blocks.partitions()
     mu = np.ones(len(merges), np.int64)

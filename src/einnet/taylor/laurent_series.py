@@ -1,7 +1,7 @@
 """`laurent`: scale-invariant functions as Laurent series, optionally invariant under permutations too."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,9 @@ import numpy as np
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import limits
+from einnet.limits import check_limit, limits
 from einnet.taylor.arrays import as_floats, constant_like, gather
-from einnet.taylor.orbits import as_permutations, orbit_numbers
+from einnet.taylor.orbits import as_permutations, number_orbits
 from einnet.taylor.table import format_cycles, format_number, format_table
 
 __all__ = ["LaurentSeries", "laurent"]
@@ -50,25 +50,22 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
 
     A monomial x_1^e_1 ... x_n^e_n is invariant under x -> c x exactly if the exponents sum to 0.
     """
-    n, limit = check_count(n, "n, the number of variables,"), limits().monomial_exponents
-    if hasattr(powers, "__len__") and len(powers) > limit:  # type: ignore[arg-type]
-        raise EinNetError(f"{len(powers):,} powers are too many: use fewer")  # type: ignore[arg-type]
+    n = check_count(n, "n, the number of variables,")
+    if isinstance(powers, Sized):
+        check_limit(len(powers), "monomial_exponents", "a variable has {} powers", "use fewer")
     try:
         allowed = tuple(sorted(set(powers)))
     except TypeError:
         allowed = ()
     if not allowed or not all(isinstance(p, (int, np.integer)) and abs(p) <= MAX_POWER for p in allowed):
         raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
-    if n * n * len(allowed) ** 2 > limit:
-        raise EinNetError(f"{n} variables with {len(allowed):,} powers are too many: use fewer variables or powers")
-    moves = as_permutations(generators, "generators") if not _is_empty(generators) else ()
+    what = f"{n} variables with {len(allowed):,} powers take {{}} steps to count"
+    check_limit(n * n * len(allowed) ** 2, "monomial_exponents", what, "use fewer variables or powers")
+    is_empty = generators is None or (isinstance(generators, Sized) and not len(generators))
+    moves = () if is_empty else as_permutations(generators, "generators")
     if moves and len(moves[0]) != n:
         raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
     return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
-
-
-def _is_empty(generators: Any) -> bool:
-    return generators is None or (hasattr(generators, "__len__") and not len(generators))
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,12 +94,8 @@ class LaurentSeries:
     @cached_property
     def exponents(self) -> np.ndarray:
         """The exponents of each monomial, of shape (monomials, n)."""
-        if (monomials := self._sums[self.n][0]) * self.n > limits().monomial_exponents:
-            raise EinNetError(
-                f"{self.n} variables with the powers {self.powers[0]} to {self.powers[-1]} have "
-                f"{format_number(monomials)} scale-invariant monomials, too many to write out: "
-                "use fewer variables or powers"
-            )
+        what = f"{self.n} variables with powers from {self.powers[0]} to {self.powers[-1]} have {{}} exponents"
+        check_limit(self._sums[self.n][0] * self.n, "monomial_exponents", what, "use fewer variables or powers")
         rows = np.zeros((1, 0), int)
         for left in reversed(range(1, self.n)):
             rows = np.column_stack([np.repeat(rows, len(self.powers), 0), np.tile(self.powers, len(rows))])
@@ -121,7 +114,7 @@ class LaurentSeries:
             moved = np.empty_like(self.exponents)
             moved[:, list(g)] = self.exponents
             images.append(np.array([number[tuple(e)] for e in moved.tolist()]))
-        sharing = orbit_numbers(images, len(number))
+        sharing = number_orbits(images, len(number))
         sharing.flags.writeable = False  # it is cached
         return sharing
 

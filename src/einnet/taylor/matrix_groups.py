@@ -1,4 +1,7 @@
-"""`linear_maps`: the equivariant linear maps between representations of any matrix group."""
+"""`linear_maps`: the equivariant linear maps between representations of any matrix group.
+
+They are the null space of a stack of sparse constraints: exactly, by a dense decomposition, or iteratively.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +11,19 @@ import numpy as np
 import opt_einsum
 import scipy
 
+from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import limits
+from einnet.limits import check_limit
 from einnet.taylor.arrays import as_arrays, check_entries
-from einnet.taylor.nullspace import null_space
-from einnet.taylor.orbits import orbit_numbers
+from einnet.taylor.orbits import number_orbits
 from einnet.taylor.representation import Matrix, Representation, check_power
 
 __all__ = ["LinearMaps", "linear_maps"]
+
+EXACT, DENSE = 300, 1000  # unknowns up to which these methods are chosen
+METHODS = ("auto", "exact", "dense", "iterative")
+CHUNK = 64  # random vectors that are projected together
+ZERO = 1e-9  # singular values below this part of the largest one count as zero
 
 
 def linear_maps(
@@ -41,7 +49,7 @@ def linear_maps(
     >>> linear_maps(source=v**2, target=v).rank, linear_maps(source=orthogonal(3)**2, target=orthogonal(3)).rank
     (1, 0)
     >>> points = permutations(4) @ rotations(3)            # four points in space, in any order
-    >>> linear_maps(source=points, target=points).rank     # to each its own, and the sum of all
+    >>> linear_maps(source=points, target=points).rank     # identity, and the sum of all points
     2
 
     Args:
@@ -51,14 +59,14 @@ def linear_maps(
             `Representation`; then the first two arguments are left out.
         target: likewise; of the same group. Generators belong together by their order; whether both
             are of one group cannot be checked.
-        method: "exact", "dense" or "iterative" (see `nullspace`); "auto" takes orbits for
-            permutations, else the first that the size and the entries allow.
+        method: "exact" (elimination in rational numbers), "dense" (a decomposition) or "iterative" (projections);
+            "auto" takes orbits for permutations, else the first that the size and the entries allow.
 
     Raises `EinNetError` or `ShapeError` for a matrix that is no group element, and for shapes that do not fit.
     Source: Finzi et al., A Practical Method for Constructing Equivariant Multilayer Perceptrons for
     Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
     """
-    source, target = _representations(generators, lie_algebra, source, target)
+    source, target = _as_representations(generators, lie_algebra, source, target)
     if (len(source.generators), len(source.lie_algebra)) != (len(target.generators), len(target.lie_algebra)):
         raise EinNetError(
             f"source and target must be representations of one group, generator by generator: got {source} and {target}"
@@ -69,7 +77,7 @@ def linear_maps(
         (_as_permutation(t), _as_permutation(s)) for t, s in zip(target.generators, source.generators, strict=True)
     ]
     if method == "auto" and not source.lie_algebra and all(t is not None and s is not None for t, s in moves):
-        return LinearMaps(_orbit_basis(moves, shape))
+        return LinearMaps(_make_orbit_basis(moves, shape))
     constraints = [
         scipy.sparse.csr_array(
             scipy.sparse.kron(t, scipy.sparse.eye_array(shape[1]))
@@ -77,10 +85,10 @@ def linear_maps(
         )
         for t, s in zip(target.matrices, source.matrices, strict=True)
     ]
-    return LinearMaps(null_space(constraints, method).reshape(-1, *shape))
+    return LinearMaps(_find_null_space(constraints, method).reshape(-1, *shape))
 
 
-def _representations(
+def _as_representations(
     generators: Sequence[Matrix],
     lie_algebra: Sequence[Matrix],
     source: int | Representation,
@@ -132,7 +140,7 @@ class LinearMaps:
 
 
 def _check_unknowns(shape: tuple[int, int]) -> None:
-    check_entries(shape, "a linear map", "use representations of smaller dimension", limits().linear_map_entries)
+    check_entries(shape, "a linear map", "use representations of smaller dimension", "linear_map_entries")
 
 
 def _as_permutation(matrix: Any) -> np.ndarray | None:
@@ -145,10 +153,124 @@ def _as_permutation(matrix: Any) -> np.ndarray | None:
     return columns.indices
 
 
-def _orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
+def _make_orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
     """The indicators of the orbits of pairs (target coordinate, source coordinate)."""
     images = [np.add.outer(t * shape[1], s) for t, s in moves]
-    orbits = orbit_numbers(images, shape[0] * shape[1])
+    orbits = number_orbits(images, shape[0] * shape[1])
     instead = "use representations of smaller dimension, or einnet.series_of, which only numbers the orbits"
-    check_entries((int(orbits.max()) + 1, *shape), "the basis", instead, limits().linear_basis_entries)
+    check_entries((int(orbits.max()) + 1, *shape), "the basis", instead, "linear_basis_entries")
     return (orbits == np.arange(orbits.max() + 1)[:, None]).astype(float).reshape(-1, *shape)
+
+
+def _find_null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
+    """A basis of the vectors that every constraint takes to zero, as rows.
+
+    "exact" eliminates in rational numbers (integer constraints only) and gives a basis in echelon
+    form; "dense" and "iterative" give an orthonormal basis in double precision.
+    """
+    unknowns = int(constraints[0].shape[1])
+    is_integer = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
+    check_choice(method, "method", METHODS)
+    if method == "auto":
+        method = "exact" if is_integer and unknowns <= EXACT else "dense" if unknowns <= DENSE else "iterative"
+    if method == "exact":
+        if not is_integer:
+            raise EinNetError("method='exact' needs matrices of whole numbers: use 'dense' or 'iterative'")
+        return _eliminate(constraints)
+    scales = [abs(c).sum(0).max(initial=0) for c in constraints]
+    scaled = [
+        scipy.sparse.csr_array(c / scale, dtype=float) for c, scale in zip(constraints, scales, strict=True) if scale
+    ]
+    if method == "dense" or not scaled:
+        entries, what = max(len(scaled), 1) * unknowns**2, f"{unknowns:,} unknowns would write out {{}} entries"
+        instead = "use method='iterative', use representations of smaller dimension"
+        check_limit(entries, "linear_basis_entries", what, instead)
+    if not scaled:
+        return np.eye(unknowns)
+    basis = (_decompose if method == "dense" else _iterate)(scaled)
+    if (rest := max(float(abs(c @ basis.T).max(initial=0)) for c in scaled)) > ZERO / 10:
+        raise _make_unclear_error(rest)
+    return basis
+
+
+def _make_unclear_error(rest: float) -> EinNetError:
+    return EinNetError(
+        f"the constraints have no clear null space in double precision (a candidate is off by {rest:.0e}): "
+        "give the group in an orthonormal basis, or use method='dense' (small groups) or 'exact' (whole numbers)"
+    )
+
+
+def _eliminate(constraints: Sequence[Any]) -> np.ndarray:
+    from sympy import QQ
+    from sympy.polys.matrices import DomainMatrix
+
+    rows: dict[int, dict[int, Any]] = {}
+    stacked = scipy.sparse.coo_array(scipy.sparse.vstack(constraints))
+    for i, j, value in zip(*stacked.coords, stacked.data, strict=True):
+        if value:
+            rows.setdefault(int(i), {})[int(j)] = QQ(int(value))
+    shape = (len(rows), stacked.shape[1])
+    matrix = DomainMatrix(dict(enumerate(rows.values())), shape, QQ)
+    vectors = matrix.nullspace().to_dok() if rows else {(k, k): QQ(1) for k in range(shape[1])}
+    count = 1 + max((i for i, _ in vectors), default=-1)
+    basis = np.zeros((count, shape[1]))
+    for (i, j), value in vectors.items():
+        basis[count - 1 - i, j] = float(value)
+    return basis
+
+
+def _decompose(constraints: Sequence[Any]) -> np.ndarray:
+    triangle = np.linalg.qr(scipy.sparse.vstack(constraints).toarray(), mode="r")
+    _, values, vectors = np.linalg.svd(triangle)
+    values = values / values[0]
+    if (between := values[(values > ZERO / 1000) & (values < 10 * ZERO)]).size:
+        raise _make_unclear_error(float(between[0]))
+    return vectors[int((values > ZERO).sum()) :]
+
+
+def _iterate(constraints: Sequence[Any]) -> np.ndarray:
+    """Random vectors, projected onto the null space until the projections are dependent.
+
+    The projection of x is x - y, where y is the least solution of C y = C x. Conjugate gradients
+    find it in as many steps as C^T C has different eigenvalues, which are few for the Casimir-like
+    operators of Lie algebras.
+    """
+    rng = np.random.default_rng(0)
+    basis = np.zeros((constraints[0].shape[1], 0))
+    while True:
+        x = rng.standard_normal((basis.shape[0], CHUNK))
+        x = _project(constraints, x - basis @ (basis.T @ x))
+        x -= basis @ (basis.T @ x)
+        left, values, _ = np.linalg.svd(x, full_matrices=False)
+        is_new = values > 1e-6 * np.sqrt(basis.shape[0])
+        basis = np.column_stack([basis, left[:, is_new]])
+        what = f"{basis.shape[1]:,} maps or more in {basis.shape[0]:,} unknowns have {{}} entries"
+        check_limit(basis.size, "linear_basis_entries", what, "use representations of smaller dimension")
+        if not is_new.all():
+            return np.linalg.qr(basis)[0].T
+
+
+def _project(matrices: Sequence[Any], x: np.ndarray) -> np.ndarray:
+    """x less the least y with C^T C y = C^T C x, column by column, by conjugate gradients."""
+
+    def normal(v: np.ndarray) -> np.ndarray:
+        total = np.zeros_like(v)
+        for c in matrices:
+            total += c.T @ (c @ v)
+        return total
+
+    y, residual = np.zeros_like(x), normal(x)
+    direction, square = residual.copy(), (residual**2).sum(0)
+    goal = 1e-24 * square.max(initial=0)
+    for _ in range(10_000):
+        if (square <= goal).all():
+            return x - y
+        along = normal(direction)
+        curvature = (direction * along).sum(0)
+        step = np.where(square > goal, square / np.where(curvature > 0, curvature, 1), 0)
+        y += step * direction
+        residual -= step * along
+        following = (residual**2).sum(0)
+        direction = residual + following / np.where(square > 0, square, 1) * direction
+        square = following
+    raise EinNetError("the null space did not converge in 10,000 steps: use method='dense', or better generators")

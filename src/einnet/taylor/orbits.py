@@ -7,15 +7,15 @@ import numpy as np
 
 from einnet.errors import EinNetError
 
-__all__ = ["as_permutations", "orbit_numbers"]
+__all__ = ["as_permutations", "number_orbits"]
 
 
-def orbit_numbers(images: Iterable[np.ndarray], size: int) -> np.ndarray:
+def number_orbits(images: Iterable[np.ndarray], size: int) -> np.ndarray:
     """The number of each point's orbit, in the order of first occurrence.
 
     `images` gives, for each generator, where it takes each of the `size` points.
 
-    >>> orbit_numbers([np.array([1, 0, 2, 4, 3])], 5)
+    >>> number_orbits([np.array([1, 0, 2, 4, 3])], 5)
     array([0, 0, 1, 2, 2], dtype=int32)
     """
     from scipy.sparse import csr_array

@@ -14,7 +14,7 @@ import scipy
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import limits
+from einnet.limits import check_limit, limits
 
 __all__ = ["Matrix", "Representation", "check_power", "lorentz", "orthogonal", "permutations", "rotations"]
 
@@ -186,8 +186,7 @@ def _check_dimension(d: Any, minimum: int, maximum: int | None = None) -> int:
 
 
 def _check_total_dimension(dimension: int) -> None:
-    if dimension > (limit := limits().representation_dimension):
-        raise EinNetError(f"the representation has {dimension:,} dimensions, more than {limit:,}: lower its power")
+    check_limit(dimension, "representation_dimension", "the representation has {} dimensions", "lower its power")
 
 
 def _invert(g: np.ndarray) -> np.ndarray:

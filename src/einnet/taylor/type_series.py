@@ -12,7 +12,7 @@ import numpy as np
 
 from einnet.checks import check_choice, check_flag, check_size
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import limits
+from einnet.limits import check_limit
 from einnet.signature import Signature, as_signature
 from einnet.taylor.arrays import as_arrays, concatenate, constant_like
 from einnet.taylor.coefficient import Coefficient
@@ -33,7 +33,7 @@ def series(
     >>> s = series("ab ->", order=2, sizes={"a": 2, "b": 2})
     >>> s.dof                                    # free parameters of order 0, 1, 2
     (1, 1, 4)
-    >>> s.sharing(1)                             # which of them sits at each entry
+    >>> s.sharing(1)                             # the parameter of each entry
     array([[0, 0],
            [0, 0]], dtype=int32)
     >>> [str(t) for t in s.contractions(2)]      # the same series as einsums
@@ -101,7 +101,7 @@ class TypeSeries(Series):
         total = 0
         for word in combinations_with_replacement(range(len(self.signature.inputs)), k):
             ways = 1 if self.commutative else factorial(k) // prod(map(factorial, Counter(word).values()))
-            total += ways * self._coefficient(word).dof
+            total += ways * self._get_coefficient(word).dof
         return total
 
     def dof_at(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -121,16 +121,14 @@ class TypeSeries(Series):
         return tuple(combinations_with_replacement(numbers, k) if self.commutative else product(numbers, repeat=k))
 
     def _check_choices(self, choices: int, k: int) -> None:
-        if choices > (limit := limits().operand_choices):
-            raise EinNetError(
-                f"order {k} of '{self.signature}' has more than {limit:,} choices of operands: lower the order"
-            )
+        what = f"order {k} of '{self.signature}' has {{}} choices of operands"
+        check_limit(choices, "operand_choices", what, "lower the order")
 
     def coefficients(self, k: int) -> tuple[Coefficient, ...]:
         """The coefficient tensors of order k, one for each choice of operands."""
-        return tuple(map(self._coefficient, self.words(k)))
+        return tuple(map(self._get_coefficient, self.words(k)))
 
-    def _coefficient(self, word: tuple[int, ...]) -> Coefficient:
+    def _get_coefficient(self, word: tuple[int, ...]) -> Coefficient:
         if word not in self._coefficients:
             types = tuple(self.signature.inputs[i] for i in word)
             arguments = (self.signature.output, types, word, self.commutative, self.sizes, self.features)
@@ -151,10 +149,10 @@ class TypeSeries(Series):
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
                 f"give inputs, one of {list_first(words, len(words))}; got {inputs}"
             )
-        return self._coefficient(word)
+        return self._get_coefficient(word)
 
     def sharing(self, k: int, inputs: Sequence[int] | None = None) -> np.ndarray:
-        """Which parameter sits at each entry of the coefficient of order k.
+        """The number of the parameter at each entry of the coefficient of order k.
 
         >>> series("a -> a", order=1, sizes={"a": 3}).sharing(1)
         array([[0, 1, 1],
@@ -209,7 +207,7 @@ class TypeSeries(Series):
     def _iterate_rows(self, k: int) -> Iterator[tuple[object, ...]]:
         for c in self.coefficients(k):
             listed = (
-                list_first(c.iterate_contractions(), len(c.representatives[0])) if c.listable else "too many to list"
+                list_first(c.iterate_contractions(), len(c.representatives[0])) if c.is_listable else "too many to list"
             )
             size = [] if self.sizes is None else [format_number(c.entries(self.sizes))]
             yield (self._name_order(c), *size, format_number(c.dof), listed)

@@ -38,14 +38,16 @@ class RecurrentLayer(nn.Module):
         self.symmetry, self.heads, self.width = symmetry, config.heads, 3 * config.hidden // 2
         self.plan = Plan.make(terms, symmetry, sources=operands)
         rank, width = len(symmetry.axes), self.width
-        self.in_proj = Linear(config.hidden + in_features, width + config.heads * self.plan.slots, rank, **factory)
+        self.in_proj = Linear(
+            config.hidden + in_features, width + config.heads * self.plan.input_count, rank, **factory
+        )
         self.pool_proj = PooledLinear(self.plan, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
     def forward(self, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         rank = len(self.symmetry.axes)
         z, *parts = self.in_proj(torch.cat([state, encoded], -1)).split(
-            [self.width] + [self.heads] * self.plan.slots, -1
+            [self.width] + [self.heads] * self.plan.input_count, -1
         )
         operands = [context.fill(to_channels_first(x.relu(), rank), self.symmetry) for x in parts]
 

@@ -87,7 +87,7 @@ class ModularNet:
             return torch.from_numpy(rng.integers(1, PRIME, shape).astype(np.float64))
 
         self.lift = weights(hidden, 3)
-        into, out = heads * self.plan.slots, heads * len(self.plan.terms)
+        into, out = heads * self.plan.input_count, heads * len(self.plan.terms)
         self.layers = [(weights(into, hidden), weights(hidden, out)) for _ in range(depth)]
 
     def __call__(self, graph: Graph) -> Tensor:
