@@ -3,7 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from inspect import Parameter
+from inspect import Signature as CallSignature
+from inspect import signature as signature_of
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_count
-from einnet.errors import CheckpointError, EinNetError, ShapeError
+from einnet.errors import CheckpointError, EinNetError, ShapeError, did_you_mean
 from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn.channels import format_arguments
 from einnet.nn.context import Context, MaskLike
+from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
@@ -26,12 +30,13 @@ from einnet.terms.term import as_terms
 __all__ = ["Network", "StatefulNetwork"]
 
 KIND = "network"
+POSITIONAL = ("signature", "in_features", "out_features", "heads", "hidden", "depth")
 
 
 class Network(nn.Module, ABC):
     """An equivariant network: made from a config, called with one tensor for each input, saved and exported.
 
-    Subclasses are final: each has its own config, and its constructor has that config's fields as arguments.
+    Subclasses are final. The constructor of each has the fields of its config as arguments.
     """
 
     config_class: ClassVar[type[NetworkConfig]]
@@ -41,20 +46,50 @@ class Network(nn.Module, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Network.classes[cls.__name__] = cls
+        if config_class := cls.__dict__.get("config_class"):
+            options = [f for f in fields(config_class) if f.name not in POSITIONAL]
+            named = [Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type) for f in options]
+            first = [p for p in signature_of(Network.__init__).parameters.values() if p.name in POSITIONAL]
+            last = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in ("device", "dtype")]
+            cls.__signature__ = CallSignature([*first, *named, *last])  # type: ignore[attr-defined]
 
-    def __init__(self, signature: Signature | str, in_features: int | Sequence[int], **arguments: Any):
-        """Makes the config from the constructor's arguments."""
+    @rename_arguments(
+        scale=NORMALIZE, state="hidden_type", recompute="checkpoint_activations", exchange="automorphism", block=None
+    )
+    def __init__(
+        self,
+        signature: Signature | str,
+        in_features: int | Sequence[int],
+        out_features: int,
+        heads: int = 16,
+        hidden: int = 64,
+        depth: int = 4,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+        **options: Any,
+    ):
         super().__init__()
+        if unknown := sorted(options.keys() - {f.name for f in fields(self.config_class)}):
+            known = [f.name for f in fields(self.config_class)]
+            hint = did_you_mean(unknown[0], known)
+            raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)
         self.in_features = check_in_features(self.signature, in_features)
-        if arguments["terms"] is not None:
-            arguments["terms"] = tuple(map(str, as_terms(arguments["terms"])))
-        self.hidden_type = hidden_type(self.signature, arguments["hidden_type"])
-        arguments |= {"hidden_type": str(self.hidden_type), "in_features": self.in_features}
-        self.config = self.config_class(signature=str(self.signature), **arguments)
+        self.hidden_type = hidden_type(self.signature, options.get("hidden_type"))
+        if options.get("terms") is not None:
+            options["terms"] = tuple(map(str, as_terms(options["terms"])))
+        sizes = {"out_features": out_features, "heads": heads, "hidden": hidden, "depth": depth}
+        options |= {"hidden_type": str(self.hidden_type), "in_features": self.in_features, **sizes}
+        self.config = self.config_class(signature=str(self.signature), **options)
         self.out_features = self.config.out_features
         self.to_state = Signature.of(self.signature.inputs, self.hidden_type)
         self.to_output = Signature.of([self.hidden_type], self.signature.output)
+        self.build(self.config, len(self.hidden_type.axes), {"device": device, "dtype": dtype})
+
+    @abstractmethod
+    def build(self, config: Any, rank: int, factory: dict[str, Any]) -> None:
+        """Makes the submodules; `rank` is the number of axes of the hidden type."""
 
     @abstractmethod
     def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
@@ -163,23 +198,25 @@ class StatefulNetwork(Network):
     States have the shape (batch..., axes..., hidden), the axes of the hidden type.
     """
 
+    encoder: nn.Module
     layers: nn.ModuleList
+    decoder: nn.Module
 
-    @abstractmethod
     def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
         """The inputs as one tensor of the hidden type, which every layer may see."""
+        return self.encoder(inputs, context)
 
-    @abstractmethod
     def start(self, encoded: Tensor, context: Context) -> Tensor:
         """The state before the first layer, from the encoded inputs."""
+        return encoded
 
-    @abstractmethod
     def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         """The state after a layer."""
+        return layer(state, encoded, context)
 
-    @abstractmethod
     def decode_state(self, state: Tensor, context: Context) -> Tensor:
         """The output from a state."""
+        return self.decoder([state], context)
 
     def forward(
         self,

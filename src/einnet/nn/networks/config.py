@@ -1,14 +1,31 @@
 """What rebuilds a network: its arguments, checked, as they are saved with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from einnet.checks import check_choice, check_count, check_flag, check_real
-from einnet.errors import EinNetError
 from einnet.limits import limits
 from einnet.nn.channels import ACTIVATIONS, NORMS
 
 __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig", "ReferenceConfig"]
+
+CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("out_features", "heads", "hidden", "depth", "order", "chunks"), check_count),
+    **dict.fromkeys(("bias", "checkpoint_activations"), check_flag),
+    "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
+    "expansion": check_real,
+    "dropout": partial(check_real, below=1),
+    "activation": partial(check_choice, choices=ACTIVATIONS),
+    "norm": partial(check_choice, choices=NORMS),
+    "normalize": partial(check_choice, choices=("size",)),
+    "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
+    "terms": lambda value, _: tuple(value),
+}
+
+
+OPTIONAL = ("order", "terms", "norm", "normalize")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,23 +43,10 @@ class NetworkConfig:
     hidden_type: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("out_features", "heads", "hidden", "depth"):
-            self._set(name, check_count(getattr(self, name), name))
-        if self.order is not None:
-            self._set("order", check_count(self.order, "order"))
-        for name in ("in_features", "terms"):  # a list, where it was read from JSON
-            if getattr(self, name) is not None:
-                self._set(name, tuple(getattr(self, name)))
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-
-    def _check_iterations(self) -> None:
-        self._set("iterations", check_count(self.iterations, "iterations", maximum=limits().iterations))  # type: ignore[attr-defined]
-
-    def _check_normalize(self) -> None:
-        if self.normalize is not None:  # type: ignore[attr-defined]
-            check_choice(self.normalize, "normalize", ("size",))  # type: ignore[attr-defined]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in CHECKS and not (value is None and field.name in OPTIONAL):
+                object.__setattr__(self, field.name, CHECKS[field.name](value, field.name))
 
     def as_arguments(self) -> dict[str, tuple[Any, Any]]:
         """The fields with their values and defaults, as `format_arguments` takes them."""
@@ -63,21 +67,6 @@ class EinNetConfig(NetworkConfig):
     checkpoint_activations: bool = False
     chunks: int = 1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_iterations()
-        self._check_normalize()
-        self._set("expansion", check_real(self.expansion, "expansion"))
-        self._set("dropout", check_real(self.dropout, "dropout", below=1))
-        self._set("chunks", check_count(self.chunks, "chunks"))
-        check_choice(self.activation, "activation", ACTIVATIONS)
-        if self.norm is not None:
-            check_choice(self.norm, "norm", NORMS)
-        check_flag(self.bias, "bias")
-        check_flag(self.checkpoint_activations, "checkpoint_activations")
-        if self.chunks > self.heads:
-            raise EinNetError(f"{self.heads} heads are pooled in {self.heads} chunks at most, got chunks={self.chunks}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class PolynomialConfig(NetworkConfig):
@@ -85,11 +74,6 @@ class PolynomialConfig(NetworkConfig):
 
     normalize: str | None = "size"
     iterations: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_iterations()
-        self._check_normalize()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,17 +83,9 @@ class RecurrentConfig(NetworkConfig):
     iterations: int = 1
     automorphism: str | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_iterations()
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceConfig(NetworkConfig):
     """The arguments of a `ReferenceNet`."""
 
     checkpoint_activations: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_flag(self.checkpoint_activations, "checkpoint_activations")

@@ -1,7 +1,6 @@
 """`EinNet`: the default network."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,14 +8,10 @@ from torch.utils.checkpoint import checkpoint
 
 from einnet.nn.channels import Linear, make_norm
 from einnet.nn.context import Context
-from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.layer import EinLayer
 from einnet.nn.networks.base import Network, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
 from einnet.nn.networks.type_map import TypeMap
-from einnet.signature import Signature
-from einnet.symmetry import Symmetry
-from einnet.terms import Term
 
 __all__ = ["EinNet"]
 
@@ -77,77 +72,23 @@ class EinNet(StatefulNetwork):
         )
         return Network.classes[name](*args, **kwargs)
 
-    @rename_arguments(scale=NORMALIZE, state="hidden_type", recompute="checkpoint_activations", block=None)
-    def __init__(
-        self,
-        signature: Signature | str,
-        in_features: int | Sequence[int],
-        out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
-        *,
-        order: int | None = None,
-        terms: Sequence[Term | str] | None = None,
-        hidden_type: Symmetry | str | None = None,
-        expansion: float = 2,
-        activation: str = "gelu",
-        norm: str | None = "rms",
-        bias: bool = True,
-        dropout: float = 0.0,
-        normalize: str | None = "size",
-        iterations: int = 1,
-        checkpoint_activations: bool = False,
-        chunks: int = 1,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(
-            signature,
-            in_features,
-            out_features=out_features,
-            heads=heads,
-            hidden=hidden,
-            depth=depth,
-            order=order,
-            terms=terms,
-            hidden_type=hidden_type,
-            expansion=expansion,
-            activation=activation,
-            norm=norm,
-            bias=bias,
-            dropout=dropout,
-            normalize=normalize,
-            iterations=iterations,
-            checkpoint_activations=checkpoint_activations,
-            chunks=chunks,
-        )
-        factory = {"device": device, "dtype": dtype}
-        c, rank = self.config, len(self.hidden_type.axes)
-        self.encoder = TypeMap(
-            self.to_state, c.in_features, c.hidden, lambda f: Linear(f, c.hidden, rank, **factory), normalize, **factory
-        )
-        self.layers = nn.ModuleList(self._make_layer(c, factory) for _ in range(c.depth))
-        self.norm = make_norm(norm, c.hidden, **factory)
-        self.decoder = TypeMap(
-            self.to_output,
-            [c.hidden],
-            c.out_features,
-            lambda f: nn.Linear(f, c.out_features, **factory),
-            normalize,
-            **factory,
-        )
-
-    def _make_layer(self, config: EinNetConfig, factory: dict[str, Any]) -> EinLayer:
+    def build(self, config: EinNetConfig, rank: int, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
-        options = {name: getattr(config, name) for name in names}
-        return EinLayer(self.hidden_type, config.hidden, config.heads, **options, **factory)
+        options = {name: getattr(config, name) for name in names} | factory
 
-    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        return self.encoder(inputs, context)
+        def encode(features: int) -> nn.Module:
+            return Linear(features, config.hidden, rank, **factory)
 
-    def start(self, encoded: Tensor, context: Context) -> Tensor:
-        return encoded
+        def decode(features: int) -> nn.Module:
+            return nn.Linear(features, config.out_features, **factory)
+
+        widths, out, normalize = config.in_features, config.out_features, config.normalize
+        self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
+        self.layers = nn.ModuleList(
+            EinLayer(self.hidden_type, config.hidden, config.heads, **options) for _ in range(config.depth)
+        )
+        self.norm = make_norm(config.norm, config.hidden, **factory)
+        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)
 
     def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         if self.config.checkpoint_activations:

@@ -1,6 +1,5 @@
 """`PolynomialNet`: a network without activations and norms."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,16 +8,13 @@ from torch import Tensor, nn
 from einnet.nn.backend import to_channels_first
 from einnet.nn.channels import Linear
 from einnet.nn.context import Context
-from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.networks.base import StatefulNetwork
 from einnet.nn.networks.config import PolynomialConfig
 from einnet.nn.networks.type_map import TypeMap
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
-from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms import Term
 
 __all__ = ["PolynomialLayer", "PolynomialNet"]
 
@@ -66,58 +62,15 @@ class PolynomialNet(StatefulNetwork):
     config_class = PolynomialConfig
     config: PolynomialConfig
 
-    @rename_arguments(scale=NORMALIZE, state="hidden_type")
-    def __init__(
-        self,
-        signature: Signature | str,
-        in_features: int | Sequence[int],
-        out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
-        *,
-        order: int | None = None,
-        terms: Sequence[Term | str] | None = None,
-        hidden_type: Symmetry | str | None = None,
-        normalize: str | None = "size",
-        iterations: int = 1,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(
-            signature,
-            in_features,
-            out_features=out_features,
-            heads=heads,
-            hidden=hidden,
-            depth=depth,
-            order=order,
-            terms=terms,
-            hidden_type=hidden_type,
-            normalize=normalize,
-            iterations=iterations,
-        )
-        factory = {"device": device, "dtype": dtype}
-        c, rank = self.config, len(self.hidden_type.axes)
-
+    def build(self, config: PolynomialConfig, rank: int, factory: dict[str, Any]) -> None:
         def encode(features: int) -> nn.Module:
-            return Linear(features, c.hidden, rank, bias=False, **factory)
+            return Linear(features, config.hidden, rank, bias=False, **factory)
 
         def decode(features: int) -> nn.Module:
-            return nn.Linear(features, c.out_features, bias=False, **factory)
+            return nn.Linear(features, config.out_features, bias=False, **factory)
 
-        self.encoder = TypeMap(self.to_state, c.in_features, c.hidden, encode, normalize, **factory)
-        self.layers = nn.ModuleList(PolynomialLayer(self.hidden_type, c, **factory) for _ in range(c.depth))
-        self.decoder = TypeMap(self.to_output, [c.hidden], c.out_features, decode, normalize, **factory)
-
-    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        return self.encoder(inputs, context)
-
-    def start(self, encoded: Tensor, context: Context) -> Tensor:
-        return encoded
-
-    def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
-        return layer(state, encoded, context)
-
-    def decode_state(self, state: Tensor, context: Context) -> Tensor:
-        return self.decoder([state], context)
+        widths, out, normalize = config.in_features, config.out_features, config.normalize
+        self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
+        layers = (PolynomialLayer(self.hidden_type, config, **factory) for _ in range(config.depth))
+        self.layers = nn.ModuleList(layers)
+        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)

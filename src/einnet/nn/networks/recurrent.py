@@ -1,6 +1,5 @@
 """`RecurrentNet`: one set of layers run again and again."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,16 +9,13 @@ from einnet.errors import EinNetError
 from einnet.nn.backend import run_plan, to_channels_first
 from einnet.nn.channels import Linear, rms_normalize
 from einnet.nn.context import Context
-from einnet.nn.deprecated import rename_arguments
 from einnet.nn.networks.base import StatefulNetwork
 from einnet.nn.networks.config import RecurrentConfig
 from einnet.nn.networks.type_map import TypeMap
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
 from einnet.plan import Plan
-from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms import Term
 from einnet.terms.automorphism import tie_weights
 from einnet.terms.term import as_terms
 
@@ -83,68 +79,26 @@ class RecurrentNet(StatefulNetwork):
     config_class = RecurrentConfig
     config: RecurrentConfig
 
-    @rename_arguments(scale=None, state="hidden_type", exchange="automorphism")
-    def __init__(
-        self,
-        signature: Signature | str,
-        in_features: int | Sequence[int],
-        out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
-        *,
-        order: int | None = None,
-        terms: Sequence[Term | str] | None = None,
-        hidden_type: Symmetry | str | None = None,
-        iterations: int = 1,
-        automorphism: str | None = None,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(
-            signature,
-            in_features,
-            out_features=out_features,
-            heads=heads,
-            hidden=hidden,
-            depth=depth,
-            order=order,
-            terms=terms,
-            hidden_type=hidden_type,
-            iterations=iterations,
-            automorphism=automorphism,
-        )
-        self._check_automorphism()
-        factory = {"device": device, "dtype": dtype}
-        c, rank, width = self.config, len(self.hidden_type.axes), sum(self.in_features)
+    def build(self, config: RecurrentConfig, rank: int, factory: dict[str, Any]) -> None:
+        types = (*self.signature.inputs, self.signature.output)
+        if config.automorphism is not None and any(t.axes != self.hidden_type.axes for t in types):
+            raise EinNetError(
+                f"an automorphism needs inputs and an output of the hidden type '{self.hidden_type}', "
+                f"got '{self.signature}'"
+            )
+        width = sum(config.in_features)
 
         def encode(features: int) -> nn.Module:
             return Linear(features, width, rank, **factory)
 
         def decode(features: int) -> nn.Module:
-            return nn.Linear(features, c.out_features, **factory)
+            return nn.Linear(features, config.out_features, **factory)
 
-        self.encoder = TypeMap(self.to_state, c.in_features, width, encode, None, **factory)
-        self.init_proj = Linear(width, c.hidden, rank, **factory)
-        self.layers = nn.ModuleList(RecurrentLayer(self.hidden_type, width, c, **factory) for _ in range(c.depth))
-        self.decoder = TypeMap(self.to_output, [c.hidden], c.out_features, decode, None, **factory)
-
-    def _check_automorphism(self) -> None:
-        types = (*self.signature.inputs, self.signature.output)
-        if self.config.automorphism is not None and any(t.axes != self.hidden_type.axes for t in types):
-            raise EinNetError(
-                f"an automorphism needs inputs and an output of the hidden type '{self.hidden_type}', "
-                f"got '{self.signature}'"
-            )
-
-    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        return self.encoder(inputs, context)
+        self.encoder = TypeMap(self.to_state, config.in_features, width, encode, None, **factory)
+        self.init_proj = Linear(width, config.hidden, rank, **factory)
+        layers = (RecurrentLayer(self.hidden_type, width, config, **factory) for _ in range(config.depth))
+        self.layers = nn.ModuleList(layers)
+        self.decoder = TypeMap(self.to_output, [config.hidden], config.out_features, decode, None, **factory)
 
     def start(self, encoded: Tensor, context: Context) -> Tensor:
         return context.fill_last(rms_normalize(self.init_proj(encoded), -1), self.hidden_type)
-
-    def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
-        return layer(state, encoded, context)
-
-    def decode_state(self, state: Tensor, context: Context) -> Tensor:
-        return self.decoder([state], context)

@@ -15,14 +15,12 @@ from einnet.checks import check_count
 from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.channels import Linear
 from einnet.nn.context import Context, MaskLike, make_context
-from einnet.nn.deprecated import rename_arguments
 from einnet.nn.inputs import check_features
 from einnet.nn.networks.base import Network
 from einnet.nn.networks.config import ReferenceConfig
 from einnet.nn.networks.type_map import TypeMap
 from einnet.nn.pool import EinPool
 from einnet.operations.default_terms import reference_terms
-from einnet.signature import Signature
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms import Term
 
@@ -95,47 +93,20 @@ class ReferenceNet(Network):
     config_class = ReferenceConfig
     config: ReferenceConfig
 
-    @rename_arguments(scale=None, state="hidden_type", recompute="checkpoint_activations")
-    def __init__(
-        self,
-        signature: Signature | str,
-        in_features: int | Sequence[int],
-        out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
-        *,
-        order: int | None = None,
-        terms: Sequence[Term | str] | None = None,
-        hidden_type: Symmetry | str | None = None,
-        checkpoint_activations: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(
-            signature,
-            in_features,
-            out_features=out_features,
-            heads=heads,
-            hidden=hidden,
-            depth=depth,
-            order=order,
-            terms=terms,
-            hidden_type=hidden_type,
-            checkpoint_activations=checkpoint_activations,
-        )
-        factory = {"device": device, "dtype": dtype}
-        c, state, rank = self.config, self.hidden_type, len(self.hidden_type.axes)
-        operations = reference_terms(state, order) if c.terms is None else c.terms
-        features = c.heads * EinPool(operations, state).fan_in
-        widths = [features] * (c.depth - 1) + [c.out_features]
+    def build(self, config: ReferenceConfig, rank: int, factory: dict[str, Any]) -> None:
+        state = self.hidden_type
+        operations = reference_terms(state, config.order) if config.terms is None else config.terms
+        features = config.heads * EinPool(operations, state).fan_in
+        widths = [features] * (config.depth - 1) + [config.out_features]
 
         def encode(width: int) -> nn.Module:
-            return make_perceptron(width, c.hidden, features, rank, **factory)
+            return make_perceptron(width, config.hidden, features, rank, **factory)
 
-        self.encoder = TypeMap(self.to_state, c.in_features, features, encode, **factory)
-        self.layers = nn.ModuleList(ReferenceBlock(state, c.heads, c.hidden, w, operations, **factory) for w in widths)
-        self.decoder = TypeMap(self.to_output, [c.out_features], c.out_features, lambda _: nn.Identity(), **factory)
+        self.encoder = TypeMap(self.to_state, config.in_features, features, encode, **factory)
+        blocks = (ReferenceBlock(state, config.heads, config.hidden, w, operations, **factory) for w in widths)
+        self.layers = nn.ModuleList(blocks)
+        out = config.out_features
+        self.decoder = TypeMap(self.to_output, [out], out, lambda _: nn.Identity(), **factory)
 
     def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
         state = self.encoder(inputs, context)
