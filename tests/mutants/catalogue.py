@@ -31,11 +31,11 @@ def mutant(name: str, place: str, kind: str, number: int, tests: str) -> Mutant:
 
 
 MUTANTS = (
-    mutant("the sign of the Moebius function", "taylor.lattice:_merges", "sign", 1, "taylor/test_series_bases.py"),
-    mutant("Moebius: blocks below different parents", "taylor.lattice:_merges", "number", 12, "taylor/test_series_bases.py"),
+    mutant("the sign of the Moebius function", "taylor.lattice:_list_merges", "sign", 1, "taylor/test_series_bases.py"),
+    mutant("Moebius: blocks below different parents", "taylor.lattice:_list_merges", "number", 12, "taylor/test_series_bases.py"),
     mutant("Moebius: a pattern that small sizes lack", "taylor.lattice:mobius", "operator", 1, "taylor/test_series_bases.py"),
     mutant("shared coefficients of several inputs", "taylor.type_series:TypeSeries._count", "operator", 3, "taylor/test_series_inputs.py"),
-    mutant("the shift of a circle for exchanged factors", "taylor.cyclic:Cycle._number_entries", "sign", 3, "taylor/test_permutation.py"),
+    mutant("the shift of a circle for exchanged factors", "taylor.group_series:Cycle._number_entries", "sign", 3, "taylor/test_permutation.py"),
     mutant("indices that fit into a tuple exactly", "terms.type_set:TypeSet.fits", "comparison", 1, "operations/test_minimal.py"),
     mutant("how many edges could take a new index", "operations.minimal:_can_grow", "number", 1, "operations/test_minimal.py"),
     mutant("the largest part of a split", "operations.hypergraph:Hypergraph.has_split", "operator", 1, "operations/test_minimal.py"),
@@ -43,7 +43,7 @@ MUTANTS = (
     mutant("what a pointwise product shares", "operations.recipe:_is_pointwise", "comparison", 1, "operations/test_pooling.py"),
     mutant("which way a group element moves a tensor", "symmetry:GroupElement.act", "call", 3, "test_symmetry.py"),
     mutant("the parent of an axis", "symmetry:Symmetry.parent_of", "comparison", 1, "test_symmetry.py"),
-    mutant("equal steps of a plan are one", "plan.build:Builder.step", "call", 9, "plan nn/test_pool.py"),
+    mutant("equal steps of a plan are one", "plan.plan:_Builder.add_step", "call", 10, "plan nn/test_pool.py"),
     mutant("the order of the factors of a matrix product", "plan.kernel:Kernel.of", "condition", 4, "plan nn/test_pool.py"),
     mutant("the order of the output's axes", "plan.execute:Expansion.of", "call", 3, "plan nn/test_pool.py nn/test_linear.py"),
     mutant("what a mean divides by under a mask", "nn.context:Context.counts", "condition", 1, "nn/test_context.py"),
