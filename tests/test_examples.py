@@ -49,6 +49,7 @@ def test_a_notebook_runs_and_prints_what_it_says(tmp_path, notebook):
     assert not list(tmp_path.iterdir())  # it leaves nothing behind
 
 
+@pytest.mark.grid(stratum=lambda: None)
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [

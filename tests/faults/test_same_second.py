@@ -7,6 +7,8 @@ import time
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
 from einnet.train import Run
 
 PROCESSES = 4
@@ -27,6 +29,7 @@ def test_folders_made_at_one_moment(tmp_path):
     assert [Run(f).read_config()["number"] for f in folders] == list(range(PROCESSES))
 
 
+@pytest.mark.slow
 def test_two_commands_started_together(tmp_path):
     command = [sys.executable, "-m", "einnet.cli", *RUN, "--out", str(tmp_path)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}

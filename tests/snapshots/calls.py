@@ -193,7 +193,6 @@ ARGUMENTS = {
     "layer, norm": lambda: EinLayer("aH", 4, norm="batch"),
     "layer, chunks": lambda: EinLayer("aaH", features=6, heads=2, chunks=3),
     "pool, no term": lambda: EinPool([]),
-    "pool, lengths": lambda: EinPool(["ab->ab", "a->a"]),
     "pool, reduction": lambda: EinPool(["ab->ab"], "abH", reduction="median"),
     "plan, sources": lambda: Plan.make(["ab,bc->ac"], Symmetry("aa"), sources=[(0,)]),
     "pooling, method": lambda: einnet.pooling("aa", 2, method="table"),

@@ -126,6 +126,7 @@ def test_networks_of_both_seeds_that_agree_are_an_attempt():
     assert list(_train(alone, 0, time.monotonic() - 1)) == []
 
 
+@pytest.mark.slow
 def test_the_answers_of_the_tests_change_nothing():
     for name, (rule, inputs, _) in RULES.items():
         puzzle = make_puzzle(name, rule, *inputs)
