@@ -9,7 +9,7 @@ included; so only the hypergraphs of terms matter.
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from einnet.limits import SearchBudget, check_limit
+from einnet.checks import SearchBudget, check_limit
 from einnet.operations.derivation import Derivation
 from einnet.operations.embedding import Operation
 from einnet.operations.hypergraph import Hypergraph

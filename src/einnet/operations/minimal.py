@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
 
-from einnet.limits import check_limit, limits
+from einnet.checks import check_limit
+from einnet.limits import limits
 from einnet.operations.canonical_term import canonical_term
 from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from einnet.limits import SearchBudget
+from einnet.checks import SearchBudget
 from einnet.operations.hypergraph import Hypergraph, split_edges
 from einnet.terms.index_map import IndexMap
 from einnet.terms.term import Term

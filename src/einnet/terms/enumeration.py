@@ -7,8 +7,7 @@ from math import comb, factorial, prod
 
 import numpy as np
 
-from einnet.checks import check_count
-from einnet.limits import check_limit
+from einnet.checks import check_count, check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import with_letters
