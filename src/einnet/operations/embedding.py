@@ -15,7 +15,7 @@ from einnet.terms.type_set import TypeSet
 __all__ = ["Embedding", "Operation"]
 
 Tuple = tuple[str, ...]
-QuotientMap = Mapping[str, str]  # for each index of an operation, the one that stands for it
+QuotientMap = Mapping[str, str]  # for each index of an operation, its representative
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _add_edge(hypergraph: Hypergraph, type_set: TypeSet, shapes: list[Counter]) 
     for shape in shapes:
         partial = [(hypergraph.classes, hypergraph.parents, ())]
         for letter in (c for c in type_set.classes if shape[c]):
-            partial = [longer for p in partial for longer in _add_indices(*p, letter, shape[letter], type_set)]
+            partial = [more for p in partial for more in _add_indices(*p, letter, shape[letter], type_set)]
         for classes, parents, edge in partial:
             yield Hypergraph(classes, parents, (*hypergraph.edges, edge))
 

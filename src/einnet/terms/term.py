@@ -71,7 +71,7 @@ class Term:
         return tuple(dict.fromkeys(i for i in self.output if i not in read))
 
     def classes(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> dict[str, str]:
-        """The letter of the axis on which each index stands, from the types of the operands and of the output.
+        """The letter of the axis of each index, from the types of the operands and of the output.
 
         One type stands for all. Raises `NotationError` for a term that is not valid: with a tuple of
         another length than its type, an index on two different axes, or a dependent index with two
@@ -127,7 +127,7 @@ class Term:
         return Term.of(*self._rename(order))
 
     def spans(self) -> Iterator[tuple[Tuple, int]]:
-        """Each tuple and where it starts in the text."""
+        """Each tuple and its start in the text."""
         start = 0
         for k, tup in enumerate((*self.operands, self.output)):
             start += k == self.order  # the arrow is one character longer than a comma
@@ -145,8 +145,8 @@ class Term:
         for index, letter in zip(tup, symmetry.axes, strict=True):
             first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
             if first != letter:
-                hint = f"In the type '{symmetry.bare}' an index stands on one axis."
-                refuse(f"index '{index}' stands on axis '{first}' and on axis '{letter}'", hint)
+                hint = f"In the type '{symmetry.bare}' an index belongs to one axis."
+                refuse(f"index '{index}' is on axis '{first}' and on axis '{letter}'", hint)
         for index, letter in zip(tup, symmetry.axes, strict=True):
             if parent := symmetry.parent_of(letter):
                 above = tup[symmetry.axes.index(parent)]
