@@ -62,10 +62,10 @@ def test_partitions_that_a_reordering_keeps_are_counted(text, sizes, k):
     partitions = Slots.of([t] * (k + 1)).partitions(sizes)
     for order in permutations(range(k)):
         columns = [*range(width), *((1 + i) * width + j for i in order for j in range(width))]
-        kept = int((first_occurrence(partitions[:, columns]) == partitions).all(1).sum())
+        fixed = int((first_occurrence(partitions[:, columns]) == partitions).all(1).sum())
         cycles = cycle_lengths(order)
         lengths = [1] * width + [length for length in cycles for _ in range(width)]
-        assert Slots.of([t] * (1 + len(cycles))).count(sizes, lengths) == kept
+        assert Slots.of([t] * (1 + len(cycles))).count(sizes, lengths) == fixed
 
 
 def cycle_lengths(order) -> list[int]:
@@ -81,9 +81,9 @@ def cycle_lengths(order) -> list[int]:
 
 @pytest.mark.parametrize("k", range(7))
 def test_cycle_types_are_those_of_all_permutations(k):
-    found = dict(cycle_types(k))
-    assert found == Counter(tuple(sorted(cycle_lengths(o), reverse=True)) for o in permutations(range(k)))
-    assert sum(found.values()) == factorial(k)
+    results = dict(cycle_types(k))
+    assert results == Counter(tuple(sorted(cycle_lengths(o), reverse=True)) for o in permutations(range(k)))
+    assert sum(results.values()) == factorial(k)
 
 
 # --- the partitions and where they are -------------------------------------------------------------

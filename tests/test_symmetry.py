@@ -72,8 +72,8 @@ def test_blanks_and_the_order_of_dependencies_make_no_difference():
 
 
 def test_features_and_batch_are_read_from_h_and_z():
-    found = [(Symmetry(t).features, Symmetry(t).batch, Symmetry(t).axes) for t in ("ZabH", "aH", "Za", "", "ZH")]
-    assert found == [
+    results = [(Symmetry(t).features, Symmetry(t).batch, Symmetry(t).axes) for t in ("ZabH", "aH", "Za", "", "ZH")]
+    assert results == [
         (True, True, ("a", "b")), (True, False, ("a",)), (False, True, ("a",)), (False, False, ()), (True, True, ()),
     ]  # fmt: skip
     assert str(Symmetry("ZabH; a->b").bare) == "ab; a->b"

@@ -71,7 +71,8 @@ def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool,
         if not ("a" <= letter <= "z"):
             raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_HINT)
     if len(axes) > (maximum := limits().axes):
-        raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body))
+        hint = "Raise the limit with einnet.raise_limits(axes=...)."
+        raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body), hint)
     return tuple(axes), features, batch
 
 

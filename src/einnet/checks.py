@@ -2,12 +2,25 @@
 
 import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import Any, SupportsIndex
 
 from einnet.errors import EinNetError, ShapeError, did_you_mean
+from einnet.limits import limits
 
-__all__ = ["check_choice", "check_count", "check_flag", "check_real", "check_size", "check_sizes", "check_text"]
+__all__ = [
+    "SearchBudget",
+    "check_choice",
+    "check_count",
+    "check_flag",
+    "check_limit",
+    "check_real",
+    "check_size",
+    "check_sizes",
+    "check_text",
+]
 
 
 def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
@@ -95,7 +108,8 @@ def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
     if value not in known:
         *first, last = map(repr, known)
         listing = f"{', '.join(first)} or {last}" if first else last
-        raise EinNetError(f"{name} must be {listing}, got {value!r}.{did_you_mean(value, known)}")
+        hint = did_you_mean(value, known)
+        raise EinNetError(f"{name} must be {listing}, got {value!r}" + (f".{hint}" if hint else ""))
     return value
 
 
@@ -121,3 +135,42 @@ def check_flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}")
     return value
+
+
+def check_limit(number: float, limit: str, what: str, instead: str, *, times: int = 1) -> None:
+    """Raises `EinNetError` before work starts that would exceed a limit, or so many times that limit.
+
+    >>> check_limit(115_975, "linear_maps", "'aaaaa -> aaaaa' has {} linear maps", "use fewer axes")
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: 'aaaaa -> aaaaa' has 115,975 linear maps, more than the limit of 10,000: use fewer axes,
+    or raise the limit with einnet.raise_limits(linear_maps=...)
+    """
+    if number > (maximum := times * getattr(limits(), limit)):
+        written = f"{number:,}" if isinstance(number, int) and number < 10**15 else f"about {Decimal(number):.1e}"
+        raise EinNetError(
+            f"{what.format(written)}, more than the limit of {maximum:,}: {instead}, or raise the limit with "
+            f"einnet.raise_limits({limit}=...)"
+        )
+
+
+@dataclass
+class SearchBudget:
+    """The steps that a search may take.
+
+    >>> budget = SearchBudget("'ab,bc->ac'", "search_steps", "give a term of fewer operands")
+    >>> budget.spend(20_001)
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: 'ab,bc->ac': the search takes 20,001 steps, more than the limit of 20,000: give a term
+    of fewer operands, or raise the limit with einnet.raise_limits(search_steps=...)
+    """
+
+    what: str
+    limit: str
+    instead: str
+    steps: int = 0
+
+    def spend(self, steps: int = 1) -> None:
+        """Counts steps; raises `EinNetError` when they exceed the limit."""
+        self.steps += steps
+        if self.steps > getattr(limits(), self.limit):
+            check_limit(self.steps, self.limit, f"{self.what}: the search takes {{}} steps", self.instead)

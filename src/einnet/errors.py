@@ -1,7 +1,7 @@
-"""Every error that EinNet raises on purpose: one base class and four children.
+"""The errors about wrong values: one base class and four children. Wrong types are `TypeError`s.
 
-A message says what was expected, what came, where, and what to do next. `except EinNetError`
-catches them all; as they are `ValueError`s, `except ValueError` does too.
+A message says what was expected, what was received, where, and what to do. `except EinNetError`
+catches all of them, and so does `except ValueError`.
 """
 
 import difflib

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
-from einnet.errors import EinNetError
-
-__all__ = ["Limits", "SearchBudget", "check_limit", "limits", "raise_limits"]
+__all__ = ["Limits", "limits", "raise_limits"]
 
 
 @dataclass(frozen=True)
@@ -94,42 +91,3 @@ def raise_limits(**changes: int) -> Iterator[Limits]:
         yield limits()
     finally:
         _limits.reset(token)
-
-
-def check_limit(number: float, limit: str, what: str, instead: str, *, times: int = 1) -> None:
-    """Raises `EinNetError` before work starts that would exceed a limit, or so many times that limit.
-
-    >>> check_limit(115_975, "linear_maps", "'aaaaa -> aaaaa' has {} linear maps", "use fewer axes")
-    Traceback (most recent call last):
-    einnet.errors.EinNetError: 'aaaaa -> aaaaa' has 115,975 linear maps, more than the limit of 10,000: use fewer axes,
-    or raise the limit with einnet.raise_limits(linear_maps=...)
-    """
-    if number > (maximum := times * getattr(limits(), limit)):
-        written = f"{number:,}" if isinstance(number, int) and number < 10**15 else f"about {Decimal(number):.1e}"
-        raise EinNetError(
-            f"{what.format(written)}, more than the limit of {maximum:,}: {instead}, or raise the limit with "
-            f"einnet.raise_limits({limit}=...)"
-        )
-
-
-@dataclass
-class SearchBudget:
-    """The steps that a search may take.
-
-    >>> budget = SearchBudget("'ab,bc->ac'", "search_steps", "give a term of fewer operands")
-    >>> budget.spend(20_001)
-    Traceback (most recent call last):
-    einnet.errors.EinNetError: 'ab,bc->ac': the search takes 20,001 steps, more than the limit of 20,000: give a term
-    of fewer operands, or raise the limit with einnet.raise_limits(search_steps=...)
-    """
-
-    what: str
-    limit: str
-    instead: str
-    steps: int = 0
-
-    def spend(self, steps: int = 1) -> None:
-        """Counts steps; raises `EinNetError` when they exceed the limit."""
-        self.steps += steps
-        if self.steps > getattr(limits(), self.limit):
-            check_limit(self.steps, self.limit, f"{self.what}: the search takes {{}} steps", self.instead)

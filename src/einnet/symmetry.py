@@ -68,12 +68,10 @@ class Symmetry:
         relevant = [d for d in dependencies if d.child in axes]
         for d in relevant:
             check_parent(text, d, axes)
-        set_ = object.__setattr__
-        set_(self, "axes", axes)
-        set_(self, "features", features)
-        set_(self, "batch", batch)
-        set_(self, "dependencies", tuple((d.parent, d.child) for d in relevant))
-        set_(self, "_dependency_set", frozenset(self.dependencies))
+        pairs = tuple((d.parent, d.child) for d in relevant)
+        fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
+        for name, value in (fields | {"_dependency_set": frozenset(pairs)}).items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def _part(cls, text: str, start: int, stop: int, dependencies: list[Dependency]) -> "Symmetry":

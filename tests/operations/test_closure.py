@@ -78,13 +78,13 @@ def test_it_agrees_with_compositions_from_below(data):
 @pytest.mark.parametrize("text", ["ab", "aa", "ab; a->b"])
 def test_the_minimal_set_derives_every_term(text):
     highest, known = CASES[text]
-    found = pooling(text, highest)
-    closure = Closure(found, text)
+    derived = pooling(text, highest)
+    closure = Closure(derived, text)
     for terms in known.values():
         for term in terms[:: 1 + len(terms) // 300]:
             program = closure.derivation(term)
             assert program is not None
-            check_derivation(program, list(found), text)
+            check_derivation(program, list(derived), text)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_the_minimal_set_derives_every_term(text):
     [("ab", 7), ("aa", 7), ("abc", 3), ("aab", 3), ("aaa", 3), ("abc; a->b", 5), (("ab", "aa", "bb"), 5)],
 )
 def test_each_operation_of_a_minimal_set_is_needed(types, order):
-    found = pooling(types, order)
-    for op in found:
-        rest = [t for t in found if t != op]
-        assert op in Closure(found, types)
+    derived = pooling(types, order)
+    for op in derived:
+        rest = [t for t in derived if t != op]
+        assert op in Closure(derived, types)
         assert (op in Closure(rest, types)) == (op.order == 1)
 
 
@@ -103,13 +103,13 @@ def test_each_operation_of_a_minimal_set_is_needed(types, order):
 
 
 def test_the_minimal_set_of_matrices_literally_reaches_all_943_terms_of_order_5():
-    found = pooling("ab", 5)
-    reached = compositions(list(found), Symmetry("ab"), 5)
+    derived = pooling("ab", 5)
+    reached = compositions(list(derived), Symmetry("ab"), 5)
     assert [len(reached[k]) for k in (1, 2, 3, 4, 5)] == [4, 17, 65, 251, 943]
     assert set(reached[5]) == set(CODES["ab"][5])
-    for op in found:
+    for op in derived:
         if op.order > 1:
-            less = compositions([t for t in found if t != op], Symmetry("ab"), 5)
+            less = compositions([t for t in derived if t != op], Symmetry("ab"), 5)
             assert len(less[op.order]) < len(reached[op.order]), op
 
 
@@ -137,13 +137,13 @@ def test_the_minimal_set_of_relations_literally_reaches_all_52505_terms_of_order
 
 @pytest.mark.parametrize("types", [("ab", "aa", "bb"), ("a", "aa"), ("a", "ab", "b"), ("ab; a->b", "a")], ids=str)
 def test_terms_of_a_type_set_are_derived_through_its_other_types(types):
-    found = pooling(types, 3)
-    closure = Closure(found, types)
+    derived = pooling(types, 3)
+    closure = Closure(derived, types)
     terms = list(all_terms(types, 3))
     for term in terms[:: 1 + len(terms) // 150]:
         program = closure.derivation(term)
         assert program is not None
-        check_derivation(program, list(found), types)
+        check_derivation(program, list(derived), types)
 
 
 def test_message_passing_is_a_matrix_product():

@@ -24,8 +24,8 @@ from strategies import TYPES
     ],
 )
 def test_the_usual_set_of_a_type(symmetry, terms):
-    found = {t.canonical() for t in pooling_terms(Symmetry(symmetry))}
-    assert found == {Term(t).canonical() for t in terms.split()}
+    result = {t.canonical() for t in pooling_terms(Symmetry(symmetry))}
+    assert result == {Term(t).canonical() for t in terms.split()}
     assert len(pooling_terms(Symmetry(symmetry))) == len(terms.split())
 
 
@@ -51,8 +51,8 @@ def test_types_of_many_axes_have_products_alone():
 
 
 def test_order_is_the_largest_number_of_operands():
-    found = [[t.order for t in pooling_terms(Symmetry("ab"), order)] for order in (1, 2, 3, None)]
-    assert found == [[1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 2, 3], [1, 1, 1, 2, 3]]
+    result = [[t.order for t in pooling_terms(Symmetry("ab"), order)] for order in (1, 2, 3, None)]
+    assert result == [[1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 2, 3], [1, 1, 1, 2, 3]]
 
 
 @pytest.mark.parametrize(("order", "error"), [(0, EinNetError), (-1, EinNetError), (1.5, TypeError), ("2", TypeError)])
@@ -62,8 +62,8 @@ def test_a_wrong_order_is_refused(order, error):
 
 
 def test_the_reference_network_has_its_own_order_of_operands():
-    found = {t: [str(x) for x in reference_terms(Symmetry(t))] for t in ("a", "ab", "aa")}
-    assert found == {
+    result = {t: [str(x) for x in reference_terms(Symmetry(t))] for t in ("a", "ab", "aa")}
+    assert result == {
         "a": ["a->a", "a->b", "a,a->a"],
         "ab": ["ab->ab", "ab->ac", "ab->cb", "ab,ab->ab", "ac,bc,ad->bd"],
         "aa": ["ab->ab", "aa->aa", "ab->ba", "ab->ac", "ab,ab->ab", "ab,bc->ac"],
@@ -83,15 +83,15 @@ def test_compositions_of_the_generators_span_every_linear_map(text):
     symmetry, sizes = Symmetry(text), CLOSURES[text]
     gens = [matrix(t, symmetry, symmetry, sizes) for t in generators(symmetry)]
     orbits = commutant(symmetry, symmetry, sizes)
-    found: list[np.ndarray] = []  # an orthonormal basis of the span
+    result: list[np.ndarray] = []  # an orthonormal basis of the span
     queue = [np.eye(len(orbits))]
     while queue:
         m = queue.pop()
         rest = m.ravel() / np.linalg.norm(m)
         for _ in range(2):
-            for b in found:
+            for b in result:
                 rest = rest - (b @ rest) * b
         if np.linalg.norm(rest) > 1e-8:
-            found.append(rest / np.linalg.norm(rest))
+            result.append(rest / np.linalg.norm(rest))
             queue += [g @ m for g in gens]
-    assert len(found) == orbits.max() + 1
+    assert len(result) == orbits.max() + 1

@@ -10,7 +10,7 @@ from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
 from oracles.naive import lettered, matrix
 from oracles.states import canonical as canonical_structure
-from oracles.states import largest, reduced
+from oracles.states import largest, reduce
 
 COUNTS = {  # of order 2, 3, ...
     "a": (1, 0, 0, 0, 0), "ab": (1, 1, 0, 2, 0), "aa": (2, 0, 0, 1, 0), "ab; a->b": (1, 0, 0, 0),
@@ -20,9 +20,9 @@ COUNTS = {  # of order 2, 3, ...
 
 @pytest.mark.parametrize("text", COUNTS)
 def test_how_many_operations_no_lower_order_composes(text):
-    found = [indecomposable_terms(Symmetry(text), order) for order in range(2, 2 + len(COUNTS[text]))]
-    assert tuple(map(len, found)) == COUNTS[text]
-    for terms in found:
+    results = [indecomposable_terms(Symmetry(text), order) for order in range(2, 2 + len(COUNTS[text]))]
+    assert tuple(map(len, results)) == COUNTS[text]
+    for terms in results:
         assert all(t.is_valid(Symmetry(text)) for t in terms)
         assert len({t.canonical() for t in terms}) == len(terms)
 
@@ -49,10 +49,10 @@ def row_of(term: Term) -> tuple[int, ...]:
 def test_one_of_each_maximal_class_of_the_literal_definition(text, order):
     symmetry = Symmetry(text)
     classes = maximal_classes(symmetry, order)
-    found = [row_of(t) for t in indecomposable_terms(symmetry, order)]
-    assert len(found) == len(classes)
+    results = [row_of(t) for t in indecomposable_terms(symmetry, order)]
+    assert len(results) == len(classes)
     for members in classes:
-        assert len(members & set(found)) == 1
+        assert len(members & set(results)) == 1
 
 
 @pytest.mark.parametrize(("text", "counts"), [("ab", (4, 17, 65, 251)), ("aa", (15, 117, 877))])
@@ -76,8 +76,8 @@ STATES = [
 
 @pytest.mark.parametrize(("types", "order", "most"), STATES, ids=str)
 def test_the_largest_structures_of_a_type_set(types, order, most):
-    found = [closed_structure(t, TypeSet.of(types)) for t in indecomposable_terms(types, order)]
-    assert set(found) == largest(types, order, most)
+    results = [closed_structure(t, TypeSet.of(types)) for t in indecomposable_terms(types, order)]
+    assert set(results) == largest(types, order, most)
 
 
 def closed_structure(term: Term, type_set: TypeSet):
@@ -92,7 +92,7 @@ def closed_structure(term: Term, type_set: TypeSet):
             return (letter, index(above, at[above]) if above else None, name)
 
         edges.append(frozenset(map(index, symmetry.axes, tup)))
-    return canonical_structure(reduced(tuple(edges)))
+    return canonical_structure(reduce(tuple(edges)))
 
 
 def test_too_many_hypergraphs_are_refused():

@@ -25,9 +25,9 @@ NUMBERS = {  # as in docs/pooling.md, from order 2 on
 
 @pytest.mark.parametrize("text", NUMBERS)
 def test_the_numbers_of_the_documentation(text):
-    found = pooling(text, len(NUMBERS[text]) + 1)
-    assert tuple(len(found.by_order[k]) for k in range(2, found.order + 1)) == NUMBERS[text]
-    assert len(found) == len(found.terms) == len(found.by_order[1]) + sum(NUMBERS[text])
+    result = pooling(text, len(NUMBERS[text]) + 1)
+    assert tuple(len(result.by_order[k]) for k in range(2, result.order + 1)) == NUMBERS[text]
+    assert len(result) == len(result.terms) == len(result.by_order[1]) + sum(NUMBERS[text])
 
 
 def test_the_documentation_has_the_stages_of_the_recipe():
@@ -56,10 +56,10 @@ STAGES = {  # unique terms, with dependencies, no pointwise products, no swaps, 
 
 @pytest.mark.parametrize("text", STAGES)
 def test_the_recipe_keeps_what_the_source_text_says(text):
-    found = pooling(text, max(STAGES[text]), method="recipe")
+    result = pooling(text, max(STAGES[text]), method="recipe")
     for order, stages in STAGES[text].items():
-        assert found.stages[order] == stages
-        assert len({t.canonical() for t in found.by_order[order]}) == stages[-1]
+        assert result.stages[order] == stages
+        assert len({t.canonical() for t in result.by_order[order]}) == stages[-1]
 
 
 @pytest.mark.slow
@@ -106,29 +106,29 @@ MATRIX = ("ab", "aa", "bb")  # a matrix with a relation over its rows and one ov
 
 
 def test_the_typed_bridges_of_a_matrix_with_relations():
-    found = pooling(MATRIX, order=5)
-    assert [len(found.by_order[k]) for k in (2, 3, 4, 5)] == [9, 0, 0, 9]
-    assert {graph_of(t).number_of_nodes() for t in found.by_order[5]} == {4}
-    assert len({t.canonical() for t in found}) == len(found)
+    result = pooling(MATRIX, order=5)
+    assert [len(result.by_order[k]) for k in (2, 3, 4, 5)] == [9, 0, 0, 9]
+    assert {graph_of(t).number_of_nodes() for t in result.by_order[5]} == {4}
+    assert len({t.canonical() for t in result}) == len(result)
 
 
 def test_einsums_of_matrices_need_no_bridge_up_to_order_6():
-    found = pooling(MATRIX, order=6, targets="ab")
-    assert [len(found.by_order[k]) for k in range(2, 7)] == [7, 0, 0, 0, 0]
+    result = pooling(MATRIX, order=6, targets="ab")
+    assert [len(result.by_order[k]) for k in range(2, 7)] == [7, 0, 0, 0, 0]
     goals = [with_typed_indices(t, TypeSet.of("ab")) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
-    assert all(map(Closure(found, MATRIX).__contains__, goals))
-    for op in found.by_order[2]:
-        rest = Closure([t for t in found if t != op], MATRIX)
+    assert all(map(Closure(result, MATRIX).__contains__, goals))
+    for op in result.by_order[2]:
+        rest = Closure([t for t in result if t != op], MATRIX)
         assert not all(map(rest.__contains__, goals)), op
 
 
 def test_at_order_7_a_bridge_between_the_types_is_needed():
-    found = pooling(MATRIX, order=7, targets="ab")
-    assert [len(found.by_order[k]) for k in range(2, 8)] == [7, 0, 0, 3, 0, 0]
+    result = pooling(MATRIX, order=7, targets="ab")
+    assert [len(result.by_order[k]) for k in range(2, 8)] == [7, 0, 0, 3, 0, 0]
     two = [t for k in (1, 2) for t in pooling(MATRIX, 5).by_order[k]]
     goals = [with_typed_indices(t, TypeSet.of("ab")) for t in pooling("ab", 7).by_order[7]]
     assert [t in Closure(two, MATRIX) for t in goals].count(False) == 3
-    assert all(t in Closure(found, MATRIX) for t in goals)
+    assert all(t in Closure(result, MATRIX) for t in goals)
 
 
 def test_targets_are_types_of_the_type_set():
@@ -151,10 +151,10 @@ def test_sets_are_values():
 
 
 def test_operations_that_cost_more_are_left_out_and_named():
-    found = pooling("aa", 5, max_exponent=3)
-    assert [str(t) for t in found.left_out] == ["ab,ac,bc,bd,cd->ad"]
-    assert {*found, *found.left_out} == set(pooling("aa", 5))
-    assert str(found).splitlines()[-2:] == ["5  none kept", "left out: ab,ac,bc,bd,cd->ad (n^4)"]
+    result = pooling("aa", 5, max_exponent=3)
+    assert [str(t) for t in result.left_out] == ["ab,ac,bc,bd,cd->ad"]
+    assert {*result, *result.left_out} == set(pooling("aa", 5))
+    assert str(result).splitlines()[-2:] == ["5  none kept", "left out: ab,ac,bc,bd,cd->ad (n^4)"]
     assert pooling("aa", 5, max_exponent=4).left_out == ()
     assert [t.order for t in pooling("aa", 5, max_exponent=2)] == [1, 1, 1, 1, 2]
     assert [t.order for t in pooling("aa", 5, max_exponent=1)] == [1, 1, 1, 1]  # order 1 stays

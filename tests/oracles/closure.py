@@ -45,7 +45,7 @@ def renamed(row: tuple) -> Row:
 
 def canonical(row: tuple, rank: int, order: int) -> Row:
     output, *operands = (row[rank * k : rank * (k + 1)] for k in range(order + 1))
-    return min(renamed(output + sum(chosen, ())) for chosen in permutations(operands))
+    return min(renamed(output + sum(selection, ())) for selection in permutations(operands))
 
 
 def splits(row: Row, symmetry: Symmetry, order: int) -> bool:
@@ -60,9 +60,9 @@ def splits(row: Row, symmetry: Symmetry, order: int) -> bool:
         if (above := symmetry.parent_of(letter))
     }
     for size in range(2, order):
-        for chosen in combinations(range(1, order + 1), size):
-            inside = {v for k in chosen for v in tuples[k]}
-            outside = {v for k in range(order + 1) if k not in chosen for v in tuples[k]}
+        for selection in combinations(range(1, order + 1), size):
+            inside = {v for k in selection for v in tuples[k]}
+            outside = {v for k in range(order + 1) if k not in selection for v in tuples[k]}
             needed = inside & outside
             for v in inside & outside:
                 while v in parents:
@@ -85,9 +85,9 @@ def one_step_below(row: Row, symmetry: Symmetry, order: int) -> Iterator[Row]:
                     x = merged[x]
                 return x
 
-            for index, mine in zip(given, row[rank * side : rank * (side + 1)], strict=True):
-                if find(index) != find(mine):
-                    merged[find(index)] = find(mine)
+            for index, left in zip(given, row[rank * side : rank * (side + 1)], strict=True):
+                if find(index) != find(left):
+                    merged[find(index)] = find(left)
             tuples = [row[rank * k : rank * (k + 1)] for k in range(order + 1)]
             tuples[side] = made
             yield canonical(tuple(find(v) for t in tuples for v in t), rank, order)
@@ -105,6 +105,6 @@ def maximal_classes(symmetry: Symmetry, order: int) -> list[set[Row]]:
                     seen.add(lower)
                     front.append(lower)
         below[row] = seen & found
-    above = {row: {other for other in found if row in below[other]} for row in found}
+    above = {row: {right for right in found if row in below[right]} for row in found}
     classes = {frozenset(below[row] & above[row]) for row in found if above[row] <= below[row]}
     return [set(c) for c in classes]

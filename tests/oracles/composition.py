@@ -60,8 +60,8 @@ def substituted(outer: np.ndarray, inner: Sequence[np.ndarray], rank: int) -> np
     everything = np.concatenate(columns, 1)
     for k in range(len(inner)):
         for i in range(rank):
-            given = everything[:, [ends[k] + i]]
-            everything = np.where(everything == given, everything[:, [rank * (k + 1) + i]], everything)
+            inputs = everything[:, [ends[k] + i]]
+            everything = np.where(everything == inputs, everything[:, [rank * (k + 1) + i]], everything)
     operands = [c for k, end in enumerate(ends[:-1]) for c in range(end + rank, ends[k + 1])]
     return everything[:, [*range(rank), *operands]]
 
@@ -70,18 +70,18 @@ def compositions(ops: Sequence[Term], symmetry: Symmetry, highest: int) -> dict[
     """The canonical numbers of all terms of each order that the operations and those of order 1 compose."""
     rank = len(symmetry.axes)
     first = np.stack([row_of(t) for t in linear_terms(symmetry, symmetry)])
-    found = {1: np.unique(canonical(first, rank))}
+    results = {1: np.unique(canonical(first, rank))}
     for order in range(2, highest + 1):
         reached = np.zeros(0, np.uint64)
         for op in ops:
             for orders in _parts(order, op.order):
-                inner = [rows_of(found[k], rank * (k + 1)) for k in orders]
-                for chosen in _all_choices([len(x) for x in inner]):
-                    parts = [x[c] for x, c in zip(inner, chosen, strict=True)]
+                inner = [rows_of(results[k], rank * (k + 1)) for k in orders]
+                for selection in _all_choices([len(x) for x in inner]):
+                    parts = [x[c] for x, c in zip(inner, selection, strict=True)]
                     made = np.unique(renamed(substituted(row_of(op), parts, rank)), axis=0)
                     reached = np.union1d(reached, canonical(made, rank))
-        found[order] = _closed(reached, first, rank, order)
-    return found
+        results[order] = _closed(reached, first, rank, order)
+    return results
 
 
 def _closed(codes: np.ndarray, first: np.ndarray, rank: int, order: int) -> np.ndarray:

@@ -52,5 +52,5 @@ def commutant(source: Symmetry, target: Symmetry, sizes: Mapping[str, int]) -> n
         for o in range(len(outs)):
             for i in range(len(ins)):
                 root[find(o * len(ins) + i)] = find(to_out[o] * len(ins) + to_in[i])
-    found = [find(k) for k in range(len(root))]
-    return np.unique(found, return_inverse=True)[1].reshape(len(outs), len(ins))
+    results = [find(k) for k in range(len(root))]
+    return np.unique(results, return_inverse=True)[1].reshape(len(outs), len(ins))

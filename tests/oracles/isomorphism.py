@@ -7,11 +7,11 @@ from einnet import Term
 
 
 def same(left: Term, right: Term) -> bool:
-    ours, theirs = sorted(left.indices), sorted(right.indices)
-    if len(ours) != len(theirs) or left.order != right.order:
+    ours, right_edges = sorted(left.indices), sorted(right.indices)
+    if len(ours) != len(right_edges) or left.order != right.order:
         return False
     target = Counter(right.operands)
-    for image in permutations(theirs):
+    for image in permutations(right_edges):
         to = dict(zip(ours, image, strict=True))
         if any(len(i) > 1 and i[0] != j[0] for i, j in to.items()):
             continue  # an index with a class keeps it

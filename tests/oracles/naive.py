@@ -27,8 +27,8 @@ def naive_term(term: Term, operands: Sequence[np.ndarray], out_shape: Sequence[i
     for k, index in enumerate(term.output):
         inputs.append(index + OUTPUT[k])
         arrays.append(np.eye(sizes[index]))
-    held = {i for t in term.operands for i in t}
-    for index in dict.fromkeys(i for i in term.output if i not in held):
+    read = {i for t in term.operands for i in t}
+    for index in dict.fromkeys(i for i in term.output if i not in read):
         inputs.append(index)
         arrays.append(np.ones(sizes[index]))
     return np.einsum(",".join(inputs) + "->Z" + OUTPUT[: len(term.output)], *arrays, optimize=True)

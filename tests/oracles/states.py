@@ -14,9 +14,9 @@ Edge = frozenset
 Closed = tuple
 
 
-def edges_of(types: list[Symmetry], most: int) -> list[Edge]:
+def edges_of(types: list[Symmetry], highest: int) -> list[Edge]:
     """Every set of indices that stands in one tuple, up to `most` indices of each class (and parent)."""
-    found = set()
+    results = set()
     for t in types:
         order = sorted(range(len(t.axes)), key=lambda k: len(t.ancestors(t.axes[k])))
         partial = [{}]
@@ -25,14 +25,14 @@ def edges_of(types: list[Symmetry], most: int) -> list[Edge]:
             partial = [
                 {**p, k: (t.axes[k], p[t.axes.index(above)] if above else None, n)}
                 for p in partial
-                for n in range(most)
+                for n in range(highest)
             ]
         for p in partial:
             for size in range(1, len(p) + 1):
-                for chosen in combinations(p.values(), size):
-                    if all(v[1] is None or v[1] in chosen for v in chosen):
-                        found.add(Edge(chosen))
-    return sorted(found, key=lambda e: sorted(map(str, e)))
+                for selection in combinations(p.values(), size):
+                    if all(v[1] is None or v[1] in selection for v in selection):
+                        results.add(Edge(selection))
+    return sorted(results, key=lambda e: sorted(map(str, e)))
 
 
 def fits(indices: Edge, types: list[Symmetry]) -> bool:
@@ -51,7 +51,7 @@ def splits(edges: Closed, types: list[Symmetry]) -> bool:
     return False
 
 
-def reduced(edges: Closed) -> Closed:
+def reduce(edges: Closed) -> Closed:
     """Without indices that one edge has alone (and on which nothing else there depends)."""
     edges = [set(e) for e in edges]
     while True:
@@ -70,8 +70,8 @@ def canonical(edges: Closed) -> Closed:
     for v in indices:
         groups.setdefault((v[0], v[1]), []).append(v)
     best = None
-    for chosen in product(*(permutations(range(len(g))) for g in groups.values())):
-        number = {v: n for g, p in zip(groups.values(), chosen, strict=True) for v, n in zip(g, p, strict=True)}
+    for selection in product(*(permutations(range(len(g))) for g in groups.values())):
+        number = {v: n for g, p in zip(groups.values(), selection, strict=True) for v, n in zip(g, p, strict=True)}
 
         def name(v, number=number):
             return (v[0], name(v[1]) if v[1] else None, number[v])
@@ -91,10 +91,10 @@ def one_step_below(edges: Closed) -> Iterator[Closed]:
     for k, e in enumerate(edges):
         for v in e:
             if not any(w[1] == v for w in e):
-                yield reduced((*edges[:k], e - {v}, *edges[k + 1 :]))
+                yield reduce((*edges[:k], e - {v}, *edges[k + 1 :]))
         for u, v in combinations(sorted(e, key=str), 2):
             if u[:2] == v[:2]:
-                yield reduced(tuple(Edge(_moved(w, v, u) for w in f) for f in edges))
+                yield reduce(tuple(Edge(_moved(w, v, u) for w in f) for f in edges))
 
 
 def _moved(w, old, new):
@@ -107,19 +107,19 @@ def _below(w, old) -> bool:
     return w[1] == old or (w[1] is not None and _below(w[1], old))
 
 
-def largest(texts: tuple[str, ...], order: int, most: int) -> set[Closed]:
+def largest(texts: tuple[str, ...], order: int, highest: int) -> set[Closed]:
     """The structures of order + 1 edges that do not split and lie below no other one, each once."""
     types = [Symmetry(t) for t in texts]
-    edges = edges_of(types, most)
-    found = set()
-    for chosen in _multisets(edges, order + 1):
-        structure = reduced(chosen)
+    edges = edges_of(types, highest)
+    results = set()
+    for selection in _multisets(edges, order + 1):
+        structure = reduce(selection)
         if order < 3 or not splits(structure, types):
-            found.add(canonical(structure))
+            results.add(canonical(structure))
     below: set = set()
-    for structure in found:
+    for structure in results:
         below |= {canonical(s) for s in one_step_below(tuple(map(Edge, structure)))} - {structure}
-    return found - below
+    return results - below
 
 
 def _multisets(edges: list[Edge], number: int) -> Iterator[Closed]:

@@ -76,8 +76,8 @@ def test_an_operand_of_three_indices_is_a_square_with_lines():
 def test_the_command_draws_every_operation(tmp_path, capsys, suffix):
     picture = tmp_path / f"ops{suffix}"
     assert main(["pool", "aaH", "--order", "5", "--draw", str(picture)]) == 0
-    shown = capsys.readouterr()
-    assert shown.out.startswith("aa: 7 operations") and shown.err == f"drawn to {picture}\n"
+    captured = capsys.readouterr()
+    assert captured.out.startswith("aa: 7 operations") and captured.err == f"drawn to {picture}\n"
     if suffix == ".svg":
         comments = [unescape(c) for c in re.findall(r"<!-- (.*?) -->", picture.read_text())]
         assert [c for c in comments if "->" in c] == [str(t) for t in pooling("aa", 5)]

@@ -20,18 +20,18 @@ STATES = [("a", "aa"), ("ab", "aa", "bb"), ("a", "ab", "b"), ("ab; a->b", "a"), 
 @pytest.mark.parametrize(("text", "order"), [("ab", 3), ("aa", 3), ("ab; a->b", 3), ("abc; a->b", 2), ("abb; a->b", 2)])
 def test_the_terms_of_a_type_are_those_of_the_oracle(text, order):
     symmetry, rank = Symmetry(text), len(Symmetry(text).axes)
-    found = [canonical(tuple(row_of(t).tolist()), rank, order) for t in all_terms(text, order)]
-    assert set(found) == literal_terms(symmetry, order)
-    assert len(found) == len(set(found)) == count_terms(text, order)
+    results = [canonical(tuple(row_of(t).tolist()), rank, order) for t in all_terms(text, order)]
+    assert set(results) == literal_terms(symmetry, order)
+    assert len(results) == len(set(results)) == count_terms(text, order)
 
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("types", STATES, ids=str)
 def test_the_terms_of_a_type_set_are_valid_and_as_many_as_counted(types, order):
     type_set = TypeSet.of(types)
-    found = list(all_terms(types, order))
-    assert len(found) == count_terms(types, order) == len({t.canonical() for t in found})
-    for term in found:
+    results = list(all_terms(types, order))
+    assert len(results) == count_terms(types, order) == len({t.canonical() for t in results})
+    for term in results:
         type_set.types_of(term)
 
 
@@ -44,9 +44,9 @@ def test_linear_maps_of_a_type_set_by_hand():
 @given(symmetry_texts().map(Symmetry).filter(lambda s: 0 < len(s.axes) <= 3), st.integers(1, 2))
 def test_random_types(symmetry, order):
     if count_terms(symmetry, order) < 3000:
-        found = list(all_terms(symmetry, order))
-        assert len({t.canonical() for t in found}) == len(found) == count_terms(symmetry, order)
-        assert all(t.is_valid(symmetry.bare) for t in found)
+        results = list(all_terms(symmetry, order))
+        assert len({t.canonical() for t in results}) == len(results) == count_terms(symmetry, order)
+        assert all(t.is_valid(symmetry.bare) for t in results)
 
 
 def test_many_terms_are_a_stream():

@@ -154,8 +154,8 @@ def test_canonical_decides_isomorphism(data):
 def test_canonical_decides_isomorphism_of_all_small_terms(types, letters):
     tuples = [list(product(letters[:3], repeat=n)) for n in types]
     terms = [Term.of(ops, out) for *ops, out in product(*tuples, list(product(letters[:3], repeat=1)))]
-    chosen = terms[:: max(1, len(terms) // 40)]
-    for left, right in combinations(chosen, 2):
+    selection = terms[:: max(1, len(terms) // 40)]
+    for left, right in combinations(selection, 2):
         assert (left.canonical() == right.canonical()) is same(left, right)
 
 
@@ -176,11 +176,11 @@ def test_indices_with_a_class_keep_it():
 def test_the_number_of_unique_terms(symmetry, order, count):
     """Known counts: 4, 17 of `ab`; 15, 117 of `aa`; every assignment of indices is enumerated."""
     slots = len(symmetry) * (order + 1)
-    found = set()
+    results = set()
     for labels in growth_strings([symmetry[k % len(symmetry)] for k in range(slots)]):
         tuples = [labels[k : k + len(symmetry)] for k in range(0, slots, len(symmetry))]
-        found.add(Term.of(tuples[:-1], tuples[-1]).canonical())
-    assert len(found) == count
+        results.add(Term.of(tuples[:-1], tuples[-1]).canonical())
+    assert len(results) == count
 
 
 def growth_strings(kinds: list[str]):

@@ -35,7 +35,7 @@ def test_types_of_one_shape_over_different_axes_are_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("types", "term", "found"),
+    ("types", "term", "results"),
     [
         (("a", "aa"), "a,ab->b", "a aa a"),
         (("a", "aa"), "a0,a0a1->a1", "a aa a"),
@@ -45,9 +45,9 @@ def test_types_of_one_shape_over_different_axes_are_told_apart():
         ("ab", "a0b0,a1b0->a0b0", "ab ab ab"),
     ],
 )
-def test_the_type_of_each_tuple(types, term, found):
+def test_the_type_of_each_tuple(types, term, results):
     operands, output = TypeSet.of(types).types_of(Term(term))
-    assert " ".join(map(str, (*operands, output))) == found
+    assert " ".join(map(str, (*operands, output))) == results
 
 
 @pytest.mark.parametrize(

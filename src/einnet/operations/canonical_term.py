@@ -66,7 +66,7 @@ def _name_edge(
     edge = hypergraph.edges[k]
     rank, number = len(symmetry.axes), len(hypergraph.classes)
     by_class = {c: [v for v in edge if hypergraph.classes[v] == c] for c in symmetry.classes}
-    for place, letter in enumerate(symmetry.axes):  # an axis of no use has an index of its own
+    for place, letter in enumerate(symmetry.axes):  # an axis that no index needs gets a new one
         if len(by_class[letter]) < symmetry.multiplicity(letter):
             by_class[letter].append(number + k * rank + place)
     unnamed = [_twins(hypergraph, [v for v in by_class[c] if v not in names]) for c in symmetry.classes]

@@ -9,7 +9,7 @@ included; so only the hypergraphs of terms matter.
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from einnet.limits import SearchBudget, check_limit
+from einnet.checks import SearchBudget, check_limit
 from einnet.operations.derivation import Derivation
 from einnet.operations.embedding import Operation
 from einnet.operations.hypergraph import Hypergraph
@@ -119,9 +119,9 @@ class Closure:
         )
         if first_nodes := list(islice(nodes, COMPARED)):
             return min(first_nodes, key=lambda node: node.count_conversions(output))
-        for chosen, inner, outer in hypergraph.splits(self.type_set, budget):
+        for numbers, inner, outer in hypergraph.splits(self.type_set, budget):
             if self._has(inner, budget) and self._has(outer, budget):
-                part = self._tree(inner, tuple(operand_trees[k] for k in chosen), fresh, budget)
-                rest = tuple(tree for k, tree in enumerate(operand_trees) if k not in chosen)
-                return self._tree(outer, (*rest, part), fresh, budget, output)
+                inner_tree = self._tree(inner, tuple(operand_trees[k] for k in numbers), fresh, budget)
+                rest = tuple(tree for k, tree in enumerate(operand_trees) if k not in numbers)
+                return self._tree(outer, (*rest, inner_tree), fresh, budget, output)
         raise AssertionError("a hypergraph in the closure has an embedding or a split")

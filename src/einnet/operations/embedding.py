@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from einnet.limits import SearchBudget, check_limit
+from einnet.checks import SearchBudget, check_limit
 from einnet.operations.term_hypergraph import TermHypergraph
 from einnet.operations.tree import Leaf, Node
 from einnet.symmetry import Symmetry
@@ -15,7 +15,7 @@ from einnet.terms.type_set import TypeSet
 __all__ = ["Embedding", "Operation"]
 
 Tuple = tuple[str, ...]
-QuotientMap = Mapping[str, str]  # for each index of an operation, the one that stands for it
+QuotientMap = Mapping[str, str]  # for each index of an operation, its representative
 
 
 @dataclass(frozen=True)

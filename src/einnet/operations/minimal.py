@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
 
-from einnet.limits import check_limit, limits
+from einnet.checks import check_limit
+from einnet.limits import limits
 from einnet.operations.canonical_term import canonical_term
 from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots
@@ -136,7 +137,7 @@ def _add_edge(hypergraph: Hypergraph, type_set: TypeSet, shapes: list[Counter]) 
     for shape in shapes:
         partial = [(hypergraph.classes, hypergraph.parents, ())]
         for letter in (c for c in type_set.classes if shape[c]):
-            partial = [longer for p in partial for longer in _add_indices(*p, letter, shape[letter], type_set)]
+            partial = [more for p in partial for more in _add_indices(*p, letter, shape[letter], type_set)]
         for classes, parents, edge in partial:
             yield Hypergraph(classes, parents, (*hypergraph.edges, edge))
 

@@ -6,7 +6,8 @@ pointwise product; it is here for comparison.
 
 import numpy as np
 
-from einnet.limits import check_limit, limits
+from einnet.checks import check_limit
+from einnet.limits import limits
 from einnet.operations.hypergraph import Hypergraph, split_edges
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry

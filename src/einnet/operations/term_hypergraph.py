@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from einnet.limits import SearchBudget
+from einnet.checks import SearchBudget
 from einnet.operations.hypergraph import Hypergraph, split_edges
 from einnet.terms.index_map import IndexMap
 from einnet.terms.term import Term
@@ -65,11 +65,11 @@ class TermHypergraph:
         Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in
         indices which fit into one tuple.
         """
-        for chosen, shared in split_edges(self.edges, range(2, self.order), fixed=1):
+        for numbers, shared in split_edges(self.edges, range(2, self.order), fixed=1):
             budget.spend()
             if type_set.fits(self.index_map.counts(shared)):
                 meeting = frozenset(shared)
-                inner = TermHypergraph((meeting, *(self.edges[k] for k in chosen)), self.index_map)
-                rest = [e for k, e in enumerate(self.edges) if k not in chosen]
+                inner = TermHypergraph((meeting, *(self.edges[k] for k in numbers)), self.index_map)
+                rest = [e for k, e in enumerate(self.edges) if k not in numbers]
                 outer = TermHypergraph((*rest, meeting), self.index_map)
-                yield tuple(k - 1 for k in chosen), inner.reduce(), outer.reduce()
+                yield tuple(k - 1 for k in numbers), inner.reduce(), outer.reduce()

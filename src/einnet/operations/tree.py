@@ -45,7 +45,7 @@ class Node:
 
 
 def _is_operand(value: "Leaf | Node", indices: Tuple, symmetry: Symmetry) -> bool:
-    """Whether the value is this operand as it stands; where an index repeats, only the diagonal is meant."""
+    """Whether the value is this operand without conversion; a repeated index needs the diagonal only."""
     return (value.output, value.type.axes) == (indices, symmetry.axes) and len(set(indices)) == len(indices)
 
 

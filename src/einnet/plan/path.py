@@ -9,8 +9,7 @@ from math import comb
 
 import opt_einsum
 
-from einnet.checks import check_count
-from einnet.limits import check_limit
+from einnet.checks import check_count, check_limit
 from einnet.terms.term import Term
 
 __all__ = [

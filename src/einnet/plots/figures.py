@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_limit
 from einnet.errors import EinNetError
 from einnet.files import write_whole
-from einnet.limits import check_limit
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from einnet.checks import check_limit
 from einnet.errors import EinNetError
-from einnet.limits import check_limit
 from einnet.plan.backends import backend_of, module_of
 from einnet.plan.execute import evaluate_term
 from einnet.terms.term import Term

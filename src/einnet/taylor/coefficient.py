@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet.limits import check_limit
+from einnet.checks import check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
 from einnet.plan.backends import Backend, backend_of
 from einnet.plan.execute import expand, run_plan

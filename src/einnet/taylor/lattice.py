@@ -18,7 +18,7 @@ from math import factorial
 
 import numpy as np
 
-from einnet.limits import check_limit
+from einnet.checks import check_limit
 from einnet.partitions import Slots, row_numbers
 
 __all__ = ["mobius", "zeta"]

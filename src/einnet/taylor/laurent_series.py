@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from einnet.checks import check_count
+from einnet.checks import check_count, check_limit
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import check_limit, limits
+from einnet.limits import limits
 from einnet.taylor.arrays import as_floats, constant_like, gather
 from einnet.taylor.orbits import as_permutations, number_orbits
 from einnet.taylor.table import format_cycles, format_number, format_table

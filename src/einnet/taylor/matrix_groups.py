@@ -11,9 +11,8 @@ import numpy as np
 import opt_einsum
 import scipy
 
-from einnet.checks import check_choice
+from einnet.checks import check_choice, check_limit
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import check_limit
 from einnet.taylor.arrays import as_arrays, check_entries
 from einnet.taylor.orbits import number_orbits
 from einnet.taylor.representation import Matrix, Representation, check_power

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import scipy
 
-from einnet.checks import check_count
+from einnet.checks import check_count, check_limit
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import check_limit, limits
+from einnet.limits import limits
 
 __all__ = ["Matrix", "Representation", "check_power", "lorentz", "orthogonal", "permutations", "rotations"]
 

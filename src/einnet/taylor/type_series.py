@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from einnet.checks import check_choice, check_flag, check_size
+from einnet.checks import check_choice, check_flag, check_limit, check_size
 from einnet.errors import EinNetError, ShapeError
-from einnet.limits import check_limit
 from einnet.signature import Signature, as_signature
 from einnet.taylor.arrays import as_arrays, concatenate, constant_like
 from einnet.taylor.coefficient import Coefficient

@@ -5,7 +5,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import Any, TypeVar
 
-from einnet.limits import SearchBudget
+from einnet.checks import SearchBudget
 
 __all__ = ["canonical_order", "orders_of_groups"]
 

@@ -7,8 +7,7 @@ from math import comb, factorial, prod
 
 import numpy as np
 
-from einnet.checks import check_count
-from einnet.limits import check_limit
+from einnet.checks import check_count, check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.naming import with_letters
@@ -74,8 +73,8 @@ def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:
     groups = list(Counter(operands).items())
     total = 0
     for cycles in product(*(cycle_types(n) for _, n in groups)):
-        lengths = [length for one, _ in cycles for length in one]
-        types = [t for (t, _), (one, _) in zip(groups, cycles, strict=True) for _ in one]
+        lengths = [length for kind, _ in cycles for length in kind]
+        types = [t for (t, _), (kind, _) in zip(groups, cycles, strict=True) for _ in kind]
         per_slot = [n for t, n in zip((output, *types), (1, *lengths), strict=True) for _ in t.axes]
         total += prod(times for _, times in cycles) * Slots.of([output, *types]).count(None, per_slot)
     return total // prod(factorial(n) for _, n in groups)

@@ -19,7 +19,7 @@ class IndexMap:
     (1, True)
     """
 
-    classes: Mapping[str, str]  # the letter of the axis on which each index stands
+    classes: Mapping[str, str]  # the letter of the axis of each index
     parents: Mapping[str, str]  # the parent of each index whose axis depends on another one
 
     def __hash__(self) -> int:

@@ -2,7 +2,7 @@
 
 from string import ascii_letters
 
-from einnet.limits import check_limit
+from einnet.checks import check_limit
 from einnet.partitions import Slots
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry, as_symmetry

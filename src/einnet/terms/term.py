@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from string import ascii_letters
-from typing import Any
+from typing import Any, NoReturn
 
-from einnet.checks import check_text
+from einnet.checks import check_limit, check_text
 from einnet.errors import EinNetError, NotationError
-from einnet.limits import check_limit
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import canonical_order
 from einnet.terms.index_map import IndexMap
@@ -72,7 +71,7 @@ class Term:
         return tuple(dict.fromkeys(i for i in self.output if i not in read))
 
     def classes(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> dict[str, str]:
-        """The letter of the axis on which each index stands, from the types of the operands and of the output.
+        """The letter of the axis of each index, from the types of the operands and of the output.
 
         One type stands for all. Raises `NotationError` for a term that is not valid: with a tuple of
         another length than its type, an index on two different axes, or a dependent index with two
@@ -128,7 +127,7 @@ class Term:
         return Term.of(*self._rename(order))
 
     def spans(self) -> Iterator[tuple[Tuple, int]]:
-        """Each tuple and where it starts in the text."""
+        """Each tuple and its start in the text."""
         start = 0
         for k, tup in enumerate((*self.operands, self.output)):
             start += k == self.order  # the arrow is one character longer than a comma
@@ -137,34 +136,24 @@ class Term:
 
     def _read_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, classes: dict, parents: dict) -> None:
         """Adds the classes and parents of the indices of a tuple, or raises."""
-        text, stop = str(self), start + len("".join(tup))
+
+        def refuse(problem: str, hint: str = "") -> NoReturn:
+            raise NotationError(problem, str(self), start, start + len("".join(tup)), hint)
+
         if len(tup) != len(symmetry.axes):
-            raise NotationError(
-                f"'{''.join(tup)}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(symmetry.axes)} axes",
-                text,
-                start,
-                stop,
-            )
+            refuse(f"'{''.join(tup)}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(symmetry.axes)} axes")
         for index, letter in zip(tup, symmetry.axes, strict=True):
-            if classes.setdefault(index, letter) != letter or (len(index) > 1 and index[0] != letter):
-                first = index[0] if len(index) > 1 else classes[index]
-                raise NotationError(
-                    f"index '{index}' stands on axis '{first}' and on axis '{letter}'",
-                    text,
-                    start,
-                    stop,
-                    f"In the type '{symmetry.bare}' an index stands on one axis.",
-                )
+            first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
+            if first != letter:
+                hint = f"In the type '{symmetry.bare}' an index belongs to one axis."
+                refuse(f"index '{index}' is on axis '{first}' and on axis '{letter}'", hint)
         for index, letter in zip(tup, symmetry.axes, strict=True):
             if parent := symmetry.parent_of(letter):
                 above = tup[symmetry.axes.index(parent)]
-                if parents.setdefault(index, above) != above:
-                    raise NotationError(
-                        f"index '{index}' on axis '{letter}' occurs with '{parents[index]}' and with '{above}' "
-                        f"on axis '{parent}'",
-                        text,
-                        start,
-                        stop,
+                if (first := parents.setdefault(index, above)) != above:
+                    refuse(
+                        f"index '{index}' on axis '{letter}' occurs with '{first}' and with '{above}' on axis "
+                        f"'{parent}'",
                         f"In the type '{symmetry.bare}' each '{parent}' has its own '{letter}': an index on axis "
                         f"'{letter}' must always occur with the same index on axis '{parent}'.",
                     )
