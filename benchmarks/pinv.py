@@ -36,7 +36,7 @@ class ReferenceInverse(Inverse):
 
     def __init__(self, config: PinvConfig, seed: int):
         super().__init__(config, seed)
-        net = ReferenceNet("abH -> abH", 1, 1, 32, 128, 6)
+        net = ReferenceNet("abH -> abH", 1, 1, heads=32, hidden=128, depth=6)
         super(Inverse, self).__init__(net, lr=1e-3, weight_decay=0.0, seed=seed)
         self.batch = config.batch
         self.register_buffer("examples", matrices("train", 8, 16, config.matrices, seed), persistent=False)
@@ -54,15 +54,7 @@ class ReferenceInverse(Inverse):
 def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
     """Test errors by size, parameters, and the valid error over the time of one run."""
     run = train_once(
-        name,
-        "pinv",
-        config,
-        minutes,
-        out,
-        lambda _: lambda: task(config, 0),
-        steps=STEPS,
-        validate_every=every,
-        clip=0.5,
+        name, "pinv", config, minutes, out, lambda _: lambda: task(config, 0), steps=STEPS, every=every, clip=0.5
     )
     net = Network.load(run.best)
     with (run.folder / "log.csv").open(newline="") as f:

@@ -72,8 +72,7 @@ def _():
 def _():
     torch.manual_seed(0)
     _layer = EinLinear("aH -> aH", in_features=3, out_features=4)
-    _weight = next(_layer.maps.parameters())
-    _a, _b = _weight[:, :3], _weight[:, 3:]  # one matrix for each of the two terms
+    _a, _b = _layer.weight[:, :3], _layer.weight[:, 3:]  # one matrix for each of the two terms
     _x = torch.randn(7, 3)
     assert torch.allclose(_layer(_x), _x @ _a.T + _x.mean(0) @ _b.T, atol=1e-6)  # c is zero in the beginning
     print([str(t) for t in _layer.plans[0].terms])

@@ -9,6 +9,7 @@ from measure import allocated_mib, time_in_turns
 from results_page import make_table
 
 from einnet import EinPool, Symmetry
+from einnet.nn.backend import run_plan
 from einnet.operations import pooling_terms
 
 __all__ = ["make_tables", "measure"]
@@ -31,12 +32,10 @@ def make_pool(name: str, n: int) -> tuple[EinPool, torch.Tensor]:
     return pool, torch.randn(shape).movedim(1, -1)
 
 
-def run_plan(pool: EinPool, x: torch.Tensor) -> None:
+def pool_values(pool: EinPool, x: torch.Tensor) -> None:
     """Computes the compact results, before they are broadcast."""
-    front = x.movedim(-1, 1)
-    sizes = dict.fromkeys(pool.symmetry.classes, x.shape[1])
     with torch.no_grad():
-        pool.cores([front], sizes, None)
+        run_plan(pool.plan, x.movedim(-1, 1).split(HEADS, 1))
 
 
 def count_plan(pool: EinPool, n: int) -> tuple[int, int]:
@@ -49,9 +48,9 @@ def measure(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
     rows = []
     for name, n in progress([(name, n) for name, (_, _, sizes) in CASES.items() for n in sizes]):
         pool, x = make_pool(name, n)
-        (times,) = time_in_turns([lambda pool=pool, x=x: run_plan(pool, x)], 3.0, min_rounds=5)
+        (times,) = time_in_turns([lambda pool=pool, x=x: pool_values(pool, x)], 3.0, min_rounds=5)
         flops, entries = count_plan(pool, n)
-        mib = allocated_mib(lambda pool=pool, x=x: run_plan(pool, x))
+        mib = allocated_mib(lambda pool=pool, x=x: pool_values(pool, x))
         rows.append(
             {"what": name, "n": n, "plan": str(pool.plan.flops), "seconds": median(times), "flops": flops}
             | {"mib": mib, "planned_mib": entries * 4 / 2**20}

@@ -32,8 +32,7 @@ class Dense15(nn.Module):
 
     def __init__(self, layer: EinLinear):
         super().__init__()
-        (self.map,) = layer.maps
-        self.constants = layer.constants
+        self.weight, self.bias = layer.weight, layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
         n, f = x.shape[0], x.shape[-1]
@@ -70,8 +69,8 @@ class Dense15(nn.Module):
             total.expand(n, n, f) * eye,  # ab->cc
             total.expand(n, n, f),
         ]
-        y = torch.cat(results, -1) @ self.map.weight.T
-        on_diagonal, everywhere = self.constants.weight.T
+        y = torch.cat(results, -1) @ self.weight.T
+        on_diagonal, everywhere = self.bias.T
         return y + on_diagonal * eye + everywhere
 
 
@@ -80,12 +79,11 @@ class DeepSetsLayer(nn.Module):
 
     def __init__(self, layer: EinLinear):
         super().__init__()
-        (self.map,) = layer.maps
-        self.constants = layer.constants
+        self.weight, self.bias = layer.weight, layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        by_element, by_mean = self.map.weight.chunk(2, 1)
-        return x @ by_element.T + x.mean(0, keepdim=True) @ by_mean.T + self.constants.weight[:, 0]
+        by_element, by_mean = self.weight.chunk(2, 1)
+        return x @ by_element.T + x.mean(0, keepdim=True) @ by_mean.T + self.bias[:, 0]
 
 
 class PPGNBlock(nn.Module):
