@@ -120,8 +120,7 @@ class Slots:
         firsts = [list(partition).index(b) for b in range(max(partition, default=-1) + 1)]
         parents = [self.parents[s] for s in firsts]
         return Slots(
-            tuple(self.classes[s] for s in firsts),
-            tuple(None if p is None else int(partition[p]) for p in parents),
+            tuple(self.classes[s] for s in firsts), tuple(None if p is None else int(partition[p]) for p in parents)
         )
 
 

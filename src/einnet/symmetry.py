@@ -82,11 +82,7 @@ class Symmetry:
 
     @classmethod
     def of(
-        cls,
-        axes: Iterable[str],
-        dependencies: Iterable[tuple[str, str]] = (),
-        *,
-        features: bool = True,
+        cls, axes: Iterable[str], dependencies: Iterable[tuple[str, str]] = (), *, features: bool = True
     ) -> "Symmetry":
         """The type with these axes and with the dependencies of which it has the child.
 

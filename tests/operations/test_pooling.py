@@ -14,7 +14,6 @@ from einnet.operations.catalogue import ORDERS, compute_operations
 from einnet.operations.recipe import recipe
 from einnet.plan.path import cost_exponent
 from einnet.terms import TypeSet
-from einnet.terms.naming import with_typed_indices
 
 NUMBERS = {  # as in docs/pooling.md, from order 2 on
     "a": (1, 0, 0, 0, 0, 0, 0), "ab": (1, 1, 0, 2, 0, 5, 5), "aa": (2, 0, 0, 1, 0, 2, 5), "abc": (1, 7, 20),
@@ -115,7 +114,7 @@ def test_the_typed_bridges_of_a_matrix_with_relations():
 def test_einsums_of_matrices_need_no_bridge_up_to_order_6():
     result = pooling(MATRIX, order=6, targets="ab")
     assert [len(result.by_order[k]) for k in range(2, 7)] == [7, 0, 0, 0, 0]
-    goals = [with_typed_indices(t, TypeSet.of("ab")) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
+    goals = [TypeSet.of("ab").with_typed_indices(t) for k in range(2, 7) for t in pooling("ab", 6).by_order[k]]
     assert all(map(Closure(result, MATRIX).__contains__, goals))
     for op in result.by_order[2]:
         rest = Closure([t for t in result if t != op], MATRIX)
@@ -126,7 +125,7 @@ def test_at_order_7_a_bridge_between_the_types_is_needed():
     result = pooling(MATRIX, order=7, targets="ab")
     assert [len(result.by_order[k]) for k in range(2, 8)] == [7, 0, 0, 3, 0, 0]
     two = [t for k in (1, 2) for t in pooling(MATRIX, 5).by_order[k]]
-    goals = [with_typed_indices(t, TypeSet.of("ab")) for t in pooling("ab", 7).by_order[7]]
+    goals = [TypeSet.of("ab").with_typed_indices(t) for t in pooling("ab", 7).by_order[7]]
     assert [t in Closure(two, MATRIX) for t in goals].count(False) == 3
     assert all(t in Closure(result, MATRIX) for t in goals)
 

@@ -30,23 +30,17 @@ def compute_operations(type_set: TypeSet, order: int) -> tuple[Term, ...]:
 
 def read_operations(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
     """The stored operations of a type by order; empty if none are stored."""
-    types = _types().get(type_set.canonical())
-    return {} if types is None else _parse(types)
+    return _parse(type_set.canonical())
+
+
+@lru_cache(maxsize=2 * len(ORDERS))
+def _parse(canonical: TypeSet) -> Mapping[int, tuple[Term, ...]]:
+    return {int(k): tuple(map(Term, terms)) for k, terms in _read().get(canonical, {}).items()}
 
 
 @lru_cache(maxsize=1)
-def _types() -> dict[TypeSet, str]:
-    return {TypeSet.of(t).canonical(): t for t in ORDERS}
-
-
-@lru_cache(maxsize=1)
-def _read() -> dict[str, dict[str, list[str]]]:
-    return json.loads(FILE.read_text())
-
-
-@lru_cache(maxsize=len(ORDERS))
-def _parse(types: str) -> Mapping[int, tuple[Term, ...]]:
-    return {int(k): tuple(map(Term, terms)) for k, terms in _read()[types].items()}
+def _read() -> dict[TypeSet, dict[str, list[str]]]:
+    return {TypeSet.of(types).canonical(): terms for types, terms in json.loads(FILE.read_text()).items()}
 
 
 def format_catalogue() -> str:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
 from einnet.checks import SearchBudget, check_limit
-from einnet.operations.derivation import Derivation
+from einnet.operations.derivation import Derivation, Leaf, Node, to_derivation
 from einnet.operations.embedding import Operation
 from einnet.operations.hypergraph import Hypergraph
 from einnet.operations.term_hypergraph import TermHypergraph
-from einnet.operations.tree import Leaf, Node, to_derivation
 from einnet.terms.term import Term, as_terms
 from einnet.terms.type_set import Types, TypeSet
 

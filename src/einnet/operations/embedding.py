@@ -6,8 +6,8 @@ from functools import cached_property
 from itertools import combinations
 
 from einnet.checks import SearchBudget, check_limit
+from einnet.operations.derivation import Leaf, Node
 from einnet.operations.term_hypergraph import TermHypergraph
-from einnet.operations.tree import Leaf, Node
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet

@@ -18,8 +18,7 @@ from einnet.operations.canonical_term import canonical_term
 from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
-from einnet.terms.naming import with_letters
-from einnet.terms.term import Term
+from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["estimate_hypergraphs", "generators", "indecomposable_terms"]

@@ -12,7 +12,6 @@ from einnet.operations.recipe import recipe
 from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import check_term_order
-from einnet.terms.naming import with_typed_indices
 from einnet.terms.term import Term
 from einnet.terms.type_set import Types, TypeSet
 
@@ -191,7 +190,7 @@ def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int
     if lower ones do not suffice; then those that the rest composes are removed, the highest order first.
     """
     terms = [t for k, terms in _minimal_set(targets, order).items() if k > 1 for t in terms]
-    goals = [with_typed_indices(t, targets) if type_set.has_several_types else t for t in terms]
+    goals = [targets.with_typed_indices(t) if type_set.has_several_types else t for t in terms]
     subset: list[Term] = []
     for k in range(2, order + 1):
         if _has_all(subset, goals, type_set):

@@ -12,8 +12,7 @@ from einnet.operations.hypergraph import Hypergraph, split_edges
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.enumeration import count_terms, unique_rows
-from einnet.terms.naming import with_letters
-from einnet.terms.term import Term
+from einnet.terms.term import Term, with_letters
 
 __all__ = ["recipe"]
 

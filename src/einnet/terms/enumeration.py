@@ -10,8 +10,7 @@ import numpy as np
 from einnet.checks import check_count, check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
-from einnet.terms.naming import with_letters
-from einnet.terms.term import Term
+from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]

@@ -12,7 +12,7 @@ from einnet.symmetry import Symmetry
 from einnet.terms.canonical import canonical_order
 from einnet.terms.index_map import IndexMap
 
-__all__ = ["Term", "as_terms"]
+__all__ = ["Term", "as_terms", "with_letters"]
 
 Tuple = tuple[str, ...]
 
@@ -184,6 +184,22 @@ class Term:
 
     def __repr__(self) -> str:
         return f"Term('{self}')"
+
+
+def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
+    """The term with its indices renamed in order of occurrence; their names must begin with their class.
+
+    >>> with_letters([["row1", "col1"]], ["row1", "col2"], with_classes=False)
+    Term('ab->ac')
+    >>> with_letters([["a7", "b1"]], ["a7", "b2"], with_classes=True)
+    Term('a0b0->a0b1')
+    """
+    names: dict[str, str] = {}
+    for index in (i for t in (*operands, output) for i in t):
+        if index not in names:
+            same = sum(i[0] == index[0] for i in names)
+            names[index] = f"{index[0]}{same}" if with_classes else ascii_letters[len(names)]
+    return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
 
 
 def as_terms(terms: Any) -> list[Term]:

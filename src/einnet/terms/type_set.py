@@ -10,7 +10,7 @@ from einnet.errors import EinNetError, NotationError
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.index_map import IndexMap
-from einnet.terms.term import Term
+from einnet.terms.term import Term, with_letters
 
 __all__ = ["TypeSet", "Types"]
 
@@ -101,6 +101,15 @@ class TypeSet:
     def classes_of(self, term: Term) -> dict[str, str]:
         """The class of each index; raises as `types_of`."""
         return dict(self.index_map(term).classes)
+
+    def with_typed_indices(self, term: Term) -> Term:
+        """The term with each index written as its letter of the types and a number.
+
+        >>> TypeSet.of("ab").with_typed_indices(Term("ab,cb->ab"))
+        Term('a0b0,a1b0->a0b0')
+        """
+        names = {i: f"{c} {i}" for i, c in self.classes_of(term).items()}
+        return with_letters([[names[i] for i in t] for t in term.operands], [names[i] for i in term.output], True)
 
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
