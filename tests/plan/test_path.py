@@ -15,32 +15,32 @@ TERMS = [
 ]
 
 
-def parsed(term: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+def parse(term: str) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
     left, right = term.split("->")
     return tuple(map(tuple, left.split(","))), tuple(right)
 
 
 @pytest.mark.parametrize("term", TERMS)
 def test_without_a_limit_the_path_costs_what_that_of_opt_einsum_does(term):
-    operands, output = parsed(term)
+    operands, output = parse(term)
 
     def cost(path) -> float:
         shapes = [(32,) * len(t) for t in operands]
         return float(opt_einsum.contract_path(term, *shapes, shapes=True, optimize=path)[1].opt_cost)
 
-    found = find_narrow_path(operands, output, rank=99)
-    assert found is not None and cost(found) == pytest.approx(cost(find_path(operands, output)), rel=0.05)
+    path = find_narrow_path(operands, output, rank=99)
+    assert path is not None and cost(path) == pytest.approx(cost(find_path(operands, output)), rel=0.05)
 
 
 @pytest.mark.parametrize("term", TERMS[1:4])
 def test_one_loop_is_enough_for_the_bridge_and_the_wheels(term):
-    operands, output = parsed(term)
+    operands, output = parse(term)
     loop = choose_loop(operands, output, 2)
     assert loop == ("b",)
     assert all(len(step.output) <= 2 for step in contraction_steps(operands, output, loop))
 
 
 def test_where_no_path_is_narrow():
-    operands, output = parsed(TERMS[1])
+    operands, output = parse(TERMS[1])
     assert find_narrow_path(operands, output, rank=2) is None
     assert choose_loop(operands, output, 3) == ()

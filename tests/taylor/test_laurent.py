@@ -188,8 +188,8 @@ def test_large_values_do_not_overflow():
 
 
 def test_what_is_kept_cannot_be_changed():
-    found = laurent(3, range(-2, 3))
-    for array in (found.exponents, found.sharing):
+    s = laurent(3, range(-2, 3))
+    for array in (s.exponents, s.sharing):
         with pytest.raises(ValueError, match="read-only"):
             array[:] = 0
 

@@ -57,9 +57,9 @@ def assert_basis(maps, v: Representation, k: int, l: int) -> None:  # noqa: E741
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_ranks_between_tensor_powers_and_the_maps_themselves(name):
-    v, most, invariants = CLOSED_FORMS[name]
-    for k in range(most + 1):
-        for l in range(most + 1):  # noqa: E741
+    v, highest_power, invariants = CLOSED_FORMS[name]
+    for k in range(highest_power + 1):
+        for l in range(highest_power + 1):  # noqa: E741
             maps = linear_maps(source=v**k, target=v**l)
             assert maps.rank == invariants(k + l), (k, l)
             assert_basis(maps, v, k, l)
@@ -133,19 +133,19 @@ METHODS = {
 @pytest.mark.parametrize("name", METHODS)
 def test_all_methods_find_the_same_maps(name):
     v, k, l = METHODS[name]  # noqa: E741
-    found = {m: linear_maps(source=v**k, target=v**l, method=m) for m in ("auto", "exact", "dense", "iterative")}
-    rank = found["exact"].rank
-    for maps in found.values():
+    by_method = {m: linear_maps(source=v**k, target=v**l, method=m) for m in ("auto", "exact", "dense", "iterative")}
+    rank = by_method["exact"].rank
+    for maps in by_method.values():
         assert maps.rank == rank
         assert_basis(maps, v, k, l)
     if not rank:
         return
-    stacked = np.concatenate([m.basis.reshape(rank, -1) for m in found.values()])
+    stacked = np.concatenate([m.basis.reshape(rank, -1) for m in by_method.values()])
     assert np.linalg.matrix_rank(stacked, tol=1e-7) == rank
     for method in ("dense", "iterative"):
-        rows = found[method].basis.reshape(rank, -1)
+        rows = by_method[method].basis.reshape(rank, -1)
         assert np.allclose(rows @ rows.T, np.eye(rank), rtol=0, atol=1e-9)  # orthonormal
-    units = {tuple(column) for column in found["exact"].basis.reshape(rank, -1).T.tolist()}
+    units = {tuple(column) for column in by_method["exact"].basis.reshape(rank, -1).T.tolist()}
     assert units >= {tuple(row) for row in np.eye(rank).tolist()}  # reduced: each has an entry to itself
 
 
@@ -194,8 +194,8 @@ def test_direct_sums_add_the_ranks():
             for u in parts:
                 assert linear_maps(source=parts[s] + parts[t], target=parts[u]).rank == rank[s, u] + rank[t, u]
                 assert linear_maps(source=parts[u], target=parts[s] + parts[t]).rank == rank[u, s] + rank[u, t]
-    both = linear_maps(source=v + v, target=v).basis
-    for row in both:
+    basis_of_sum = linear_maps(source=v + v, target=v).basis
+    for row in basis_of_sum:
         assert np.allclose(row, np.kron(row[:, [0, 3]][0], np.eye(3)))
 
 
@@ -265,21 +265,21 @@ def test_finite_groups_have_the_mean_of_the_characters(name):
 
 
 @st.composite
-def signed_permutations(draw):
+def draw_signed_permutations(draw):
     """Signed permutation matrices, seen from a basis of whole numbers that is not orthogonal."""
     d = draw(st.integers(1, 3))
     change = np.eye(d) + np.triu(
         np.array(draw(st.lists(st.integers(-1, 1), min_size=d * d, max_size=d * d))).reshape(d, d), 1
     )
     back = np.linalg.inv(change)
-    found = []
+    generators = []
     for _ in range(draw(st.integers(1, 2))):
         signs = draw(st.lists(st.sampled_from([-1, 1]), min_size=d, max_size=d))
-        found.append(np.round(change @ np.diag(signs) @ np.eye(d)[draw(st.permutations(range(d)))] @ back))
-    return found
+        generators.append(np.round(change @ np.diag(signs) @ np.eye(d)[draw(st.permutations(range(d)))] @ back))
+    return generators
 
 
-@given(signed_permutations(), st.sampled_from(["auto", "dense", "iterative"]))
+@given(draw_signed_permutations(), st.sampled_from(["auto", "dense", "iterative"]))
 def test_random_finite_groups_have_the_mean_of_the_characters(generators, method):
     group = matrix_elements(generators)
     v = Representation(generators)

@@ -41,7 +41,7 @@ def test_single_precision_generators_are_refused():
 
 
 def test_a_representation_keeps_its_own_matrices():
-    given = scipy.sparse.csr_array(np.array([[0.0, -1], [1, 0]]))
-    v = Representation([given])
-    given.data[:] = 5
+    quarter_turn = scipy.sparse.csr_array(np.array([[0.0, -1], [1, 0]]))
+    v = Representation([quarter_turn])
+    quarter_turn.data[:] = 5
     assert linear_maps(source=v, target=v).rank == 2

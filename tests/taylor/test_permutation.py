@@ -23,8 +23,8 @@ def groups(draw):
     """Up to three permutations of up to five points, and what they do to an output, if there is one."""
     count = draw(st.integers(1, 3))
 
-    def permutations(most: int) -> list:
-        n = draw(st.integers(1, most))
+    def permutations(limit: int) -> list:
+        n = draw(st.integers(1, limit))
         return [draw(st.permutations(range(n))) for _ in range(count)]
 
     return permutations(5), permutations(4) if draw(st.booleans()) else None
@@ -35,18 +35,18 @@ def random_params(s, seed: int = 0) -> list[np.ndarray]:
     return [rng.standard_normal(d) for d in s.dof]
 
 
-def written_out(s, params: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+def evaluate_written_out(s, params: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """The value at each x of a batch, by the union-find's sharing."""
     coefficients = [p[shared(s.generators, s.out_generators, k, s.commutative)] for k, p in enumerate(params)]
     return np.array([expanded(coefficients, one, len(s.out_shape)) for one in x])
 
 
-def moved(g, x):
+def move(g, x):
     """x with the value of point i at point g[i]."""
     return x[..., np.argsort(g)]
 
 
-def relabelled_shift(points) -> tuple[int, ...]:
+def relabel_shift(points) -> tuple[int, ...]:
     """The shift along the points in this order."""
     g = [0] * len(points)
     for k, p in enumerate(points):
@@ -101,9 +101,9 @@ def test_values_are_those_of_the_coefficients_written_out_and_equivariant(group,
     x, params = np.random.default_rng(1).standard_normal((2, s.size)), random_params(s)
     y = s.evaluate(x, params)
     assert y.shape == (2, *s.out_shape)
-    assert np.allclose(y, written_out(s, params, x), rtol=1e-10, atol=1e-10)
+    assert np.allclose(y, evaluate_written_out(s, params, x), rtol=1e-10, atol=1e-10)
     for k, g in enumerate(generators):
-        assert np.allclose(s.evaluate(moved(g, x), params), moved(outs[k], y) if outs else y, rtol=1e-9, atol=1e-9)
+        assert np.allclose(s.evaluate(move(g, x), params), move(outs[k], y) if outs else y, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("commutative", [False, True])
@@ -160,8 +160,8 @@ def test_rubiks_cube():
 @given(st.data(), st.integers(1, 7), st.booleans(), st.booleans())
 def test_cyclic_shifts_by_fft_are_the_coefficients_written_out(data, n, commutative, equivariant):
     """Any labelling of the cycle, of the output another; powers of the shift, of which one generates all."""
-    shift = relabelled_shift(data.draw(st.permutations(range(n))))
-    out_shift = relabelled_shift(data.draw(st.permutations(range(n))))
+    shift = relabel_shift(data.draw(st.permutations(range(n))))
+    out_shift = relabel_shift(data.draw(st.permutations(range(n))))
     powers = data.draw(st.lists(st.integers(0, n - 1), max_size=2))
     powers += [data.draw(st.sampled_from([p for p in range(1, n + 1) if gcd(p, n) == 1]))]
     powers = data.draw(st.permutations(powers))
@@ -169,9 +169,9 @@ def test_cyclic_shifts_by_fft_are_the_coefficients_written_out(data, n, commutat
     s = series_of([power(shift, p) for p in powers], 3, outs, commutative)
     assert s.cycle is not None
     x, params = np.random.default_rng(n).standard_normal((2, n)), random_params(s)
-    assert np.allclose(s.evaluate(x, params), written_out(s, params, x), rtol=1e-10, atol=1e-10)
+    assert np.allclose(s.evaluate(x, params), evaluate_written_out(s, params, x), rtol=1e-10, atol=1e-10)
     z = x + 1j * x[::-1]
-    assert np.allclose(s.evaluate(z, params), written_out(s, params, z), rtol=1e-10, atol=1e-10)
+    assert np.allclose(s.evaluate(z, params), evaluate_written_out(s, params, z), rtol=1e-10, atol=1e-10)
 
 
 NOT_CYCLIC = {
@@ -196,7 +196,7 @@ def test_what_is_not_quite_cyclic(name, commutative):
     listed = elements(generators, outs)
     assert s.dof == tuple(burnside(listed, k, commutative) for k in range(4))
     x, params = np.random.default_rng(2).standard_normal((2, s.size)), random_params(s)
-    assert np.allclose(s.evaluate(x, params), written_out(s, params, x), rtol=1e-10, atol=1e-10)
+    assert np.allclose(s.evaluate(x, params), evaluate_written_out(s, params, x), rtol=1e-10, atol=1e-10)
 
 
 CASES = {
@@ -316,9 +316,9 @@ def test_what_is_too_large_is_refused_before_memory_is_spent(act, phrase):
 
 
 def test_half_precision_and_empty_batches_by_fft():
-    found = series_of([SHIFT], 2)
-    assert found.evaluate(torch.ones(4).half(), torch.ones(found.total).half()) == 1 + 4 + 16
-    assert found.evaluate(torch.ones(0, 4), torch.ones(found.total)).shape == (0,)
+    s = series_of([SHIFT], 2)
+    assert s.evaluate(torch.ones(4).half(), torch.ones(s.total).half()) == 1 + 4 + 16
+    assert s.evaluate(torch.ones(0, 4), torch.ones(s.total)).shape == (0,)
     equivariant = series_of([SHIFT], 1, [SHIFT])
     assert equivariant.evaluate(np.ones((0, 4)), np.ones(equivariant.total)).shape == (0, 4)
 

@@ -38,8 +38,8 @@ PRINTED = {
 
 @pytest.mark.parametrize(("text", "k", "commutative"), PRINTED)
 def test_contractions_print_as_einsums(text, k, commutative):
-    found = series(text, k, commutative=commutative).contractions(k)
-    assert " ".join(map(str, found)) == PRINTED[text, k, commutative]
+    terms = series(text, k, commutative=commutative).contractions(k)
+    assert " ".join(map(str, terms)) == PRINTED[text, k, commutative]
 
 
 @given(series_cases(features=False))
@@ -55,13 +55,13 @@ def test_contractions_are_valid_and_pairwise_different(case):
                 assert set(term_classes(term, types)) == set(term.indices)
             assert len(set(map(str, terms))) == len(terms)
             alike = [t for term in terms for t in (reordered(term, word) if commutative else [term])]
-            assert len({(t.operands, t.output) for t in map(renamed, alike)}) == len(alike)
+            assert len({(t.operands, t.output) for t in map(rename, alike)}) == len(alike)
             if commutative and len(set(word)) < 2:
                 assert len({t.canonical() for t in terms}) == len(terms)
         assert len(s.contractions(k)) == s.dof[k]
 
 
-def renamed(term):
+def rename(term):
     """The term with its indices in order of occurrence, output first, operands kept in order."""
     letters = dict(
         zip(dict.fromkeys(i for t in (term.output, *term.operands) for i in t), "abcdefghijklmnop", strict=False)
@@ -113,9 +113,9 @@ def test_the_change_of_basis_is_exact_both_ways_in_integers(case, seed):
     for s in (series(text, order, sizes, commutative), series(text, order, commutative=commutative)):
         if s.total < 2000:
             params = np.random.default_rng(seed).integers(-9, 10, s.total)
-            there = s.to_contraction(params)
-            assert there.dtype == params.dtype and there.shape == params.shape
-            assert (s.to_orbit(there) == params).all()
+            converted = s.to_contraction(params)
+            assert converted.dtype == params.dtype and converted.shape == params.shape
+            assert (s.to_orbit(converted) == params).all()
             assert (s.to_contraction(s.to_orbit(params)) == params).all()
 
 
@@ -129,9 +129,9 @@ def test_the_change_of_basis_takes_lists_and_fractions_and_large_numbers(text, c
     large = [10**30 + i for i in numbers]
     assert s.to_orbit(s.to_contraction(large)).tolist() == large
     fractions = [Fraction(i, 7) for i in numbers]
-    there = s.to_contraction(np.array(fractions, object))
-    assert there.tolist() == [Fraction(v) / 7 for v in s.to_contraction(numbers).tolist()]
-    assert s.to_orbit(there).tolist() == fractions
+    converted = s.to_contraction(np.array(fractions, object))
+    assert converted.tolist() == [Fraction(v) / 7 for v in s.to_contraction(numbers).tolist()]
+    assert s.to_orbit(converted).tolist() == fractions
 
 
 def test_parameters_come_back_in_the_form_in_which_they_came():

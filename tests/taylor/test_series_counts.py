@@ -98,11 +98,11 @@ def test_counts_and_sharing_are_the_orbits_of_all_entries(case):
         total = 0
         for word in words(signature, k, commutative):
             expected = orbits(signature, word, sizes, commutative)
-            found = s.sharing(k, word)
+            sharing = s.sharing(k, word)
             free = expected.max() + 1
-            assert found.dtype == np.int32 and found.shape == expected.shape
-            assert len(set(zip(found.ravel().tolist(), expected.ravel().tolist(), strict=True))) == free
-            assert np.unique(found).tolist() == list(range(free))
+            assert sharing.dtype == np.int32 and sharing.shape == expected.shape
+            assert len(set(zip(sharing.ravel().tolist(), expected.ravel().tolist(), strict=True))) == free
+            assert np.unique(sharing).tolist() == list(range(free))
             total += free
         assert s.dof[k] == total
     assert s.words(order) == tuple(words(signature, order, commutative))
@@ -160,12 +160,12 @@ def test_sharing_of_order_0_has_the_axes_of_the_output():
 
 
 def quickest(function, times: int = 3) -> float:
-    found = []
+    seconds = []
     for _ in range(times):
         start = time.process_time()
         function()
-        found.append(time.process_time() - start)
-    return min(found)
+        seconds.append(time.process_time() - start)
+    return min(seconds)
 
 
 def test_counting_needs_no_enumeration():

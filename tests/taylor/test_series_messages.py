@@ -89,8 +89,8 @@ def test_an_order_beyond_the_last_is_refused(ask):
 
 
 def test_the_entries_of_a_coefficient_need_sizes():
-    found = series("ab -> a", 1)
-    assert_refused(lambda: found.sharing(1), ShapeError, "sizes={'a': 3, 'b': 3}")
+    s = series("ab -> a", 1)
+    assert_refused(lambda: s.sharing(1), ShapeError, "sizes={'a': 3, 'b': 3}")
 
 
 @pytest.mark.parametrize("inputs", [None, (0,), (1, 0), (0, 2), (0, 0, 1)])

@@ -24,18 +24,16 @@ CASES = [
 ]  # fmt: skip
 
 
-def close(found, expected) -> bool:
-    found, expected = np.asarray(found), np.asarray(expected)
-    return found.shape == expected.shape and np.allclose(
-        found, expected, rtol=0, atol=1e-12 * (1 + abs(expected).max())
-    )
+def close(got, expected) -> bool:
+    got, expected = np.asarray(got), np.asarray(expected)
+    return got.shape == expected.shape and np.allclose(got, expected, rtol=0, atol=1e-12 * (1 + abs(expected).max()))
 
 
 def draw_inputs(signature: Signature, sizes, rng, batch=()) -> list[np.ndarray]:
     return [rng.standard_normal((*batch, *shape_of(t, sizes))) for t in signature.inputs]
 
 
-def given_as(inputs):
+def as_argument(inputs):
     return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
@@ -54,7 +52,7 @@ def brute_force(s, sizes, commutative, rng) -> tuple[list[np.ndarray], list[tupl
     return params, coefficients
 
 
-def summed(coefficients, inputs) -> np.ndarray:
+def sum_up(coefficients, inputs) -> np.ndarray:
     return sum(value(c, [inputs[i] for i in word]) for word, c in coefficients)
 
 
@@ -68,11 +66,11 @@ def test_both_bases_have_the_values_of_the_coefficients_written_out(text, order,
     s = series(text, order, sizes, commutative)
     params, coefficients = brute_force(s, sizes, commutative, rng)
     inputs = draw_inputs(s.signature, sizes, rng)
-    expected = summed(coefficients, inputs)
+    expected = sum_up(coefficients, inputs)
     assert expected.shape == shape_of(s.signature.output, sizes)
     for form in (params, np.concatenate(params)):
-        assert close(s.evaluate(given_as(inputs), form, basis="orbit"), expected)
-        assert close(s.evaluate(given_as(inputs), s.to_contraction(form)), expected)
+        assert close(s.evaluate(as_argument(inputs), form, basis="orbit"), expected)
+        assert close(s.evaluate(as_argument(inputs), s.to_contraction(form)), expected)
 
 
 @given(series_cases(entries=800), st.integers(0, 2**32 - 1))
@@ -83,10 +81,10 @@ def test_random_series_have_the_values_of_their_coefficients(case, seed):
     params, coefficients = brute_force(s, sizes, commutative, rng)
     batch = (2, 2) * bool(seed % 2)
     inputs = draw_inputs(s.signature, sizes, rng, batch)
-    expected = np.array([summed(coefficients, [x[b] for x in inputs]) for b in np.ndindex(batch)])
+    expected = np.array([sum_up(coefficients, [x[b] for x in inputs]) for b in np.ndindex(batch)])
     expected = expected.reshape((*batch, *expected.shape[1:]))
-    assert close(s.evaluate(given_as(inputs), params, basis="orbit"), expected)
-    assert close(s.evaluate(given_as(inputs), s.to_contraction(params)), expected)
+    assert close(s.evaluate(as_argument(inputs), params, basis="orbit"), expected)
+    assert close(s.evaluate(as_argument(inputs), s.to_contraction(params)), expected)
 
 
 @pytest.mark.parametrize("commutative", [False, True])
@@ -109,9 +107,9 @@ def test_a_series_without_sizes_has_the_values_of_its_einsums_at_every_size(text
                 written_out = sum(dense(t, s.signature, word, sizes) for t in alike)
                 coefficients.append((word, left.pop(0) * written_out))
         assert not left
-    expected = summed(coefficients, inputs)
-    assert close(s.evaluate(given_as(inputs), params), expected)
-    assert close(s.evaluate(given_as(inputs), s.to_orbit(params), basis="orbit"), expected)
+    expected = sum_up(coefficients, inputs)
+    assert close(s.evaluate(as_argument(inputs), params), expected)
+    assert close(s.evaluate(as_argument(inputs), s.to_orbit(params), basis="orbit"), expected)
 
 
 @pytest.mark.parametrize("text", ["a -> a", "aa -> a", "ab; a->b", "aH -> aH"])
@@ -130,9 +128,9 @@ def test_at_a_large_size_the_series_without_sizes_is_the_one_with(text):
 def test_integers_stay_integers():
     s = series("aa -> a", 2, {"a": 2})
     x, params = np.arange(4).reshape(2, 2), np.arange(s.total)
-    found = s.evaluate(x, params), s.evaluate(x, s.to_orbit(params), basis="orbit")
-    assert found[0].dtype == found[1].dtype == int
-    assert found[0].tolist() == found[1].tolist()
+    y = s.evaluate(x, params), s.evaluate(x, s.to_orbit(params), basis="orbit")
+    assert y[0].dtype == y[1].dtype == int
+    assert y[0].tolist() == y[1].tolist()
 
 
 # --- equivariance --------------------------------------------------------------------------------
@@ -152,8 +150,8 @@ def test_a_series_is_equivariant_under_random_group_elements(case, seed):
     moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
     known = {c: n for c, n in sizes.items() if c != "H"}
     for basis in ("contraction", "orbit"):
-        y = s.evaluate(given_as(inputs), params, basis, sizes=known)
-        assert close(s.evaluate(given_as(moved), params, basis, sizes=known), g.act(y, signature.output))
+        y = s.evaluate(as_argument(inputs), params, basis, sizes=known)
+        assert close(s.evaluate(as_argument(moved), params, basis, sizes=known), g.act(y, signature.output))
 
 
 # --- torch ---------------------------------------------------------------------------------------
@@ -167,12 +165,12 @@ def test_numpy_and_torch_agree(text, order, sizes, commutative, basis):
     s = series(text, order, sizes, commutative)
     inputs = draw_inputs(s.signature, sizes, rng, (2,))
     params = rng.standard_normal(s.total)
-    expected = s.evaluate(given_as(inputs), params, basis)
+    expected = s.evaluate(as_argument(inputs), params, basis)
     tensors = [torch.from_numpy(x) for x in inputs]
     for form in (torch.from_numpy(params), params, s.split(params), params.tolist()):
-        found = s.evaluate(given_as(tensors), form, basis)
-        assert isinstance(found, torch.Tensor) and found.dtype == torch.float64
-        assert close(found, expected)
+        y = s.evaluate(as_argument(tensors), form, basis)
+        assert isinstance(y, torch.Tensor) and y.dtype == torch.float64
+        assert close(y, expected)
 
 
 @pytest.mark.parametrize("basis", ["contraction", "orbit"])
@@ -187,15 +185,15 @@ def test_gradients_are_those_of_differences(text, order, sizes, commutative, bas
     s = series(text, order, sizes, commutative)
     inputs = [torch.randn(2, *shape_of(t, sizes), dtype=torch.float64, requires_grad=True) for t in s.signature.inputs]
     params = torch.randn(s.total, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda p, *x: s.evaluate(given_as(x), p, basis), (params, *inputs))
+    assert torch.autograd.gradcheck(lambda p, *x: s.evaluate(as_argument(x), p, basis), (params, *inputs))
 
 
 def test_a_float32_tensor_gives_a_float32_tensor():
     s = series("aa -> a", 2, {"a": 3})
     x, params = torch.randn(3, 3), torch.randn(s.total)
-    found = s.evaluate(x, params), s.evaluate(x, s.to_orbit(params), "orbit")
-    assert found[0].dtype == found[1].dtype == torch.float32
-    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
+    y = s.evaluate(x, params), s.evaluate(x, s.to_orbit(params), "orbit")
+    assert y[0].dtype == y[1].dtype == torch.float32
+    torch.testing.assert_close(y[0], y[1], rtol=1e-4, atol=1e-4)
 
 
 # --- batches, order 0, output classes of their own -----------------------------------------------
@@ -210,10 +208,10 @@ def test_batch_axes_lead(text, batch, basis):
     rng = np.random.default_rng(0)
     inputs = draw_inputs(s.signature, sizes, rng, batch)
     params = rng.standard_normal(s.total)
-    found = s.evaluate(given_as(inputs), params, basis)
-    assert found.shape == (*batch, *shape_of(s.signature.output, sizes))
+    y = s.evaluate(as_argument(inputs), params, basis)
+    assert y.shape == (*batch, *shape_of(s.signature.output, sizes))
     for b in np.ndindex(batch):
-        assert close(found[b], s.evaluate(given_as([x[b] for x in inputs]), params, basis))
+        assert close(y[b], s.evaluate(as_argument([x[b] for x in inputs]), params, basis))
 
 
 @pytest.mark.parametrize("basis", ["contraction", "orbit"])
@@ -221,8 +219,8 @@ def test_an_input_without_batch_axes_goes_with_every_batch(basis):
     s = series("a, aa -> a", 2, {"a": 3})
     rng = np.random.default_rng(0)
     x, y, params = rng.standard_normal((4, 3)), rng.standard_normal((3, 3)), rng.standard_normal(s.total)
-    found = s.evaluate((x, y), params, basis)
-    assert close(found, s.evaluate((x, np.stack([y] * 4)), params, basis))
+    value = s.evaluate((x, y), params, basis)
+    assert close(value, s.evaluate((x, np.stack([y] * 4)), params, basis))
 
 
 @pytest.mark.parametrize("basis", ["contraction", "orbit"])
@@ -264,6 +262,6 @@ def test_parameters_are_laid_out_by_order_and_choice_of_operands():
     s = series("a, b ->", 2, {"a": 2, "b": 3})
     x, y = np.array([1.0, 2.0]), np.array([1.0, 10.0, 100.0])
     values = [1, 3, 111, x @ x, 9, 333, 333, y @ y, 111**2]
-    found = [float(s.evaluate((x, y), row)) for row in np.eye(s.total)]
-    assert found == pytest.approx(values)
+    y = [float(s.evaluate((x, y), row)) for row in np.eye(s.total)]
+    assert y == pytest.approx(values)
     assert [len(p) for p in pairwise([*np.cumsum((0, *s.dof))])] == [2, 2, 2] and s.dof == (1, 2, 6)

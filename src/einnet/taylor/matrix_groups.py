@@ -56,7 +56,7 @@ def linear_maps(
         lie_algebra: matrices A, for the one-parameter groups exp(tA).
         source: the tensor power of the space on which these act (0: invariant numbers), or a
             `Representation`; then the first two arguments are left out.
-        target: likewise; of the same group. Generators belong together by their order; whether both
+        target: as `source`, of the same group. Generators belong together by their order; whether both
             are of one group cannot be checked.
         method: "exact" (elimination in rational numbers), "dense" (a decomposition) or "iterative" (projections);
             "auto" takes orbits for permutations, else the first that the size and the entries allow.

@@ -107,24 +107,24 @@ class Representation:
             [*(kron(a, two) for a in self.lie_algebra), *(kron(one, a) for a in other.lie_algebra)],
         )
 
-    def _identities(self, other: "Representation") -> tuple[Matrix, Matrix]:
-        return scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
+    def _identities(self, factor: "Representation") -> tuple[Matrix, Matrix]:
+        return scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(factor.dimension)
 
-    def _check_product(self, other: Any, hint: str) -> None:
-        if not isinstance(other, Representation):
-            raise EinNetError(f"expected a Representation, got {other!r}: {hint}")
-        _check_total_dimension(self.dimension * other.dimension)
+    def _check_product(self, factor: Any, hint: str) -> None:
+        if not isinstance(factor, Representation):
+            raise EinNetError(f"expected a Representation, got {factor!r}: {hint}")
+        _check_total_dimension(self.dimension * factor.dimension)
 
-    def _combine(self, other: "Representation", group: Callable, algebra: Callable) -> "Representation":
-        counts = [(len(v.generators), len(v.lie_algebra)) for v in (self, other)]
+    def _combine(self, factor: "Representation", group: Callable, algebra: Callable) -> "Representation":
+        counts = [(len(v.generators), len(v.lie_algebra)) for v in (self, factor)]
         if counts[0] != counts[1]:
             raise EinNetError(
                 f"these are not representations of one group: {counts[0][0]} and {counts[1][0]} generators, "
                 f"{counts[0][1]} and {counts[1][1]} of the Lie algebra; for the product of two groups write v @ w"
             )
         return Representation(
-            [group(g, h) for g, h in zip(self.generators, other.generators, strict=True)],
-            [algebra(a, b) for a, b in zip(self.lie_algebra, other.lie_algebra, strict=True)],
+            [group(g, h) for g, h in zip(self.generators, factor.generators, strict=True)],
+            [algebra(a, b) for a, b in zip(self.lie_algebra, factor.lie_algebra, strict=True)],
         )
 
     def __repr__(self) -> str:

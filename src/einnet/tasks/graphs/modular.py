@@ -86,7 +86,7 @@ class ModularNet:
         def weights(*shape: int) -> Tensor:
             return torch.from_numpy(rng.integers(1, PRIME, shape).astype(np.float64))
 
-        self.lift = weights(hidden, 3)
+        self.encoder = weights(hidden, 3)
         into, out = heads * self.plan.input_count, heads * len(self.plan.terms)
         self.layers = [(weights(into, hidden), weights(hidden, out)) for _ in range(depth)]
 
@@ -96,7 +96,7 @@ class ModularNet:
         if n > MAX_NODES:
             raise EinNetError(f"sums modulo {PRIME:,} are exact for graphs of up to {MAX_NODES} nodes, got {n}")
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
-        x = _mix(self.lift, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
+        x = _mix(self.encoder, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:
             results = run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR)
             maps = [r.axis_map for r in self.plan.results]
