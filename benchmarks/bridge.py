@@ -33,7 +33,7 @@ def make_step(name: str, n: int, features: int) -> Callable[[], None]:
     """A forward and backward pass of a candidate."""
     torch.manual_seed(0)
     if name == "EinPool":
-        pool = EinPool([BRIDGE], "aaH", scale="sum")
+        pool = EinPool([BRIDGE], "aaH", normalize=None)
         x = torch.randn(n, n, 5 * features, requires_grad=True)
 
         def step_pool() -> None:

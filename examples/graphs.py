@@ -46,7 +46,7 @@ def _():
     house = nx.Graph([(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 4)])  # a square with a roof
     edges = torch.tensor(nx.to_numpy_array(house))
     _nodes = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64)
-    _send = EinPool(["a,ab->b"], ("aH", "aaH"), scale="sum")
+    _send = EinPool(["a,ab->b"], ("aH", "aaH"), normalize=None)
     _received, _ = _send(_nodes[:, None], edges[..., None])
     assert torch.equal(_received[:, 0], edges @ _nodes)
     assert _received[4, 0] == 1 + 2  # the roof hears from its two neighbours
@@ -66,7 +66,7 @@ def _():
 @app.cell
 def _(edges):
     assert einnet.series("aa -> aa", order=1).dof[1] == 15
-    _walk = EinPool(["ab,bc->ac"], scale="sum")
+    _walk = EinPool(["ab,bc->ac"], normalize=None)
     _walks = _walk(edges[..., None].expand(5, 5, 2))[..., 0]
     assert torch.equal(_walks, edges @ edges)
     _triangles = (_walks * edges).sum(1) / 2  # each triangle of a node is met in both directions
@@ -144,7 +144,7 @@ def _():
 
 @app.cell
 def _(pair):
-    _bridge = EinPool(["ab,ac,bc,bd,cd->ad"], scale="sum")
+    _bridge = EinPool(["ab,ac,bc,bd,cd->ad"], normalize=None)
     _counts = []
     for _a in pair:
         _value = _bridge(_a[..., None].repeat(1, 1, 5))[..., 0]

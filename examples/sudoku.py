@@ -110,7 +110,7 @@ def _():
 @app.cell
 def _(puzzle):
     solver = load_solver()
-    assert sum(p.numel() for p in solver.parameters()) == 8695 and solver.settings.hidden == 32
+    assert sum(p.numel() for p in solver.parameters()) == 8695 and solver.config.hidden == 32
     with torch.no_grad():
         _steps = logits_and_states(solver, encode_boards(torch.from_numpy(puzzle)[None]), 40)
         likely = np.stack([logits[0].softmax(-1).numpy() for logits, _ in _steps])  # (step, row, column, digit)
