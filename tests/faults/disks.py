@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["fill", "mounted", "read_only"]
+__all__ = ["fill", "mount_disk", "read_only"]
 
 
 @contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
+def mount_disk(folder: Path, size: str) -> Iterator[Path]:
     """A disk of this size in a new folder; skips the test where nothing can be mounted."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs"]

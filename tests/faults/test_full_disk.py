@@ -13,7 +13,7 @@ from einnet import EinNet
 from einnet.cli import main
 from einnet.files import write_whole
 from einnet.train import Options, Run, fit
-from faults.disks import fill, mounted
+from faults.disks import fill, mount_disk
 from faults.tasks import Mean, same_tensors, steps_in_log
 from networks import random_inputs, small
 
@@ -28,7 +28,7 @@ COMMANDS = {
 
 
 def test_a_network(tmp_path):
-    with mounted(tmp_path / "disk", SMALL_DISK) as disk:
+    with mount_disk(tmp_path / "disk", SMALL_DISK) as disk:
         net, path = small("aH", dtype=torch.float32).eval(), disk / "net.safetensors"
         net.save(path)
         ballast = fill(disk)
@@ -44,7 +44,7 @@ def test_a_network(tmp_path):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_picture_or_page(tmp_path, command, capsys):
     *words, name = COMMANDS[command]
-    with mounted(tmp_path / "disk", SMALL_DISK) as disk:
+    with mount_disk(tmp_path / "disk", SMALL_DISK) as disk:
         (disk / name).write_text("old")
         fill(disk)
         assert main([*words, str(disk / name)]) == 2
@@ -64,11 +64,11 @@ class Filling(Mean):
 
 
 def test_a_run_goes_on_when_there_is_room_again(tmp_path):
-    with mounted(tmp_path / "disk", SMALL_DISK) as disk:
+    with mount_disk(tmp_path / "disk", SMALL_DISK) as disk:
         Filling.disk = disk
         options = Options(steps=40, precision="32", deterministic=True, out=disk)
-        run, whole = Run.create(disk, "mean", {}), Run.create(tmp_path / "elsewhere", "mean", {})
-        assert fit(Mean, whole, options, steps=40, validate_every=10)
+        run, complete = Run.create(disk, "mean", {}), Run.create(tmp_path / "elsewhere", "mean", {})
+        assert fit(Mean, complete, options, steps=40, validate_every=10)
         with pytest.raises(OSError, match="No space left on device") as error:
             fit(Filling, run, options, steps=40, validate_every=10)
         assert str(run.folder) in str(error.value) and ".part-" not in str(error.value)
@@ -77,7 +77,7 @@ def test_a_run_goes_on_when_there_is_room_again(tmp_path):
         (disk / "ballast").unlink()
         assert fit(Mean, run, options, steps=40, validate_every=10, resume=True)
         assert steps_in_log(run) == [10, 20, 30, 40]
-        assert same_tensors(run.best, whole.best)
+        assert same_tensors(run.best, complete.best)
 
 
 LIMITED = """

@@ -17,10 +17,10 @@ from einnet.train import Options, Run, fit
 from faults.tasks import Mean, same_tensors, same_weights, steps_in_log
 
 KILLS = 40
-STEPS, EVERY = 120, 2
+STEPS, VALIDATE_EVERY = 120, 2
 
 
-def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+def kill_after(seconds: float, work: Callable[[], object]) -> bool:
     """Does the work in a process of its own and kills it after a time; whether it was still at work."""
     child = os.fork()
     if child == 0:
@@ -33,7 +33,7 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def saving(path: Path, nets: list[EinNet]) -> None:
+def save_forever(path: Path, nets: list[EinNet]) -> None:
     while True:
         for net in nets:
             net.save(path)
@@ -48,10 +48,10 @@ def kill_while_saving(folder: Path) -> None:
     seen, left = set(), 0
     for k in range(KILLS):
         before = len(list(folder.iterdir()))
-        assert killed_after(moments.uniform(0.001, 0.1), lambda: saving(path, nets))
+        assert kill_after(moments.uniform(0.001, 0.1), lambda: save_forever(path, nets))
         left += len(list(folder.iterdir())) > before
-        found = EinNet.load(path).state_dict()
-        seen.add(next(number for number, net in enumerate(nets) if same_weights(net.state_dict(), found)))
+        weights = EinNet.load(path).state_dict()
+        seen.add(next(number for number, net in enumerate(nets) if same_weights(net.state_dict(), weights)))
         if k % 2:  # every other time the next process meets what this one left behind
             remove_leftovers(folder)
             assert list(folder.iterdir()) == [path]
@@ -64,21 +64,21 @@ def kill_while_training(folder: Path) -> None:
     torch.set_num_threads(1)
     moments = random.Random(0)
     options = Options(steps=STEPS, precision="32", deterministic=True, out=folder)
-    whole, run = Run.create(folder, "mean", {}), Run.create(folder, "mean", {})
+    complete, run = Run.create(folder, "mean", {}), Run.create(folder, "mean", {})
 
     def train(into: Run) -> None:
-        fit(Mean, into, options, steps=STEPS, validate_every=EVERY, resume=into.last.is_file())
+        fit(Mean, into, options, steps=STEPS, validate_every=VALIDATE_EVERY, resume=into.last.is_file())
 
-    train(whole)
+    train(complete)
     kills = 0
-    while killed_after(moments.uniform(0.2, 0.9) + 0.1 * kills, lambda: train(run)):  # a slow machine ends too
+    while kill_after(moments.uniform(0.2, 0.9) + 0.1 * kills, lambda: train(run)):  # a slow machine ends too
         kills += 1
         if run.best.is_file():
             EinNet.load(run.best)
     print(f"{kills} kills")
     assert kills
-    assert steps_in_log(run) == steps_in_log(whole) == list(range(EVERY, STEPS + 1, EVERY))
-    assert same_tensors(run.last, whole.last) and same_tensors(run.best, whole.best)
+    assert steps_in_log(run) == steps_in_log(complete) == list(range(VALIDATE_EVERY, STEPS + 1, VALIDATE_EVERY))
+    assert same_tensors(run.last, complete.last) and same_tensors(run.best, complete.best)
     assert not list(run.folder.glob(".*"))
 
 

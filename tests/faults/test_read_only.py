@@ -9,8 +9,9 @@ import pytest
 
 from einnet import EinNet
 from einnet.cli import main
+from einnet.nn import PolynomialNet
 from einnet.train import Run
-from faults.disks import mounted, read_only
+from faults.disks import mount_disk, read_only
 
 COMMANDS = {
     "train": ["train", "pinv", "--steps", "1", "--out", "runs"],
@@ -23,7 +24,7 @@ COMMANDS = {
 
 
 @pytest.fixture(params=["below a file", "no permission", "read-only disk"])
-def closed(request, tmp_path) -> Iterator[tuple[Path, str]]:
+def closed_folder(request, tmp_path) -> Iterator[tuple[Path, str]]:
     """A folder in which nothing can be made, and the reason."""
     if request.param == "below a file":
         (tmp_path / "file").write_text("")
@@ -35,14 +36,14 @@ def closed(request, tmp_path) -> Iterator[tuple[Path, str]]:
             pytest.skip("this user (root) may write whatever the permissions are")
         yield folder, "Permission denied"
     else:
-        with mounted(tmp_path / "disk", "100k") as disk:
+        with mount_disk(tmp_path / "disk", "100k") as disk:
             read_only(disk)
             yield disk, "Read-only file system"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands(closed, command, capsys):
-    folder, reason = closed
+def test_commands(closed_folder, command, capsys):
+    folder, reason = closed_folder
     *words, name = COMMANDS[command]
     assert main([*words, str(folder / name)]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
@@ -50,17 +51,17 @@ def test_commands(closed, command, capsys):
     assert ".part-" not in message
 
 
-def test_saving_a_network(closed):
-    folder, reason = closed
+def test_saving_a_network(closed_folder):
+    folder, reason = closed_folder
     path = folder / "net.safetensors"
     with pytest.raises(OSError, match=f"{path} .*{reason}"):
         EinNet("aH", 1, 1).save(path)
 
 
 def test_what_is_there_can_still_be_used(tmp_path, capsys):
-    with mounted(tmp_path / "disk", "2m") as disk:
+    with mount_disk(tmp_path / "disk", "2m") as disk:
         run = Run.create(disk, "pinv", {"config": {}, "options": {"out": "runs"}})
-        EinNet("abH", 1, 1, heads=2, hidden=3, depth=1, block="polynomial").save(run.best)
+        PolynomialNet("abH", 1, 1, heads=2, hidden=3, depth=1).save(run.best)
         read_only(disk)
         assert main(["eval", "pinv", "--checkpoint", str(run.folder), "--json"]) == 0
         assert "sizes" in json.loads(capsys.readouterr().out)

@@ -51,9 +51,9 @@ def test_a_knowledge_graph_with_another_relation(tmp_path, capsys):
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    made = Run.create(tmp_path, "mean", {})
-    assert fit(Mean, made, Options(steps=4, precision="32", out=tmp_path), steps=4, validate_every=2)
-    return made
+    new_run = Run.create(tmp_path, "mean", {})
+    assert fit(Mean, new_run, Options(steps=4, precision="32", out=tmp_path), steps=4, validate_every=2)
+    return new_run
 
 
 def go_on(run: Run) -> str:
@@ -64,7 +64,7 @@ def go_on(run: Run) -> str:
 
 @pytest.mark.parametrize("part", ["net", "log"])
 def test_a_state_with_an_empty_part(run, part):
-    tensors, tree = read_tensors(run.last, "training state")
+    tensors, tree, _ = read_tensors(run.last, "training state")
     parts = tree["state"]["dict"]
     tree["state"]["dict"] = [[key, {"dict": []} if key == part else value] for key, value in parts]
     write_tensors(run.last, tensors, "training state", tree)
@@ -72,7 +72,7 @@ def test_a_state_with_an_empty_part(run, part):
 
 
 def test_a_state_of_another_network(run):
-    tensors, tree = read_tensors(run.last, "training state")
+    tensors, tree, _ = read_tensors(run.last, "training state")
     write_tensors(
         run.last, {k: torch.cat([x, x]) if x.dim() else x for k, x in tensors.items()}, "training state", tree
     )

@@ -33,10 +33,10 @@ def test_folders_made_at_one_moment(tmp_path):
 def test_two_commands_started_together(tmp_path):
     command = [sys.executable, "-m", "einnet.cli", *RUN, "--out", str(tmp_path)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    both = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
-        _, said = process.communicate(timeout=300)
-        assert process.returncode == 0, said
+    commands = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in commands:
+        _, message = process.communicate(timeout=300)
+        assert process.returncode == 0, message
     folders = list((tmp_path / "pinv").iterdir())
     assert len(folders) == 2
     assert all((f / "metrics.json").is_file() for f in folders)

@@ -104,6 +104,15 @@ def test_a_run_holds_its_settings_log_pictures_and_weights(run):
     assert json.loads((run / "config.json").read_text())["config"]["matrices"] == 50
 
 
+def test_a_run_of_the_former_format_is_read(run, tmp_path, capsys):
+    config = json.loads((run / "config.json").read_text())
+    config["settings"] = config.pop("config")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "best.safetensors").write_bytes((run / "best.safetensors").read_bytes())
+    assert main(["eval", "pinv", "--checkpoint", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text())
+
+
 def test_eval_prints_the_same_and_wrong_input_is_refused(run, capsys):
     assert main(["eval", "pinv", "--checkpoint", str(run), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((run / "metrics.json").read_text())

@@ -71,6 +71,13 @@ def test_eval_counts_wrong_boards_as_wrong(tmp_path, capsys):
     assert "with 2 tries of search" in capsys.readouterr().out
 
 
+def test_the_former_name_of_iterations_works_and_says_the_new_one(tmp_path, capsys):
+    (tmp_path / "p.txt").write_text(EASY)
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--depth", "3", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["iterations"] == 3 and "--iterations" in printed.err
+
+
 def test_predict_prints_the_board_and_its_steps(tmp_path, capsys):
     picture = tmp_path / "steps.png"
     assert main(["predict", "sudoku", EASY, "--show-steps", "--plot", str(picture)]) == 0

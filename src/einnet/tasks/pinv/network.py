@@ -35,7 +35,7 @@ def matrices(split: str, rows: int, columns: int, number: int, seed: int = 0) ->
 
 
 def make_net(config: "PinvConfig") -> PolynomialNet:
-    options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "scale": "sum"}
+    options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "normalize": None}
     return PolynomialNet("abH -> abH", 1, 1, **options, terms=["ab,cb,cd->ad"])
 
 

@@ -28,7 +28,6 @@ __all__ = ["SudokuApp", "SudokuConfig"]
 
 PUZZLES = "puzzles.txt.gz"  # of a run that generated them
 Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions, (number, n, n)
-Depth = Annotated[int | None, Parameter(show=False)]  # the former name of --iterations
 
 
 @Parameter(name="*", group="Puzzles and network")
@@ -63,6 +62,33 @@ class SudokuConfig:
         check_counts(self, "more", minimum=0)
         check_positive(self, "lr")
         Layout.of(self.side)
+
+
+@Parameter(name="*", group="Network")
+@dataclass(frozen=True)
+class Solver:
+    """Which network, and how long it runs."""
+
+    checkpoint: Path | None = None
+    "Folder of a run; without it, the solver that comes with EinNet."
+    iterations: int | None = None
+    "Steps of the network; without it, its own number (--iterations of its training)."
+    tries: int = 0
+    "Also search where an answer breaks a rule: run the network up to so many more times, with some cells guessed."
+    depth: Annotated[int | None, Parameter(show=False)] = None
+    "The former name of --iterations."
+
+    def __post_init__(self) -> None:
+        if self.depth is not None:
+            log("--depth is now called --iterations; the former name goes with the next release")
+            object.__setattr__(self, "iterations", self.depth)
+        check_counts(self, "iterations")
+        check_counts(self, "tries", minimum=0)
+
+    def load_net(self) -> "RecurrentNet":
+        from einnet.tasks.sudoku.solve import load_solver
+
+        return load_solver() if self.checkpoint is None else load_solver(Run.open(self.checkpoint, "sudoku").best)
 
 
 class SudokuApp(TaskApp):
@@ -115,12 +141,9 @@ class SudokuApp(TaskApp):
         self,
         *,
         data: Path,
-        iterations: int | None = None,
-        tries: int = 0,
         limit: int | None = None,
-        checkpoint: Path | None = None,
+        solver: Solver = Solver(),
         as_json: Json = False,
-        depth: Depth = None,
     ) -> int:
         """Count the whole boards that a network solves, in one pass of a fixed number of steps.
 
@@ -130,24 +153,16 @@ class SudokuApp(TaskApp):
         ----------
         data
             File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
-        iterations
-            Steps of the network; without it, its own number (--iterations of its training).
-        tries
-            Also search: run the network up to so many more times on each board whose answer breaks a rule, with some
-            cells guessed; counted apart.
         limit
             Only the first so many boards.
-        checkpoint
-            Folder of a run; without it, the solver that comes with EinNet.
         """
-        iterations = _check_passes(iterations, depth, tries)
         if limit is not None:
             check_count(limit, "--limit")
         puzzles, solutions = read_file(data)
         puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
         from einnet.tasks.sudoku.solve import count_solved, format_counts
 
-        result = count_solved(self.load_solver(checkpoint), puzzles, solutions, iterations, tries)
+        result = count_solved(solver.load_net(), puzzles, solutions, solver.iterations, solver.tries)
         print(json.dumps(result) if as_json else format_counts(result))
         return 0
 
@@ -155,13 +170,10 @@ class SudokuApp(TaskApp):
         self,
         puzzle: str | None = None,
         *,
-        iterations: int | None = None,
-        tries: int = 0,
         show_steps: Flag = False,
         plot: Path | None = None,
-        checkpoint: Path | None = None,
+        solver: Solver = Solver(),
         as_json: Json = False,
-        depth: Depth = None,
     ) -> int:
         """Solve a puzzle, or each puzzle of a file; exit code 1 if one was not solved.
 
@@ -175,18 +187,11 @@ class SudokuApp(TaskApp):
             The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
             a puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as
             puzzles of 4x4: give a 16x16 board on one line). Without it, standard input is read.
-        iterations
-            Steps of the network; without it, its own number.
-        tries
-            Where the answer breaks a rule, search: run the network up to so many more times with some cells guessed.
         show_steps
             Also show the step at which each cell got its digit (for one puzzle; --json always has them).
         plot
             Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
-        checkpoint
-            Folder of a run; without it, the solver that comes with EinNet.
         """
-        iterations = _check_passes(iterations, depth, tries)
         if plot is not None:
             from einnet.plots.figures import check_picture_name
 
@@ -195,7 +200,7 @@ class SudokuApp(TaskApp):
 
         puzzles = read_puzzles(puzzle)
         unsolved, first = 0, None
-        for verdict in judge(self.load_solver(checkpoint), puzzles, iterations, tries):
+        for verdict in judge(solver.load_net(), puzzles, solver.iterations, solver.tries):
             first = first or verdict
             unsolved += not verdict.is_solved
             if as_json:
@@ -209,20 +214,3 @@ class SudokuApp(TaskApp):
             reason = "is not drawn: one pass of the network did not solve the first puzzle"
             log(f"drawn to {plot}" if is_drawn else f"{plot} {reason}")
         return 1 if unsolved else 0
-
-    def load_solver(self, checkpoint: Path | None) -> "RecurrentNet":
-        """The network of a run; without one, that which comes with the package."""
-        from einnet.tasks.sudoku.solve import load_solver
-
-        return load_solver() if checkpoint is None else self.load_net(Run.open(checkpoint, self.name))
-
-
-def _check_passes(iterations: int | None, depth: int | None, tries: int) -> int | None:
-    """The number of iterations, also by its former name."""
-    if depth is not None:
-        log("--depth is now called --iterations; the former name goes with the next release")
-        iterations = depth
-    if iterations is not None:
-        check_count(iterations, "--iterations")
-    check_count(tries, "--tries", minimum=0)
-    return iterations
