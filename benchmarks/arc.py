@@ -37,9 +37,9 @@ def main(*, seconds: float = 10, processes: int | None = None, out: Path = Path(
         rows.append([name, *counts, average, published or ""])
         within.append([name, *(sum(r["seconds"] <= t for r in results.values() if r["solved"]) for t in TIMES), solved])
         causes.append([name, *summary["failures"].values()])
-        ours, peer = bold_best([f"{percent:.2f}", str(published or "")])
+        own, peer = bold_best([f"{percent:.2f}", str(published or "")])
         how = f" ({solved} tasks, {average} seconds on average)" * bool(solved)
-        section.append([f"ARC-AGI-{version} {subset} ({number}; {usage})", ours + how, peer])
+        section.append([f"ARC-AGI-{version} {subset} ({number}; {usage})", own + how, peer])
         print(rows[-1], flush=True)
     lines = [
         "# ARC-AGI", "",

@@ -89,8 +89,8 @@ def tabulate_groups(summaries: dict[int, dict[str, Any]]) -> list[str]:
         apart = {c: row["apart"] for c, row in categories.items()}
         apart["Regular"] = sum(apart[c] for c in IN_REGULAR)
         exact = f" (in exact arithmetic CFI {categories['CFI']['exact']}, all {summaries[order]['total']['exact']})"
-        ours = "EinNet" if order == 2 else "**EinNet**"
-        rows.append((f"{ours}, {name}, random weights{exact * (order == 2)}", apart))
+        model = "EinNet" if order == 2 else "**EinNet**"
+        rows.append((f"{model}, {name}, random weights{exact * (order == 2)}", apart))
     peers = sorted(PUBLISHED.items(), key=lambda item: -sum(item[1].values()))
     rows += [(f"{name}{'' if 'test' in name else ', trained for each pair'} \\[10]", row) for name, row in peers]
     columns = [[str(row[c]) for _, row in rows] for c in GROUPS]

@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 from cyclopts import App
-from measure import grown_mib, time_in_turns
+from measure import measure_growth_mib, time_in_turns
 from results_page import PAGE, bold_best, make_table, write_results
 from rich.progress import track
 
@@ -56,7 +56,7 @@ def make_step(name: str, n: int, features: int) -> Callable[[], None]:
 def memory(name: str, n: int, features: int) -> None:
     """Print by how many MiB a pass of a candidate lets this process grow (used by the benchmark)."""
     make_step(name, 4, features)()
-    print(grown_mib(make_step(name, n, features)))
+    print(measure_growth_mib(make_step(name, n, features)))
 
 
 def measure_memory(name: str, n: int, features: int) -> float:
@@ -88,8 +88,8 @@ def main(*, sizes: tuple[int, ...] = (64, 128, 256), features: int = 8, page: Pa
 
 
 def make_row(what: str, values: list[float], unit: str, form: str) -> list[str]:
-    ours, *peers = bold_best([form.format(v) for v in values], min)
-    return [what, f"{ours} {unit}", f"{', '.join(peers)} {unit}", ", ".join(f"{v / values[0]:.2g}" for v in values[1:])]
+    own, *peers = bold_best([form.format(v) for v in values], min)
+    return [what, f"{own} {unit}", f"{', '.join(peers)} {unit}", ", ".join(f"{v / values[0]:.2g}" for v in values[1:])]
 
 
 if __name__ == "__main__":

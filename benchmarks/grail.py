@@ -68,18 +68,18 @@ class Parts(Task):
     def loss(self, step: int) -> Tensor:
         rng = np.random.default_rng(torch.randint(2**31, ()).item())
         return completion_loss(
-            self.net, torch.from_numpy(self.dense(self.sample_entities(rng, self.part))), self.config
+            self.net, torch.from_numpy(self.make_dense(self.sample_entities(rng, self.part))), self.config
         )
 
-    def dense(self, entities: np.ndarray, *splits: str) -> np.ndarray:
+    def make_dense(self, entities: np.ndarray, *splits: str) -> np.ndarray:
         """[head, tail, relation] of the training facts, or those of the splits, among these entities."""
         x = np.zeros((len(entities), len(entities), len(self.graph.relations)), dtype=np.float32)
         for split in splits or ("train",):
-            h, r, t = self.among(entities, split).T
+            h, r, t = self.select_facts(entities, split).T
             x[h, t, r] = 1
         return x
 
-    def among(self, entities: np.ndarray, split: str) -> np.ndarray:
+    def select_facts(self, entities: np.ndarray, split: str) -> np.ndarray:
         """The facts of a split among these entities, by their new numbers."""
         place = np.full(len(self.graph.entities), -1)
         place[entities] = np.arange(len(entities))
@@ -88,9 +88,9 @@ class Parts(Task):
         return facts[(facts[:, [0, 2]] >= 0).all(1)]
 
     def validate(self, net: EinNet) -> dict[str, float]:
-        known = torch.from_numpy(self.dense(self.fixed, "train", "valid", "test")) > 0
-        tables = score_tables(net, self.dense(self.fixed))
-        return rank(tables, self.among(self.fixed, "valid"), known).metrics()["pessimistic"]
+        known = torch.from_numpy(self.make_dense(self.fixed, "train", "valid", "test")) > 0
+        tables = score_tables(net, self.make_dense(self.fixed))
+        return rank(tables, self.select_facts(self.fixed, "valid"), known).metrics()["pessimistic"]
 
 
 def evaluate(net: EinNet, graph: KnowledgeGraph) -> dict[str, Any]:

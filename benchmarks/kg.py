@@ -75,8 +75,8 @@ def main(
 def compare(dataset: str, graph: str, means: list[float], peers: dict[str, tuple[float, ...]]) -> list[tuple[str, ...]]:
     """The rows of one dataset and message graph; published figures have two digits."""
     columns = [
-        bold_best([f"{ours:.3f}", *(f"{p:.2f}" for p in of_peers)])
-        for ours, *of_peers in zip(means, *peers.values(), strict=True)
+        bold_best([f"{value:.3f}", *(f"{p:.2f}" for p in of_peers)])
+        for value, *of_peers in zip(means, *peers.values(), strict=True)
     ]
     names = [dataset, *[""] * len(peers)]
     return list(zip(names, [graph] * len(names), ["**EinNet**", *peers], *columns, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
-__all__ = ["allocated_mib", "grown_mib", "median_ratio", "median_seconds", "time_in_turns"]
+__all__ = ["compute_ratio", "measure_allocated_mib", "measure_growth_mib", "measure_seconds", "time_in_turns"]
 
 
 def time_in_turns(
@@ -25,11 +25,11 @@ def time_in_turns(
     start = time.perf_counter()
     while len(times[0]) < min_rounds or (time.perf_counter() - start < seconds and len(times[0]) < max_rounds):
         for call, of_call in zip(calls, times, strict=True):
-            of_call.append(median_seconds(call)[0])
+            of_call.append(measure_seconds(call)[0])
     return times
 
 
-def median_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
+def measure_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
     """The median time of a call, and its result."""
     times, result = [], None
     for _ in range(repeats):
@@ -39,12 +39,12 @@ def median_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, An
     return median(times), result
 
 
-def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+def compute_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
     """The median of the ratios of paired times: how many times as long the first candidate takes."""
     return median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
-def allocated_mib(call: Callable[[], object]) -> float:
+def measure_allocated_mib(call: Callable[[], object]) -> float:
     """The largest memory of the tensors that a call allocates, without those from before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         call()
@@ -53,7 +53,7 @@ def allocated_mib(call: Callable[[], object]) -> float:
     return max(accumulate(e.nbytes() for e in sorted(events, key=lambda e: e.start_ns()))) / 2**20
 
 
-def grown_mib(call: Callable[[], object]) -> float:
+def measure_growth_mib(call: Callable[[], object]) -> float:
     """The growth of this process's resident set from before a call to its peak, on Linux."""
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _read_status("VmRSS")

@@ -38,7 +38,7 @@ class Peer(nn.Module):
         save_file({k: v.contiguous().clone() for k, v in self.state_dict().items()}, path)
 
 
-def perceptron(*widths: int) -> nn.Sequential:
+def make_perceptron(*widths: int) -> nn.Sequential:
     layers = [[nn.Linear(i, o), nn.ReLU()] for i, o in pairwise(widths)]
     return nn.Sequential(*(module for pair in layers for module in pair))
 
@@ -49,8 +49,8 @@ class DeepSets(Peer):
     def __init__(self, width: int, features: int = 13):
         super().__init__()
         self.features = features
-        self.card, self.hand = perceptron(4 * features, width, width), perceptron(width, width, width)
-        self.out = nn.Sequential(perceptron(2 * width, width), nn.Linear(width, 1))
+        self.card, self.hand = make_perceptron(4 * features, width, width), make_perceptron(width, width, width)
+        self.out = nn.Sequential(make_perceptron(2 * width, width), nn.Linear(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         hands = self.hand(self.card(x[..., : self.features].flatten(-2)).sum(-2))
@@ -80,7 +80,7 @@ class Perceptron(Peer):
 
     def __init__(self, width: int):
         super().__init__()
-        self.body = nn.Sequential(perceptron(PLAYERS * CARDS * 52, width, width, width), nn.Linear(width, PLAYERS))
+        self.body = nn.Sequential(make_perceptron(PLAYERS * CARDS * 52, width, width, width), nn.Linear(width, PLAYERS))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x[..., :13].flatten(1)).unsqueeze(-1)

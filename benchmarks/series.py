@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from cyclopts import run
-from measure import median_seconds
+from measure import measure_seconds
 from results_page import PAGE, make_table, write_results
 from rich.progress import track
 
@@ -118,18 +118,18 @@ def measure_basis(n: int, k: int, l: int, limit: int) -> dict[str, Any]:  # noqa
     """Seconds for a basis of V^k -> V^l, S(n); `peer` has EMLP's, or `stopped` says why it has none."""
     find_basis(2, 1, 1), find_emlp_basis(2, 1, 1)  # both imported and past their first call
     clear_all()
-    cold, basis = median_seconds(lambda: find_basis(n, k, l))
-    warm, _ = median_seconds(lambda: find_basis(n, k, l), 21)
-    search, orbits = median_seconds(lambda: count_orbits(n, k, l))
+    cold, basis = measure_seconds(lambda: find_basis(n, k, l))
+    warm, _ = measure_seconds(lambda: find_basis(n, k, l), 21)
+    search, orbits = measure_seconds(lambda: count_orbits(n, k, l))
     assert orbits == basis.shape[1]
     row = {"n": n, "case": (k, l), "maps": orbits, "cold": cold, "warm": warm, "search": search}
     try:
-        peer_cold, peer = median_seconds(lambda: run_within(limit, lambda: find_emlp_basis(n, k, l)))
+        peer_cold, peer = measure_seconds(lambda: run_within(limit, lambda: find_emlp_basis(n, k, l)))
     except Exception as error:  # what stops EMLP is part of the result
         return row | {"stopped": f"over {limit} s" if isinstance(error, TimeoutError) else type(error).__name__}
-    stored, _ = median_seconds(lambda: find_emlp_basis(n, k, l), 5)
+    stored, _ = measure_seconds(lambda: find_emlp_basis(n, k, l), 5)
     repeats = 5 if peer_cold < 5 else 1
-    times = [median_seconds(lambda: (clear_solutions(), find_emlp_basis(n, k, l)))[0] for _ in range(repeats)]
+    times = [measure_seconds(lambda: (clear_solutions(), find_emlp_basis(n, k, l)))[0] for _ in range(repeats)]
     is_same = peer.shape == basis.shape and np.abs(peer @ (peer.T @ basis) - basis).max() < 1e-2
     remark = "" if is_same else f" (wrong: {peer.shape[1]} maps)" if peer.shape != basis.shape else " (inexact)"
     return row | {"peer": {"cold": peer_cold, "warm": median(times), "stored": stored}, "remark": remark}
@@ -178,8 +178,8 @@ def tabulate_bases(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def collect_ratios(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
-    every = [list_ratios(row) for row in rows if "peer" in row]
-    return {name: [ratios[name] for ratios in every] for name in ("cold", "warm", "stored")}
+    by_row = [list_ratios(row) for row in rows if "peer" in row]
+    return {name: [ratios[name] for ratios in by_row] for name in ("cold", "warm", "stored")}
 
 
 def measure_evaluation(n: int) -> dict[str, Any]:
@@ -187,9 +187,9 @@ def measure_evaluation(n: int) -> dict[str, Any]:
     s, rng = einnet.series("ab ->", order=2, sizes={"a": n, "b": n}), np.random.default_rng(0)
     x, params = rng.standard_normal((n, n)), rng.standard_normal(s.total)
     converted = s.to_contraction(params)
-    fast, value = median_seconds(lambda: s.evaluate(x, converted), 31)
+    fast, value = measure_seconds(lambda: s.evaluate(x, converted), 31)
     try:
-        slow, expected = median_seconds(lambda: s.evaluate(x, params, basis="orbit"), 5)
+        slow, expected = measure_seconds(lambda: s.evaluate(x, params, basis="orbit"), 5)
     except einnet.EinNetError:
         return {"n": n, "fast": fast}
     return {"n": n, "fast": fast, "slow": slow, "difference": abs(value - expected) / abs(expected)}
@@ -218,12 +218,12 @@ def tabulate_large() -> list[str]:
     ]
     rows = []
     for what, call in calls:
-        seconds, result = median_seconds(call, 3)
+        seconds, result = measure_seconds(call, 3)
         rows.append([what, f"{result:,}", f"{seconds * 1e3:.1f}"])
     n = 2**20
     s = einnet.series_of([np.roll(np.arange(n), -1)], order=2)
     x, params = np.random.default_rng(0).standard_normal((2, n))
-    seconds, _ = median_seconds(lambda: s.evaluate(x, [params[:1], params[:1], params]), 3)
+    seconds, _ = measure_seconds(lambda: s.evaluate(x, [params[:1], params[:1], params]), 3)
     what = "cyclic shifts, n = 2^20, order 2, evaluated by FFT"
     rows.append([what, f"{s.total:,} parameters", f"{seconds * 1e3:.0f}"])
     return ["## Large", "", *make_table(["what", "result", "ms"], rows), ""]
@@ -234,7 +234,7 @@ def tabulate_linear_maps() -> list[str]:
     groups = {"SO(2)": rotations(2), "SO(3)": rotations(3), "O(3)": orthogonal(3), "SO+(1,3)": lorentz()}
     rows = []
     for (name, v), k in track(list(product(groups.items(), (1, 2, 3, 4))), "linear maps"):
-        seconds, maps = median_seconds(lambda v=v, k=k: einnet.linear_maps(source=v**k, target=v**k))
+        seconds, maps = measure_seconds(lambda v=v, k=k: einnet.linear_maps(source=v**k, target=v**k))
         rows.append([name, k, f"{v.dimension ** (2 * k):,}", maps.rank, f"{seconds:.2f}"])
     table = make_table(["group", "k", "unknowns", "maps", "s"], rows)
     return ["## Linear maps T^k -> T^k of matrix groups", "", *table]

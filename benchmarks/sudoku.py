@@ -83,8 +83,8 @@ def read_set(file: Path, rows: slice | int) -> Boards:
 
 def sample(puzzles: np.ndarray, solutions: np.ndarray, boards: int) -> Boards:
     """Evenly spaced boards, at least 50, whose total time is about that of `boards` of 9x9."""
-    most = max(50, boards * 9**3 // puzzles.shape[1] ** 3)
-    step = max(1, -(-len(puzzles) // most))
+    limit = max(50, boards * 9**3 // puzzles.shape[1] ** 3)
+    step = max(1, -(-len(puzzles) // limit))
     return puzzles[::step], solutions[::step]
 
 

@@ -46,4 +46,4 @@ def test_times_in_turns_and_memory(monkeypatch):
     calls = []
     times = measure["time_in_turns"]([lambda: calls.append(1), lambda: calls.append(2)], min_rounds=4)
     assert calls == [1, 2] * 5 and [len(t) for t in times] == [4, 4]
-    assert measure["allocated_mib"](lambda: torch.ones(2**18) + 1) == pytest.approx(2, abs=0.1)
+    assert measure["measure_allocated_mib"](lambda: torch.ones(2**18) + 1) == pytest.approx(2, abs=0.1)

@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from measure import allocated_mib, time_in_turns
+from measure import measure_allocated_mib, time_in_turns
 from results_page import make_table
 
 from einnet import EinPool, Symmetry
@@ -50,7 +50,7 @@ def measure(progress: Callable[[list], Any]) -> list[dict[str, Any]]:
         pool, x = make_pool(name, n)
         (times,) = time_in_turns([lambda pool=pool, x=x: pool_values(pool, x)], 3.0, min_rounds=5)
         flops, entries = count_plan(pool, n)
-        mib = allocated_mib(lambda pool=pool, x=x: pool_values(pool, x))
+        mib = measure_allocated_mib(lambda pool=pool, x=x: pool_values(pool, x))
         rows.append(
             {"what": name, "n": n, "plan": str(pool.plan.flops), "seconds": median(times), "flops": flops}
             | {"mib": mib, "planned_mib": entries * 4 / 2**20}

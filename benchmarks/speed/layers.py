@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from measure import allocated_mib, median_ratio, time_in_turns
+from measure import compute_ratio, measure_allocated_mib, time_in_turns
 from peers import DeepSetsLayer, Dense15, PPGNBlock, Transcription, TransformerLayer
 from results_page import make_table
 from torch import nn
@@ -86,7 +86,7 @@ def compare(pair: tuple[str, str], n: int, features: int, dtype: str, compiled: 
     times = time_in_turns([make_pass(layer, x), make_pass(peer, y)], SECONDS)
     return {
         "layer": pair[0], "peer": pair[1], "n": n, "features": features, "dtype": dtype, "compiled": compiled,
-        "ms": [round(median(t) * 1e3, 3) for t in times], "ratio": round(median_ratio(times[1], times[0]), 3),
+        "ms": [round(median(t) * 1e3, 3) for t in times], "ratio": round(compute_ratio(times[1], times[0]), 3),
     }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def measure(progress: Callable[[list], Any]) -> dict[str, list[Row]]:
     for n, features in MEMORY_AT:
         for layer, peer in (*SAME[:2], *UNLIKE):
             if fits((layer, peer), n):
-                mib = [allocated_mib(make_pass(*make_layer(name, n, features))) for name in (layer, peer)]
+                mib = [measure_allocated_mib(make_pass(*make_layer(name, n, features))) for name in (layer, peer)]
                 memory.append({"layer": layer, "peer": peer, "n": n, "features": features, "mib": mib})
     return {"times": times, "memory": memory}
 

@@ -21,7 +21,7 @@ from einnet.tasks.graphs.protocols import (
     calibrate,
     compare_random_nets,
     compare_trained_net,
-    hotelling,
+    compute_hotelling,
 )
 from einnet.tasks.report import print_report
 from einnet.terms import TypeSet
@@ -90,9 +90,11 @@ def test_calibrated_maps_have_mean_zero_and_the_deviation():
 
 def test_hotelling_of_one_column_is_the_square_of_student_t():
     values = np.random.default_rng(0).normal(0.3, 1, 32)
-    found = hotelling(torch.from_numpy(values)[:, None])
+    found = compute_hotelling(torch.from_numpy(values)[:, None])
     assert found == pytest.approx(ttest_1samp(values, 0).statistic ** 2, abs=2e-3)
-    assert hotelling(torch.full((32, 16), 1e-3).double()) == pytest.approx(32 * 16 * 1e-6 / 1e-7)  # the guard alone
+    assert compute_hotelling(torch.full((32, 16), 1e-3).double()) == pytest.approx(
+        32 * 16 * 1e-6 / 1e-7
+    )  # the guard alone
     assert pytest.approx(72.34, abs=0.01) == THRESHOLD
 
 

@@ -34,23 +34,25 @@ def write_program(question: Question) -> str:
     sizes = _choose_sizes(question)
     names = ["x"] if len(inputs) == 1 else [f"x{k}" for k in range(1, len(inputs) + 1)]
     features = IN_FEATURES if len(inputs) == 1 else (IN_FEATURES,) * len(inputs)
-    tensors = [f"{name} = torch.randn{_shape(t, sizes, IN_FEATURES)}" for name, t in zip(names, inputs, strict=True)]
+    tensors = [
+        f"{name} = torch.randn{_format_shape(t, sizes, IN_FEATURES)}" for name, t in zip(names, inputs, strict=True)
+    ]
     tensors[0] += (
         f"  # {'; '.join([f'a batch of {BATCH}', *(f'{c} = {n}' for c, n in sizes.items()), 'features last'])}"
     )
     new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes for t in inputs)}
-    arguments = [*names, *[f"sizes={_literal(new_axes)}"] * bool(new_axes)]
+    arguments = [*names, *[f"sizes={_format_literal(new_axes)}"] * bool(new_axes)]
     return "\n".join(
         [
             "import torch",
             "from einnet import EinNet",
             "from einnet.testing import assert_equivariant",
             "",
-            f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_order(question)}',
+            f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_format_order(question)}',
             *tensors,
-            f"y = net({', '.join(arguments)})  # shape {_shape(signature.output, sizes, OUT_FEATURES)}",
+            f"y = net({', '.join(arguments)})  # shape {_format_shape(signature.output, sizes, OUT_FEATURES)}",
             "y.square().mean().backward()  # any optimiser of torch trains it",
-            f'assert_equivariant(net, "{with_features(signature)}", sizes={_literal(sizes)})',
+            f'assert_equivariant(net, "{with_features(signature)}", sizes={_format_literal(sizes)})',
         ]
     )
 
@@ -61,7 +63,7 @@ def _choose_sizes(question: Question) -> dict[str, int]:
     return {c: first + (k if len(classes) <= MAX_DIFFERENT else k % 2) for k, c in enumerate(classes)}
 
 
-def _order(question: Question) -> str:
+def _format_order(question: Question) -> str:
     """The end of the call, with the order and its cost if its operations are not the default ones."""
     terms = question.operations.terms
     with suppress(EinNetError):  # raised if the default order is too high for the type
@@ -72,9 +74,9 @@ def _order(question: Question) -> str:
     return f", order={question.order}){remark}"
 
 
-def _shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
+def _format_shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
     return f"({', '.join(map(str, [BATCH, *(sizes[c] for c in symmetry.axes), features]))})"
 
 
-def _literal(sizes: dict[str, int]) -> str:
+def _format_literal(sizes: dict[str, int]) -> str:
     return "{" + ", ".join(f'"{c}": {n}' for c, n in sizes.items()) + "}"

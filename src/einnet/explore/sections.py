@@ -49,7 +49,7 @@ def show_symmetry(question: Question) -> list[Block]:
 
 def show_sharing(question: Question) -> list[Block]:
     """The picture of order 0, 1 and 2, or of fewer if there are too many colours."""
-    drawable = next((s for s in _small_series(question) if _can_be_drawn(s)), None)
+    drawable = next((s for s in _list_small_series(question) if _can_be_drawn(s)), None)
     if drawable is None:
         return [Text("There are too many coefficients for a picture.")]
     text = (
@@ -60,7 +60,7 @@ def show_sharing(question: Question) -> list[Block]:
     return [Text(text), draw_picture(lambda path: draw_sharing(drawable, path), caption)]
 
 
-def _small_series(question: Question) -> Iterator[TypeSeries]:
+def _list_small_series(question: Question) -> Iterator[TypeSeries]:
     """Series of low order at small sizes, the largest first."""
     for order in range(min(question.order, 2), -1, -1):
         for size in (3, 2):
@@ -79,7 +79,12 @@ def show_counts(question: Question) -> list[Block]:
     rows = []
     for k, free in enumerate(expansion.dof):
         rows.append(
-            (k, format_number(free), _formula(question, expansion.coefficients(k)), _entries(expansion, k, output))
+            (
+                k,
+                format_number(free),
+                _format_formula(question, expansion.coefficients(k)),
+                _format_entries(expansion, k, output),
+            )
         )
     return [
         Text(
@@ -90,7 +95,7 @@ def show_counts(question: Question) -> list[Block]:
     ]
 
 
-def _formula(question: Question, coefficients: Sequence[Coefficient]) -> str:
+def _format_formula(question: Question, coefficients: Sequence[Coefficient]) -> str:
     """The number of free parameters of an order for axes of length n: the sum of what each length adds.
 
     It ends at the length at which the index positions of one axis can all be different.
@@ -103,7 +108,7 @@ def _formula(question: Question, coefficients: Sequence[Coefficient]) -> str:
     longest = max([1, *(number for counted in positions for number in counted.values())])
     if longest > MAX_LENGTH or longest * len(coefficients) > MAX_COUNTS:
         return "too long to write out"
-    counted = [0, *(_at(question, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
+    counted = [0, *(_count_at(question, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
     parts = []
     for n, (before, now) in enumerate(pairwise(counted), start=1):
         if now > before:
@@ -112,26 +117,26 @@ def _formula(question: Question, coefficients: Sequence[Coefficient]) -> str:
     return " + ".join(parts) or "0"
 
 
-def _at(question: Question, k: int, sizes: dict[str, int]) -> int:
+def _count_at(question: Question, k: int, sizes: dict[str, int]) -> int:
     return series(question.signature, k, sizes).dof[k]
 
 
-def _entries(expansion: TypeSeries, k: int, output: int) -> str:
+def _format_entries(expansion: TypeSeries, k: int, output: int) -> str:
     powers = sorted((sum(len(t.axes) for t in c.types) + output for c in expansion.coefficients(k)), reverse=True)
     parts = []
     for power in dict.fromkeys(powers):
         times = powers.count(power)
-        parts.append(_power(power) if times == 1 else f"{times} {_power(power)}" if power else str(times))
+        parts.append(_format_power(power) if times == 1 else f"{times} {_format_power(power)}" if power else str(times))
     return " + ".join(parts)
 
 
-def _power(exponent: int) -> str:
+def _format_power(exponent: int) -> str:
     return {0: "1", 1: "n"}.get(exponent, f"n^{exponent}")
 
 
 def show_operations(question: Question) -> list[Block]:
     operations = question.operations
-    rows = [(t.order, str(t), describe_term(t), _power(cost_exponent(t))) for t in operations]
+    rows = [(t.order, str(t), describe_term(t), _format_power(cost_exponent(t))) for t in operations]
     orders = [str(k) for k, terms in operations.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     return [

@@ -110,7 +110,8 @@ def train_and_predict(
         return None
     with torch.no_grad():
         colours = net(*boards.select(query)).argmax(-1)
-    return [colours[k, : boards.shapes[one][0], : boards.shapes[one][1]].numpy() for k, one in enumerate(query)]
+    shapes = [boards.shapes[k] for k in query]
+    return [x[:h, :w].numpy() for x, (h, w) in zip(colours, shapes, strict=True)]
 
 
 def _fit(net: ArcNet, inputs: Inputs, target: Tensor, deadline: float) -> bool:

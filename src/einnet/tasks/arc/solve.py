@@ -161,8 +161,8 @@ def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> 
 def _select(attempts: Iterable[Attempt]) -> list[Attempt]:
     """The best attempts with different answers."""
     by_answers: dict[tuple, Attempt] = {}
-    for one in sorted(attempts, key=lambda a: a.rank):
-        by_answers.setdefault(tuple((x.shape, x.tobytes()) for x in one.answers), one)
+    for candidate in sorted(attempts, key=lambda a: a.rank):
+        by_answers.setdefault(tuple((x.shape, x.tobytes()) for x in candidate.answers), candidate)
     return list(by_answers.values())[:MAX_ATTEMPTS]
 
 
@@ -239,7 +239,7 @@ def _train_seeds(
         if (grids := predict(problem.demonstrations, problem.tests, seed)) is None:
             return None
         by_seed.append(grids)
-        if not all(np.array_equal(a, b) for one, two in pairwise(by_seed) for a, b in zip(one, two, strict=True)):
+        if not all(np.array_equal(a, b) for pair in pairwise(by_seed) for a, b in zip(*pair, strict=True)):
             return None
     correct = 0
     for k in problem.demonstrations if len(problem.outputs) > 1 else ():

@@ -200,7 +200,7 @@ def _summarize_panels(split: Split, g: Grid) -> Cells | None:
     if panels is None:
         return None
     counts = np.array([[(p != BLACK).sum() for p in band] for band in panels])
-    colours = np.array([[_most_frequent(p[p != BLACK]) for p in band] for band in panels])
+    colours = np.array([[_find_most_frequent(p[p != BLACK]) for p in band] for band in panels])
     ranks = np.searchsorted(np.unique(counts), counts)
     extremes = np.where(counts == counts.max(), 1, np.where(counts == counts.min(), 2, 0))
     return Cells(np.stack([colours, *(NUMBERS + np.minimum(x, 9) for x in (ranks, counts, extremes))]))
@@ -218,10 +218,13 @@ def _pick_panel(split: Split, pick: Pick, g: Grid) -> Cells | None:
 def _list_crops() -> Iterator[tuple[str, Crop]]:
     """Ways to crop a grid, with their names."""
     yield "the part that is not black", lambda g: _crop_to(g != BLACK, g)
-    yield "the part that is not background", lambda g: _crop_to(g != _most_frequent(g), g)
-    yield "the part of the rarest colour", lambda g: _crop_to(g == _rarest([g]), g)
-    yield "the part of the second colour", lambda g: _crop_to(g == _most_frequent(g[g != _most_frequent(g)]), g)
-    yield "inside the rarest colour", lambda g: _strip_border(_crop_to(g == _rarest([g]), g))
+    yield "the part that is not background", lambda g: _crop_to(g != _find_most_frequent(g), g)
+    yield "the part of the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)
+    yield (
+        "the part of the second colour",
+        lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g),
+    )
+    yield "inside the rarest colour", lambda g: _strip_border(_crop_to(g == _find_rarest([g]), g))
     for c, name in enumerate(COLOURS):
         yield f"the {name} part", lambda g, c=c: _crop_to(g == c, g)
         yield f"inside the {name} part", lambda g, c=c: _strip_border(_crop_to(g == c, g))
@@ -273,12 +276,12 @@ def _pick_extreme(end: Callable, value: Callable[[Grid, Sequence[Grid]], float],
     return best[0] if same and len(best) < len(parts) else None
 
 
-def _most_frequent(colours: np.ndarray) -> int:
+def _find_most_frequent(colours: np.ndarray) -> int:
     """The most frequent colour; black for an empty array."""
     return int(np.bincount(colours.ravel()).argmax()) if colours.size else BLACK
 
 
-def _rarest(parts: Sequence[Grid]) -> int:
+def _find_rarest(parts: Sequence[Grid]) -> int:
     counts = np.bincount(np.concatenate([p.ravel() for p in parts]), minlength=10)
     return int(np.where(counts > 0, counts, counts.sum() + 1).argmin())
 
@@ -290,7 +293,7 @@ VALUES: dict[str, Callable[[Grid, Sequence[Grid]], float]] = {  # of a part amon
     "copies": lambda p, parts: sum(np.array_equal(p, q) for q in parts),
     "copies of its shape": lambda p, parts: sum(np.array_equal(p != BLACK, q != BLACK) for q in parts),
     "symmetry": lambda p, _: np.array_equal(p, p[::-1]) + np.array_equal(p, p[:, ::-1]),
-    "cells of the rarest colour": lambda p, parts: (p == _rarest([q[q != BLACK] for q in parts])).sum(),
-    "cells that stand out": lambda p, _: ((p != BLACK) & (p != _most_frequent(p[p != BLACK]))).sum(),
+    "cells of the rarest colour": lambda p, parts: (p == _find_rarest([q[q != BLACK] for q in parts])).sum(),
+    "cells that stand out": lambda p, _: ((p != BLACK) & (p != _find_most_frequent(p[p != BLACK]))).sum(),
     "holes": lambda p, _: label_connected(np.pad(p == BLACK, 1, constant_values=True)).max(),
 }

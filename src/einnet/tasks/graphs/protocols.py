@@ -35,7 +35,7 @@ __all__ = [
     "calibrate",
     "compare_random_nets",
     "compare_trained_net",
-    "hotelling",
+    "compute_hotelling",
     "make_net",
 ]
 
@@ -150,7 +150,7 @@ def compare_trained_net(pair: GraphPair, order: int, depth: int, seed: int = 0) 
     graphs = (_make_copies(g, rng) for g in (pair.first, pair.second, pair.first))
     with torch.no_grad():
         first, second, control = (torch.cat([net(x) for x in g.split(BATCH)]) for g in graphs)
-    return TrainedComparison(hotelling(first - second), hotelling(first - control))
+    return TrainedComparison(compute_hotelling(first - second), compute_hotelling(first - control))
 
 
 def _separate(net: EinNet, first: Tensor, second: Tensor) -> None:
@@ -173,10 +173,10 @@ def _make_copies(graph: Graph, rng: np.random.Generator) -> Tensor:
     return _to_tensor(np.stack([permute_nodes(graph, rng) for _ in range(TRAINED_COPIES)]))
 
 
-def hotelling(differences: Tensor) -> float:
+def compute_hotelling(differences: Tensor) -> float:
     """T^2 of the hypothesis that the mean of the rows is zero.
 
-    >>> hotelling(torch.tensor([[1.0], [1.0], [0.0], [2.0]]).double())      # 4 * 1^2 / (2/3)
+    >>> compute_hotelling(torch.tensor([[1.0], [1.0], [0.0], [2.0]]).double())      # 4 * 1^2 / (2/3)
     6.0
     """
     mean, number = differences.mean(0), len(differences)
