@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-__all__ = ["NORMALIZE", "rename_arguments"]
+__all__ = ["NORM", "NORMALIZE", "rename_arguments"]
 
 NORMALIZE = ("normalize", {"mean": "size", "sum": None})  # of the old argument scale
+NORM = ("norm", {"none": None})  # an old value of the argument norm
 
 
 def rename_arguments(**names: str | tuple[str, Mapping[Any, Any]] | None) -> Callable:
@@ -27,8 +28,11 @@ def rename_arguments(**names: str | tuple[str, Mapping[Any, Any]] | None) -> Cal
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             for old in names.keys() & kwargs.keys():
-                value, rule = kwargs.pop(old), names[old]
+                rule = names[old]
                 new, values = rule if isinstance(rule, tuple) else (rule, {})
+                if new == old and kwargs[old] not in values:
+                    continue
+                value = kwargs.pop(old)
                 says = f"{old}={value!r} has no effect any more"
                 if new is not None:
                     kwargs[new] = values.get(value, value)

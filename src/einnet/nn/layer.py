@@ -10,7 +10,7 @@ from einnet.errors import EinNetError
 from einnet.nn.backend import to_channels_first
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_norm
 from einnet.nn.context import Context, MaskLike, make_context
-from einnet.nn.deprecated import NORMALIZE, rename_arguments
+from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_features
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
@@ -57,7 +57,7 @@ class EinLayer(nn.Module):
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
 
-    @rename_arguments(scale=NORMALIZE)
+    @rename_arguments(scale=NORMALIZE, norm=NORM)
     def __init__(
         self,
         symmetry: Symmetry | str,
