@@ -22,6 +22,7 @@ __all__ = [
     "format_arguments",
     "inverse_root_mean",
     "make_activation",
+    "make_dropout",
     "make_norm",
     "map_channels",
     "rms_normalize",
@@ -166,6 +167,11 @@ def make_activation(activation: str | Callable[[Tensor], Tensor] | None) -> Call
     if not callable(activation):
         raise TypeError(f"activation must be a name or a function of a tensor, got {activation!r}")
     return activation
+
+
+def make_dropout(probability: float) -> nn.Module:
+    """No `Dropout` where nothing is dropped: torch.compile(dynamic=True) fails for its float within chunks."""
+    return nn.Dropout(probability) if probability else nn.Identity()
 
 
 NORMS: dict[str, Callable[..., nn.Module]] = {

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import to_channels_first
-from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_norm
+from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_features
@@ -83,6 +83,7 @@ class EinLayer(nn.Module):
         self.chunks = check_count(chunks, "chunks")
         if self.chunks > self.heads:
             raise EinNetError(f"{heads} heads are pooled in {heads} chunks at most, got chunks={chunks}")
+        order = None if order is None else check_count(order, "order")
         width = max(1, round(self.features * check_real(expansion, "expansion")))
         self.pool = Pooling(
             pooling_terms(self.symmetry, order) if terms is None else terms, self.symmetry, "sum", normalize
@@ -116,7 +117,7 @@ class EinLayer(nn.Module):
             "chunks": (self.chunks, 1),
         }
         self.out_proj = Linear(width, self.features, rank, bias, **factory)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = make_dropout(dropout)
 
     def reset_parameters(self) -> None:
         for module in self.children():
@@ -128,12 +129,19 @@ class EinLayer(nn.Module):
         normed = self.norm(x)
 
         def pool(heads: slice) -> list[Tensor]:
-            operands = self.in_proj(normed) if self.chunks == 1 else self.in_proj(normed, heads)
-            channels = to_channels_first(operands, len(self.symmetry.axes))
+            channels = to_channels_first(self._project(normed, heads), len(self.symmetry.axes))
             return self.pool.pool([context.fill(channels, self.symmetry)], context)
 
         update = self.activation(self.pool_proj(pool, context.shape(self.symmetry)))
         return context.fill_last(x + self.dropout(self.out_proj(update)), self.symmetry)
+
+    def _project(self, normed: Tensor, heads: slice) -> Tensor:
+        """The operands of some heads."""
+        if self.chunks == 1:
+            return self.in_proj(normed)
+        if isinstance(self.in_proj, HeadLinear):
+            return self.in_proj(normed, heads)
+        return self.in_proj(normed).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)  # a module in its place
 
     def _make_context(self, x: Tensor, mask: MaskLike | Context) -> Context:
         check_features(x, self.symmetry.axes, self.features)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.nn.backend import align, expand, to_channels_last
-from einnet.nn.channels import add_all, inverse_root_mean, map_channels, rms_normalize, upcast
+from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize, upcast
 from einnet.plan import Plan
 
 __all__ = ["AxisMap", "PooledLinear", "PooledMap"]
@@ -121,7 +121,7 @@ class PooledLinear(nn.Module):
         self.bias: nn.Parameter | None = None
         if bias:
             self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = make_dropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -106,9 +106,8 @@ class Network(nn.Module, ABC):
 
     def reset_parameters(self) -> None:
         """New random weights, as when the network was made."""
-        for module in self.modules():
-            if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
+        for module in self.children():
+            reset(module)
 
     def save(self, path: Path | str) -> None:
         """Writes the weights and the config to one safetensors file."""
@@ -190,6 +189,15 @@ class Network(nn.Module, ABC):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")
         return format_arguments(signature, **arguments)
+
+
+def reset(module: nn.Module) -> None:
+    """New random weights for a module, by its own `reset_parameters` or by those of its parts."""
+    if callable(function := getattr(module, "reset_parameters", None)):
+        function()
+    else:
+        for part in module.children():
+            reset(part)
 
 
 class StatefulNetwork(Network):

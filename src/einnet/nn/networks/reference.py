@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
 from einnet.nn.backend import to_channels_first, to_channels_last
-from einnet.nn.channels import Linear
+from einnet.nn.channels import Linear, format_arguments
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import check_features
 from einnet.nn.networks.base import Network
@@ -75,7 +75,9 @@ class ReferenceBlock(nn.Module):
         return context.fill_last(self.mlp(self.pool(soft, mask=context)), self.symmetry)
 
     def extra_repr(self) -> str:
-        return f"'{self.symmetry}', heads={self.heads}, hidden={self.hidden}, out_features={self.out_features}"
+        terms, default = ([str(t) for t in ts] for ts in (self.pool.plan.terms, reference_terms(self.symmetry)))
+        widths = {name: (getattr(self, name), None) for name in ("heads", "hidden", "out_features")}
+        return format_arguments(str(self.symmetry), **widths, terms=(terms, default))
 
 
 class ReferenceNet(Network):
