@@ -46,10 +46,10 @@ def test_nested_sums_add_up_to_the_plain_ones():
     terms = ["abc->abd", "abc->aed", "abc->fed", "abc->feg", "abc->aec"]
     net = small("abcH", terms=terms)
     (layer,) = net.layers
-    assert layer.pool_proj.map.nested
+    assert layer.pool_proj.maps[0].nested
     x = torch.randn(2, 3, 4, 5, 2, dtype=torch.float64)
     y = net(x)
-    layer.pool_proj.map.nested = []
+    layer.pool_proj.maps[0].nested = []
     assert torch.allclose(net(x), y, atol=1e-12)
 
 
@@ -59,7 +59,7 @@ def test_nested_sums_add_up_to_the_plain_ones_with_diagonals(text):
     linear = EinLinear(text, 2, 3).double()
     x = torch.randn(*[4] * len(net.hidden_type.axes), 2, dtype=torch.float64)
     y, z = net(x), linear(x)
-    linear.map_with_bias.nested = net.layers[0].pool_proj.map.nested = []
+    linear.map_with_bias.nested = net.layers[0].pool_proj.maps[0].nested = []
     assert torch.allclose(net(x), y, atol=1e-12) and torch.allclose(linear(x), z, atol=1e-12)
 
 
