@@ -1,4 +1,4 @@
-"""Masks: a padded batch gives what each sample gives by itself, whatever stands in the padding."""
+"""Masks: a padded batch gives what each sample gives by itself, whatever values the padding has."""
 
 from functools import partial
 

@@ -166,13 +166,13 @@ def test_a_network_with_the_bridge_is_equivariant(masks):
 def test_it_compiles_once_for_five_sizes():
     graphs = []
 
-    def counting(graph, _inputs):
+    def count_graphs(graph, _inputs):
         graphs.append(graph)
         return graph.forward
 
     torch.compiler.reset()
     net = EinNet("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=1, order=5)
-    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend=counting)
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend=count_graphs)
     for n in (5, 6, 7, 9, 12):
         x = torch.randn(2, n, n, 3)
         assert torch.allclose(compiled(x), net(x), atol=1e-5)

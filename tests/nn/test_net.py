@@ -309,7 +309,7 @@ def test_a_hidden_type_with_an_axis_of_its_own_is_refused():
 @pytest.mark.parametrize(
     ("signature", "hidden_type"),
     [("abH; a->b", "abH"), ("abH; a->b", "abH; b->a"), ("abcH; a->b, a->c", "abcH; a->b")],
-    ids=["left out", "turned round", "one of two"],
+    ids=["left out", "reversed", "one of two"],
 )
 def test_the_hidden_type_has_the_dependencies_of_the_signature(signature, hidden_type, network):
     """It has them, or is refused: otherwise the network would not be equivariant."""

@@ -52,8 +52,8 @@ def operations() -> Iterator[list[str]]:
             for n in (8, 64, 128 if Plan.make([term], text).flops.degree > 3 else 512):
                 row = [f"`{text}`", f"`{term}`", str(n)]
                 for dtype in DTYPES:
-                    pool, both = pool_of(text, term), (False, True)
-                    errors = [pool_errors(pool, n, dtype, positive=positive) for positive in both]
+                    pool = pool_of(text, term)
+                    errors = [pool_errors(pool, n, dtype, positive=positive) for positive in (False, True)]
                     largest = (max(e[0] for e in errors), max(e[1] for e in errors))
                     tolerance = pool_tolerance(dtype, term.count(",") + 1, n)
                     row += cells(largest, (tolerance, tolerance))

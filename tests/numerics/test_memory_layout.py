@@ -18,7 +18,7 @@ def with_gaps(x: Tensor) -> Tensor:
     return y.copy_(x)
 
 
-def reversed_axes(x: Tensor) -> Tensor:
+def reverse_axes(x: Tensor) -> Tensor:
     """The first axis is the one whose entries are side by side; features are far apart, as in (batch, features, axes)."""
     return x.permute(*reversed(range(x.dim()))).contiguous().permute(*reversed(range(x.dim())))
 
@@ -42,7 +42,7 @@ def constant_axis(x: Tensor) -> Tensor:
     return x[:, :1].expand(x.shape) if x.dim() > 2 else x
 
 
-LAYOUTS = [with_gaps, reversed_axes, features_first, one_sample, constant_features, constant_axis]
+LAYOUTS = [with_gaps, reverse_axes, features_first, one_sample, constant_features, constant_axis]
 
 
 def check(module, inputs: list[Tensor], layout) -> None:

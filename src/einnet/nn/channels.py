@@ -105,7 +105,7 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> T
     flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
     if flat.dim() == 2:
         y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)
-        return y if rank == 1 else y.view(-1, *x.shape[1:])
+        return y if rank == 1 else y.view(weight.shape[0], *x.shape[1:])
     flat = flat.flatten(0, -3)
     weights = weight.expand(flat.shape[0], -1, -1)
     y = torch.bmm(weights, flat) if bias is None else torch.baddbmm(bias.unsqueeze(-1), weights, flat)

@@ -141,7 +141,7 @@ class EinLayer(nn.Module):
             return self.in_proj(normed)
         if isinstance(self.in_proj, HeadLinear):
             return self.in_proj(normed, heads)
-        return self.in_proj(normed).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)  # a module in its place
+        return self.in_proj(normed).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)  # another module
 
     def _make_context(self, x: Tensor, mask: MaskLike | Context) -> Context:
         check_features(x, self.symmetry.axes, self.features)
