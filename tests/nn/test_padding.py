@@ -44,7 +44,6 @@ def test_the_dtype_stays():
     ("samples", "phrase"),
     [
         ([], "samples"),
-        (torch.ones(2, 3, 1), "samples"),
         (
             [torch.ones(2, 3), torch.ones(2, 3, dtype=torch.int64)],
             "torch.int64",
@@ -62,6 +61,7 @@ def test_samples_that_do_not_fit_are_named(samples, phrase):
 
 def test_samples_are_tensors():
     assert_refused(lambda: pad([torch.ones(2, 3), [1]], "aH"), TypeError, "sample 1", "list")
+    assert_refused(lambda: pad(torch.ones(2, 3, 1), "aH"), TypeError, "samples", "Tensor")
 
 
 def test_joint_axes_are_of_one_size():

@@ -53,14 +53,13 @@ def einsum(
     Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
     not of the type, `ShapeError` for tensors that do not fit.
     """
-    pooling = _make_pooling(str(term), _as_key(type), reduction, normalize)
-    types = [pooling.types[k] for k in pooling.reads]
-    output = pooling.types[pooling.writes[0]]
+    pooling, signature = _make_pooling(str(term), _as_key(type), reduction, normalize)
+    types, output = signature.inputs, signature.output
     if len(operands) != len(types):
         raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
     for k, (x, t) in enumerate(zip(operands, types, strict=True), start=1):
         check_features(x, t.axes, name=f"operand {k} of type '{t}'")
-    known = Signature.of(types, output).bind([x.shape for x in operands], sizes)
+    known = signature.bind([x.shape for x in operands], sizes)
     context = make_context(mask, pooling.axes, known, batch_of(types, operands))
     channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
     (compact,) = pooling.pool_operands(channels, context)
@@ -75,5 +74,9 @@ def _as_key(types: Types | None) -> str | tuple[str, ...] | None:
 
 
 @lru_cache(maxsize=256)
-def _make_pooling(term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None) -> Pooling:
-    return Pooling([term], types, reduction, normalize)
+def _make_pooling(
+    term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None
+) -> tuple[Pooling, Signature]:
+    """The operation, and the types of its operands and its result."""
+    pooling = Pooling([term], types, reduction, normalize)
+    return pooling, Signature.of([pooling.types[k] for k in pooling.reads], pooling.types[pooling.writes[0]])

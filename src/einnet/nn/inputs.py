@@ -7,7 +7,7 @@ from torch import Tensor
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.context import Context, MaskLike, axes_of, make_context
+from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
@@ -30,12 +30,13 @@ def check_in_features(signature: Signature, in_features: int | Sequence[int]) ->
 
 def bind_inputs(
     signature: Signature,
+    axes: Symmetry,
     features: Sequence[int],
     inputs: Sequence[Tensor],
     mask: MaskLike | Context,
     sizes: Mapping[str, int] | None,
 ) -> Context:
-    """The context of a call of a module with this signature: its inputs checked, its sizes and masks."""
+    """The sizes and masks of a call, its inputs checked; `axes` has each axis of the signature once."""
     if len(inputs) != len(signature.inputs):
         hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
@@ -44,7 +45,7 @@ def bind_inputs(
     if isinstance(mask, Context):
         return mask
     known = signature.bind([x.shape for x in inputs], sizes)
-    return make_context(mask, axes_of(signature), known, batch_of(signature.inputs, inputs))
+    return make_context(mask, axes, known, batch_of(signature.inputs, inputs))
 
 
 def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count, check_flag
 from einnet.nn.backend import run_plan, to_channels_first, to_channels_last
-from einnet.nn.context import Context, MaskLike
+from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import bind_inputs, check_in_features
 from einnet.nn.pool import rescale
@@ -64,6 +64,7 @@ class EinLinear(nn.Module):
     ):
         super().__init__()
         self.signature = with_features(signature)
+        self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
         self.out_features = check_count(out_features, "out_features")
         self.normalize = None if normalize is None else check_choice(normalize, "normalize", ("size",))
@@ -94,7 +95,7 @@ class EinLinear(nn.Module):
     def forward(
         self, *inputs: Tensor, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None
     ) -> Tensor:
-        context = bind_inputs(self.signature, self.in_features, inputs, mask, sizes)
+        context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
         results: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
             channels = context.fill(to_channels_first(x, len(source.axes)), source)

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import expand, largest, run_plan, to_channels_first, to_channels_last
+from einnet.nn.backend import TORCH, largest, run_plan, to_channels_first, to_channels_last
 from einnet.nn.context import Context, MaskLike, axes_of, make_context
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of, check_features
 from einnet.plan import Plan
+from einnet.plan.execute import Expansion
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet
@@ -37,12 +38,14 @@ class Pooling:
             raise EinNetError("expected at least one term, such as 'ab,bc->ac'")
         state = TypeSet.of(infer_types(parsed) if types is None else types)
         self.types = tuple(Symmetry.of(t.axes, t.dependencies) for t in state.types)  # with a feature axis
-        self.axes = self.types[0] if len(self.types) == 1 else axes_of(Signature.of(self.types, self.types[0]))
+        self.signature = Signature.of(self.types, self.types[0])
+        self.axes = axes_of(self.signature)
         self.reduction = check_choice(reduction, "reduction", REDUCTIONS)
         self.normalize = None if normalize is None else check_choice(normalize, "normalize", ("size",))
         if self.reduction == "max" and (long := [str(t) for t in parsed if t.order > 1]):
             raise EinNetError(f"reduction='max' takes terms of one operand, got {', '.join(long)}")
         self.plan = Plan.make(parsed, state)
+        self.expansions = [Expansion.of(r.axis_map) for r in self.plan.results]
         places = [state.types_of(t) for t in parsed]
         self.reads = [state.number_of(t) for operands, _ in places for t in operands]  # the type of each operand
         self.writes = [state.number_of(output) for _, output in places]  # the type of each result
@@ -216,16 +219,15 @@ class EinPool(nn.Module):
             check_features(x, t.axes)
         if len(dtypes := {x.dtype for x in inputs}) > 1:
             raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
-        signature = Signature.of(self.types, self.types[0])
-        return batch_of(self.types, inputs), signature.bind([x.shape for x in inputs])
+        return batch_of(self.types, inputs), self.pooling.signature.bind([x.shape for x in inputs])
 
     def _concat(self, k: int, results: Sequence[Tensor], x: Tensor, batch: Sequence[int], context: Context) -> Tensor:
         """The results of the k-th type side by side, features last."""
         symmetry = self.types[k]
         rank, shape = len(symmetry.axes), context.shape(symmetry)
         parts = [
-            expand(value, result.axis_map, shape)
-            for value, result, number in zip(results, self.plan.results, self.pooling.writes, strict=True)
+            expansion.apply(value, shape, TORCH)
+            for value, expansion, number in zip(results, self.pooling.expansions, self.pooling.writes, strict=True)
             if number == k
         ]
         if parts:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from einnet.nn.backend import align, expand, to_channels_last
+from einnet.nn.backend import TORCH, align, to_channels_last
 from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize, upcast
 from einnet.plan import Plan
+from einnet.plan.execute import Expansion
 
 __all__ = ["AxisMap", "PooledLinear", "PooledMap"]
 
@@ -46,6 +47,7 @@ class PooledMap:
             self.groups[self.full] = full
         self.is_full = list(self.groups) == [self.full]
         self.nested = nest(self.groups)
+        self.expansions = {m: Expansion.of(m) for m in {*self.axis_maps, *self.groups}}
         self.runs = {m: merge_ranges([columns[k] for k in numbers]) for m, numbers in self.groups.items()}
 
     def concat(self, results: Sequence[Tensor], shape: Sequence[int]) -> Parts:
@@ -53,7 +55,7 @@ class PooledMap:
         parts = {}
         for axis_map, numbers in self.groups.items():
             if axis_map == self.full:
-                group = [expand(results[k], self.axis_maps[k], shape) for k in numbers]
+                group = [self._expand(results[k], self.axis_maps[k], shape) for k in numbers]
             else:
                 group = [results[k] for k in numbers]
             parts[axis_map] = concat_features(group, count_axes(axis_map))
@@ -73,7 +75,10 @@ class PooledMap:
         for axis_map, larger in self.nested:
             names = [larger[axis_map.index(k)] for k in range(1 + max((-1, *axis_map)))]
             left[larger] = left[larger] + align(left.pop(axis_map), names, range(count_axes(larger)))
-        return add_all([expand(x, axis_map, shape) for axis_map, x in left.items()])
+        return add_all([self._expand(x, axis_map, shape) for axis_map, x in left.items()])
+
+    def _expand(self, x: Tensor, axis_map: AxisMap, shape: Sequence[int]) -> Tensor:
+        return self.expansions[axis_map].apply(x, shape, TORCH)
 
 
 class PooledLinear(nn.Module):

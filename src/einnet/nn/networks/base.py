@@ -17,7 +17,7 @@ from einnet.checks import check_count
 from einnet.errors import CheckpointError, EinNetError, ShapeError, did_you_mean
 from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn.channels import format_arguments
-from einnet.nn.context import Context, MaskLike
+from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
 from einnet.nn.looped import DECOMPOSITIONS
@@ -70,11 +70,14 @@ class Network(nn.Module, ABC):
         **options: Any,
     ):
         super().__init__()
+        if options.get("normalize", "size") is None and not hasattr(self.config_class, "normalize"):
+            del options["normalize"]  # these networks have plain sums
         if unknown := sorted(options.keys() - {f.name for f in fields(self.config_class)}):
             known = [f.name for f in fields(self.config_class)]
             hint = did_you_mean(unknown[0], known)
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)
+        self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
         self.hidden_type = hidden_type(self.signature, options.get("hidden_type"))
         if options.get("terms") is not None:
@@ -100,7 +103,7 @@ class Network(nn.Module, ABC):
 
     def bind(self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None) -> Context:
         """The sizes and masks of a call, after its inputs were checked."""
-        context = bind_inputs(self.signature, self.in_features, inputs, mask, sizes)
+        context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
         check_dtype(inputs, next(self.parameters()).dtype)
         return context
 
@@ -177,7 +180,9 @@ class Network(nn.Module, ABC):
         from einnet.io.export import check_examples, export_network
 
         check_examples(Path(path), self.signature, inputs, sizes or {})
-        bind_inputs(self.signature, self.in_features, inputs, None, sizes)  # in numbers, not in the symbols of torch
+        bind_inputs(
+            self.signature, self.axes, self.in_features, inputs, None, sizes
+        )  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
             export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
