@@ -81,16 +81,11 @@ def _render_form(fields: dict[str, str]) -> str:
         names = list_sections(_parse_question(**fields))
     except EinNetError as error:
         errors = [_make_error(error)]
-    return render_page(
-        "EinNet explorer",
-        errors,
-        LEAD,
-        "explore/explorer.html",
-        fields=fields,
-        pending=[(name, SECTIONS[name]) for name in names],
-        max_order=limits().explorer_order,
-        examples=[(text, _format_query(text, 3, "")) for text in EXAMPLES],
-    )
+    variables = {
+        "fields": fields, "max_order": limits().explorer_order, "pending": [(name, SECTIONS[name]) for name in names],
+        "examples": [(text, _format_query(text, 3, "")) for text in EXAMPLES],
+    }  # fmt: skip
+    return render_page("EinNet explorer", errors, LEAD, "explore/explorer.html", **variables)
 
 
 @lru_cache(maxsize=128)

@@ -44,21 +44,18 @@ def print_outcome(puzzle: Puzzle, outcome: "Outcome", solved: bool | None) -> No
 
 
 def _color_digits(grid: Grid) -> Text:
-    text = Text()
-    for k, row in enumerate(grid.tolist()):
-        text.append("\n" * (k > 0))
-        for colour in row:
-            text.append(f"{colour} ", style=f"{'black' if colour == YELLOW else 'white'} on {PALETTE[colour]}")
-    return text
+    styles = [f"{'black' if colour == YELLOW else 'white'} on {ink}" for colour, ink in enumerate(PALETTE)]
+    lines = [Text.assemble(*((f"{colour} ", styles[colour]) for colour in row)) for row in grid.tolist()]
+    return Text("\n").join(lines)
 
 
 def draw_puzzle(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
     """Draws the demonstrations, the tests with each attempt, and the symmetry in words."""
     plt = pyplot()
-    attempts = [a.answers for a in outcome.attempts]
     columns = [[("input", p.input), ("output", p.output)] for p in puzzle.demonstrations]
     for k, p in enumerate(puzzle.tests):
-        columns.append([("test", p.input), *((f"attempt {n}", a[k]) for n, a in enumerate(attempts, start=1))])
+        answers = [(f"attempt {n}", a.answers[k]) for n, a in enumerate(outcome.attempts, start=1)]
+        columns.append([("test", p.input), *answers])
     rows = max(map(len, columns))
     size = (1.8 * len(columns), 1.9 * rows + 0.6)
     figure, panels = plt.subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")

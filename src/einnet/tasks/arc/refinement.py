@@ -23,17 +23,20 @@ from einnet.tasks.arc.lattice import OFFSETS, Lattice
 
 __all__ = ["Family", "Rounds", "init_labels", "list_families", "look_up", "refine", "update_labels"]
 
+PLACES = {
+    "border": "the border", "ring": "the distance from the border", "sides": "the four sides", "checkers": "checkers",
+    "even": "odd and even rows and columns", "even rows": "odd and even rows", "even columns": "odd and even columns",
+    "thirds": "rows and columns modulo 3", "diagonals": "the two diagonals", "diagonal by 3": "diagonals modulo 3",
+    "middle": "the middle", "row place": "each row", "column place": "each column",
+    "row from below": "each row, from below", "column from the right": "each column, from the right",
+}  # fmt: skip
 INVARIANTS = {  # what permutations keep, by relation or mark
     "row": "rows", "column": "columns", "diagonal": "falling diagonals", "antidiagonal": "rising diagonals",
     "four": "neighbours", "eight": "neighbours, diagonal ones too", "left": "what is on the left",
     "right": "what is on the right", "up": "what is above", "down": "what is below",
     "object": "connected cells of one colour", "object8": "diagonally connected cells of one colour",
     "thing": "connected cells", "block": "blocks", "place": "places in blocks",
-    "border": "the border", "ring": "the distance from the border", "sides": "the four sides", "checkers": "checkers",
-    "even": "odd and even rows and columns", "even rows": "odd and even rows", "even columns": "odd and even columns",
-    "thirds": "rows and columns modulo 3", "diagonals": "the two diagonals", "diagonal by 3": "diagonals modulo 3",
-    "middle": "the middle", "row place": "each row", "column place": "each column",
-    "row from below": "each row, from below", "column from the right": "each column, from the right",
+    **PLACES,
 }  # fmt: skip
 OBJECT_PROPERTIES = {
     "rank": "which is the largest", "size": "how many cells it has", "border": "whether it touches the border",
@@ -49,10 +52,6 @@ RELATIONS = [
 ]  # fmt: skip
 IN_BLOCKS = [("block",), ("block", "place"), ("place",)]
 WITH_MARKS = [(), ("row", "column"), ("all",), ("four",), ("object",)]
-PLACES = [
-    "border", "ring", "sides", "checkers", "even", "even rows", "even columns", "thirds", "diagonals",
-    "diagonal by 3", "middle", "row place", "column place", "row from below", "column from the right",
-]  # fmt: skip
 OBJECTS = [f"{kind} {what}" for kind in ("object", "object8", "thing") for what in OBJECT_PROPERTIES]
 ONE_WAY = {"left", "right", "up", "down"}
 WEIGHTS = np.random.default_rng(0).integers(1, 2**37, 1 << 17).astype(np.float64)  # of labels, to hash their sets
@@ -65,17 +64,13 @@ Rounds = tuple[np.ndarray, ...]  # the labels of the entries at first and after 
 class Family:
     """A symmetry: which entries are related, and which are set apart from the start.
 
-    Args:
-        relations: see `Lattice.groups` and `Lattice.neighbours`.
-        marks: see `Lattice.marks`.
-        fixed: colours that do not change places with others.
-        counted: whether a label depends on the multiset of the related labels, or only on their set.
+    Its relations and marks are those of `Lattice`.
     """
 
     relations: tuple[str, ...] = ()
     marks: str = ""
-    fixed: frozenset[int] = frozenset()
-    counted: bool = False
+    fixed: frozenset[int] = frozenset()  # colours that do not change places with others
+    counted: bool = False  # whether a label depends on the multiset of the related labels, or only on their set
 
     def describe(self, colours: Collection[int]) -> str:
         """What the answer commutes with, for a task with these colours.
@@ -111,12 +106,7 @@ def _enumerate(words: Sequence[str], prefix: str = "") -> str:
 
 
 def list_families(fixed_sets: Sequence[frozenset[int]], has_blocks: bool) -> Iterator[tuple[Family, int]]:
-    """Each family, the simplest first, with its largest number of rounds.
-
-    Args:
-        fixed_sets: the sets of colours that may be fixed.
-        has_blocks: whether cells come in blocks.
-    """
+    """Each family, the simplest first, with its largest number of rounds; `fixed_sets` have the colours to fix."""
     for fixed in fixed_sets:
         for relations in [*RELATIONS, *IN_BLOCKS * has_blocks]:
             for counted in (False, True) if set(relations) - ONE_WAY else (False,):
@@ -133,7 +123,7 @@ def refine(lattice: Lattice, family: Family, answers: np.ndarray, known: np.ndar
     `known` entries.
     """
     labels = [init_labels(lattice, family)]
-    while not _is_consistent(labels[-1][known], answers[known]):
+    while np.minimum(*_count_answers(labels[-1], known & answers, known & ~answers)).any():
         labels.append(update_labels(lattice, family, labels[-1]))
         if len(labels) > max_rounds + 1 or labels[-1].max() == labels[-2].max():
             return None
@@ -169,11 +159,6 @@ def look_up(rounds: Rounds, answers: np.ndarray, learn: np.ndarray) -> np.ndarra
         votes = np.where((yes > 0) & (no == 0), 1, np.where((no > 0) & (yes == 0), 0, UNKNOWN))[labels]
         result = np.where(result == UNKNOWN, votes, result)
     return result
-
-
-def _is_consistent(labels: np.ndarray, answers: np.ndarray) -> bool:
-    """Whether entries of one label have one answer."""
-    return not np.minimum(*_count_answers(labels, answers, ~answers)).any()
 
 
 def _count_answers(labels: np.ndarray, yes: np.ndarray, no: np.ndarray) -> list[np.ndarray]:

@@ -27,26 +27,16 @@ Answers = tuple[Grid, ...]  # of the tests
 
 @dataclass(frozen=True)
 class Attempt:
-    """An answer, and what it follows from.
-
-    Args:
-        answers: the grids of all tests.
-        view: its name; number: its position among the views that fit.
-        symmetry: the family in words.
-        rounds: of refinement.
-        labels: how many kinds of entries the demonstrations have.
-        left_out: the share of demonstrations that follow from the others, given the symmetry (which fits all).
-        by_network: whether a trained network gave it, on which all seeds agree.
-    """
+    """An answer, and what it follows from."""
 
     answers: Answers
     view: str
-    number: int
-    symmetry: str
-    rounds: int
-    labels: int
-    left_out: float
-    by_network: bool = False
+    number: int  # of the view, among those that fit
+    symmetry: str  # the family in words
+    rounds: int  # of refinement
+    labels: int  # kinds of entries that the demonstrations have
+    left_out: float  # the share of demonstrations that follow from the others, given the symmetry (which fits all)
+    by_network: bool = False  # whether a trained network gave it, on which all seeds agree
 
     @property
     def rank(self) -> tuple[float, int, int, int, int]:
@@ -84,9 +74,8 @@ class Problem:
         colours = sorted({int(c) for x in (*boards, *self.outputs) for c in np.unique(x)})
         self.lattice = Lattice(boards, colours, [c.block for c in cells])
         self.demonstrations, self.tests = range(len(self.outputs)), range(len(self.outputs), len(pairs))
-        if view.constant_shape is None:
-            self.targets = self.outputs
-        else:
+        self.targets = self.outputs
+        if view.constant_shape is not None:
             self.targets = [np.full(self.lattice.shapes[k], x[0, 0]) for k, x in enumerate(self.outputs)]
         self.known = self.lattice.board < len(self.outputs)
         flat = np.concatenate([(x[..., None] == self.lattice.colours).ravel() for x in self.targets])
@@ -97,21 +86,20 @@ class Problem:
         """Sets of colours that may be fixed: none, black, those of all demonstrations, all; always the numbers."""
         colours = set(self.lattice.colours.tolist())
         numbers = {c for c in colours if c >= NUMBERS}
-        common = set(colours)
-        for p in self.puzzle.demonstrations:
-            common &= {int(c) for x in (p.input, p.output) if x is not None for c in np.unique(x)}
+        pairs = zip(self.puzzle.demonstrations, self.outputs, strict=True)
+        common = {int(c) for c in colours.intersection(*({*p.input.flat, *output.flat} for p, output in pairs))}
         return list(dict.fromkeys(frozenset(s | numbers) for s in (set(), {BLACK} & colours, common, colours)))
 
-    def answer(self, rounds: Rounds) -> tuple[list[Grid | None], float]:
-        """The answers (None if a cell has none), and the share of demonstrations that follow from the others."""
+    def answer(self, rounds: Rounds) -> tuple[Answers, float] | None:
+        """The answers, and the share of demonstrations that follow from the others; None if a cell has no answer."""
         votes = look_up(rounds, self.answers, self.known)
-        answers = [self._decode_votes(votes, k) for k in self.tests]
+        answers = tuple(a for k in self.tests if (a := self._decode_votes(votes, k)) is not None)
+        if len(answers) < len(self.tests):
+            return None
         correct = 0
-        if all(a is not None for a in answers):
-            for k in self.demonstrations:
-                votes = look_up(rounds, self.answers, self.known & (self.lattice.board != k))
-                guess = self._decode_votes(votes, k)
-                correct += guess is not None and np.array_equal(guess, self.outputs[k])
+        for k in self.demonstrations:
+            guess = self._decode_votes(look_up(rounds, self.answers, self.known & (self.lattice.board != k)), k)
+            correct += guess is not None and np.array_equal(guess, self.outputs[k])
         return answers, correct / len(self.outputs)
 
     def _decode_votes(self, votes: np.ndarray, board: int) -> Grid | None:
@@ -186,15 +174,13 @@ def _search(problem: Problem, number: int) -> Iterator[Step]:
         rounds = refine(problem.lattice, family, problem.answers, problem.known, max_rounds)
         if rounds is None:
             yield False, None
-            continue
-        answers, left_out = problem.answer(rounds)
-        complete = tuple(a for a in answers if a is not None)
-        is_complete = len(complete) == len(answers)
-        yield True, _make_attempt(problem, number, complete, family, rounds, left_out) if is_complete else None
+        else:
+            result = problem.answer(rounds)
+            yield True, result and _make_attempt(problem, number, family, rounds, *result)
 
 
 def _make_attempt(
-    problem: Problem, number: int, answers: Answers, family: Family, rounds: Rounds, left_out: float, **options: bool
+    problem: Problem, number: int, family: Family, rounds: Rounds, answers: Answers, left_out: float, **options: bool
 ) -> Attempt:
     labels = len(np.unique(rounds[-1][problem.known]))
     symmetry = family.describe([c for c in problem.lattice.colours.tolist() if c < NUMBERS])
@@ -214,7 +200,7 @@ def _train(problem: Problem, number: int, deadline: float) -> Iterator[Attempt]:
             family = Family(("row", "column", "all", *["four"] * neighbours), "", fixed, counted=True)
             rounds = refine(problem.lattice, family, problem.answers, problem.known, LAYERS)
             if rounds is not None and (result := _train_seeds(problem, fixed, neighbours, deadline)):
-                yield _make_attempt(problem, number, result[0], family, rounds, result[1], by_network=True)
+                yield _make_attempt(problem, number, family, rounds, *result, by_network=True)
 
 
 def _train_seeds(

@@ -8,12 +8,13 @@ object, pick one panel or object out of several, enlarge, repeat, mirror and tur
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
 
 from einnet.tasks.arc.grids import BLACK, COLOURS, MAX_SIZE, Grid, Pair, Puzzle
-from einnet.tasks.arc.lattice import NO_BLOCK, label_connected, label_objects
+from einnet.tasks.arc.lattice import NO_BLOCK, Block, label_connected, label_objects
 
 __all__ = ["NUMBERS", "Cells", "View", "select_views"]
 
@@ -24,18 +25,15 @@ NUMBERS = 10  # features from here on are numbers, not colours: k is written NUM
 
 @dataclass(frozen=True)
 class Cells:
-    """A grid as the features of cells.
+    """A grid as the features of cells."""
 
-    features (features, rows, columns): colours; block: the size of the blocks that the cells come in.
-    """
-
-    features: np.ndarray
-    block: tuple[int, int] = NO_BLOCK
+    features: np.ndarray  # (features, rows, columns), colours
+    block: Block = NO_BLOCK
 
 
 Encoder = Callable[[Grid], Cells | None]  # None where the view does not apply to the grid
 Crop = Callable[[Grid], Grid | None]
-Split = Callable[[Grid], list[list[Grid]] | None]  # into rows of panels of one size
+Split = Callable[[Grid], list[list[Grid]]]  # into rows of panels of one size; empty if there are none
 Pick = Callable[[Sequence[Grid]], int | None]  # the number of one of several parts; None if none stands out
 
 
@@ -84,9 +82,8 @@ def _list_views(puzzle: Puzzle) -> Iterator[View]:
         yield View(f"one cell for each panel, {name}", partial(_summarize_panels, split))
     yield from _list_resizes(before, after)
     for name, crop in _list_crops():
-        yield View(name, partial(_encode_crop, crop, _keep))
-        yield View(f"{name}, and its mirror images", partial(_encode_crop, crop, _mirror))
-        yield View(f"{name}, turned", partial(_encode_crop, crop, _turn))
+        for suffix, encode in (("", _keep), (", and its mirror images", _mirror), (", turned", _turn)):
+            yield View(name + suffix, partial(_encode_crop, crop, encode))
     for name, pick in _list_picks():
         for how, split in _list_splits():
             yield View(f"the panel {name}, of {how}", partial(_pick_panel, split, pick))
@@ -160,19 +157,16 @@ def _merge_cells(g: Grid, m: int, n: int) -> Cells | None:
 def _list_splits() -> Iterator[tuple[str, Split]]:
     """Ways to cut a grid into panels, with their names."""
     yield "between lines", _split_at_lines
-    for rows in range(1, 6):
-        for columns in range(1, 6):
-            if rows * columns > 1:
-                yield f"{rows} by {columns}", partial(_split_equally, rows, columns)
+    for rows, columns in list(product(range(1, 6), repeat=2))[1:]:
+        yield f"{rows} by {columns}", partial(_split_equally, rows, columns)
 
 
-def _split_equally(rows: int, columns: int, g: Grid) -> list[list[Grid]] | None:
-    if g.shape[0] % rows or g.shape[1] % columns:
-        return None
-    return [np.split(band, columns, 1) for band in np.split(g, rows, 0)]
+def _split_equally(rows: int, columns: int, g: Grid) -> list[list[Grid]]:
+    is_possible = g.shape[0] % rows == g.shape[1] % columns == 0
+    return [np.split(band, columns, 1) for band in np.split(g, rows, 0)] if is_possible else []
 
 
-def _split_at_lines(g: Grid) -> list[list[Grid]] | None:
+def _split_at_lines(g: Grid) -> list[list[Grid]]:
     """The parts between full rows and columns of one colour, all of one size."""
     for colour in np.unique(g)[::-1]:
         rows, columns = (g == colour).all(1), (g == colour).all(0)
@@ -182,22 +176,20 @@ def _split_at_lines(g: Grid) -> list[list[Grid]] | None:
         sizes = {(b.stop - b.start, s.stop - s.start) for b in bands for s in stacks}
         if len(sizes) == 1 and len(bands) * len(stacks) > 1:
             return [[g[b, s] for s in stacks] for b in bands]
-    return None
+    return []
 
 
 def _stack_panels(split: Split, g: Grid) -> Cells | None:
-    panels = [p for band in split(g) or () for p in band]
+    panels = [p for band in split(g) for p in band]
     return Cells(np.stack(panels)) if 0 < len(panels) <= MAX_FEATURES else None
 
 
 def _summarize_panels(split: Split, g: Grid) -> Cells | None:
     """Four features of each panel: its most frequent colour but black, and three of the number of its coloured cells.
 
-    These are the rank of this number among the panels, the number up to 9, and whether it is the largest (1) or the
-    smallest (2).
+    These are the number's rank among the panels, the number up to 9, and whether it is the largest or the smallest.
     """
-    panels = split(g)
-    if panels is None:
+    if not (panels := split(g)):
         return None
     counts = np.array([[(p != BLACK).sum() for p in band] for band in panels])
     colours = np.array([[_find_most_frequent(p[p != BLACK]) for p in band] for band in panels])
@@ -207,7 +199,7 @@ def _summarize_panels(split: Split, g: Grid) -> Cells | None:
 
 
 def _pick_panel(split: Split, pick: Pick, g: Grid) -> Cells | None:
-    panels = [p for band in split(g) or () for p in band]
+    panels = [p for band in split(g) for p in band]
     k = pick(panels) if 1 < len(panels) <= MAX_PANELS else None
     return None if k is None else _keep(panels[k])
 
@@ -220,10 +212,8 @@ def _list_crops() -> Iterator[tuple[str, Crop]]:
     yield "the part that is not black", lambda g: _crop_to(g != BLACK, g)
     yield "the part that is not background", lambda g: _crop_to(g != _find_most_frequent(g), g)
     yield "the part of the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)
-    yield (
-        "the part of the second colour",
-        lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g),
-    )
+    name = "the part of the second colour"
+    yield name, lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g)
     yield "inside the rarest colour", lambda g: _strip_border(_crop_to(g == _find_rarest([g]), g))
     for c, name in enumerate(COLOURS):
         yield f"the {name} part", lambda g, c=c: _crop_to(g == c, g)

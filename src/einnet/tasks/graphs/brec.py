@@ -7,6 +7,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any, Literal
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +17,9 @@ from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.report import make_table
 
 __all__ = [
-    "IN_REGULAR",
-    "LARGEST_ALIKE",
-    "LARGEST_COPIES",
-    "PUBLISHED",
-    "SMALLEST_APART",
-    "BrecConfig",
-    "make_tables",
-    "run_pairs",
-    "summarize",
-]
+    "IN_REGULAR", "LARGEST_ALIKE", "LARGEST_COPIES", "PUBLISHED", "SMALLEST_APART", "BrecConfig", "make_tables",
+    "run_pairs", "summarize",
+]  # fmt: skip
 
 REVISION = 1  # of how pairs are compared: stored results of another one are not used
 
@@ -43,7 +37,6 @@ SMALLEST_APART = "smallest ratio of a pair told apart"
 LARGEST_ALIKE = "largest ratio of a pair not told apart"
 LARGEST_COPIES = "largest ratio of relabelled copies"
 
-Protocol = Literal["untrained", "trained"]
 Result = Mapping[str, Any]
 
 
@@ -51,7 +44,7 @@ Result = Mapping[str, Any]
 class BrecConfig:
     """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most."""
 
-    protocol: Protocol
+    protocol: Literal["untrained", "trained"]
     order: int
     depth: int
     seeds: int
@@ -65,12 +58,11 @@ def run_pairs(
         raise EinNetError(f"the untrained protocol is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
     by_size = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
     conditions = asdict(config) | {"revision": REVISION}
-    results = run_items(by_size, partial(_compare, config=config), _hash, folder, "pairs", conditions, processes)
+    compare = partial(_compare, config=config)
+    results = run_items(
+        by_size, compare, lambda p: hash_arrays(p.first, p.second), folder, "pairs", conditions, processes
+    )
     return sorted(results.values(), key=lambda r: r["pair"])
-
-
-def _hash(pair: GraphPair) -> str:
-    return hash_arrays(pair.first, pair.second)
 
 
 def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
@@ -81,18 +73,14 @@ def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
 
 def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
     """Networks with random weights, then the same operations in exact arithmetic."""
-    import numpy as np
-
     from einnet.tasks.graphs.modular import ModularNet
     from einnet.tasks.graphs.protocols import compare_random_nets
 
     of_pair, of_copies = compare_random_nets(pair, config.order, config.depth, config.seeds)
     net = ModularNet(config.order, config.depth)
     first, copy = net(pair.first), net(permute_nodes(pair.first, np.random.default_rng(pair.number)))
-    return {
+    return asdict(of_pair) | {
         "apart": of_pair.is_apart,
-        "distance": of_pair.distance,
-        "noise": of_pair.noise,
         "ratio": of_pair.ratio,
         "control_apart": of_copies.is_apart,
         "control_ratio": of_copies.ratio,
@@ -119,9 +107,9 @@ def _compare_trained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
 def summarize(results: Iterable[Result], config: BrecConfig) -> dict[str, Any]:
     """How many pairs of each category are told apart, and how clearly."""
     rows = list(results)
-    categories = {c: [r for r in rows if r["category"] == c] for c in dict.fromkeys(r["category"] for r in rows)}
+    categories = dict.fromkeys(r["category"] for r in rows)
     summary: dict[str, Any] = asdict(config) | {
-        "categories": {c: _count(rows_of_one) for c, rows_of_one in categories.items()},
+        "categories": {c: _count([r for r in rows if r["category"] == c]) for c in categories},
         "total": _count(rows),
         "seconds": round(sum(r["seconds"] for r in rows), 1),
         "peak_mib": max((r["peak_mib"] for r in rows), default=0),

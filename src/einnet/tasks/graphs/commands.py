@@ -37,27 +37,17 @@ def bench(
     those for relabelled copies of each graph, and then the same operations in exact arithmetic. The trained
     one is BREC's: for each pair a new network learns to set copies apart, and Hotelling's T^2 decides.
 
-    Parameters
-    ----------
-    data
-        A JSON list of {"category", "g", "h"} with graphs in graph6, as BREC has, or a family of graphs (.g6),
-        all of whose pairs are compared.
-    protocol
-        Networks with random weights, or trained for each pair.
-    order
-        The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the bridge.
-    depth
-        Layers; by default 8, or 6 for trained networks.
-    seeds
-        Networks for a pair, until one tells it apart.
-    category
-        Only pairs of this category; may be given several times.
-    processes
-        Pairs at once; by default one for each core.
-    out
-        Folder of the results; by default runs/brec-FILE-PROTOCOL-ORDER.
-    as_json
-        Print one JSON object and nothing else.
+    Args:
+        data: A JSON list of {"category", "g", "h"} with graphs in graph6, as BREC has, or a family of graphs (.g6),
+            all of whose pairs are compared.
+        protocol: Networks with random weights, or trained for each pair.
+        order: The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the
+            bridge.
+        depth: Layers; by default 8, or 6 for trained networks.
+        seeds: Networks for a pair, until one tells it apart.
+        category: Only pairs of this category; may be given several times.
+        processes: Pairs at once; by default one for each core.
+        out: Folder of the results; by default runs/brec-FILE-PROTOCOL-ORDER.
     """
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
         if value is not None:

@@ -98,9 +98,8 @@ class ModularNet:
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
         x = _mix(self.encoder, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:
-            results = run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR)
-            maps = [r.axis_map for r in self.plan.results]
-            pooled = [expand(c, m, (n, n), MODULAR) for c, m in zip(results, maps, strict=True)]
+            results = zip(run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR), self.plan.results, strict=True)
+            pooled = [expand(compact, result.axis_map, (n, n), MODULAR) for compact, result in results]
             x = (x + _mix(out, torch.cat(pooled))) % PRIME
         return torch.cat([x.sum((-1, -2)), x.diagonal(dim1=-1, dim2=-2).sum(-1)]) % PRIME
 

@@ -29,15 +29,9 @@ from einnet.nn import EinLayer, EinNet
 from einnet.tasks.graphs.pairs import Graph, GraphPair, permute_nodes
 
 __all__ = [
-    "THRESHOLD",
-    "Comparison",
-    "TrainedComparison",
-    "calibrate",
-    "compare_random_nets",
-    "compare_trained_net",
-    "compute_hotelling",
-    "make_net",
-]
+    "THRESHOLD", "Comparison", "TrainedComparison", "calibrate", "compare_random_nets", "compare_trained_net",
+    "compute_hotelling", "make_net",
+]  # fmt: skip
 
 OUTPUTS = 16
 MIN_RATIO = 100.0  # told apart: a distance so many times the largest between copies of one graph
@@ -45,11 +39,9 @@ DEVIATION = 10.0  # of the input of a GELU, which then bends more
 RANDOM_COPIES = 4  # of each graph, all but one relabelled
 TRAINED_COPIES, BATCH, EPOCHS = 32, 8, 20
 RIDGE = 1e-7  # multiple of the identity, added to the covariance
+FREEDOM = TRAINED_COPIES - OUTPUTS
 THRESHOLD = float(  # 72.34: noisy outputs for copies of one graph exceed it in one of twenty tests
-    OUTPUTS
-    * (TRAINED_COPIES - 1)
-    / (TRAINED_COPIES - OUTPUTS)
-    * f_distribution.ppf(0.95, OUTPUTS, TRAINED_COPIES - OUTPUTS)
+    OUTPUTS * (TRAINED_COPIES - 1) / FREEDOM * f_distribution.ppf(0.95, OUTPUTS, FREEDOM)
 )
 
 
@@ -107,9 +99,8 @@ class Comparison:
 
 def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
     """The clearest comparison of the pair, and of its first graph with a relabelled copy, among several networks."""
-    by_seed = list(_compare_seeds(pair, order, depth, seeds))
-    of_pair, of_copies = (max(comparisons, key=lambda c: c.ratio) for comparisons in zip(*by_seed, strict=True))
-    return of_pair, of_copies
+    of_pair, of_copies = zip(*_compare_seeds(pair, order, depth, seeds), strict=True)
+    return max(of_pair, key=lambda c: c.ratio), max(of_copies, key=lambda c: c.ratio)
 
 
 @torch.no_grad()
