@@ -39,7 +39,7 @@ def write_program(question: Question) -> str:
     tensors = [f"{name} = torch.randn{shape}" for name, shape in zip(names, shapes, strict=True)]
     tensors[0] += f"  # a batch of {BATCH}; {''.join(f'{c} = {n}; ' for c, n in sizes.items())}features last"
     new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes for t in inputs)}
-    arguments = ", ".join([*names, *[f"sizes={_format_literal(new_axes)}"] * bool(new_axes)])
+    arguments = ", ".join([*names, *[f"sizes={json.dumps(new_axes)}"] * bool(new_axes)])
     lines = [
         "import torch",
         "from einnet import EinNet",
@@ -49,7 +49,7 @@ def write_program(question: Question) -> str:
         *tensors,
         f"y = net({arguments})  # shape {_format_shape(signature.output, sizes, OUT_FEATURES)}",
         "y.square().mean().backward()  # any optimiser of torch trains it",
-        f'assert_equivariant(net, "{with_features(signature)}", sizes={_format_literal(sizes)})',
+        f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})',
     ]
     return "\n".join(lines)
 
@@ -73,7 +73,3 @@ def _format_order(question: Question) -> str:
 
 def _format_shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
     return f"({', '.join(map(str, [BATCH, *(sizes[c] for c in symmetry.axes), features]))})"
-
-
-def _format_literal(sizes: dict[str, int]) -> str:
-    return json.dumps(sizes)

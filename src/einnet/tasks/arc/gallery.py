@@ -51,14 +51,13 @@ def _color_digits(grid: Grid) -> Text:
 
 def draw_puzzle(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
     """Draws the demonstrations, the tests with each attempt, and the symmetry in words."""
-    plt = pyplot()
     columns = [[("input", p.input), ("output", p.output)] for p in puzzle.demonstrations]
     for k, p in enumerate(puzzle.tests):
         answers = [(f"attempt {n}", a.answers[k]) for n, a in enumerate(outcome.attempts, start=1)]
         columns.append([("test", p.input), *answers])
     rows = max(map(len, columns))
     size = (1.8 * len(columns), 1.9 * rows + 0.6)
-    figure, panels = plt.subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")
+    figure, panels = pyplot().subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat:
         panel.set_axis_off()
     for c, column in enumerate(columns):
@@ -69,7 +68,6 @@ def draw_puzzle(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
     name = puzzle.name.replace("$", r"\$")  # no formula; parse_math=False has no effect on wrapped text
     figure.suptitle(f"{name}\n{symmetry}", fontsize=8, wrap=True)
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def _paint(panel: Any, grid: Grid) -> None:
