@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Semaphore, Thread
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from einnet.errors import EinNetError
 from einnet.explore.question import Question
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        values = {name: texts[-1] for name, texts in parse_qs(query, keep_blank_values=True).items()}
+        values = dict(parse_qsl(query, keep_blank_values=True))
         fields = {name: values.get(name, default) for name, default in FIELDS.items()}
         name = path.removeprefix("/section/")
         if path == "/":

@@ -20,7 +20,6 @@ __all__ = [
 ]  # fmt: skip
 
 _matplotlib_lock = Lock()  # its figures are not made for threads
-MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ def draw_picture(draw: Callable[[Path], None], caption: str) -> Picture:
 def read_picture(path: Path, caption: str) -> Picture:
     """The picture in a file, an SVG or a PNG."""
     content = base64.b64encode(path.read_bytes()).decode()
-    return Picture(f"data:{MEDIA[path.suffix]};base64,{content}", caption)
+    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
+    return Picture(f"data:image/{kind};base64,{content}", caption)
 
 
 def render_page(

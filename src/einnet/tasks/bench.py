@@ -33,12 +33,8 @@ def run_items(
     """The results of `evaluate` and its seconds for each item, by name.
 
     A result is stored in the file `folder/unit/NAME.json` and used again for an item with the same fingerprint.
-
-    Args:
-        evaluate: runs in processes of its own, so it must be picklable.
-        unit: what the items are called, such as "tasks".
-        conditions: all that the results depend on; raises `CheckpointError` for a folder with other ones.
-        processes: by default one for each core.
+    `evaluate` must be picklable; it runs in `processes`, by default one for each core. Raises `CheckpointError` for a
+    folder with other conditions, which are all that the results depend on.
     """
     check_conditions(folder, dict(conditions))
     jobs = {name: (folder / unit / f"{name}.json", fingerprint(item), item) for name, item in items.items()}

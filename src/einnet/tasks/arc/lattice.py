@@ -7,8 +7,9 @@ belongs to. An *object* is a set of connected cells of one colour.
 """
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from hashlib import sha1
+from weakref import proxy
 
 import numpy as np
 from scipy import ndimage
@@ -50,7 +51,8 @@ class Lattice:
         self.board = np.repeat(np.arange(len(sizes)), sizes)
         self.colour = np.tile(np.arange(len(colours)), self.entries // max(len(colours), 1))
         self.has_blocks = any(b != NO_BLOCK for b in self.blocks)
-        self.groups, self.neighbours, self.marks = map(cache, (self._groups, self._neighbours, self._marks))
+        methods = Lattice._groups, Lattice._neighbours, Lattice._marks
+        self.groups, self.neighbours, self.marks = (cache(partial(m, proxy(self))) for m in methods)  # no cycle
 
     @cached_property
     def one_hot(self) -> np.ndarray:
@@ -118,24 +120,18 @@ def mark_cells(kind: str, board: np.ndarray, block: Block) -> np.ndarray:
     h, w = board.shape
     r, c = np.indices((h, w))
     places = {
-        "row place": lambda: r,
-        "column place": lambda: c,
-        "row from below": lambda: h - 1 - r,
-        "column from the right": lambda: w - 1 - c,
+        "row place": lambda: r, "row from below": lambda: h - 1 - r,
+        "column place": lambda: c, "column from the right": lambda: w - 1 - c,
         "border": lambda: (r == 0) | (r == h - 1) | (c == 0) | (c == w - 1),
         "ring": lambda: np.minimum(np.minimum(r, h - 1 - r), np.minimum(c, w - 1 - c)),
         "sides": lambda: (r == 0) + 2 * (r == h - 1) + 4 * (c == 0) + 8 * (c == w - 1),
-        "checkers": lambda: (r + c) % 2,
-        "even": lambda: r % 2 * 2 + c % 2,
-        "even rows": lambda: r % 2,
-        "even columns": lambda: c % 2,
-        "thirds": lambda: r % 3 * 3 + c % 3,
+        "even": lambda: r % 2 * 2 + c % 2, "even rows": lambda: r % 2, "even columns": lambda: c % 2,
+        "thirds": lambda: r % 3 * 3 + c % 3, "checkers": lambda: (r + c) % 2, "diagonal by 3": lambda: (r + c) % 3,
         "diagonals": lambda: (r == c) + 2 * (r + c == w - 1),
-        "diagonal by 3": lambda: (r + c) % 3,
         "middle": lambda: (2 * r == h - 1) + 2 * (2 * c == w - 1),
         "block": lambda: r // block[0] * 32 + c // block[1],
         "place": lambda: r % block[0] * 32 + c % block[1],
-    }
+    }  # fmt: skip
     return places[kind]() if kind in places else _mark_objects(kind, board)
 
 
@@ -154,11 +150,10 @@ def label_objects(board: np.ndarray, kind: str) -> np.ndarray:
     structure = None if kind == "object" else np.ones((3, 3))
     if kind == "thing":
         return label_connected(board != BLACK, structure)
-    numbers, last = np.zeros(board.shape, np.int64), 0
+    numbers = np.zeros(board.shape, np.int64)
     for colour in np.unique(board):
         parts = label_connected(board == colour, structure)
-        numbers = np.where(parts > 0, parts + last, numbers)
-        last += int(parts.max())
+        numbers += np.where(parts > 0, parts + numbers.max(), 0)
     return numbers
 
 

@@ -34,7 +34,7 @@ class Block(nn.Module):
         self.mean = EinPool(POOLING, "abcH")
         self.max = EinPool(POOLING, "abcH", reduction="max")
         self.neighbours = EinPool(NEIGHBOURS, ("abcH", "aaH", "bbH"), normalize=None) if neighbours else None
-        width = HEADS * (2 * len(POOLING) + (len(NEIGHBOURS) if neighbours else 0))
+        width = HEADS * (2 * len(POOLING) + neighbours * len(NEIGHBOURS))
         self.fan_in = nn.Linear(HIDDEN, width)
         self.fan_out = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN + width, HIDDEN))
 

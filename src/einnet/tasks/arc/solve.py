@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -120,9 +119,9 @@ class Problem:
             return np.full(self.view.constant_shape, values[counts.argmax()], np.int8)
         return colours.reshape(self.lattice.shapes[board])
 
-    def colour_numbers(self, boards: Sequence[int]) -> list[np.ndarray]:
-        """The answers of demonstrations as numbers of colours, cell by cell."""
-        return [np.searchsorted(self.lattice.colours, self.targets[k]) for k in boards]
+    def colour_numbers(self, board: int) -> np.ndarray:
+        """The answer of a demonstration as numbers of colours, cell by cell."""
+        return np.searchsorted(self.lattice.colours, self.targets[board])
 
 
 def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> Outcome:
@@ -134,12 +133,12 @@ def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> 
     problems = [Problem(puzzle, view) for view in select_views(puzzle)]
     attempts: list[Attempt] = []
     families, out_of_time = 0, False
-    for fits, result in _interleave([_search(problem, k) for k, problem in enumerate(problems)]):
+    for fits, attempt in _interleave(_search(problem, k) for k, problem in enumerate(problems)):
         if time.monotonic() > start + seconds * (LOOK_UP_SHARE if networks else 1):
             out_of_time = True
             break
         families += fits
-        attempts += [result] if result else []
+        attempts += [attempt] if attempt else []
     if networks and not any(a.left_out == 1 for a in attempts):
         for k, problem in enumerate(problems):
             attempts += _train(problem, k, start + seconds)
@@ -212,7 +211,7 @@ def _train_seeds(
     boards = Boards(problem.lattice, fixed, neighbours)
 
     def predict(learn: Sequence[int], query: Sequence[int], seed: int) -> list[Grid] | None:
-        targets = dict(zip(learn, problem.colour_numbers(learn), strict=True))
+        targets = {k: problem.colour_numbers(k) for k in learn}
         end = min(deadline, time.monotonic() + NETWORK_SECONDS)
         predictions = train_and_predict(boards, targets, query, seed, end)
         if predictions is None:
@@ -220,15 +219,14 @@ def _train_seeds(
         grids = [problem.decode(x.ravel(), k) for x, k in zip(predictions, query, strict=True)]
         return grids if all((g < NUMBERS).all() for g in grids) else None
 
-    by_seed: list[list[Grid]] = []
+    answers: list[Grid] = []
     for seed in range(SEEDS):
-        if (grids := predict(problem.demonstrations, problem.tests, seed)) is None:
+        grids = predict(problem.demonstrations, problem.tests, seed)
+        if grids is None or not all(map(np.array_equal, grids, answers or grids)):
             return None
-        by_seed.append(grids)
-        if not all(np.array_equal(a, b) for pair in pairwise(by_seed) for a, b in zip(*pair, strict=True)):
-            return None
+        answers = grids
     correct = 0
     for k in problem.demonstrations if len(problem.outputs) > 1 else ():
         left_out = predict([j for j in problem.demonstrations if j != k], [k], 0)
         correct += left_out is not None and np.array_equal(left_out[0], problem.outputs[k])
-    return tuple(by_seed[-1]), correct / len(problem.outputs)
+    return tuple(answers), correct / len(problem.outputs)

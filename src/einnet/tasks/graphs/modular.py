@@ -71,11 +71,7 @@ class ModularNet:
     >>> bool((net(ring) == net(triangles)).all()), bool((net(ring) == net(ring[::-1, ::-1])).all())
     (False, True)
 
-    Args:
-        order: the largest number of operands of a pooling operation.
-        depth: layers.
-        hidden: features of the state; heads: features given to each operand.
-        seed: of the weights.
+    The operations have up to `order` operands of `heads` features each, the state has `hidden` features.
     """
 
     def __init__(self, order: int, depth: int = 8, hidden: int = 4, heads: int = 2, seed: int = 0):
