@@ -13,7 +13,7 @@ from einnet.explain import describe_group, describe_term
 from einnet.explore.program import write_program
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
-from einnet.pages import Block, ErrorMessage, Listing, Section, Table, Text, draw_picture, render_page
+from einnet.pages import Block, Section, Table, Text, draw_picture, render_page
 from einnet.plan import Plan
 from einnet.plan.path import cost_exponent
 from einnet.plots.figures import draw_sharing
@@ -147,7 +147,7 @@ def show_derivation(question: Question) -> list[Block]:
     derivation = generates(question.operations, question.term, question.operations.type_set)
     if derivation is None:
         return [Text(f"{question.term} is not a composition of the operations up to order {question.order}.")]
-    return [Text("x1, x2, ... are the operands."), Listing(str(derivation))]
+    return [Text("x1, x2, ... are the operands."), Text(str(derivation), "listing")]
 
 
 def show_plan(question: Question) -> list[Block]:
@@ -178,7 +178,7 @@ SECTIONS = {
     "recipe": SectionKind("What the recipe leaves", show_recipe, narrow=True),
     "term": SectionKind("The term, composed", show_derivation),
     "plan": SectionKind("The plan and its cost", show_plan),
-    "code": SectionKind("Ten lines of PyTorch", lambda question: [Listing(write_program(question))]),
+    "code": SectionKind("Ten lines of PyTorch", lambda question: [Text(write_program(question), "listing")]),
 }
 
 
@@ -193,7 +193,7 @@ def make_section(question: Question, name: str) -> Section:
     try:
         blocks = kind.blocks(question)
     except EinNetError as error:
-        blocks = [ErrorMessage(str(error))]
+        blocks = [Text(str(error), "error")]
     return Section(kind.title, blocks, kind.narrow)
 
 
@@ -206,4 +206,4 @@ def render_report(question: Question) -> str:
     """
     names, console = list_sections(question), Console(stderr=True)
     sections = [make_section(question, name) for name in track(names, "computing", console=console, transient=True)]
-    return render_page(question.title, sections, LEAD)
+    return render_page(f"{question.text} up to order {question.order}", sections, LEAD)

@@ -15,7 +15,7 @@ from einnet.errors import EinNetError
 from einnet.explore.question import Question
 from einnet.explore.sections import LEAD, SECTIONS, list_sections, make_section
 from einnet.limits import limits
-from einnet.pages import ErrorMessage, Section, render_page, render_section
+from einnet.pages import Section, Text, render_page, render_section
 
 __all__ = ["format_address", "serve"]
 
@@ -107,7 +107,7 @@ def _compute_section(html: Future[str], name: str, fields: dict[str, str]) -> No
 
 
 def _make_error(error: EinNetError) -> Section:
-    return Section("This cannot be read", [ErrorMessage(str(error))])
+    return Section("This cannot be read", [Text(str(error), "error")])
 
 
 @lru_cache(maxsize=32)

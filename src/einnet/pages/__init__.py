@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from einnet.files import write_whole
 
 __all__ = [
-    "Block", "ErrorMessage", "Listing", "Picture", "Section", "Table", "Text", "draw_picture", "read_picture",
-    "render_page", "render_section", "write_page",
+    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "read_picture", "render_page", "render_section",
+    "write_page",
 ]  # fmt: skip
 
 _matplotlib_lock = Lock()  # its figures are not made for threads
@@ -24,23 +24,10 @@ _matplotlib_lock = Lock()  # its figures are not made for threads
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph."""
+    """A paragraph, or preformatted: a listing, or the message of an error, whose caret stays below its letter."""
 
     text: str
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Preformatted text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class ErrorMessage:
-    """The preformatted message of an error, so that a caret stays below its letter."""
-
-    text: str
+    kind: Literal["paragraph", "listing", "error"] = "paragraph"
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class Picture:
     caption: str
 
 
-Block = Text | Listing | ErrorMessage | Table | Picture
+Block = Text | Table | Picture
 
 
 @dataclass(frozen=True)
@@ -124,5 +111,5 @@ def _load_templates() -> Any:
 
     options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=PackageLoader("einnet", "."), **options)
-    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["class"] = lambda block: type(block).__name__
     return environment

@@ -1,7 +1,4 @@
-"""`einnet train arc`, `einnet bench arc`.
-
-Torch is imported inside the functions: the command line must be quick to answer --help.
-"""
+"""`einnet train arc`, `einnet bench arc`; torch is imported inside the functions, so that --help is quick."""
 
 from json import dumps
 from pathlib import Path

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.columns import Columns
@@ -14,9 +14,7 @@ from rich.text import Text
 from einnet import pages
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.arc.grids import Grid, Puzzle
-
-if TYPE_CHECKING:
-    from einnet.tasks.arc.solve import Outcome
+from einnet.tasks.arc.solve import Outcome
 
 __all__ = ["draw_puzzle", "make_sections", "print_outcome"]
 
@@ -27,7 +25,7 @@ YELLOW = 4  # needs dark digits
 CELL, CAPTION, GAP = 12, 16, 20  # pixels of a gallery's picture
 
 
-def print_outcome(puzzle: Puzzle, outcome: "Outcome", solved: bool | None) -> None:
+def print_outcome(puzzle: Puzzle, outcome: Outcome, solved: bool | None) -> None:
     """Prints the attempts as digits on their colours, and what the answers follow from."""
     console = Console()
     if not outcome.attempts:
@@ -49,7 +47,7 @@ def _color_digits(grid: Grid) -> Text:
     return Text("\n").join(lines)
 
 
-def draw_puzzle(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
+def draw_puzzle(puzzle: Puzzle, outcome: Outcome, picture: Path) -> None:
     """Draws the demonstrations, the tests with each attempt, and the symmetry in words."""
     columns = [[("input", p.input), ("output", p.output)] for p in puzzle.demonstrations]
     for k, p in enumerate(puzzle.tests):

@@ -52,7 +52,12 @@ RELATIONS = [
 ]  # fmt: skip
 IN_BLOCKS = [("block",), ("block", "place"), ("place",)]
 WITH_MARKS = [(), ("row", "column"), ("all",), ("four",), ("object",)]
-OBJECTS = [f"{kind} {what}" for kind in ("object", "object8", "thing") for what in OBJECT_PROPERTIES]
+OBJECTS = {
+    f"{kind} {what}": f"{INVARIANTS[kind]} ({text})"
+    for kind in ("object", "object8", "thing")
+    for what, text in OBJECT_PROPERTIES.items()
+}
+INVARIANTS |= OBJECTS
 ONE_WAY = {"left", "right", "up", "down"}
 WEIGHTS = np.random.default_rng(0).integers(1, 2**37, 1 << 17).astype(np.float64)  # of labels, to hash their sets
 UNKNOWN = -1
@@ -80,10 +85,7 @@ class Family:
         >>> Family(("four",), "border", frozenset({0})).describe({0, 1, 2})
         'any permutation of cells that keeps neighbours and the border, and of colours but black'
         """
-        invariants = [INVARIANTS[r] for r in self.relations if r != "all"]
-        if self.marks and self.marks != "ranked":
-            kind, _, what = self.marks.partition(" ")
-            invariants.append(INVARIANTS.get(self.marks) or f"{INVARIANTS[kind]} ({OBJECT_PROPERTIES[what]})")
+        invariants = [INVARIANTS[name] for name in (*self.relations, self.marks) if name in INVARIANTS]
         axes = ["rows", "columns"] if invariants == ["rows", "columns"] else ["cells"]
         if axes == ["cells"] and invariants:
             axes = [f"cells that keeps {_enumerate(invariants)}"]

@@ -32,7 +32,7 @@ class Cells:
 
 
 Encoder = Callable[[Grid], Cells | None]  # None where the view does not apply to the grid
-Crop = Callable[[Grid], Grid | None]
+Crop = Callable[[Grid], Grid]  # empty where there is no such part
 Split = Callable[[Grid], list[list[Grid]]]  # into rows of panels of one size; empty if there are none
 Pick = Callable[[Sequence[Grid]], int | None]  # the number of one of several parts; None if none stands out
 
@@ -99,7 +99,7 @@ def _list_resizes(before: tuple[int, ...], after: tuple[int, ...]) -> Iterator[V
     yield View("as many copies as colours", lambda g: _copy(g, k := len(np.unique(g[g != BLACK])), k))
     yield View("as many copies as cells", lambda g: _copy(g, k := int((g != BLACK).sum()), k))
     yield View("without repeated rows and columns", _drop_repeats)
-    yield View("rows and columns that are not empty", _drop_empty_lines)
+    yield View("rows and columns that are not empty", partial(_encode_crop, _drop_empty_lines, _keep))
     if h % m == 0 and w % n == 0 and (m, n) != (h, w) and h // m * (w // n) <= MAX_FEATURES:
         yield View(f"cells {h // m} by {w // n}", lambda g: _merge_cells(g, h // m, w // n))
     yield View("inside the border", lambda g: Cells(g[None, 1:-1, 1:-1]) if min(g.shape) > 2 else None)
@@ -139,9 +139,8 @@ def _drop_repeats(g: Grid) -> Cells:
     return _keep(g[rows][:, columns])
 
 
-def _drop_empty_lines(g: Grid) -> Cells | None:
-    full = g[(g != BLACK).any(1)][:, (g != BLACK).any(0)]
-    return _keep(full) if full.size else None
+def _drop_empty_lines(g: Grid) -> Grid:
+    return g[(g != BLACK).any(1)][:, (g != BLACK).any(0)]
 
 
 def _merge_cells(g: Grid, m: int, n: int) -> Cells | None:
@@ -214,10 +213,10 @@ def _list_crops() -> Iterator[tuple[str, Crop]]:
     yield "the part of the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)
     name = "the part of the second colour"
     yield name, lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g)
-    yield "inside the rarest colour", lambda g: _strip_border(_crop_to(g == _find_rarest([g]), g))
+    yield "inside the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)[1:-1, 1:-1]
     for c, name in enumerate(COLOURS):
         yield f"the {name} part", lambda g, c=c: _crop_to(g == c, g)
-        yield f"inside the {name} part", lambda g, c=c: _strip_border(_crop_to(g == c, g))
+        yield f"inside the {name} part", lambda g, c=c: _crop_to(g == c, g)[1:-1, 1:-1]
     for kind in ("object", "object8", "thing"):
         for name, pick in _list_picks():
             yield f"the {kind} {name}", partial(_crop_to_object, kind, pick)
@@ -225,27 +224,21 @@ def _list_crops() -> Iterator[tuple[str, Crop]]:
 
 def _encode_crop(crop: Crop, encode: Encoder, g: Grid) -> Cells | None:
     part = crop(g)
-    return None if part is None or not part.size else encode(part)
+    return encode(part) if part.size else None
 
 
-def _crop_to(mask: np.ndarray, g: Grid) -> Grid | None:
+def _crop_to(mask: np.ndarray, g: Grid) -> Grid:
     """The smallest box around the cells of the mask."""
     boxes = ndimage.find_objects(mask.astype(int))
-    return g[boxes[0]] if boxes else None
+    return g[boxes[0]] if boxes else g[:0]
 
 
-def _strip_border(g: Grid | None) -> Grid | None:
-    return None if g is None or min(g.shape) < 3 else g[1:-1, 1:-1]
-
-
-def _crop_to_object(kind: str, pick: Pick, g: Grid) -> Grid | None:
+def _crop_to_object(kind: str, pick: Pick, g: Grid) -> Grid:
     numbers = label_objects(g, kind)
     objects = [(b, numbers[b] == k) for k, b in enumerate(ndimage.find_objects(numbers), start=1)]
     solid = [(b, mask) for b, mask in objects if g[b][mask][0] != BLACK]
-    if not 1 < len(solid) <= MAX_OBJECTS:
-        return None
-    k = pick([np.where(mask, g[b], BLACK) for b, mask in solid])
-    return None if k is None else g[solid[k][0]]
+    k = pick([np.where(mask, g[b], BLACK) for b, mask in solid]) if 1 < len(solid) <= MAX_OBJECTS else None
+    return g[:0] if k is None else g[solid[k][0]]
 
 
 # One of several parts ------------------------------------------------------------------------------------------------

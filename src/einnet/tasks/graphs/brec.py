@@ -50,19 +50,15 @@ class BrecConfig:
     seeds: int
 
 
-def run_pairs(
-    pairs: Sequence[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None
-) -> list[dict[str, Any]]:
+def run_pairs(pairs: list[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None) -> list[Result]:
     """The result of each pair, small graphs first; pairs with a result in the folder are not compared again."""
     if config.protocol == "untrained" and (largest := max(len(p.first) for p in pairs)) > MAX_NODES:
         raise EinNetError(f"the untrained protocol is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
-    by_size = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
+    items = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
     conditions = asdict(config) | {"revision": REVISION}
     compare = partial(_compare, config=config)
-    results = run_items(
-        by_size, compare, lambda p: hash_arrays(p.first, p.second), folder, "pairs", conditions, processes
-    )
-    return sorted(results.values(), key=lambda r: r["pair"])
+    rows = run_items(items, compare, lambda p: hash_arrays(p.first, p.second), folder, "pairs", conditions, processes)
+    return sorted(rows.values(), key=lambda r: r["pair"])
 
 
 def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""`einnet bench brec`.
-
-Torch is imported inside the function: the command line must be quick to answer --help.
-"""
+"""`einnet bench brec`; torch is imported inside the functions, so that --help is quick."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,17 +1,15 @@
 """Two ways to compare graphs by networks of type `aaH -> H`: with random weights, and trained for each pair.
 
 **Random weights**, in double precision: the outputs for two graphs are compared with those for relabelled
-copies of each, which differ by rounding. Each linear map is scaled and shifted so that its results over
-the cells of the first graph have mean 0 and a chosen deviation (Salimans and Kingma, *Weight
-Normalization*, 2016, section 3). Otherwise the mean of a sum over many cells outweighs what differs
-between them, and each layer of a deep network loses a digit or two: of the CFI graphs one pair in a
-hundred is told apart instead of fifty.
+copies of each, which differ by rounding. Each linear map is scaled and shifted so that its results over the cells
+of the first graph have mean 0 and a chosen deviation (Salimans and Kingma, *Weight Normalization*, 2016, section 3).
+Otherwise the mean of a sum over many cells outweighs what differs between them, and each layer loses a digit or two:
+of the CFI graphs one pair in a hundred is told apart instead of fifty.
 
-**Trained**, BREC's own protocol: for each pair a new network learns to separate relabelled copies, then
-Hotelling's T^2 of fresh copies decides (Wang and Zhang, *An Empirical Study of Realized GNN
-Expressiveness*, 2024, section 4). The outputs of an exactly invariant network for copies have covariance zero up
-to rounding, so a small multiple of the identity is added to it. For such a network the test measures
-distance: the outputs must be 5e-4 apart, and those for copies must not be.
+**Trained**, BREC's own protocol: for each pair a new network learns to separate relabelled copies, then Hotelling's
+T^2 of fresh copies decides (Wang and Zhang, *An Empirical Study of Realized GNN Expressiveness*, 2024, section 4).
+The outputs of an exactly invariant network for copies have covariance zero up to rounding, so a small multiple of the
+identity is added to it. For such a network the test measures distance: the outputs must be 5e-4 apart.
 """
 
 from collections.abc import Iterator
