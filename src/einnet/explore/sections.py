@@ -1,9 +1,9 @@
 """The sections of the explorer's page, each a function from a question to blocks, and the page as one file."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 from rich.console import Console
 from rich.progress import track
@@ -49,8 +49,7 @@ def show_symmetry(question: Question) -> list[Block]:
 
 def show_sharing(question: Question) -> list[Block]:
     """The picture of order 0, 1 and 2, or of fewer if there are too many colours."""
-    drawable = next(filter(_can_be_drawn, _list_small_series(question)), None)
-    if drawable is None:
+    if (drawable := _find_drawable(question)) is None:
         return [Text("There are too many coefficients for a picture.")]
     formula = "The function is written as y = a + B x + C(x, x) + ..."
     text = Text(f"{formula} Coefficients that a permutation moves onto each other are equal.")
@@ -58,17 +57,15 @@ def show_sharing(question: Question) -> list[Block]:
     return [text, draw_picture(lambda path: draw_sharing(drawable, path), caption)]
 
 
-def _list_small_series(question: Question) -> Iterator[TypeSeries]:
-    """Series of low order at small sizes, the largest first."""
-    for order in range(min(question.order, 2), -1, -1):
-        for size in (3, 2):
-            yield series(question.signature, order, dict.fromkeys(question.signature.classes, size))
-
-
-def _can_be_drawn(candidate: TypeSeries) -> bool:
-    sizes, orders = candidate.sizes or {}, range(candidate.order + 1)
-    entries = max(c.entries(sizes) for k in orders for c in candidate.coefficients(k))
-    return max(candidate.dof) <= MAX_COLOURS and entries <= MAX_ENTRIES
+def _find_drawable(question: Question) -> TypeSeries | None:
+    """The series of the highest order, then of the largest size, that a picture can show."""
+    for order, size in product(range(min(question.order, 2), -1, -1), (3, 2)):
+        sizes = dict.fromkeys(question.signature.classes, size)
+        candidate = series(question.signature, order, sizes)
+        entries = max(c.entries(sizes) for k in range(order + 1) for c in candidate.coefficients(k))
+        if max(candidate.dof) <= MAX_COLOURS and entries <= MAX_ENTRIES:
+            return candidate
+    return None
 
 
 def show_counts(question: Question) -> list[Block]:

@@ -71,14 +71,12 @@ class Boards:
         self.shapes, self.neighbours = lattice.shapes, neighbours
         rows, columns = torch.tensor(lattice.shapes).T
         h, w = int(rows.max()), int(columns.max())
-        n, width = len(lattice.colours), lattice.one_hot.shape[1]
-        fixed_colours = [c for c in lattice.colours if c in fixed]
-        identity = [[float(c == f) for f in fixed_colours] for c in lattice.colours]
-        self.x = torch.zeros(len(lattice.shapes), h, w, n, width + len(fixed_colours))
+        identity = lattice.colours[lattice.colour, None] == [c for c in lattice.colours if c in fixed]
+        features = torch.from_numpy(np.concatenate([lattice.one_hot, identity], 1)).float()
+        self.x = torch.zeros(len(lattice.shapes), h, w, len(lattice.colours), features.shape[1])
         for k, (a, b) in enumerate(lattice.shapes):
-            one_hot = lattice.one_hot[lattice.starts[k] : lattice.starts[k + 1]].astype(np.float32)
-            self.x[k, :a, :b, :, :width] = torch.from_numpy(one_hot).reshape(a, b, n, -1)
-            self.x[k, :a, :b, :, width:] = torch.tensor(identity).reshape(n, len(fixed_colours))
+            one_board = features[lattice.starts[k] : lattice.starts[k + 1]]
+            self.x[k, :a, :b] = one_board.reshape(a, b, *self.x.shape[3:])
         self.mask = {"a": torch.arange(h) < rows[:, None], "b": torch.arange(w) < columns[:, None]}
         self.relations = [_relate_adjacent(self.mask["a"]), _relate_adjacent(self.mask["b"])]
 

@@ -1,16 +1,15 @@
 """The symmetries that are tried, and colour refinement, which decides whether the demonstrations obey one.
 
-A symmetry is described by what its permutations keep. *Relations*: cells in one row, next to each other, in
-one object; a permutation takes related cells to related cells. *Marks*: what sets a cell apart from the
-start, such as its place on the border. *Fixed* colours stay what they are, the others may change
-places. With no relation, no mark and no fixed colour, all permutations of cells and of colours are
-allowed: the answer of a cell then depends only on which of its features agree. With "row" and "column"
-the permutations are those of rows and of columns, type `abc`.
+A symmetry is described by what its permutations keep. *Relations*: cells in one row, next to each other, in one
+object; a permutation takes related cells to related cells. *Marks*: what sets a cell apart from the start, such as
+its place on the border. *Fixed* colours stay what they are, the others may change places. With no relation, no mark
+and no fixed colour, all permutations of cells and of colours are allowed: the answer of a cell then depends only on
+which of its features agree. With "row" and "column" the permutations are those of rows and of columns, type `abc`.
 
-Colour refinement gives a label to each entry, round by round: entries that look alike get the same label;
-then labels are split by the labels of related entries, as by the poolings of a network's layers. If
-entries of one label have different answers in the demonstrations, no network of that type can learn
-them (Weisfeiler and Leman 1968; Morris et al., *Weisfeiler and Leman Go Neural*, 2019).
+Colour refinement gives a label to each entry, round by round: entries that look alike get the same label; then labels
+are split by the labels of related entries, as by the poolings of a network's layers. If entries of one label have
+different answers in the demonstrations, no network of that type can learn them (Weisfeiler and Leman 1968; Morris et
+al., *Weisfeiler and Leman Go Neural*, 2019).
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -107,9 +107,7 @@ class Problem:
         yes = votes[lattice.starts[board] : lattice.starts[board + 1]].reshape(-1, len(lattice.colours)) == 1
         if self.view.constant_shape is not None:
             yes = yes.any(0, keepdims=True)
-        if (yes.sum(1) != 1).any():
-            return None
-        return self.decode(yes.argmax(1), board)
+        return self.decode(yes.argmax(1), board) if (yes.sum(1) == 1).all() else None
 
     def decode(self, numbers: np.ndarray, board: int) -> Grid:
         """The answer of a board from the numbers of its cells' colours."""

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from einnet.checks import check_choice, check_count
 from einnet.tasks.console import Json
-from einnet.tasks.graphs.pairs import GraphPair, read_pairs
+from einnet.tasks.graphs.pairs import read_pairs
 
 __all__ = ["bench"]
 
@@ -49,20 +49,17 @@ def bench(
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
         if value is not None:
             check_count(value, f"--{name}")
-    pairs = _select_categories(read_pairs(data), category)
+    pairs = read_pairs(data)
+    known = dict.fromkeys(p.category for p in pairs)
+    chosen = [check_choice(c, "--category", known) for c in category or known]
     from einnet.tasks.bench import print_results, save_results
     from einnet.tasks.graphs.brec import BrecConfig, make_tables, run_pairs, summarize
 
     config = BrecConfig(protocol, order, depth or DEPTHS[protocol], seeds)
     folder = out or Path("runs") / f"brec-{data.stem}-{protocol}-{order}"
-    summary = summarize(run_pairs(pairs, config, folder, processes), config)
+    results = run_pairs([p for p in pairs if p.category in chosen], config, folder, processes)
+    summary = summarize(results, config)
     tables = make_tables(summary, data.stem)
     save_results(folder, f"einnet bench brec, {data.stem}", summary, tables)
     print_results(folder, "pairs", summary, tables, as_json)
     return 0
-
-
-def _select_categories(pairs: list[GraphPair], categories: list[str] | None) -> list[GraphPair]:
-    known = dict.fromkeys(p.category for p in pairs)
-    chosen = [check_choice(c, "--category", known) for c in categories or known]
-    return [p for p in pairs if p.category in chosen]

@@ -1,9 +1,8 @@
 """What pooling operations can tell apart in exact arithmetic: layers modulo a prime, without activations.
 
-Each layer is x + W_out pool(W_in x) with random whole weights, and every value is kept modulo `PRIME`: sums
-of up to 512 products of two such numbers are exact in double precision. Two graphs whose invariants differ
-are not isomorphic, without doubt. Where they agree, nothing is proved: other weights, or more layers, may
-tell more.
+Each layer is x + W_out pool(W_in x) with random whole weights, and every value is kept modulo `PRIME`: sums of up to
+512 products of two such numbers are exact in double precision. Two graphs whose invariants differ are not isomorphic,
+without doubt. Where they agree, nothing is proved: other weights, or more layers, may tell more.
 """
 
 from collections.abc import Sequence
