@@ -60,10 +60,10 @@ class Section:
     narrow: bool = False
 
 
-def draw_picture(draw: Callable[[Path], None], caption: str) -> Picture:
+def draw_picture(draw: Callable[[Path], object], caption: str) -> Picture:
     """The picture that `draw` writes to a file, an SVG.
 
-    >>> draw_picture(lambda path: path.write_text("<svg/>") and None, "nothing").source
+    >>> draw_picture(lambda path: path.write_text("<svg/>"), "nothing").source
     'data:image/svg+xml;base64,PHN2Zy8+'
     """
     with tempfile.TemporaryDirectory() as folder:

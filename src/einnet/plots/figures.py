@@ -69,10 +69,9 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
     for column, term in enumerate(terms):
         operands = torch.randn(*shape, term.order, generator=generator)
         result = EinPool([term], symmetry)(operands)[..., 0]
-        for row, value in enumerate([*operands.unbind(-1), *[None] * (highest - term.order), result]):
-            if value is not None:
-                limit = float(value.abs().max()) or 1.0
-                panels[row][column].imshow(value.reshape(shape[0], -1), cmap="RdBu", vmin=-limit, vmax=limit)
+        for row, value in (*enumerate(operands.unbind(-1)), (highest, result)):
+            limit = float(value.abs().max()) or 1.0
+            panels[row][column].imshow(value.reshape(shape[0], -1), cmap="RdBu", vmin=-limit, vmax=limit)
         panels[0][column].set_title(str(term), family="monospace", fontsize=9)
     for panel, label in ((panels[0][0], "operands"), (panels[highest][0], "result")):
         panel.text(-0.25, 0.5, label, rotation=90, va="center", transform=panel.transAxes)

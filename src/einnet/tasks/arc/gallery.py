@@ -1,6 +1,5 @@
 """Grids in the terminal, a picture of a task with its attempts, a gallery of many tasks."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -58,20 +57,20 @@ def draw_puzzle(puzzle: Puzzle, outcome: Outcome, picture: Path) -> None:
     figure, panels = pyplot().subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat:
         panel.set_axis_off()
-    for c, column in enumerate(columns):
-        for r, (caption, grid) in enumerate(column):
-            _paint(panels[r][c], grid)
-            panels[r][c].set_title(caption, fontsize=8)
+    for line, column in zip(panels.T, columns, strict=True):
+        for panel, (caption, grid) in zip(line, column, strict=False):
+            _paint(panel, grid, caption)
     symmetry = outcome.attempts[0].describe() if outcome.attempts else "No symmetry that fits gives an answer."
     name = puzzle.name.replace("$", r"\$")  # no formula; parse_math=False has no effect on wrapped text
     figure.suptitle(f"{name}\n{symmetry}", fontsize=8, wrap=True)
     save_figure(figure, picture)
 
 
-def _paint(panel: Any, grid: Grid) -> None:
+def _paint(panel: Any, grid: Grid, caption: str) -> None:
     from matplotlib.colors import ListedColormap
 
     panel.set_axis_on()
+    panel.set_title(caption, fontsize=8)
     panel.imshow(grid, cmap=ListedColormap(PALETTE), vmin=0, vmax=9)
     panel.set_xticks(np.arange(-0.5, grid.shape[1]), labels=[])
     panel.set_yticks(np.arange(-0.5, grid.shape[0]), labels=[])
@@ -115,5 +114,4 @@ def _draw_grids(grids: list[tuple[str, Any]]) -> pages.Picture:
         height = max(height, CAPTION + rows * CELL)
     start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" font-family="sans-serif" '
     svg = f'{start}font-size="12">{"".join(parts)}</svg>'
-    source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-    return pages.Picture(source, ", ".join(caption for caption, _ in grids))
+    return pages.draw_picture(lambda path: path.write_text(svg), ", ".join(caption for caption, _ in grids))

@@ -66,10 +66,7 @@ Rounds = tuple[np.ndarray, ...]  # the labels of the entries at first and after 
 
 @dataclass(frozen=True)
 class Family:
-    """A symmetry: which entries are related, and which are set apart from the start.
-
-    Its relations and marks are those of `Lattice`.
-    """
+    """A symmetry: which entries are related, and which are set apart from the start, as in `Lattice`."""
 
     relations: tuple[str, ...] = ()
     marks: str = ""

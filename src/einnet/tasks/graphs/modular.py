@@ -25,6 +25,7 @@ Tuple = tuple[str, ...]
 __all__ = ["MODULAR", "PRIME", "ModularNet"]
 
 PRIME = 4_194_301
+HIDDEN, HEADS = 4, 2  # features of the state, and given to each operand
 
 
 class ModularBackend(TorchBackend):
@@ -69,21 +70,18 @@ class ModularNet:
     >>> net = ModularNet(order=2)
     >>> bool((net(ring) == net(triangles)).all()), bool((net(ring) == net(ring[::-1, ::-1])).all())
     (False, True)
-
-    The operations have up to `order` operands of `heads` features each, the state has `hidden` features.
     """
 
-    def __init__(self, order: int, depth: int = 8, hidden: int = 4, heads: int = 2, seed: int = 0):
+    def __init__(self, order: int, depth: int = 8):
         self.plan = Plan.make(pooling_terms(Symmetry("aa"), order), TypeSet.of("aa"))
-        self.heads = heads
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
 
         def weights(*shape: int) -> Tensor:
             return torch.from_numpy(rng.integers(1, PRIME, shape).astype(np.float64))
 
-        self.encoder = weights(hidden, 3)
-        into, out = heads * self.plan.input_count, heads * len(self.plan.terms)
-        self.layers = [(weights(into, hidden), weights(hidden, out)) for _ in range(depth)]
+        self.encoder = weights(HIDDEN, 3)
+        into, out = HEADS * self.plan.input_count, HEADS * len(self.plan.terms)
+        self.layers = [(weights(into, HIDDEN), weights(HIDDEN, out)) for _ in range(depth)]
 
     def __call__(self, graph: Graph) -> Tensor:
         """The invariants of a graph, twice as many whole numbers as there are features."""
@@ -93,7 +91,7 @@ class ModularNet:
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
         x = _mix(self.encoder, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:
-            results = zip(run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR), self.plan.results, strict=True)
+            results = zip(run_plan(self.plan, _mix(into, x).split(HEADS), MODULAR), self.plan.results, strict=True)
             pooled = [expand(compact, result.axis_map, (n, n), MODULAR) for compact, result in results]
             x = (x + _mix(out, torch.cat(pooled))) % PRIME
         return torch.cat([x.sum((-1, -2)), x.diagonal(dim1=-1, dim2=-2).sum(-1)]) % PRIME
