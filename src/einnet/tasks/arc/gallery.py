@@ -105,11 +105,10 @@ def _draw_grids(grids: list[tuple[str, Any]]) -> pages.Picture:
     x, height, parts = 0, 0, []
     for caption, grid in grids:
         rows, columns = grid.shape
-        cells = [
-            f'<rect x="{x + c * CELL}" y="{CAPTION + r * CELL}" width="11" height="11" fill="{PALETTE[colour]}"/>'
-            for r, row in enumerate(grid.tolist()) for c, colour in enumerate(row)
-        ]  # fmt: skip
-        parts += [f'<text x="{x}" y="11">{escape(caption)}</text>', *cells]
+        parts.append(f'<text x="{x}" y="11">{escape(caption)}</text>')
+        for (r, c), colour in np.ndenumerate(grid):
+            place = f'x="{x + c * CELL}" y="{CAPTION + r * CELL}"'
+            parts.append(f'<rect {place} width="11" height="11" fill="{PALETTE[colour]}"/>')
         x += max(columns * CELL, 7 * len(caption)) + GAP
         height = max(height, CAPTION + rows * CELL)
     start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" font-family="sans-serif" '

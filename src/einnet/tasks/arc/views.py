@@ -95,14 +95,14 @@ def _list_resizes(before: tuple[int, ...], after: tuple[int, ...]) -> Iterator[V
     if m % h == 0 and n % w == 0 and (m, n) != (h, w):
         yield View(f"{m // h} by {n // w} copies", lambda g: _copy(g, m // h, n // w))
         yield View(f"{m // h} by {n // w} copies, mirrored", lambda g: _copy(g, m // h, n // w, mirrored=True))
-    yield View("as many copies as rows and columns", lambda g: _copy(g, g.shape[0], g.shape[1]))
+    yield View("as many copies as rows and columns", lambda g: _copy(g, *g.shape))
     yield View("as many copies as colours", lambda g: _copy(g, k := len(np.unique(g[g != BLACK])), k))
     yield View("as many copies as cells", lambda g: _copy(g, k := int((g != BLACK).sum()), k))
     yield View("without repeated rows and columns", _drop_repeats)
     yield View("rows and columns that are not empty", partial(_encode_crop, _drop_empty_lines, _keep))
     if h % m == 0 and w % n == 0 and (m, n) != (h, w) and h // m * (w // n) <= MAX_FEATURES:
         yield View(f"cells {h // m} by {w // n}", lambda g: _merge_cells(g, h // m, w // n))
-    yield View("inside the border", lambda g: Cells(g[None, 1:-1, 1:-1]) if min(g.shape) > 2 else None)
+    yield View("inside the border", partial(_encode_crop, lambda g: g[1:-1, 1:-1], _keep))
     yield View("with a border", lambda g: Cells(np.pad(g, 1)[None]))
     yield View("with a border of its colours", lambda g: Cells(np.pad(g, 1, mode="edge")[None]))
 

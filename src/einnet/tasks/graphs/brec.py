@@ -147,10 +147,8 @@ def _describe_ratios(summary: Mapping[str, Any]) -> str:
     apart, alike, copies = (summary[name] for name in (SMALLEST_APART, LARGEST_ALIKE, LARGEST_COPIES))
     bounds = [f"at least {apart:.1e} times for pairs told apart"] if apart else []
     bounds += [f"at most {alike:.1e} times for the others"] if alike else []
-    return (
-        "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph: "
-        f"{', '.join(bounds)}; at most {copies:.1f} times for a further copy."
-    )
+    ratio = "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph"
+    return f"{ratio}: {', '.join(bounds)}; at most {copies:.1f} times for a further copy."
 
 
 def _make_published_table(summary: Mapping[str, Any]) -> Table:

@@ -12,7 +12,6 @@ The outputs of an exactly invariant network for copies have covariance zero up t
 identity is added to it. For such a network the test measures distance: the outputs must be 5e-4 apart.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -95,28 +94,24 @@ class Comparison:
         return self.ratio > MIN_RATIO
 
 
-def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
-    """The clearest comparison of the pair, and of its first graph with a relabelled copy, among several networks."""
-    of_pair, of_copies = zip(*_compare_seeds(pair, order, depth, seeds), strict=True)
-    return max(of_pair, key=lambda c: c.ratio), max(of_copies, key=lambda c: c.ratio)
-
-
 @torch.no_grad()
-def _compare_seeds(pair: GraphPair, order: int, depth: int, seeds: int) -> Iterator[tuple[Comparison, Comparison]]:
-    """By a network of each seed, until one tells the pair apart."""
+def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
+    """The clearest comparison of the pair, and of its first graph with a relabelled copy.
+
+    There is a network for each seed, until one tells the pair apart.
+    """
     rng, graphs = np.random.default_rng(pair.number), (pair.first, pair.second)
     copies = [g if k == 0 else permute_nodes(g, rng) for k in range(RANDOM_COPIES) for g in graphs]
-    control = permute_nodes(pair.first, rng)
-    for seed in range(seeds):
-        net = make_net(order, depth, seed, pair.first)
+    control, of_pair, of_copies = permute_nodes(pair.first, rng), [], []
+    while len(of_pair) < seeds and not (of_pair and of_pair[-1].is_apart):
+        net = make_net(order, depth, len(of_pair), pair.first)
         outputs = torch.stack([net(_to_tensor(g)) for g in copies])
         by_copy = outputs.unflatten(0, (RANDOM_COPIES, 2))
         rounding = outputs.abs().max().item() * torch.finfo(outputs.dtype).eps
         noise = max((by_copy - by_copy[0]).abs().max().item(), rounding)
-        of_pair = Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise)
-        yield of_pair, Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise)
-        if of_pair.is_apart:
-            return
+        of_pair.append(Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise))
+        of_copies.append(Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise))
+    return max(of_pair, key=lambda c: c.ratio), max(of_copies, key=lambda c: c.ratio)
 
 
 @dataclass(frozen=True)
