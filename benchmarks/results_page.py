@@ -75,12 +75,10 @@ def draw_curves(
     file: Path, curves: Mapping[str, Sequence[Sequence[float]]], scale: str = "log", **axes: object
 ) -> None:
     """Draws named curves, each (x, y), with a legend if there are several; `axes` go to the panel's `set`."""
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    figure, panel = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")
     for name, (x, y) in curves.items():
         panel.plot(x, y, marker="." if len(x) < 50 else "", label=name)
     panel.set(xscale=scale, yscale=scale, **axes)
     if len(curves) > 1:
         panel.legend()
     save_figure(figure, file)
-    plt.close(figure)

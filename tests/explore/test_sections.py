@@ -9,7 +9,7 @@ from einnet.cli import main
 from einnet.explore import Question, render_report
 from einnet.explore.program import write_program
 from einnet.explore.sections import list_sections, make_section
-from einnet.pages import ErrorMessage, Section, Table, Text, render_section
+from einnet.pages import Section, Table, Text, render_section
 
 TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "ab, bb -> a", "H", "aa ->"]
 
@@ -59,9 +59,9 @@ def test_a_term_is_derived_or_said_to_be_none():
     found = make_section(Question("aa", 2, "ab,bc,cd->ad"), "term").blocks
     assert "y2 = ab,bc->ac  (y1, x3)" in found[-1].text
     (bridge,) = make_section(Question("aa", 4, "ab,ac,bc,bd,cd->ad"), "term").blocks
-    assert isinstance(bridge, Text) and "not a composition" in bridge.text
+    assert bridge.kind == "paragraph" and "not a composition" in bridge.text
     (wrong,) = make_section(Question("aa", 2, "ab,bc->a"), "term").blocks
-    assert isinstance(wrong, ErrorMessage)
+    assert wrong.kind == "error"
 
 
 def test_without_a_term_there_is_no_section_for_it():
@@ -70,12 +70,12 @@ def test_without_a_term_there_is_no_section_for_it():
 
 def test_what_is_too_much_is_said_in_its_section():
     (wrong,) = make_section(Question("aaaa", 4), "recipe").blocks
-    assert isinstance(wrong, ErrorMessage) and "terms of order 4" in wrong.text
+    assert wrong.kind == "error" and "terms of order 4" in wrong.text
 
 
 def test_text_from_outside_is_no_markup():
     assert "<script" not in render_section(
-        Section("<script>", [Text("<script>"), ErrorMessage("<script>"), Table("x", [["<script>"]])])
+        Section("<script>", [Text("<script>"), Text("<script>", "error"), Table("x", [["<script>"]])])
     )
 
 

@@ -1,5 +1,6 @@
 """The program of ten lines of PyTorch that uses a signature."""
 
+import json
 from contextlib import suppress
 
 from einnet.errors import EinNetError
@@ -30,31 +31,27 @@ def write_program(question: Question) -> str:
     y.square().mean().backward()  # any optimiser of torch trains it
     assert_equivariant(net, "aH -> H", sizes={"a": 5})
     """
-    signature, inputs = question.signature, question.signature.inputs
-    sizes = _choose_sizes(question)
-    names = ["x"] if len(inputs) == 1 else [f"x{k}" for k in range(1, len(inputs) + 1)]
-    features = IN_FEATURES if len(inputs) == 1 else (IN_FEATURES,) * len(inputs)
-    tensors = [
-        f"{name} = torch.randn{_format_shape(t, sizes, IN_FEATURES)}" for name, t in zip(names, inputs, strict=True)
-    ]
-    tensors[0] += (
-        f"  # {'; '.join([f'a batch of {BATCH}', *(f'{c} = {n}' for c, n in sizes.items()), 'features last'])}"
-    )
+    signature, inputs, sizes = question.signature, question.signature.inputs, _choose_sizes(question)
+    names, features = ["x"], str(IN_FEATURES)
+    if len(inputs) > 1:
+        names, features = [f"x{k}" for k in range(1, len(inputs) + 1)], str((IN_FEATURES,) * len(inputs))
+    shapes = [_format_shape(t, sizes, IN_FEATURES) for t in inputs]
+    tensors = [f"{name} = torch.randn{shape}" for name, shape in zip(names, shapes, strict=True)]
+    tensors[0] += f"  # a batch of {BATCH}; {''.join(f'{c} = {n}; ' for c, n in sizes.items())}features last"
     new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes for t in inputs)}
-    arguments = [*names, *[f"sizes={_format_literal(new_axes)}"] * bool(new_axes)]
-    return "\n".join(
-        [
-            "import torch",
-            "from einnet import EinNet",
-            "from einnet.testing import assert_equivariant",
-            "",
-            f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_format_order(question)}',
-            *tensors,
-            f"y = net({', '.join(arguments)})  # shape {_format_shape(signature.output, sizes, OUT_FEATURES)}",
-            "y.square().mean().backward()  # any optimiser of torch trains it",
-            f'assert_equivariant(net, "{with_features(signature)}", sizes={_format_literal(sizes)})',
-        ]
-    )
+    arguments = ", ".join([*names, *[f"sizes={json.dumps(new_axes)}"] * bool(new_axes)])
+    lines = [
+        "import torch",
+        "from einnet import EinNet",
+        "from einnet.testing import assert_equivariant",
+        "",
+        f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_format_order(question)}',
+        *tensors,
+        f"y = net({arguments})  # shape {_format_shape(signature.output, sizes, OUT_FEATURES)}",
+        "y.square().mean().backward()  # any optimiser of torch trains it",
+        f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})',
+    ]
+    return "\n".join(lines)
 
 
 def _choose_sizes(question: Question) -> dict[str, int]:
@@ -76,7 +73,3 @@ def _format_order(question: Question) -> str:
 
 def _format_shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
     return f"({', '.join(map(str, [BATCH, *(sizes[c] for c in symmetry.axes), features]))})"
-
-
-def _format_literal(sizes: dict[str, int]) -> str:
-    return "{" + ", ".join(f'"{c}": {n}' for c, n in sizes.items()) + "}"

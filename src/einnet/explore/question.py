@@ -16,9 +16,8 @@ __all__ = ["Question"]
 class Question:
     """A type or signature, an order, and optionally a term to derive; raises at once for wrong arguments.
 
-    >>> question = Question("aH, aaH -> H", 5)
-    >>> question.hidden_type, question.title
-    (Symmetry('aaH'), 'aH, aaH -> H up to order 5')
+    >>> Question("aH, aaH -> H", 5).hidden_type
+    Symmetry('aaH')
     >>> Question("aab; b->")
     Traceback (most recent call last):
     einnet.errors.NotationError: a dependency is written parent->child
@@ -48,7 +47,3 @@ class Question:
     def operations(self) -> PoolingSet:
         """The smallest set of operations that suffices up to the order."""
         return pooling(self.hidden_type, self.order)
-
-    @property
-    def title(self) -> str:
-        return f"{self.text} up to order {self.order}"

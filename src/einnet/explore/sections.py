@@ -1,9 +1,9 @@
 """The sections of the explorer's page, each a function from a question to blocks, and the page as one file."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 from rich.console import Console
 from rich.progress import track
@@ -13,7 +13,7 @@ from einnet.explain import describe_group, describe_term
 from einnet.explore.program import write_program
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
-from einnet.pages import Block, ErrorMessage, Listing, Section, Table, Text, draw_picture, render_page
+from einnet.pages import Block, Section, Table, Text, draw_picture, render_page
 from einnet.plan import Plan
 from einnet.plan.path import cost_exponent
 from einnet.plots.figures import draw_sharing
@@ -35,10 +35,10 @@ SIZE = 32  # at which costs are given
 
 def show_symmetry(question: Question) -> list[Block]:
     signature = question.signature
-    rows: list[tuple[str, str]] = [
-        ("signature", f"{signature}"),
+    rows = [
+        ("signature", str(signature)),
         ("group", " × ".join(line.strip() for line in describe_group(signature))),
-        ("hidden type: of the tensors inside a network", f"{question.hidden_type}"),
+        ("hidden type: of the tensors inside a network", str(question.hidden_type)),
     ]
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
@@ -49,48 +49,32 @@ def show_symmetry(question: Question) -> list[Block]:
 
 def show_sharing(question: Question) -> list[Block]:
     """The picture of order 0, 1 and 2, or of fewer if there are too many colours."""
-    drawable = next((s for s in _list_small_series(question) if _can_be_drawn(s)), None)
-    if drawable is None:
+    if (drawable := _find_drawable(question)) is None:
         return [Text("There are too many coefficients for a picture.")]
-    text = (
-        "The function is written as y = a + B x + C(x, x) + ... Coefficients that a permutation moves onto each other "
-        "are equal."
-    )
+    formula = "The function is written as y = a + B x + C(x, x) + ..."
+    text = Text(f"{formula} Coefficients that a permutation moves onto each other are equal.")
     caption = f"{drawable.heading}: entries of one colour are one free parameter"
-    return [Text(text), draw_picture(lambda path: draw_sharing(drawable, path), caption)]
+    return [text, draw_picture(lambda path: draw_sharing(drawable, path), caption)]
 
 
-def _list_small_series(question: Question) -> Iterator[TypeSeries]:
-    """Series of low order at small sizes, the largest first."""
-    for order in range(min(question.order, 2), -1, -1):
-        for size in (3, 2):
-            yield series(question.signature, order, dict.fromkeys(question.signature.classes, size))
-
-
-def _can_be_drawn(candidate: TypeSeries) -> bool:
-    sizes, orders = candidate.sizes or {}, range(candidate.order + 1)
-    entries = max(c.entries(sizes) for k in orders for c in candidate.coefficients(k))
-    return max(candidate.dof) <= MAX_COLOURS and entries <= MAX_ENTRIES
+def _find_drawable(question: Question) -> TypeSeries | None:
+    """The series of the highest order, then of the largest size, that a picture can show."""
+    for order, size in product(range(min(question.order, 2), -1, -1), (3, 2)):
+        sizes = dict.fromkeys(question.signature.classes, size)
+        candidate = series(question.signature, order, sizes)
+        entries = max(c.entries(sizes) for k in range(order + 1) for c in candidate.coefficients(k))
+        if max(candidate.dof) <= MAX_COLOURS and entries <= MAX_ENTRIES:
+            return candidate
+    return None
 
 
 def show_counts(question: Question) -> list[Block]:
     expansion = series(question.signature, question.order)
-    output = len(question.signature.output.axes)
-    rows = []
-    for k, free in enumerate(expansion.dof):
-        rows.append(
-            (
-                k,
-                format_number(free),
-                _format_formula(question, expansion.coefficients(k)),
-                _format_entries(expansion, k, output),
-            )
-        )
+    counts = [(format_number(free), expansion.coefficients(k)) for k, free in enumerate(expansion.dof)]
+    rows = [(k, free, _format_formula(question, c), _format_entries(c)) for k, (free, c) in enumerate(counts)]
+    bracket = "[n ≥ 2] is 1 if n is 2 or more, else 0: fewer elements than indices cannot all be different."
     return [
-        Text(
-            "All axes have the length n, features count as one. [n ≥ 2] is 1 if n is 2 or more, else 0: fewer elements "
-            "than indices cannot all be different."
-        ),
+        Text(f"All axes have the length n, features count as one. {bracket}"),
         Table(("order", "free parameters, n large", "at any n", "entries, without sharing"), rows),
     ]
 
@@ -108,24 +92,20 @@ def _format_formula(question: Question, coefficients: Sequence[Coefficient]) -> 
     longest = max([1, *(number for counted in positions for number in counted.values())])
     if longest > MAX_LENGTH or longest * len(coefficients) > MAX_COUNTS:
         return "too long to write out"
-    counted = [0, *(_count_at(question, order, dict.fromkeys(classes, n)) for n in range(1, longest + 1))]
+    sizes = [dict.fromkeys(classes, n) for n in range(1, longest + 1)]
+    counts = [0, *(series(question.signature, order, s).dof[order] for s in sizes)]
     parts = []
-    for n, (before, now) in enumerate(pairwise(counted), start=1):
+    for n, (before, now) in enumerate(pairwise(counts), start=1):
         if now > before:
             times = "" if now - before == 1 and n > 1 else format_number(now - before)
             parts.append(times + (f"[n ≥ {n}]" if n > 1 else ""))
     return " + ".join(parts) or "0"
 
 
-def _count_at(question: Question, k: int, sizes: dict[str, int]) -> int:
-    return series(question.signature, k, sizes).dof[k]
-
-
-def _format_entries(expansion: TypeSeries, k: int, output: int) -> str:
-    powers = sorted((sum(len(t.axes) for t in c.types) + output for c in expansion.coefficients(k)), reverse=True)
+def _format_entries(coefficients: Sequence[Coefficient]) -> str:
+    powers = Counter(sum(len(t.axes) for t in (c.output, *c.types)) for c in coefficients)
     parts = []
-    for power in dict.fromkeys(powers):
-        times = powers.count(power)
+    for power, times in sorted(powers.items(), reverse=True):
         parts.append(_format_power(power) if times == 1 else f"{times} {_format_power(power)}" if power else str(times))
     return " + ".join(parts)
 
@@ -139,11 +119,10 @@ def show_operations(question: Question) -> list[Block]:
     rows = [(t.order, str(t), describe_term(t), _format_power(cost_exponent(t))) for t in operations]
     orders = [str(k) for k, terms in operations.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
+    caption = "indices are nodes, operands edges, the output is red"
     return [
         Text(f"All einsums up to order {question.order} are compositions of these {len(operations)} operations.{none}"),
-        draw_picture(
-            lambda path: draw_operations(operations, path), "indices are nodes, operands edges, the output is red"
-        ),
+        draw_picture(lambda path: draw_operations(operations, path), caption),
         Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
     ]
 
@@ -152,13 +131,11 @@ def show_recipe(question: Question) -> list[Block]:
     operations = pooling(question.hidden_type, question.order, "recipe")
     steps = ("all terms", "within the dependencies", "no products", "up to swaps", "no broadcasts")
     rows = [(k, *map(format_number, operations.stages[k])) for k in operations.by_order]
+    text = f"The recipe of the blog post, whose only compositions are pointwise products, keeps {len(operations):,}."
+    caption = f"the first {DRAWINGS} operations of each order"
     return [
-        Text(
-            f"The recipe of the blog post, whose only compositions are pointwise products, keeps {len(operations):,}."
-        ),
-        draw_picture(
-            lambda path: draw_operations(operations, path, DRAWINGS), f"the first {DRAWINGS} operations of each order"
-        ),
+        Text(text),
+        draw_picture(lambda path: draw_operations(operations, path, DRAWINGS), caption),
         Table(("order", *steps), rows),
     ]
 
@@ -167,25 +144,18 @@ def show_derivation(question: Question) -> list[Block]:
     derivation = generates(question.operations, question.term, question.operations.type_set)
     if derivation is None:
         return [Text(f"{question.term} is not a composition of the operations up to order {question.order}.")]
-    return [Text("x1, x2, ... are the operands."), Listing(str(derivation))]
+    return [Text("x1, x2, ... are the operands."), Text(str(derivation), "listing")]
 
 
 def show_plan(question: Question) -> list[Block]:
-    layer_plan = Plan.make(question.operations.terms, question.hidden_type)
-    header, *rows = layer_plan.rows()
-    sizes = dict.fromkeys(question.hidden_type.classes, SIZE)
+    plan = Plan.make(question.operations.terms, question.hidden_type)
+    header, *rows = plan.rows()
+    flops = format_number(plan.flops.at(dict.fromkeys(question.hidden_type.classes, SIZE)))
     return [
         Text("The operations of a layer as steps of at most two operands, equal steps computed once; per feature."),
         Table(header, rows, code=frozenset({1})),
-        Text(
-            f"FLOPs {layer_plan.flops}, largest intermediate {layer_plan.largest}. With axes of length {SIZE}: "
-            f"{format_number(layer_plan.flops.at(sizes))} FLOPs."
-        ),
+        Text(f"FLOPs {plan.flops}, largest intermediate {plan.largest}. With axes of length {SIZE}: {flops} FLOPs."),
     ]
-
-
-def show_program(question: Question) -> list[Block]:
-    return [Listing(write_program(question))]
 
 
 @dataclass(frozen=True)
@@ -205,7 +175,7 @@ SECTIONS = {
     "recipe": SectionKind("What the recipe leaves", show_recipe, narrow=True),
     "term": SectionKind("The term, composed", show_derivation),
     "plan": SectionKind("The plan and its cost", show_plan),
-    "code": SectionKind("Ten lines of PyTorch", show_program),
+    "code": SectionKind("Ten lines of PyTorch", lambda question: [Text(write_program(question), "listing")]),
 }
 
 
@@ -218,9 +188,9 @@ def make_section(question: Question, name: str) -> Section:
     """One section; the message of the error if the question has no answer."""
     kind = SECTIONS[name]
     try:
-        blocks = list(kind.blocks(question))
+        blocks = kind.blocks(question)
     except EinNetError as error:
-        blocks = [ErrorMessage(str(error))]
+        blocks = [Text(str(error), "error")]
     return Section(kind.title, blocks, kind.narrow)
 
 
@@ -233,4 +203,4 @@ def render_report(question: Question) -> str:
     """
     names, console = list_sections(question), Console(stderr=True)
     sections = [make_section(question, name) for name in track(names, "computing", console=console, transient=True)]
-    return render_page(question.title, sections, LEAD)
+    return render_page(f"{question.text} up to order {question.order}", sections, LEAD)

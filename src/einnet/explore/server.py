@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Semaphore, Thread
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from einnet.errors import EinNetError
 from einnet.explore.question import Question
 from einnet.explore.sections import LEAD, SECTIONS, list_sections, make_section
 from einnet.limits import limits
-from einnet.pages import ErrorMessage, Section, render_page, render_section
+from einnet.pages import Section, Text, render_page, render_section
 
 __all__ = ["format_address", "serve"]
 
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        values = {name: texts[-1] for name, texts in parse_qs(query, keep_blank_values=True).items()}
+        values = dict(parse_qsl(query, keep_blank_values=True))
         fields = {name: values.get(name, default) for name, default in FIELDS.items()}
         name = path.removeprefix("/section/")
         if path == "/":
@@ -81,16 +81,11 @@ def _render_form(fields: dict[str, str]) -> str:
         names = list_sections(_parse_question(**fields))
     except EinNetError as error:
         errors = [_make_error(error)]
-    return render_page(
-        "EinNet explorer",
-        errors,
-        LEAD,
-        "explore/explorer.html",
-        fields=fields,
-        pending=[(name, SECTIONS[name]) for name in names],
-        max_order=limits().explorer_order,
-        examples=[(text, _format_query(text, 3, "")) for text in EXAMPLES],
-    )
+    variables = {
+        "fields": fields, "max_order": limits().explorer_order, "pending": [(name, SECTIONS[name]) for name in names],
+        "examples": [(text, _format_query(text, 3, "")) for text in EXAMPLES],
+    }  # fmt: skip
+    return render_page("EinNet explorer", errors, LEAD, "explore/explorer.html", **variables)
 
 
 @lru_cache(maxsize=128)
@@ -112,7 +107,7 @@ def _compute_section(html: Future[str], name: str, fields: dict[str, str]) -> No
 
 
 def _make_error(error: EinNetError) -> Section:
-    return Section("This cannot be read", [ErrorMessage(str(error))])
+    return Section("This cannot be read", [Text(str(error), "error")])
 
 
 @lru_cache(maxsize=32)

@@ -28,25 +28,21 @@ def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better:
 
     The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
     """
-    plt = pyplot()
     with log.open(newline="") as f:
         rows = list(csv.DictReader(f))
-    steps = [int(r["step"]) for r in rows]
-    losses, values = ([float(r[name]) for r in rows] for name in ("loss", metric))
-    figure, left = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    steps, losses, values = ([float(r[name]) for r in rows] for name in ("step", "loss", metric))
+    figure, left = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")
     left.plot(steps, losses, color="tab:gray", linestyle="dashed")
     left.set(xlabel="step", ylabel="training loss (dashed)", yscale="log" if min(losses) > 0 else "linear")
     right = left.twinx()
     right.plot(steps, values, color="tab:blue", marker=".")
-    if not higher_is_better and min(values) > 0:
-        right.set_yscale("log")
+    right.set_yscale("log" if not higher_is_better and min(values) > 0 else "linear")
     right.set_ylabel(f"valid {metric}", color="tab:blue", parse_math=False)
     best = (max if higher_is_better else min)(range(len(values)), key=values.__getitem__)
     right.plot(steps[best], values[best], "o", color="tab:blue")
-    best_one = f"best valid {metric}: {values[best]:.4g}, step {steps[best]}"
-    right.set_title(best_one, fontsize=9, color="tab:blue", parse_math=False)
+    text = f"best valid {metric}: {values[best]:.4g}, step {steps[best]:.0f}"
+    right.set_title(text, fontsize=9, color="tab:blue", parse_math=False)
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
@@ -61,30 +57,25 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
     check_picture_name(picture)
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
-    plt = pyplot()
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
     shape = [sizes[c] for c in symmetry.axes]
     terms = pooling_terms(symmetry) if terms is None else terms
     highest = max(t.order for t in terms)
     generator = torch.Generator().manual_seed(1)
-    grid = {"nrows": highest + 1, "ncols": len(terms), "squeeze": False, "layout": "constrained"}
-    figure, panels = plt.subplots(**grid, figsize=(1.5 * len(terms), 1.6 * (highest + 1)))
+    layout = {"squeeze": False, "layout": "constrained", "figsize": (1.5 * len(terms), 1.6 * (highest + 1))}
+    figure, panels = pyplot().subplots(highest + 1, len(terms), **layout)
     for panel in panels.flat:
         panel.set_axis_off()
     for column, term in enumerate(terms):
         operands = torch.randn(*shape, term.order, generator=generator)
         result = EinPool([term], symmetry)(operands)[..., 0]
-        for row, value in enumerate([*operands.unbind(-1), *[None] * (highest - term.order), result]):
-            panel = panels[row][column]
-            if value is not None:
-                limit = float(value.abs().max()) or 1.0
-                panel.imshow(value.reshape(shape[0], -1).numpy(), cmap="RdBu", vmin=-limit, vmax=limit)
-            if row == 0:
-                panel.set_title(str(term), family="monospace", fontsize=9)
-    panels[0][0].text(-0.25, 0.5, "operands", rotation=90, va="center", transform=panels[0][0].transAxes)
-    panels[highest][0].text(-0.25, 0.5, "result", rotation=90, va="center", transform=panels[highest][0].transAxes)
+        for row, value in (*enumerate(operands.unbind(-1)), (highest, result)):
+            limit = float(value.abs().max()) or 1.0
+            panels[row][column].imshow(value.reshape(shape[0], -1), cmap="RdBu", vmin=-limit, vmax=limit)
+        panels[0][column].set_title(str(term), family="monospace", fontsize=9)
+    for panel, label in ((panels[0][0], "operands"), (panels[highest][0], "result")):
+        panel.text(-0.25, 0.5, label, rotation=90, va="center", transform=panel.transAxes)
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def draw_sharing(series: Series, picture: Path | str) -> None:
@@ -106,19 +97,17 @@ def draw_sharing(series: Series, picture: Path | str) -> None:
     legends = [_legend_shape(p, cell * m.shape[1]) for p, m in zip(panels, matrices, strict=True)]
     widths = [max(2.0, cell * m.shape[1], c * w) + 0.3 for m, (_, c, w) in zip(matrices, legends, strict=True)]
     below = max(cell * len(m) + 0.17 * rows for m, (rows, _, _) in zip(matrices, legends, strict=True)) + 0.2
-    plt = pyplot()
-    figure = plt.figure(figsize=(max(sum(widths), 0.075 * len(series.heading)), below + 0.9))
-    figure.text(0.02, 1 - 0.12 / (below + 0.9), series.heading, fontsize=9, va="top")
+    total, height = max(sum(widths), 0.075 * len(series.heading)), below + 0.9
+    figure = pyplot().figure(figsize=(total, height))
+    figure.text(0.02, 1 - 0.12 / height, series.heading, fontsize=9, va="top")
     left = 0.0
     for panel, matrix, width, (_, columns, _) in zip(panels, matrices, widths, legends, strict=True):
-        area = (left / figure.get_figwidth(), 0, width / figure.get_figwidth(), below / (below + 0.9))
-        axis = figure.add_axes(area)
+        axis = figure.add_axes((left / total, 0, width / total, below / height))
         middle = (matrix.shape[1] - 1) / 2
         axis.set(xlim=(middle - width / cell / 2, middle + width / cell / 2), ylim=(below / cell - 0.5, -0.5))
         _draw_panel(axis, panel, matrix, columns)
         left += width
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def _legend_shape(panel: Panel, width: float) -> tuple[int, int, float]:
@@ -142,7 +131,7 @@ def _as_matrix(panel: Panel) -> np.ndarray:
     output, *operands = panel.shapes
     if len(operands) == 2:
         outer = (1, *output) if len(output) < 2 else output
-        blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), prod(operands[0]), prod(operands[1])).astype(float)
+        blocks = panel.sharing.reshape(outer[0], prod(outer[1:]), *map(prod, operands)).astype(float)
         padded = np.pad(blocks, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
         rows, columns, height, width = padded.shape
         return padded.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)[:-1, :-1]
@@ -169,11 +158,10 @@ def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int
     free = f"{len(panel.names):,} free of {panel.sharing.size:,}"
     axis.set_title("\n".join([panel.title, _what(panel.shapes), free]), fontsize=8)
     if len(panel.names) > DISTINCT and matrix.size <= 2500:
-        for (row, column), number in np.ndenumerate(matrix):
-            if not np.isnan(number):
-                dark = np.dot(colours[int(number)][:3], (0.3, 0.59, 0.11)) < 0.45
-                ink = "white" if dark else "black"
-                axis.text(column, row, int(number), fontsize=4.5, ha="center", va="center", color=ink)
+        for row, column in np.argwhere(~np.isnan(matrix)):
+            number = int(matrix[row, column])
+            ink = "white" if np.dot(colours[number][:3], (0.3, 0.59, 0.11)) < 0.45 else "black"
+            axis.text(column, row, number, fontsize=4.5, ha="center", va="center", color=ink)
     names = _legend_names(panel)
     handles = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=False)]
     if names[-1].startswith("..."):
@@ -185,11 +173,8 @@ def _draw_panel(axis: Any, panel: Panel, matrix: np.ndarray, legend_columns: int
 
 def _what(shapes: tuple[tuple[int, ...], ...]) -> str:
     """Rows and columns of a panel's matrix, y the output and x the operands."""
-    if len(shapes) == 1:
-        return "y"
-    if len(shapes) == 2:
-        return "rows y, columns x" if shapes[0] else "x"
-    return "rows x, columns x, a block for each y" if shapes[0] else "rows x, columns x"
+    with_output = ("y", "rows y, columns x", "rows x, columns x, a block for each y")
+    return (with_output if shapes[0] else ("y", "x", "rows x, columns x"))[len(shapes) - 1]
 
 
 def _colours(number: int) -> list[Any]:
@@ -211,9 +196,10 @@ def check_picture_name(picture: Path | str) -> None:
 
 
 def save_figure(figure: Any, picture: Path | str) -> None:
-    picture = Path(picture)
+    """Saves and closes a figure of matplotlib."""
     with write_whole(picture) as temporary:
-        figure.savefig(temporary, dpi=150, metadata={"Date": None} if picture.suffix == ".svg" else None)
+        figure.savefig(temporary, dpi=150, metadata={"Date": None} if Path(picture).suffix == ".svg" else None)
+    pyplot().close(figure)
 
 
 def pyplot():

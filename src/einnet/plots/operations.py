@@ -22,10 +22,9 @@ INK, OUTPUT = "#444444", "#c0392b"
 def draw_operations(operations: PoolingSet, picture: Path | str, number: int | None = None) -> None:
     """Draws the operations of a set, or the first few of each order: a row of small graphs for each order.
 
-    A node is an index, coloured by its axis. A line is an operand, with an arrow from the first to the
-    second index if both are on one axis; a loop is an operand with an index twice; a square with
-    lines to indices is an operand of three indices or more. The indices of the output are ringed in
-    red and connected by a dashed red line.
+    A node is an index, coloured by its axis. A line is an operand, with an arrow from the first to the second index
+    if both are on one axis; a loop is an operand with an index twice; a square with lines to indices is an operand of
+    three indices or more. The indices of the output are ringed in red and connected by a dashed red line.
     """
     check_picture_name(picture)
     rows = [
@@ -33,14 +32,11 @@ def draw_operations(operations: PoolingSet, picture: Path | str, number: int | N
         for k, terms in operations.by_order.items()
         for start in range(0, len(terms[:number]), COLUMNS)
     ]
-    plt = pyplot()
-    columns = max([len(terms) for _, terms in rows], default=1)
-    longest = max((len(str(t)) for t in operations), default=1)
-    width = max(1.8, 0.075 * longest + 0.2)
-    figure, panels = plt.subplots(
-        max(len(rows), 1), columns, squeeze=False, figsize=(width * columns + 0.7, 1.9 * max(len(rows), 1) + 0.5)
-    )
-    figure.subplots_adjust(left=0.6 / (width * columns + 0.7), right=1, top=1 - 0.5 / (1.9 * len(rows) + 0.5), bottom=0)
+    columns = max(len(terms) for _, terms in rows)
+    width = columns * max(1.8, 0.075 * max(len(str(t)) for t in operations) + 0.2) + 0.7
+    height = 1.9 * len(rows) + 0.5
+    figure, panels = pyplot().subplots(len(rows), columns, squeeze=False, figsize=(width, height))
+    figure.subplots_adjust(left=0.6 / width, right=1, top=1 - 0.5 / height, bottom=0)
     figure.text(0.01, 0.99, str(operations).partition("\n")[0], fontsize=9, va="top")
     for panel in panels.flat:
         panel.set_axis_off()
@@ -50,7 +46,6 @@ def draw_operations(operations: PoolingSet, picture: Path | str, number: int | N
         for term, panel in zip(terms, line, strict=False):
             draw_term(panel, term, operations.type_set)
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
@@ -93,9 +88,9 @@ def _draw_edge(
     distinct = list(dict.fromkeys(edge))
     colour, style = (OUTPUT, (0, (3, 2))) if output else (INK, "solid")
     if len(distinct) >= 3:
-        x = np.mean([at[i][0] for i in distinct]) + 0.7 * bend
-        y = np.mean([at[i][1] for i in distinct]) - 0.25 * bend
-        while any(abs(x - line.get_xdata()[0]) + abs(y - line.get_ydata()[0]) < 0.2 for line in _squares(panel)):
+        x, y = np.mean([at[i] for i in distinct], 0) + np.array((0.7 * bend, -0.25 * bend))
+        squares = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "s"]
+        while any(np.abs(square - (x, y)).sum() < 0.2 for square in squares):
             y -= 0.25
         for i in distinct:
             panel.plot([x, at[i][0]], [y, at[i][1]], color=colour, linestyle=style, linewidth=1.0, zorder=1)
@@ -106,18 +101,6 @@ def _draw_edge(
         look |= {"shrinkA": 9, "shrinkB": 9, "connectionstyle": f"arc3,rad={bend}"}
         panel.annotate("", xy=at[distinct[1]], xytext=at[distinct[0]], arrowprops=look)
     elif distinct and not (output and len(edge) == 1):
-        x, y = at[distinct[0]]
-        radius = 0.3 + 0.35 * abs(bend)
-        turn = np.linspace(0, 2 * pi, 40)
-        panel.plot(
-            x + radius * np.cos(turn) * 0.8,
-            y + 0.32 + radius * np.sin(turn),
-            color=colour,
-            linestyle=style,
-            linewidth=1.2,
-        )
-
-
-def _squares(panel: Any) -> list[Any]:
-    """The squares of the edges of three indices or more drawn so far."""
-    return [line for line in panel.lines if line.get_marker() == "s"]
+        (x, y), radius, turn = at[distinct[0]], 0.3 + 0.35 * abs(bend), np.linspace(0, 2 * pi, 40)
+        xs, ys = x + 0.8 * radius * np.cos(turn), y + 0.32 + radius * np.sin(turn)
+        panel.plot(xs, ys, color=colour, linestyle=style, linewidth=1.2)

@@ -1,6 +1,6 @@
 """All tasks of a subset of ARC, each attempted in a process of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from rich.table import Table
 
 from einnet.tasks.arc.gallery import make_sections
 from einnet.tasks.arc.grids import Puzzle
-from einnet.tasks.arc.solve import REVISION, Outcome, solve_puzzle
+from einnet.tasks.arc.solve import REVISION, Answers, Outcome, solve_puzzle
 from einnet.tasks.bench import hash_arrays, run_items, save_results
 from einnet.tasks.report import make_table
 
 __all__ = ["evaluate_puzzle", "is_solved", "make_tables", "run_puzzles", "save_summary", "summarize"]
 
 FAILURES = ("no view fits", "no symmetry fits", "fits, no complete answer", "wrong answer", "out of time", "error")
+Results = Mapping[str, Mapping[str, Any]]  # by the name of the task
 
 
 def run_puzzles(
@@ -60,21 +61,20 @@ def is_solved(puzzle: Puzzle, outcome: Outcome) -> bool | None:
     return any(_is_right(puzzle, a.answers) for a in outcome.attempts)
 
 
-def _is_right(puzzle: Puzzle, answers: Sequence[np.ndarray]) -> bool:
+def _is_right(puzzle: Puzzle, answers: Answers) -> bool:
     return all(p.output is not None and np.array_equal(a, p.output) for a, p in zip(answers, puzzle.tests, strict=True))
 
 
 def _explain_failure(outcome: Outcome, solved: bool | None) -> str | None:
-    no_view, no_symmetry, incomplete, wrong, out_of_time, _ = FAILURES
-    if solved or solved is None:
+    if solved is not False:
         return None
     if not outcome.views:
-        return no_view
+        return "no view fits"
     if outcome.attempts:
-        return wrong
+        return "wrong answer"
     if outcome.out_of_time:
-        return out_of_time
-    return incomplete if outcome.families else no_symmetry
+        return "out of time"
+    return "fits, no complete answer" if outcome.families else "no symmetry fits"
 
 
 def _hash(puzzle: Puzzle) -> str:
@@ -82,7 +82,7 @@ def _hash(puzzle: Puzzle) -> str:
     return hash_arrays(*(grid for p in pairs for grid in (p.input, p.output) if grid is not None))
 
 
-def summarize(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def summarize(results: Results) -> dict[str, Any]:
     """How many tasks are solved and attempted, the seconds, and the same for each task."""
     return {
         "tasks": len(results),
@@ -98,19 +98,15 @@ def summarize(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
     """The counts of a summary."""
     table, unknown = make_table(title, ["tasks"], ["number"]), summary["answers not known"]
-    table.add_row("solved", f"{summary['solved']} of {summary['tasks'] - unknown}")
-    if unknown:
-        table.add_row("without known answers", str(unknown))
-    table.add_row("attempted", f"{summary['attempted']} of {summary['tasks']}")
-    for kind, number in summary["failures"].items():
-        table.add_row(kind, str(number))
-    table.add_row("seconds of one core", f"{summary['seconds']:,.0f}")
+    rows = {"solved": f"{summary['solved']} of {summary['tasks'] - unknown}"}
+    rows |= {"without known answers": unknown} if unknown else {}
+    rows |= {"attempted": f"{summary['attempted']} of {summary['tasks']}", **summary["failures"]}
+    for name, number in (*rows.items(), ("seconds of one core", f"{summary['seconds']:,.0f}")):
+        table.add_row(name, str(number))
     return [table]
 
 
-def save_summary(
-    puzzles: Mapping[str, Puzzle], results: Mapping[str, Mapping[str, Any]], title: str, folder: Path
-) -> dict[str, Any]:
+def save_summary(puzzles: Mapping[str, Puzzle], results: Results, title: str, folder: Path) -> dict[str, Any]:
     """The summary of the results; writes it to results.json, and a page with a picture of each attempted task."""
     summary = {"title": title} | summarize(results)
     save_results(folder, title, summary, make_tables(summary, title), make_sections(puzzles, results))

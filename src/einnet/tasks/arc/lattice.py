@@ -6,9 +6,10 @@ is a number that sets a cell apart from the start: its place, or a property of t
 belongs to. An *object* is a set of connected cells of one colour.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property, wraps
+from collections.abc import Sequence
+from functools import cache, cached_property, partial
 from hashlib import sha1
+from weakref import proxy
 
 import numpy as np
 from scipy import ndimage
@@ -17,8 +18,8 @@ from einnet.tasks.arc.grids import BLACK
 
 __all__ = ["OFFSETS", "Lattice", "label_connected", "label_objects", "mark_cells"]
 
+Block = tuple[int, int]  # its rows and columns
 NO_BLOCK = (1, 1)
-
 OFFSETS = {
     "four": ((0, 1), (0, -1), (1, 0), (-1, 0)),
     "eight": ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)),
@@ -27,19 +28,6 @@ OFFSETS = {
     "up": ((-1, 0),),
     "down": ((1, 0),),
 }
-
-
-def _cache_by_kind(compute: Callable[["Lattice", str], np.ndarray]) -> Callable[["Lattice", str], np.ndarray]:
-    """Keeps the results of a method in the lattice."""
-
-    @wraps(compute)
-    def method(self: "Lattice", kind: str) -> np.ndarray:
-        key = compute.__name__, kind
-        if key not in self._cache:
-            self._cache[key] = compute(self, kind)
-        return self._cache[key]
-
-    return method
 
 
 class Lattice:
@@ -51,36 +39,27 @@ class Lattice:
     >>> lattice.groups("row").tolist()                # entries of one row and one colour
     [0, 1, 0, 1, 2, 3, 2, 3]
 
-    Args:
-        blocks: for each board the rows and columns of the blocks that its cells come in; by default no blocks.
+    `blocks` are the rows and columns of the blocks that the cells of each board come in; by default no blocks.
     """
 
-    def __init__(
-        self, boards: Sequence[np.ndarray], colours: Sequence[int], blocks: Sequence[tuple[int, int]] | None = None
-    ):
+    def __init__(self, boards: Sequence[np.ndarray], colours: Sequence[int], blocks: Sequence[Block] = ()):
         self.boards, self.colours = list(boards), np.array(colours)
-        self.blocks = [NO_BLOCK] * len(boards) if blocks is None else list(blocks)
+        self.blocks = list(blocks) or [NO_BLOCK] * len(boards)
         self.shapes = [b.shape[1:] for b in boards]
         sizes = [h * w * len(colours) for h, w in self.shapes]
         self.entries, self.starts = sum(sizes), np.cumsum([0, *sizes])
         self.board = np.repeat(np.arange(len(sizes)), sizes)
-        self._cache: dict[tuple[str, str], np.ndarray] = {}
-
-    @property
-    def has_blocks(self) -> bool:
-        return any(b != NO_BLOCK for b in self.blocks)
-
-    @cached_property
-    def colour(self) -> np.ndarray:
-        return np.tile(np.arange(len(self.colours)), self.entries // max(len(self.colours), 1))
+        self.colour = np.tile(np.arange(len(colours)), self.entries // max(len(colours), 1))
+        self.has_blocks = any(b != NO_BLOCK for b in self.blocks)
+        methods = Lattice._groups, Lattice._neighbours, Lattice._marks
+        self.groups, self.neighbours, self.marks = (cache(partial(m, proxy(self))) for m in methods)  # no cycle
 
     @cached_property
     def one_hot(self) -> np.ndarray:
         """(entries, features): whether this feature of the cell has this colour."""
         return np.concatenate([(b[..., None] == self.colours).reshape(len(b), -1) for b in self.boards], 1).T
 
-    @_cache_by_kind
-    def groups(self, relation: str) -> np.ndarray:
+    def _groups(self, relation: str) -> np.ndarray:
         """A number for each entry: related entries have the same one, if they have one colour or for "cell"."""
         cells = [_group_cells(relation, b, size) for b, size in zip(self.boards, self.blocks, strict=True)]
         keys = self.board * 100_000 + self._repeat_for_colours(cells)
@@ -88,8 +67,7 @@ class Lattice:
             keys = keys * len(self.colours) + self.colour
         return np.unique(keys, return_inverse=True)[1]
 
-    @_cache_by_kind
-    def neighbours(self, direction: str) -> np.ndarray:
+    def _neighbours(self, direction: str) -> np.ndarray:
         """(neighbours, entries): the number of the neighbouring entry, -1 outside the board."""
         boards, n = [], len(self.colours)
         for start, (h, w) in zip(self.starts, self.shapes, strict=False):
@@ -98,8 +76,7 @@ class Lattice:
             boards.append([numbers[1 + a : 1 + a + h, 1 + b : 1 + b + w].ravel() for a, b in OFFSETS[direction]])
         return np.concatenate([np.stack(b) for b in boards], 1)
 
-    @_cache_by_kind
-    def marks(self, kind: str) -> np.ndarray:
+    def _marks(self, kind: str) -> np.ndarray:
         """A number for each entry that sets it apart from the start.
 
         "" sets nothing apart; "ranked" marks the most, the second and the least frequent colour of the board's
@@ -118,18 +95,18 @@ class Lattice:
         return np.concatenate([np.repeat(np.asarray(x).ravel(), len(self.colours)) for x in cells])
 
 
-def _group_cells(relation: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+def _group_cells(relation: str, board: np.ndarray, block: Block) -> np.ndarray:
     if relation in ("block", "place"):
         return mark_cells(relation, board[0], block)
     if relation in ("object", "object8", "thing"):
         return label_objects(board[0], relation)
-    h, w = board.shape[1:]
-    r, c = np.indices((h, w))
+    w = board.shape[2]
+    r, c = np.indices(board.shape[1:])
     lines = {"row": r, "column": c, "all": 0 * r, "diagonal": r - c + w, "antidiagonal": r + c}
     return {"cell": r * w + c, **lines}[relation]
 
 
-def mark_cells(kind: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+def mark_cells(kind: str, board: np.ndarray, block: Block) -> np.ndarray:
     """A number for each cell of a board; kinds are those of `refinement.PLACES` and `refinement.OBJECTS`.
 
     >>> mark_cells("border", np.zeros((3, 4)), (1, 1)).astype(int)
@@ -143,33 +120,26 @@ def mark_cells(kind: str, board: np.ndarray, block: tuple[int, int]) -> np.ndarr
     h, w = board.shape
     r, c = np.indices((h, w))
     places = {
-        "row place": lambda: r,
-        "column place": lambda: c,
-        "row from below": lambda: h - 1 - r,
-        "column from the right": lambda: w - 1 - c,
+        "row place": lambda: r, "row from below": lambda: h - 1 - r,
+        "column place": lambda: c, "column from the right": lambda: w - 1 - c,
         "border": lambda: (r == 0) | (r == h - 1) | (c == 0) | (c == w - 1),
         "ring": lambda: np.minimum(np.minimum(r, h - 1 - r), np.minimum(c, w - 1 - c)),
         "sides": lambda: (r == 0) + 2 * (r == h - 1) + 4 * (c == 0) + 8 * (c == w - 1),
-        "checkers": lambda: (r + c) % 2,
-        "even": lambda: r % 2 * 2 + c % 2,
-        "even rows": lambda: r % 2,
-        "even columns": lambda: c % 2,
-        "thirds": lambda: r % 3 * 3 + c % 3,
+        "even": lambda: r % 2 * 2 + c % 2, "even rows": lambda: r % 2, "even columns": lambda: c % 2,
+        "thirds": lambda: r % 3 * 3 + c % 3, "checkers": lambda: (r + c) % 2, "diagonal by 3": lambda: (r + c) % 3,
         "diagonals": lambda: (r == c) + 2 * (r + c == w - 1),
-        "diagonal by 3": lambda: (r + c) % 3,
         "middle": lambda: (2 * r == h - 1) + 2 * (2 * c == w - 1),
         "block": lambda: r // block[0] * 32 + c // block[1],
         "place": lambda: r % block[0] * 32 + c % block[1],
-    }
+    }  # fmt: skip
     return places[kind]() if kind in places else _mark_objects(kind, board)
 
 
 def label_objects(board: np.ndarray, kind: str) -> np.ndarray:
     """Numbers, from 1, of connected cells.
 
-    Args:
-        kind: "object" connects cells of one colour, "object8" over corners too, "thing" cells of any colours but
-            black, which gets the number 0.
+    The kind "object" connects cells of one colour, "object8" over corners too, "thing" cells of any colours but
+    black, which gets the number 0.
 
     >>> label_objects(np.array([[1, 0], [0, 1]]), "object8")
     array([[2, 1],
@@ -180,11 +150,10 @@ def label_objects(board: np.ndarray, kind: str) -> np.ndarray:
     structure = None if kind == "object" else np.ones((3, 3))
     if kind == "thing":
         return label_connected(board != BLACK, structure)
-    numbers, last = np.zeros(board.shape, np.int64), 0
+    numbers = np.zeros(board.shape, np.int64)
     for colour in np.unique(board):
         parts = label_connected(board == colour, structure)
-        numbers = np.where(parts > 0, parts + last, numbers)
-        last += int(parts.max())
+        numbers += np.where(parts > 0, parts + numbers.max(), 0)
     return numbers
 
 
@@ -216,10 +185,6 @@ def _mark_objects(kind: str, board: np.ndarray) -> np.ndarray:
     masks = [mask for mask, _ in patches]
     solid = np.array([colours[mask][0] != BLACK for mask, colours in patches], bool)
 
-    def touch_border() -> np.ndarray:
-        edge = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
-        return np.isin(np.arange(1, len(patches) + 1), edge)
-
     def find_mirrors() -> list[int]:
         patterns = [np.where(mask, colours, -1) for mask, colours in patches]
         return [np.array_equal(p, p[::-1]) + 2 * np.array_equal(p, p[:, ::-1]) for p in patterns]
@@ -231,7 +196,7 @@ def _mark_objects(kind: str, board: np.ndarray) -> np.ndarray:
     properties = {
         "size": lambda: [m.sum() for m in masks],
         "rank": lambda: _rank_extremes(solid * np.array([m.sum() for m in masks], int)),
-        "border": touch_border,
+        "border": lambda: np.isin(np.arange(1, len(patches) + 1), parts[mark_cells("border", board, NO_BLOCK)]),
         "filled": lambda: [m.all() for m in masks],
         "box": lambda: [m.shape[0] * 32 + m.shape[1] for m in masks],
         "holes": lambda: [label_connected(np.pad(~m, 1, constant_values=True)).max() - 1 for m in masks],

@@ -34,13 +34,12 @@ class Block(nn.Module):
         self.mean = EinPool(POOLING, "abcH")
         self.max = EinPool(POOLING, "abcH", reduction="max")
         self.neighbours = EinPool(NEIGHBOURS, ("abcH", "aaH", "bbH"), normalize=None) if neighbours else None
-        width = HEADS * (2 * len(POOLING) + (len(NEIGHBOURS) if neighbours else 0))
+        width = HEADS * (2 * len(POOLING) + neighbours * len(NEIGHBOURS))
         self.fan_in = nn.Linear(HIDDEN, width)
         self.fan_out = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN + width, HIDDEN))
 
     def forward(self, x: Tensor, mask: dict[str, Tensor], relations: Sequence[Tensor]) -> Tensor:
-        z = self.norm(x)
-        width = HEADS * len(POOLING)
+        z, width = self.norm(x), HEADS * len(POOLING)
         mean, largest, adjacent = self.fan_in(z).relu().tensor_split((width, 2 * width), -1)
         pooled = [z, self.mean(mean, mask=mask), self.max(largest, mask=mask)]
         if self.neighbours is not None:
@@ -70,16 +69,14 @@ class Boards:
 
     def __init__(self, lattice: Lattice, fixed: frozenset[int], neighbours: bool):
         self.shapes, self.neighbours = lattice.shapes, neighbours
-        h, w = (max(s[k] for s in lattice.shapes) for k in (0, 1))
-        n, width = len(lattice.colours), lattice.one_hot.shape[1]
-        fixed_colours = [c for c in lattice.colours if c in fixed]
-        identity = [[float(c == f) for f in fixed_colours] for c in lattice.colours]
-        self.x = torch.zeros(len(lattice.shapes), h, w, n, width + len(fixed_colours))
+        rows, columns = torch.tensor(lattice.shapes).T
+        h, w = int(rows.max()), int(columns.max())
+        identity = lattice.colours[lattice.colour, None] == [c for c in lattice.colours if c in fixed]
+        features = torch.from_numpy(np.concatenate([lattice.one_hot, identity], 1)).float()
+        self.x = torch.zeros(len(lattice.shapes), h, w, len(lattice.colours), features.shape[1])
         for k, (a, b) in enumerate(lattice.shapes):
-            one_hot = lattice.one_hot[lattice.starts[k] : lattice.starts[k + 1]].astype(np.float32)
-            self.x[k, :a, :b, :, :width] = torch.from_numpy(one_hot).reshape(a, b, n, -1)
-            self.x[k, :a, :b, :, width:] = torch.tensor(identity).reshape(n, len(fixed_colours))
-        rows, columns = (torch.tensor([s[k] for s in lattice.shapes]) for k in (0, 1))
+            one_board = features[lattice.starts[k] : lattice.starts[k + 1]]
+            self.x[k, :a, :b] = one_board.reshape(a, b, *self.x.shape[3:])
         self.mask = {"a": torch.arange(h) < rows[:, None], "b": torch.arange(w) < columns[:, None]}
         self.relations = [_relate_adjacent(self.mask["a"]), _relate_adjacent(self.mask["b"])]
 
@@ -110,8 +107,8 @@ def train_and_predict(
         return None
     with torch.no_grad():
         colours = net(*boards.select(query)).argmax(-1)
-    shapes = [boards.shapes[k] for k in query]
-    return [x[:h, :w].numpy() for x, (h, w) in zip(colours, shapes, strict=True)]
+    sizes = (boards.shapes[k] for k in query)
+    return [x[:h, :w].numpy() for x, (h, w) in zip(colours, sizes, strict=True)]
 
 
 def _fit(net: ArcNet, inputs: Inputs, target: Tensor, deadline: float) -> bool:

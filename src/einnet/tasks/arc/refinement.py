@@ -1,16 +1,15 @@
 """The symmetries that are tried, and colour refinement, which decides whether the demonstrations obey one.
 
-A symmetry is described by what its permutations keep. *Relations*: cells in one row, next to each other, in
-one object; a permutation takes related cells to related cells. *Marks*: what sets a cell apart from the
-start, such as its place on the border. *Fixed* colours stay what they are, the others may change
-places. With no relation, no mark and no fixed colour, all permutations of cells and of colours are
-allowed: the answer of a cell then depends only on which of its features agree. With "row" and "column"
-the permutations are those of rows and of columns, type `abc`.
+A symmetry is described by what its permutations keep. *Relations*: cells in one row, next to each other, in one
+object; a permutation takes related cells to related cells. *Marks*: what sets a cell apart from the start, such as
+its place on the border. *Fixed* colours stay what they are, the others may change places. With no relation, no mark
+and no fixed colour, all permutations of cells and of colours are allowed: the answer of a cell then depends only on
+which of its features agree. With "row" and "column" the permutations are those of rows and of columns, type `abc`.
 
-Colour refinement gives a label to each entry, round by round: entries that look alike get the same label;
-then labels are split by the labels of related entries, as by the poolings of a network's layers. If
-entries of one label have different answers in the demonstrations, no network of that type can learn
-them (Weisfeiler and Leman 1968; Morris et al., *Weisfeiler and Leman Go Neural*, 2019).
+Colour refinement gives a label to each entry, round by round: entries that look alike get the same label; then labels
+are split by the labels of related entries, as by the poolings of a network's layers. If entries of one label have
+different answers in the demonstrations, no network of that type can learn them (Weisfeiler and Leman 1968; Morris et
+al., *Weisfeiler and Leman Go Neural*, 2019).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -23,17 +22,20 @@ from einnet.tasks.arc.lattice import OFFSETS, Lattice
 
 __all__ = ["Family", "Rounds", "init_labels", "list_families", "look_up", "refine", "update_labels"]
 
+PLACES = {
+    "border": "the border", "ring": "the distance from the border", "sides": "the four sides", "checkers": "checkers",
+    "even": "odd and even rows and columns", "even rows": "odd and even rows", "even columns": "odd and even columns",
+    "thirds": "rows and columns modulo 3", "diagonals": "the two diagonals", "diagonal by 3": "diagonals modulo 3",
+    "middle": "the middle", "row place": "each row", "column place": "each column",
+    "row from below": "each row, from below", "column from the right": "each column, from the right",
+}  # fmt: skip
 INVARIANTS = {  # what permutations keep, by relation or mark
     "row": "rows", "column": "columns", "diagonal": "falling diagonals", "antidiagonal": "rising diagonals",
     "four": "neighbours", "eight": "neighbours, diagonal ones too", "left": "what is on the left",
     "right": "what is on the right", "up": "what is above", "down": "what is below",
     "object": "connected cells of one colour", "object8": "diagonally connected cells of one colour",
     "thing": "connected cells", "block": "blocks", "place": "places in blocks",
-    "border": "the border", "ring": "the distance from the border", "sides": "the four sides", "checkers": "checkers",
-    "even": "odd and even rows and columns", "even rows": "odd and even rows", "even columns": "odd and even columns",
-    "thirds": "rows and columns modulo 3", "diagonals": "the two diagonals", "diagonal by 3": "diagonals modulo 3",
-    "middle": "the middle", "row place": "each row", "column place": "each column",
-    "row from below": "each row, from below", "column from the right": "each column, from the right",
+    **PLACES,
 }  # fmt: skip
 OBJECT_PROPERTIES = {
     "rank": "which is the largest", "size": "how many cells it has", "border": "whether it touches the border",
@@ -49,11 +51,12 @@ RELATIONS = [
 ]  # fmt: skip
 IN_BLOCKS = [("block",), ("block", "place"), ("place",)]
 WITH_MARKS = [(), ("row", "column"), ("all",), ("four",), ("object",)]
-PLACES = [
-    "border", "ring", "sides", "checkers", "even", "even rows", "even columns", "thirds", "diagonals",
-    "diagonal by 3", "middle", "row place", "column place", "row from below", "column from the right",
-]  # fmt: skip
-OBJECTS = [f"{kind} {what}" for kind in ("object", "object8", "thing") for what in OBJECT_PROPERTIES]
+OBJECTS = {
+    f"{kind} {what}": f"{INVARIANTS[kind]} ({text})"
+    for kind in ("object", "object8", "thing")
+    for what, text in OBJECT_PROPERTIES.items()
+}
+INVARIANTS |= OBJECTS
 ONE_WAY = {"left", "right", "up", "down"}
 WEIGHTS = np.random.default_rng(0).integers(1, 2**37, 1 << 17).astype(np.float64)  # of labels, to hash their sets
 UNKNOWN = -1
@@ -63,19 +66,12 @@ Rounds = tuple[np.ndarray, ...]  # the labels of the entries at first and after 
 
 @dataclass(frozen=True)
 class Family:
-    """A symmetry: which entries are related, and which are set apart from the start.
-
-    Args:
-        relations: see `Lattice.groups` and `Lattice.neighbours`.
-        marks: see `Lattice.marks`.
-        fixed: colours that do not change places with others.
-        counted: whether a label depends on the multiset of the related labels, or only on their set.
-    """
+    """A symmetry: which entries are related, and which are set apart from the start, as in `Lattice`."""
 
     relations: tuple[str, ...] = ()
     marks: str = ""
-    fixed: frozenset[int] = frozenset()
-    counted: bool = False
+    fixed: frozenset[int] = frozenset()  # colours that do not change places with others
+    counted: bool = False  # whether a label depends on the multiset of the related labels, or only on their set
 
     def describe(self, colours: Collection[int]) -> str:
         """What the answer commutes with, for a task with these colours.
@@ -85,10 +81,7 @@ class Family:
         >>> Family(("four",), "border", frozenset({0})).describe({0, 1, 2})
         'any permutation of cells that keeps neighbours and the border, and of colours but black'
         """
-        invariants = [INVARIANTS[r] for r in self.relations if r != "all"]
-        if self.marks and self.marks != "ranked":
-            kind, _, what = self.marks.partition(" ")
-            invariants.append(INVARIANTS.get(self.marks) or f"{INVARIANTS[kind]} ({OBJECT_PROPERTIES[what]})")
+        invariants = [INVARIANTS[name] for name in (*self.relations, self.marks) if name in INVARIANTS]
         axes = ["rows", "columns"] if invariants == ["rows", "columns"] else ["cells"]
         if axes == ["cells"] and invariants:
             axes = [f"cells that keeps {_enumerate(invariants)}"]
@@ -111,12 +104,7 @@ def _enumerate(words: Sequence[str], prefix: str = "") -> str:
 
 
 def list_families(fixed_sets: Sequence[frozenset[int]], has_blocks: bool) -> Iterator[tuple[Family, int]]:
-    """Each family, the simplest first, with its largest number of rounds.
-
-    Args:
-        fixed_sets: the sets of colours that may be fixed.
-        has_blocks: whether cells come in blocks.
-    """
+    """Each family, the simplest first, with its largest number of rounds; `fixed_sets` have the colours to fix."""
     for fixed in fixed_sets:
         for relations in [*RELATIONS, *IN_BLOCKS * has_blocks]:
             for counted in (False, True) if set(relations) - ONE_WAY else (False,):
@@ -133,7 +121,7 @@ def refine(lattice: Lattice, family: Family, answers: np.ndarray, known: np.ndar
     `known` entries.
     """
     labels = [init_labels(lattice, family)]
-    while not _is_consistent(labels[-1][known], answers[known]):
+    while np.minimum(*_count_answers(labels[-1], known & answers, known & ~answers)).any():
         labels.append(update_labels(lattice, family, labels[-1]))
         if len(labels) > max_rounds + 1 or labels[-1].max() == labels[-2].max():
             return None
@@ -169,11 +157,6 @@ def look_up(rounds: Rounds, answers: np.ndarray, learn: np.ndarray) -> np.ndarra
         votes = np.where((yes > 0) & (no == 0), 1, np.where((no > 0) & (yes == 0), 0, UNKNOWN))[labels]
         result = np.where(result == UNKNOWN, votes, result)
     return result
-
-
-def _is_consistent(labels: np.ndarray, answers: np.ndarray) -> bool:
-    """Whether entries of one label have one answer."""
-    return not np.minimum(*_count_answers(labels, answers, ~answers)).any()
 
 
 def _count_answers(labels: np.ndarray, yes: np.ndarray, no: np.ndarray) -> list[np.ndarray]:

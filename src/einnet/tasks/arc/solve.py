@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
@@ -27,26 +26,16 @@ Answers = tuple[Grid, ...]  # of the tests
 
 @dataclass(frozen=True)
 class Attempt:
-    """An answer, and what it follows from.
-
-    Args:
-        answers: the grids of all tests.
-        view: its name; number: its position among the views that fit.
-        symmetry: the family in words.
-        rounds: of refinement.
-        labels: how many kinds of entries the demonstrations have.
-        left_out: the share of demonstrations that follow from the others, given the symmetry (which fits all).
-        by_network: whether a trained network gave it, on which all seeds agree.
-    """
+    """An answer, and what it follows from."""
 
     answers: Answers
     view: str
-    number: int
-    symmetry: str
-    rounds: int
-    labels: int
-    left_out: float
-    by_network: bool = False
+    number: int  # of the view, among those that fit
+    symmetry: str  # the family in words
+    rounds: int  # of refinement
+    labels: int  # kinds of entries that the demonstrations have
+    left_out: float  # the share of demonstrations that follow from the others, given the symmetry (which fits all)
+    by_network: bool = False  # whether a trained network gave it, on which all seeds agree
 
     @property
     def rank(self) -> tuple[float, int, int, int, int]:
@@ -84,9 +73,8 @@ class Problem:
         colours = sorted({int(c) for x in (*boards, *self.outputs) for c in np.unique(x)})
         self.lattice = Lattice(boards, colours, [c.block for c in cells])
         self.demonstrations, self.tests = range(len(self.outputs)), range(len(self.outputs), len(pairs))
-        if view.constant_shape is None:
-            self.targets = self.outputs
-        else:
+        self.targets = self.outputs
+        if view.constant_shape is not None:
             self.targets = [np.full(self.lattice.shapes[k], x[0, 0]) for k, x in enumerate(self.outputs)]
         self.known = self.lattice.board < len(self.outputs)
         flat = np.concatenate([(x[..., None] == self.lattice.colours).ravel() for x in self.targets])
@@ -97,21 +85,20 @@ class Problem:
         """Sets of colours that may be fixed: none, black, those of all demonstrations, all; always the numbers."""
         colours = set(self.lattice.colours.tolist())
         numbers = {c for c in colours if c >= NUMBERS}
-        common = set(colours)
-        for p in self.puzzle.demonstrations:
-            common &= {int(c) for x in (p.input, p.output) if x is not None for c in np.unique(x)}
+        pairs = zip(self.puzzle.demonstrations, self.outputs, strict=True)
+        common = {int(c) for c in colours.intersection(*({*p.input.flat, *output.flat} for p, output in pairs))}
         return list(dict.fromkeys(frozenset(s | numbers) for s in (set(), {BLACK} & colours, common, colours)))
 
-    def answer(self, rounds: Rounds) -> tuple[list[Grid | None], float]:
-        """The answers (None if a cell has none), and the share of demonstrations that follow from the others."""
+    def answer(self, rounds: Rounds) -> tuple[Answers, float] | None:
+        """The answers, and the share of demonstrations that follow from the others; None if a cell has no answer."""
         votes = look_up(rounds, self.answers, self.known)
-        answers = [self._decode_votes(votes, k) for k in self.tests]
+        answers = tuple(a for k in self.tests if (a := self._decode_votes(votes, k)) is not None)
+        if len(answers) < len(self.tests):
+            return None
         correct = 0
-        if all(a is not None for a in answers):
-            for k in self.demonstrations:
-                votes = look_up(rounds, self.answers, self.known & (self.lattice.board != k))
-                guess = self._decode_votes(votes, k)
-                correct += guess is not None and np.array_equal(guess, self.outputs[k])
+        for k in self.demonstrations:
+            guess = self._decode_votes(look_up(rounds, self.answers, self.known & (self.lattice.board != k)), k)
+            correct += guess is not None and np.array_equal(guess, self.outputs[k])
         return answers, correct / len(self.outputs)
 
     def _decode_votes(self, votes: np.ndarray, board: int) -> Grid | None:
@@ -120,9 +107,7 @@ class Problem:
         yes = votes[lattice.starts[board] : lattice.starts[board + 1]].reshape(-1, len(lattice.colours)) == 1
         if self.view.constant_shape is not None:
             yes = yes.any(0, keepdims=True)
-        if (yes.sum(1) != 1).any():
-            return None
-        return self.decode(yes.argmax(1), board)
+        return self.decode(yes.argmax(1), board) if (yes.sum(1) == 1).all() else None
 
     def decode(self, numbers: np.ndarray, board: int) -> Grid:
         """The answer of a board from the numbers of its cells' colours."""
@@ -132,9 +117,9 @@ class Problem:
             return np.full(self.view.constant_shape, values[counts.argmax()], np.int8)
         return colours.reshape(self.lattice.shapes[board])
 
-    def colour_numbers(self, boards: Sequence[int]) -> list[np.ndarray]:
-        """The answers of demonstrations as numbers of colours, cell by cell."""
-        return [np.searchsorted(self.lattice.colours, self.targets[k]) for k in boards]
+    def colour_numbers(self, board: int) -> np.ndarray:
+        """The answer of a demonstration as numbers of colours, cell by cell."""
+        return np.searchsorted(self.lattice.colours, self.targets[board])
 
 
 def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> Outcome:
@@ -146,12 +131,12 @@ def solve_puzzle(puzzle: Puzzle, seconds: float = 20, networks: bool = True) -> 
     problems = [Problem(puzzle, view) for view in select_views(puzzle)]
     attempts: list[Attempt] = []
     families, out_of_time = 0, False
-    for fits, result in _interleave([_search(problem, k) for k, problem in enumerate(problems)]):
+    for fits, attempt in _interleave(_search(problem, k) for k, problem in enumerate(problems)):
         if time.monotonic() > start + seconds * (LOOK_UP_SHARE if networks else 1):
             out_of_time = True
             break
         families += fits
-        attempts += [result] if result else []
+        attempts += [attempt] if attempt else []
     if networks and not any(a.left_out == 1 for a in attempts):
         for k, problem in enumerate(problems):
             attempts += _train(problem, k, start + seconds)
@@ -186,15 +171,13 @@ def _search(problem: Problem, number: int) -> Iterator[Step]:
         rounds = refine(problem.lattice, family, problem.answers, problem.known, max_rounds)
         if rounds is None:
             yield False, None
-            continue
-        answers, left_out = problem.answer(rounds)
-        complete = tuple(a for a in answers if a is not None)
-        is_complete = len(complete) == len(answers)
-        yield True, _make_attempt(problem, number, complete, family, rounds, left_out) if is_complete else None
+        else:
+            result = problem.answer(rounds)
+            yield True, result and _make_attempt(problem, number, family, rounds, *result)
 
 
 def _make_attempt(
-    problem: Problem, number: int, answers: Answers, family: Family, rounds: Rounds, left_out: float, **options: bool
+    problem: Problem, number: int, family: Family, rounds: Rounds, answers: Answers, left_out: float, **options: bool
 ) -> Attempt:
     labels = len(np.unique(rounds[-1][problem.known]))
     symmetry = family.describe([c for c in problem.lattice.colours.tolist() if c < NUMBERS])
@@ -214,7 +197,7 @@ def _train(problem: Problem, number: int, deadline: float) -> Iterator[Attempt]:
             family = Family(("row", "column", "all", *["four"] * neighbours), "", fixed, counted=True)
             rounds = refine(problem.lattice, family, problem.answers, problem.known, LAYERS)
             if rounds is not None and (result := _train_seeds(problem, fixed, neighbours, deadline)):
-                yield _make_attempt(problem, number, result[0], family, rounds, result[1], by_network=True)
+                yield _make_attempt(problem, number, family, rounds, *result, by_network=True)
 
 
 def _train_seeds(
@@ -226,7 +209,7 @@ def _train_seeds(
     boards = Boards(problem.lattice, fixed, neighbours)
 
     def predict(learn: Sequence[int], query: Sequence[int], seed: int) -> list[Grid] | None:
-        targets = dict(zip(learn, problem.colour_numbers(learn), strict=True))
+        targets = {k: problem.colour_numbers(k) for k in learn}
         end = min(deadline, time.monotonic() + NETWORK_SECONDS)
         predictions = train_and_predict(boards, targets, query, seed, end)
         if predictions is None:
@@ -234,15 +217,14 @@ def _train_seeds(
         grids = [problem.decode(x.ravel(), k) for x, k in zip(predictions, query, strict=True)]
         return grids if all((g < NUMBERS).all() for g in grids) else None
 
-    by_seed: list[list[Grid]] = []
+    answers: list[Grid] = []
     for seed in range(SEEDS):
-        if (grids := predict(problem.demonstrations, problem.tests, seed)) is None:
+        grids = predict(problem.demonstrations, problem.tests, seed)
+        if grids is None or not all(map(np.array_equal, grids, answers or grids)):
             return None
-        by_seed.append(grids)
-        if not all(np.array_equal(a, b) for pair in pairwise(by_seed) for a, b in zip(*pair, strict=True)):
-            return None
+        answers = grids
     correct = 0
     for k in problem.demonstrations if len(problem.outputs) > 1 else ():
         left_out = predict([j for j in problem.demonstrations if j != k], [k], 0)
         correct += left_out is not None and np.array_equal(left_out[0], problem.outputs[k])
-    return tuple(by_seed[-1]), correct / len(problem.outputs)
+    return tuple(answers), correct / len(problem.outputs)

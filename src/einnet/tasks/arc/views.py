@@ -8,12 +8,13 @@ object, pick one panel or object out of several, enlarge, repeat, mirror and tur
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
 
 from einnet.tasks.arc.grids import BLACK, COLOURS, MAX_SIZE, Grid, Pair, Puzzle
-from einnet.tasks.arc.lattice import NO_BLOCK, label_connected, label_objects
+from einnet.tasks.arc.lattice import NO_BLOCK, Block, label_connected, label_objects
 
 __all__ = ["NUMBERS", "Cells", "View", "select_views"]
 
@@ -24,18 +25,15 @@ NUMBERS = 10  # features from here on are numbers, not colours: k is written NUM
 
 @dataclass(frozen=True)
 class Cells:
-    """A grid as the features of cells.
+    """A grid as the features of cells."""
 
-    features (features, rows, columns): colours; block: the size of the blocks that the cells come in.
-    """
-
-    features: np.ndarray
-    block: tuple[int, int] = NO_BLOCK
+    features: np.ndarray  # (features, rows, columns), colours
+    block: Block = NO_BLOCK
 
 
 Encoder = Callable[[Grid], Cells | None]  # None where the view does not apply to the grid
-Crop = Callable[[Grid], Grid | None]
-Split = Callable[[Grid], list[list[Grid]] | None]  # into rows of panels of one size
+Crop = Callable[[Grid], Grid]  # empty where there is no such part
+Split = Callable[[Grid], list[list[Grid]]]  # into rows of panels of one size; empty if there are none
 Pick = Callable[[Sequence[Grid]], int | None]  # the number of one of several parts; None if none stands out
 
 
@@ -84,9 +82,8 @@ def _list_views(puzzle: Puzzle) -> Iterator[View]:
         yield View(f"one cell for each panel, {name}", partial(_summarize_panels, split))
     yield from _list_resizes(before, after)
     for name, crop in _list_crops():
-        yield View(name, partial(_encode_crop, crop, _keep))
-        yield View(f"{name}, and its mirror images", partial(_encode_crop, crop, _mirror))
-        yield View(f"{name}, turned", partial(_encode_crop, crop, _turn))
+        for suffix, encode in (("", _keep), (", and its mirror images", _mirror), (", turned", _turn)):
+            yield View(name + suffix, partial(_encode_crop, crop, encode))
     for name, pick in _list_picks():
         for how, split in _list_splits():
             yield View(f"the panel {name}, of {how}", partial(_pick_panel, split, pick))
@@ -98,14 +95,14 @@ def _list_resizes(before: tuple[int, ...], after: tuple[int, ...]) -> Iterator[V
     if m % h == 0 and n % w == 0 and (m, n) != (h, w):
         yield View(f"{m // h} by {n // w} copies", lambda g: _copy(g, m // h, n // w))
         yield View(f"{m // h} by {n // w} copies, mirrored", lambda g: _copy(g, m // h, n // w, mirrored=True))
-    yield View("as many copies as rows and columns", lambda g: _copy(g, g.shape[0], g.shape[1]))
+    yield View("as many copies as rows and columns", lambda g: _copy(g, *g.shape))
     yield View("as many copies as colours", lambda g: _copy(g, k := len(np.unique(g[g != BLACK])), k))
     yield View("as many copies as cells", lambda g: _copy(g, k := int((g != BLACK).sum()), k))
     yield View("without repeated rows and columns", _drop_repeats)
-    yield View("rows and columns that are not empty", _drop_empty_lines)
+    yield View("rows and columns that are not empty", partial(_encode_crop, _drop_empty_lines, _keep))
     if h % m == 0 and w % n == 0 and (m, n) != (h, w) and h // m * (w // n) <= MAX_FEATURES:
         yield View(f"cells {h // m} by {w // n}", lambda g: _merge_cells(g, h // m, w // n))
-    yield View("inside the border", lambda g: Cells(g[None, 1:-1, 1:-1]) if min(g.shape) > 2 else None)
+    yield View("inside the border", partial(_encode_crop, lambda g: g[1:-1, 1:-1], _keep))
     yield View("with a border", lambda g: Cells(np.pad(g, 1)[None]))
     yield View("with a border of its colours", lambda g: Cells(np.pad(g, 1, mode="edge")[None]))
 
@@ -142,9 +139,8 @@ def _drop_repeats(g: Grid) -> Cells:
     return _keep(g[rows][:, columns])
 
 
-def _drop_empty_lines(g: Grid) -> Cells | None:
-    full = g[(g != BLACK).any(1)][:, (g != BLACK).any(0)]
-    return _keep(full) if full.size else None
+def _drop_empty_lines(g: Grid) -> Grid:
+    return g[(g != BLACK).any(1)][:, (g != BLACK).any(0)]
 
 
 def _merge_cells(g: Grid, m: int, n: int) -> Cells | None:
@@ -160,19 +156,16 @@ def _merge_cells(g: Grid, m: int, n: int) -> Cells | None:
 def _list_splits() -> Iterator[tuple[str, Split]]:
     """Ways to cut a grid into panels, with their names."""
     yield "between lines", _split_at_lines
-    for rows in range(1, 6):
-        for columns in range(1, 6):
-            if rows * columns > 1:
-                yield f"{rows} by {columns}", partial(_split_equally, rows, columns)
+    for rows, columns in list(product(range(1, 6), repeat=2))[1:]:
+        yield f"{rows} by {columns}", partial(_split_equally, rows, columns)
 
 
-def _split_equally(rows: int, columns: int, g: Grid) -> list[list[Grid]] | None:
-    if g.shape[0] % rows or g.shape[1] % columns:
-        return None
-    return [np.split(band, columns, 1) for band in np.split(g, rows, 0)]
+def _split_equally(rows: int, columns: int, g: Grid) -> list[list[Grid]]:
+    is_possible = g.shape[0] % rows == g.shape[1] % columns == 0
+    return [np.split(band, columns, 1) for band in np.split(g, rows, 0)] if is_possible else []
 
 
-def _split_at_lines(g: Grid) -> list[list[Grid]] | None:
+def _split_at_lines(g: Grid) -> list[list[Grid]]:
     """The parts between full rows and columns of one colour, all of one size."""
     for colour in np.unique(g)[::-1]:
         rows, columns = (g == colour).all(1), (g == colour).all(0)
@@ -182,22 +175,20 @@ def _split_at_lines(g: Grid) -> list[list[Grid]] | None:
         sizes = {(b.stop - b.start, s.stop - s.start) for b in bands for s in stacks}
         if len(sizes) == 1 and len(bands) * len(stacks) > 1:
             return [[g[b, s] for s in stacks] for b in bands]
-    return None
+    return []
 
 
 def _stack_panels(split: Split, g: Grid) -> Cells | None:
-    panels = [p for band in split(g) or () for p in band]
+    panels = [p for band in split(g) for p in band]
     return Cells(np.stack(panels)) if 0 < len(panels) <= MAX_FEATURES else None
 
 
 def _summarize_panels(split: Split, g: Grid) -> Cells | None:
     """Four features of each panel: its most frequent colour but black, and three of the number of its coloured cells.
 
-    These are the rank of this number among the panels, the number up to 9, and whether it is the largest (1) or the
-    smallest (2).
+    These are the number's rank among the panels, the number up to 9, and whether it is the largest or the smallest.
     """
-    panels = split(g)
-    if panels is None:
+    if not (panels := split(g)):
         return None
     counts = np.array([[(p != BLACK).sum() for p in band] for band in panels])
     colours = np.array([[_find_most_frequent(p[p != BLACK]) for p in band] for band in panels])
@@ -207,7 +198,7 @@ def _summarize_panels(split: Split, g: Grid) -> Cells | None:
 
 
 def _pick_panel(split: Split, pick: Pick, g: Grid) -> Cells | None:
-    panels = [p for band in split(g) or () for p in band]
+    panels = [p for band in split(g) for p in band]
     k = pick(panels) if 1 < len(panels) <= MAX_PANELS else None
     return None if k is None else _keep(panels[k])
 
@@ -220,14 +211,12 @@ def _list_crops() -> Iterator[tuple[str, Crop]]:
     yield "the part that is not black", lambda g: _crop_to(g != BLACK, g)
     yield "the part that is not background", lambda g: _crop_to(g != _find_most_frequent(g), g)
     yield "the part of the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)
-    yield (
-        "the part of the second colour",
-        lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g),
-    )
-    yield "inside the rarest colour", lambda g: _strip_border(_crop_to(g == _find_rarest([g]), g))
+    name = "the part of the second colour"
+    yield name, lambda g: _crop_to(g == _find_most_frequent(g[g != _find_most_frequent(g)]), g)
+    yield "inside the rarest colour", lambda g: _crop_to(g == _find_rarest([g]), g)[1:-1, 1:-1]
     for c, name in enumerate(COLOURS):
         yield f"the {name} part", lambda g, c=c: _crop_to(g == c, g)
-        yield f"inside the {name} part", lambda g, c=c: _strip_border(_crop_to(g == c, g))
+        yield f"inside the {name} part", lambda g, c=c: _crop_to(g == c, g)[1:-1, 1:-1]
     for kind in ("object", "object8", "thing"):
         for name, pick in _list_picks():
             yield f"the {kind} {name}", partial(_crop_to_object, kind, pick)
@@ -235,27 +224,21 @@ def _list_crops() -> Iterator[tuple[str, Crop]]:
 
 def _encode_crop(crop: Crop, encode: Encoder, g: Grid) -> Cells | None:
     part = crop(g)
-    return None if part is None or not part.size else encode(part)
+    return encode(part) if part.size else None
 
 
-def _crop_to(mask: np.ndarray, g: Grid) -> Grid | None:
+def _crop_to(mask: np.ndarray, g: Grid) -> Grid:
     """The smallest box around the cells of the mask."""
     boxes = ndimage.find_objects(mask.astype(int))
-    return g[boxes[0]] if boxes else None
+    return g[boxes[0]] if boxes else g[:0]
 
 
-def _strip_border(g: Grid | None) -> Grid | None:
-    return None if g is None or min(g.shape) < 3 else g[1:-1, 1:-1]
-
-
-def _crop_to_object(kind: str, pick: Pick, g: Grid) -> Grid | None:
+def _crop_to_object(kind: str, pick: Pick, g: Grid) -> Grid:
     numbers = label_objects(g, kind)
     objects = [(b, numbers[b] == k) for k, b in enumerate(ndimage.find_objects(numbers), start=1)]
     solid = [(b, mask) for b, mask in objects if g[b][mask][0] != BLACK]
-    if not 1 < len(solid) <= MAX_OBJECTS:
-        return None
-    k = pick([np.where(mask, g[b], BLACK) for b, mask in solid])
-    return None if k is None else g[solid[k][0]]
+    k = pick([np.where(mask, g[b], BLACK) for b, mask in solid]) if 1 < len(solid) <= MAX_OBJECTS else None
+    return g[:0] if k is None else g[solid[k][0]]
 
 
 # One of several parts ------------------------------------------------------------------------------------------------

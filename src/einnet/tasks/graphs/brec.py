@@ -7,6 +7,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any, Literal
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +17,9 @@ from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.report import make_table
 
 __all__ = [
-    "IN_REGULAR",
-    "LARGEST_ALIKE",
-    "LARGEST_COPIES",
-    "PUBLISHED",
-    "SMALLEST_APART",
-    "BrecConfig",
-    "make_tables",
-    "run_pairs",
-    "summarize",
-]
+    "IN_REGULAR", "LARGEST_ALIKE", "LARGEST_COPIES", "PUBLISHED", "SMALLEST_APART", "BrecConfig", "make_tables",
+    "run_pairs", "summarize",
+]  # fmt: skip
 
 REVISION = 1  # of how pairs are compared: stored results of another one are not used
 
@@ -43,7 +37,6 @@ SMALLEST_APART = "smallest ratio of a pair told apart"
 LARGEST_ALIKE = "largest ratio of a pair not told apart"
 LARGEST_COPIES = "largest ratio of relabelled copies"
 
-Protocol = Literal["untrained", "trained"]
 Result = Mapping[str, Any]
 
 
@@ -51,26 +44,21 @@ Result = Mapping[str, Any]
 class BrecConfig:
     """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most."""
 
-    protocol: Protocol
+    protocol: Literal["untrained", "trained"]
     order: int
     depth: int
     seeds: int
 
 
-def run_pairs(
-    pairs: Sequence[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None
-) -> list[dict[str, Any]]:
+def run_pairs(pairs: list[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None) -> list[Result]:
     """The result of each pair, small graphs first; pairs with a result in the folder are not compared again."""
     if config.protocol == "untrained" and (largest := max(len(p.first) for p in pairs)) > MAX_NODES:
         raise EinNetError(f"the untrained protocol is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
-    by_size = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
+    items = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
     conditions = asdict(config) | {"revision": REVISION}
-    results = run_items(by_size, partial(_compare, config=config), _hash, folder, "pairs", conditions, processes)
-    return sorted(results.values(), key=lambda r: r["pair"])
-
-
-def _hash(pair: GraphPair) -> str:
-    return hash_arrays(pair.first, pair.second)
+    compare = partial(_compare, config=config)
+    rows = run_items(items, compare, lambda p: hash_arrays(p.first, p.second), folder, "pairs", conditions, processes)
+    return sorted(rows.values(), key=lambda r: r["pair"])
 
 
 def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
@@ -81,18 +69,14 @@ def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
 
 def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
     """Networks with random weights, then the same operations in exact arithmetic."""
-    import numpy as np
-
     from einnet.tasks.graphs.modular import ModularNet
     from einnet.tasks.graphs.protocols import compare_random_nets
 
     of_pair, of_copies = compare_random_nets(pair, config.order, config.depth, config.seeds)
     net = ModularNet(config.order, config.depth)
     first, copy = net(pair.first), net(permute_nodes(pair.first, np.random.default_rng(pair.number)))
-    return {
+    return asdict(of_pair) | {
         "apart": of_pair.is_apart,
-        "distance": of_pair.distance,
-        "noise": of_pair.noise,
         "ratio": of_pair.ratio,
         "control_apart": of_copies.is_apart,
         "control_ratio": of_copies.ratio,
@@ -119,9 +103,9 @@ def _compare_trained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
 def summarize(results: Iterable[Result], config: BrecConfig) -> dict[str, Any]:
     """How many pairs of each category are told apart, and how clearly."""
     rows = list(results)
-    categories = {c: [r for r in rows if r["category"] == c] for c in dict.fromkeys(r["category"] for r in rows)}
+    categories = dict.fromkeys(r["category"] for r in rows)
     summary: dict[str, Any] = asdict(config) | {
-        "categories": {c: _count(rows_of_one) for c, rows_of_one in categories.items()},
+        "categories": {c: _count([r for r in rows if r["category"] == c]) for c in categories},
         "total": _count(rows),
         "seconds": round(sum(r["seconds"] for r in rows), 1),
         "peak_mib": max((r["peak_mib"] for r in rows), default=0),
@@ -163,10 +147,8 @@ def _describe_ratios(summary: Mapping[str, Any]) -> str:
     apart, alike, copies = (summary[name] for name in (SMALLEST_APART, LARGEST_ALIKE, LARGEST_COPIES))
     bounds = [f"at least {apart:.1e} times for pairs told apart"] if apart else []
     bounds += [f"at most {alike:.1e} times for the others"] if alike else []
-    return (
-        "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph: "
-        f"{', '.join(bounds)}; at most {copies:.1f} times for a further copy."
-    )
+    ratio = "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph"
+    return f"{ratio}: {', '.join(bounds)}; at most {copies:.1f} times for a further copy."
 
 
 def _make_published_table(summary: Mapping[str, Any]) -> Table:

@@ -1,7 +1,4 @@
-"""`einnet bench brec`.
-
-Torch is imported inside the function: the command line must be quick to answer --help.
-"""
+"""`einnet bench brec`; torch is imported inside the functions, so that --help is quick."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +7,7 @@ from cyclopts import Parameter
 
 from einnet.checks import check_choice, check_count
 from einnet.tasks.console import Json
-from einnet.tasks.graphs.pairs import GraphPair, read_pairs
+from einnet.tasks.graphs.pairs import read_pairs
 
 __all__ = ["bench"]
 
@@ -37,45 +34,32 @@ def bench(
     those for relabelled copies of each graph, and then the same operations in exact arithmetic. The trained
     one is BREC's: for each pair a new network learns to set copies apart, and Hotelling's T^2 decides.
 
-    Parameters
-    ----------
-    data
-        A JSON list of {"category", "g", "h"} with graphs in graph6, as BREC has, or a family of graphs (.g6),
-        all of whose pairs are compared.
-    protocol
-        Networks with random weights, or trained for each pair.
-    order
-        The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the bridge.
-    depth
-        Layers; by default 8, or 6 for trained networks.
-    seeds
-        Networks for a pair, until one tells it apart.
-    category
-        Only pairs of this category; may be given several times.
-    processes
-        Pairs at once; by default one for each core.
-    out
-        Folder of the results; by default runs/brec-FILE-PROTOCOL-ORDER.
-    as_json
-        Print one JSON object and nothing else.
+    Args:
+        data: A JSON list of {"category", "g", "h"} with graphs in graph6, as BREC has, or a family of graphs (.g6),
+            all of whose pairs are compared.
+        protocol: Networks with random weights, or trained for each pair.
+        order: The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the
+            bridge.
+        depth: Layers; by default 8, or 6 for trained networks.
+        seeds: Networks for a pair, until one tells it apart.
+        category: Only pairs of this category; may be given several times.
+        processes: Pairs at once; by default one for each core.
+        out: Folder of the results; by default runs/brec-FILE-PROTOCOL-ORDER.
     """
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
         if value is not None:
             check_count(value, f"--{name}")
-    pairs = _select_categories(read_pairs(data), category)
+    pairs = read_pairs(data)
+    known = dict.fromkeys(p.category for p in pairs)
+    chosen = [check_choice(c, "--category", known) for c in category or known]
     from einnet.tasks.bench import print_results, save_results
     from einnet.tasks.graphs.brec import BrecConfig, make_tables, run_pairs, summarize
 
     config = BrecConfig(protocol, order, depth or DEPTHS[protocol], seeds)
     folder = out or Path("runs") / f"brec-{data.stem}-{protocol}-{order}"
-    summary = summarize(run_pairs(pairs, config, folder, processes), config)
+    results = run_pairs([p for p in pairs if p.category in chosen], config, folder, processes)
+    summary = summarize(results, config)
     tables = make_tables(summary, data.stem)
     save_results(folder, f"einnet bench brec, {data.stem}", summary, tables)
     print_results(folder, "pairs", summary, tables, as_json)
     return 0
-
-
-def _select_categories(pairs: list[GraphPair], categories: list[str] | None) -> list[GraphPair]:
-    known = dict.fromkeys(p.category for p in pairs)
-    chosen = [check_choice(c, "--category", known) for c in categories or known]
-    return [p for p in pairs if p.category in chosen]

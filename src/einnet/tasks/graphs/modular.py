@@ -1,9 +1,8 @@
 """What pooling operations can tell apart in exact arithmetic: layers modulo a prime, without activations.
 
-Each layer is x + W_out pool(W_in x) with random whole weights, and every value is kept modulo `PRIME`: sums
-of up to 512 products of two such numbers are exact in double precision. Two graphs whose invariants differ
-are not isomorphic, without doubt. Where they agree, nothing is proved: other weights, or more layers, may
-tell more.
+Each layer is x + W_out pool(W_in x) with random whole weights, and every value is kept modulo `PRIME`: sums of up to
+512 products of two such numbers are exact in double precision. Two graphs whose invariants differ are not isomorphic,
+without doubt. Where they agree, nothing is proved: other weights, or more layers, may tell more.
 """
 
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ Tuple = tuple[str, ...]
 __all__ = ["MODULAR", "PRIME", "ModularNet"]
 
 PRIME = 4_194_301
+HIDDEN, HEADS = 4, 2  # features of the state, and given to each operand
 
 
 class ModularBackend(TorchBackend):
@@ -70,25 +70,18 @@ class ModularNet:
     >>> net = ModularNet(order=2)
     >>> bool((net(ring) == net(triangles)).all()), bool((net(ring) == net(ring[::-1, ::-1])).all())
     (False, True)
-
-    Args:
-        order: the largest number of operands of a pooling operation.
-        depth: layers.
-        hidden: features of the state; heads: features given to each operand.
-        seed: of the weights.
     """
 
-    def __init__(self, order: int, depth: int = 8, hidden: int = 4, heads: int = 2, seed: int = 0):
+    def __init__(self, order: int, depth: int = 8):
         self.plan = Plan.make(pooling_terms(Symmetry("aa"), order), TypeSet.of("aa"))
-        self.heads = heads
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
 
         def weights(*shape: int) -> Tensor:
             return torch.from_numpy(rng.integers(1, PRIME, shape).astype(np.float64))
 
-        self.encoder = weights(hidden, 3)
-        into, out = heads * self.plan.input_count, heads * len(self.plan.terms)
-        self.layers = [(weights(into, hidden), weights(hidden, out)) for _ in range(depth)]
+        self.encoder = weights(HIDDEN, 3)
+        into, out = HEADS * self.plan.input_count, HEADS * len(self.plan.terms)
+        self.layers = [(weights(into, HIDDEN), weights(HIDDEN, out)) for _ in range(depth)]
 
     def __call__(self, graph: Graph) -> Tensor:
         """The invariants of a graph, twice as many whole numbers as there are features."""
@@ -98,9 +91,8 @@ class ModularNet:
         adjacency = torch.from_numpy(np.ascontiguousarray(graph, dtype=np.float64))
         x = _mix(self.encoder, torch.stack([adjacency, torch.eye(n).double(), torch.ones(n, n).double()]))
         for into, out in self.layers:
-            results = run_plan(self.plan, _mix(into, x).split(self.heads), MODULAR)
-            maps = [r.axis_map for r in self.plan.results]
-            pooled = [expand(c, m, (n, n), MODULAR) for c, m in zip(results, maps, strict=True)]
+            results = zip(run_plan(self.plan, _mix(into, x).split(HEADS), MODULAR), self.plan.results, strict=True)
+            pooled = [expand(compact, result.axis_map, (n, n), MODULAR) for compact, result in results]
             x = (x + _mix(out, torch.cat(pooled))) % PRIME
         return torch.cat([x.sum((-1, -2)), x.diagonal(dim1=-1, dim2=-2).sum(-1)]) % PRIME
 

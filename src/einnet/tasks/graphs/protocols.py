@@ -1,20 +1,17 @@
 """Two ways to compare graphs by networks of type `aaH -> H`: with random weights, and trained for each pair.
 
 **Random weights**, in double precision: the outputs for two graphs are compared with those for relabelled
-copies of each, which differ by rounding. Each linear map is scaled and shifted so that its results over
-the cells of the first graph have mean 0 and a chosen deviation (Salimans and Kingma, *Weight
-Normalization*, 2016, section 3). Otherwise the mean of a sum over many cells outweighs what differs
-between them, and each layer of a deep network loses a digit or two: of the CFI graphs one pair in a
-hundred is told apart instead of fifty.
+copies of each, which differ by rounding. Each linear map is scaled and shifted so that its results over the cells
+of the first graph have mean 0 and a chosen deviation (Salimans and Kingma, *Weight Normalization*, 2016, section 3).
+Otherwise the mean of a sum over many cells outweighs what differs between them, and each layer loses a digit or two:
+of the CFI graphs one pair in a hundred is told apart instead of fifty.
 
-**Trained**, BREC's own protocol: for each pair a new network learns to separate relabelled copies, then
-Hotelling's T^2 of fresh copies decides (Wang and Zhang, *An Empirical Study of Realized GNN
-Expressiveness*, 2024, section 4). The outputs of an exactly invariant network for copies have covariance zero up
-to rounding, so a small multiple of the identity is added to it. For such a network the test measures
-distance: the outputs must be 5e-4 apart, and those for copies must not be.
+**Trained**, BREC's own protocol: for each pair a new network learns to separate relabelled copies, then Hotelling's
+T^2 of fresh copies decides (Wang and Zhang, *An Empirical Study of Realized GNN Expressiveness*, 2024, section 4).
+The outputs of an exactly invariant network for copies have covariance zero up to rounding, so a small multiple of the
+identity is added to it. For such a network the test measures distance: the outputs must be 5e-4 apart.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,15 +26,9 @@ from einnet.nn import EinLayer, EinNet
 from einnet.tasks.graphs.pairs import Graph, GraphPair, permute_nodes
 
 __all__ = [
-    "THRESHOLD",
-    "Comparison",
-    "TrainedComparison",
-    "calibrate",
-    "compare_random_nets",
-    "compare_trained_net",
-    "compute_hotelling",
-    "make_net",
-]
+    "THRESHOLD", "Comparison", "TrainedComparison", "calibrate", "compare_random_nets", "compare_trained_net",
+    "compute_hotelling", "make_net",
+]  # fmt: skip
 
 OUTPUTS = 16
 MIN_RATIO = 100.0  # told apart: a distance so many times the largest between copies of one graph
@@ -45,11 +36,9 @@ DEVIATION = 10.0  # of the input of a GELU, which then bends more
 RANDOM_COPIES = 4  # of each graph, all but one relabelled
 TRAINED_COPIES, BATCH, EPOCHS = 32, 8, 20
 RIDGE = 1e-7  # multiple of the identity, added to the covariance
+FREEDOM = TRAINED_COPIES - OUTPUTS
 THRESHOLD = float(  # 72.34: noisy outputs for copies of one graph exceed it in one of twenty tests
-    OUTPUTS
-    * (TRAINED_COPIES - 1)
-    / (TRAINED_COPIES - OUTPUTS)
-    * f_distribution.ppf(0.95, OUTPUTS, TRAINED_COPIES - OUTPUTS)
+    OUTPUTS * (TRAINED_COPIES - 1) / FREEDOM * f_distribution.ppf(0.95, OUTPUTS, FREEDOM)
 )
 
 
@@ -105,29 +94,24 @@ class Comparison:
         return self.ratio > MIN_RATIO
 
 
-def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
-    """The clearest comparison of the pair, and of its first graph with a relabelled copy, among several networks."""
-    by_seed = list(_compare_seeds(pair, order, depth, seeds))
-    of_pair, of_copies = (max(comparisons, key=lambda c: c.ratio) for comparisons in zip(*by_seed, strict=True))
-    return of_pair, of_copies
-
-
 @torch.no_grad()
-def _compare_seeds(pair: GraphPair, order: int, depth: int, seeds: int) -> Iterator[tuple[Comparison, Comparison]]:
-    """By a network of each seed, until one tells the pair apart."""
+def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
+    """The clearest comparison of the pair, and of its first graph with a relabelled copy.
+
+    There is a network for each seed, until one tells the pair apart.
+    """
     rng, graphs = np.random.default_rng(pair.number), (pair.first, pair.second)
     copies = [g if k == 0 else permute_nodes(g, rng) for k in range(RANDOM_COPIES) for g in graphs]
-    control = permute_nodes(pair.first, rng)
-    for seed in range(seeds):
-        net = make_net(order, depth, seed, pair.first)
+    control, of_pair, of_copies = permute_nodes(pair.first, rng), [], []
+    while len(of_pair) < seeds and not (of_pair and of_pair[-1].is_apart):
+        net = make_net(order, depth, len(of_pair), pair.first)
         outputs = torch.stack([net(_to_tensor(g)) for g in copies])
         by_copy = outputs.unflatten(0, (RANDOM_COPIES, 2))
         rounding = outputs.abs().max().item() * torch.finfo(outputs.dtype).eps
         noise = max((by_copy - by_copy[0]).abs().max().item(), rounding)
-        of_pair = Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise)
-        yield of_pair, Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise)
-        if of_pair.is_apart:
-            return
+        of_pair.append(Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise))
+        of_copies.append(Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise))
+    return max(of_pair, key=lambda c: c.ratio), max(of_copies, key=lambda c: c.ratio)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,6 @@ def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     panels[0][0].set_ylabel("facts: pale shown, dark asked")
     panels[1][0].set_ylabel("probability of a new tail")
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def _metrics(ranks: Tensor) -> dict[str, float]:

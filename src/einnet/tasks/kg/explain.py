@@ -235,8 +235,7 @@ def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
         head, relation, tail = deletion.facts[0]
         arrows.setdefault((head, tail), []).append((relation, deletion.change))
     at = _positions(explanation, list(arrows))
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
+    figure, panel = pyplot().subplots(figsize=(6.4, 4.8), layout="constrained")
     panel.set(xlim=(-1.35, 1.35), ylim=(-1.2, 1.2))
     panel.set_axis_off()
     head, relation, tail = explanation.fact
@@ -253,7 +252,6 @@ def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
         panel, names[head], names[tail], f"{relation}?", 1.5, ANSWER, bend=-0.3 if (head, tail) in arrows else 0
     )
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def _positions(explanation: Explanation, pairs: list[tuple[str, str]]) -> dict[str, np.ndarray]:

@@ -85,4 +85,3 @@ def _draw_product(net: PolynomialNet, picture: Path, rows: int, columns: int) ->
     panels[-1].semilogy(range(1, len(outputs) + 1), [error(x, a) for x in outputs], marker=".")
     panels[-1].set_title("error by layer", fontsize=9)
     save_figure(figure, picture)
-    plt.close(figure)

@@ -57,8 +57,7 @@ def _make_table(metrics: Mapping[str, Any]) -> Table:
 
 def _draw_accuracy(metrics: Mapping[str, Any], picture: Path) -> None:
     """Draws the accuracy against the number of players, a line for each number of cards."""
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
+    figure, panel = pyplot().subplots(figsize=(5.6, 3.4), layout="constrained")
     for cards in dict.fromkeys(cards for _, cards in KINDS):
         players = [p for p, c in KINDS if c == cards]
         right = [100 * metrics["accuracy"][f"{p} players, {cards} cards"] for p in players]
@@ -66,7 +65,6 @@ def _draw_accuracy(metrics: Mapping[str, Any], picture: Path) -> None:
     panel.set(xlabel="players", ylabel="deals right, percent", ylim=(0, 101))
     panel.legend()
     save_figure(figure, picture)
-    plt.close(figure)
 
 
 def print_answer(hands: np.ndarray, chances: np.ndarray, chosen: np.ndarray, right: np.ndarray) -> None:

@@ -51,8 +51,7 @@ def _join_cells(cells: list[list[str]], puzzle: np.ndarray) -> Text:
 def draw_steps(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
     """Draws the board, each blank cell coloured by the step at which its digit last changed."""
     n, layout = len(board), Layout.of(len(board))
-    plt = pyplot()
-    figure, panel = plt.subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
+    figure, panel = pyplot().subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
     blanks = np.ma.masked_array(settled, puzzle > 0)
     image = panel.imshow(blanks, cmap="viridis_r", alpha=0.6)
     figure.colorbar(image, label="settled at step", shrink=0.7)
@@ -64,4 +63,3 @@ def draw_steps(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, pictu
         panel.axvline(k - 0.5, color="black", lw=1.6 if k % layout.width == 0 else 0.3)
     panel.set(xticks=[], yticks=[], xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     save_figure(figure, picture)
-    plt.close(figure)
