@@ -1,16 +1,19 @@
 """Reading the notation of symmetry types: axes, dependencies, and errors with a caret."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from einnet.checks import check_text
 from einnet.errors import NotationError
 from einnet.limits import limits
 
-__all__ = ["Dependency", "ancestors_of", "check_letters", "check_parent", "parse_axes", "split_dependencies"]
+__all__ = ["Dependency", "ancestors_of", "parse_parts", "split_at_commas", "split_dependencies", "write_type"]
 
-_HINT = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
+_LETTERS = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
+_SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'."
+_DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
+_PARENT = "A parent letter occurs once in a type that has its child: give the second axis a letter of its own."
 
 
 @dataclass(frozen=True)
@@ -20,38 +23,45 @@ class Dependency:
     start: int  # its position in the text, for the caret
 
 
+def split_at_commas(text: str, start: int, stop: int) -> list[tuple[int, int]]:
+    """The start and the end of each part of text[start:stop] between commas."""
+    commas = [k for k in range(start, stop) if text[k] == ","]
+    return list(zip([start, *(k + 1 for k in commas)], [*commas, stop], strict=True))
+
+
+def write_type(head: str, dependencies: Iterable[tuple[str, str]]) -> str:
+    """The notation of a type or signature with its dependencies."""
+    return "; ".join(filter(None, [head, ", ".join(f"{p}->{c}" for p, c in dependencies)]))
+
+
 def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
     """The notation before the semicolon, and the dependencies after it."""
     check_text(text, "a symmetry type or signature", "aaH -> aH")
-    head, semicolon, tail = text.partition(";")
+    head, semicolon, _ = text.partition(";")
     dependencies: list[Dependency] = []
-    start = len(head) + 1
-    for part in tail.split(",") if semicolon else []:
+    for start, stop in split_at_commas(text, len(head) + 1, len(text)) if semicolon else ():
+        part = text[start:stop]
         match = re.fullmatch(r"\s*([a-z])\s*->\s*([a-z])\s*", part)
         if not match:
-            hint = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
-            blank = len(part) - len(part.lstrip())
-            raise NotationError("a dependency is written parent->child", text, start + blank, start + len(part), hint)
+            start += len(part) - len(part.lstrip())
+            raise NotationError("a dependency is written parent->child", text, start, stop, _DEPENDENCY)
         dependency = Dependency(match[1], match[2], start + match.start(1))
         if any(d.child == dependency.child for d in dependencies):
-            hint = "Dependencies form a forest: one parent for each letter."
-            stop = start + len(part.rstrip())
+            hint, stop = "Dependencies form a forest: one parent for each letter.", start + len(part.rstrip())
             raise NotationError(f"'{dependency.child}' has two parents", text, dependency.start, stop, hint)
         dependencies.append(dependency)
-        start += len(part) + 1
     parents = {d.child: d.parent for d in dependencies}
     for d in dependencies:
-        seen, letter = {d.child}, d.parent
-        while letter in parents and letter not in seen:
-            seen.add(letter)
-            letter = parents[letter]
-        if letter in seen:
+        letter = d.parent
+        for _ in dependencies:  # a longer chain is a cycle
+            letter = parents.get(letter, "")
+        if letter:
             hint = "Dependencies form a forest: start from a letter that depends on nothing."
-            raise NotationError("the dependencies form a cycle", text, d.start, d.start + 1, hint)
+            raise NotationError("the dependencies form a cycle", text, d.start, hint=hint)
     return head, dependencies
 
 
-def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool, bool]:
+def _parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool, bool]:
     """The axes of the type at text[start:stop], and whether it has features and batch axes."""
     part = text[start:stop]
     first = start + len(part) - len(part.lstrip())
@@ -59,58 +69,46 @@ def parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool,
     batch, features = body.startswith("Z"), body.endswith("H")
     axes = body[batch : len(body) - features]
     if odd := re.search(r"\s|[^\w\s]", body):
-        raise NotationError(
-            f"{odd.group()!r} has no meaning within a type",
-            text,
-            first + odd.start(),
-            hint="Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'.",
-        )
+        raise NotationError(f"{odd.group()!r} has no meaning within a type", text, first + odd.start(), hint=_SIGNATURE)
     for offset, letter in enumerate(axes, start=first + batch):
         if letter == "H":
-            raise NotationError("H, the feature axis, comes last", text, offset, hint=_HINT)
+            raise NotationError("H, the feature axis, comes last", text, offset, hint=_LETTERS)
         if not ("a" <= letter <= "z"):
-            raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_HINT)
+            raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_LETTERS)
     if len(axes) > (maximum := limits().axes):
         hint = "Raise the limit with einnet.raise_limits(axes=...)."
         raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body), hint)
     return tuple(axes), features, batch
 
 
-def check_letters(text: str, dependencies: list[Dependency], letters: set[str]) -> None:
-    """Raises unless all letters of the dependencies are axes."""
+def parse_parts(
+    text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]
+) -> list[tuple[tuple[str, ...], bool, bool, tuple[tuple[str, str], ...]]]:
+    """The axes, features and batch of the types at these places, and the dependencies of which each has the child."""
+    parts = [_parse_axes(text, *span) for span in spans]
+    letters = {x for axes, _, _ in parts for x in axes}
     for d in dependencies:
         for letter in (d.parent, d.child):
             if letter not in letters:
-                at = text.index(letter, d.start)
-                raise NotationError(
-                    f"unknown letter {letter!r} in a dependency",
-                    text,
-                    at,
-                    hint=f"The axes are: {', '.join(sorted(letters)) or 'none'}.",
-                )
+                hint, start = f"The axes are: {', '.join(sorted(letters)) or 'none'}.", text.index(letter, d.start)
+                raise NotationError(f"unknown letter {letter!r} in a dependency", text, start, hint=hint)
+    for axes, _, _ in parts:
+        for d in dependencies:
+            _check_parent(text, d, axes)
+    return [(*part, tuple((d.parent, d.child) for d in dependencies if d.child in part[0])) for part in parts]
 
 
-def check_parent(text: str, d: Dependency, axes: tuple[str, ...]) -> None:
+def _check_parent(text: str, d: Dependency, axes: tuple[str, ...]) -> None:
     """Raises unless a type that has the child of a dependency has the parent once."""
-    if d.parent not in axes:
-        raise NotationError(
-            f"'{d.child}' depends on '{d.parent}', which the type '{''.join(axes)}' lacks",
-            text,
-            d.start,
-            hint="A dependent axis comes with its parent axis.",
-        )
-    if axes.count(d.parent) > 1:
-        raise NotationError(
-            f"'{d.child}' depends on '{d.parent}', which occurs twice: which '{d.parent}' does it belong to?",
-            text,
-            d.start,
-            hint="A parent letter occurs once in a type that has its child: give the second axis a letter of its own.",
-        )
+    if d.child in axes and d.parent not in axes:
+        problem = f"'{d.child}' depends on '{d.parent}', which the type '{''.join(axes)}' lacks"
+        raise NotationError(problem, text, d.start, hint="A dependent axis comes with its parent axis.")
+    if d.child in axes and axes.count(d.parent) > 1:
+        problem = f"'{d.child}' depends on '{d.parent}', which occurs twice: which '{d.parent}' does it belong to?"
+        raise NotationError(problem, text, d.start, hint=_PARENT)
 
 
 def ancestors_of(letter: str, parents: Mapping[str, str]) -> tuple[str, ...]:
     """The letters that a letter depends on, the outermost first."""
-    chain: list[str] = []
-    while (letter := parents.get(letter, "")) != "":
-        chain.insert(0, letter)
-    return tuple(chain)
+    parent = parents.get(letter)
+    return () if parent is None else (*ancestors_of(parent, parents), parent)

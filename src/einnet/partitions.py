@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
-from math import comb, factorial, prod
+from math import comb, perm, prod
 
 import numpy as np
 
 from einnet.symmetry import Symmetry
 
-__all__ = ["Slots", "cycle_types", "first_occurrence", "row_numbers"]
+__all__ = ["Slots", "add_slot", "cycle_types", "first_occurrence", "row_numbers"]
 
 Sizes = Mapping[str, int] | None
 Bundle = tuple  # the dependent slots that come with a slot: (class, bundle) of each
@@ -66,6 +66,11 @@ class Slots:
     def outermost_first(self) -> tuple[int, ...]:
         """The slots, parents first."""
         return tuple(sorted(range(len(self)), key=lambda s: len(self._chain(s))))
+
+    def peers(self, done: int) -> list[int]:
+        """The slots of the same class as this one of `outermost_first`, before it."""
+        letter = self.classes[self.outermost_first[done]]
+        return [t for t in self.outermost_first[:done] if self.classes[t] == letter]
 
     def _chain(self, slot: int) -> list[int]:
         """The slot, its parent, the parent's parent, ..."""
@@ -141,7 +146,7 @@ def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_S
     rows = np.zeros((1, len(slots)), np.uint8)  # blocks, named by their first slot
     stages = []
     for done, slot in enumerate(order):
-        alone, merged, rows = _add_slot(slots, order[:done], slot, rows, None if sizes is None else dict(sizes))
+        before, (rows, numbers) = rows, add_slot(slots, done, rows, None if sizes is None else dict(sizes))
         final, partitions = np.arange(len(rows), dtype=np.int32), rows
         if done + 1 == len(order):
             partitions = first_occurrence(rows)
@@ -149,51 +154,38 @@ def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_S
             final[sort] = np.arange(len(rows))
             partitions = partitions[sort]
         diagonals = []
-        for t, numbers in merged.items():
+        for t in slots.peers(done):
             axes = list(range(done + 1))
             for left, right in zip(slots._chain(slot), slots._chain(t), strict=True):
                 axes[order.index(left)] = axes[order.index(right)]
-            diagonals.append((axes, list(dict.fromkeys(axes)), final[numbers]))
+            merged = final[numbers[before[:, t], np.arange(len(before))]]
+            diagonals.append((axes, list(dict.fromkeys(axes)), merged))
         partitions.flags.writeable = False
-        stages.append(_Stage(slot, final[alone], tuple(diagonals), partitions))
+        stages.append(_Stage(slot, final[numbers[slot]], tuple(diagonals), partitions))
     return tuple(stages)
 
 
-def _add_slot(
-    slots: Slots, before: tuple[int, ...], slot: int, rows: np.ndarray, sizes: Sizes
-) -> tuple[np.ndarray, dict[int, np.ndarray], np.ndarray]:
-    """The rows with one more slot: the new row in which it is alone, in which it equals an earlier slot, all rows.
+def add_slot(slots: Slots, done: int, rows: np.ndarray, sizes: Sizes = None) -> tuple[np.ndarray, np.ndarray]:
+    """The partitions with one more slot, the next of `outermost_first`; blocks are named by their first slot.
 
-    -1 stands for no such row.
+    Also the number of the new row in which the slot begins a block, or joins one, of each row before: an array of
+    shape (slots, rows before), -1 where there is none.
     """
-    peers = [t for t in before if slots.classes[t] == slots.classes[slot]]
+    slot = slots.outermost_first[done]
     parent = slots.parents[slot]
-    merged: dict[int, np.ndarray] = {}
-    extended, total, used = [], 0, np.zeros(len(rows), int)
-
-    def extend(selected: np.ndarray, block: int) -> np.ndarray:
-        nonlocal total
-        more = rows[selected]
-        more[:, slot] = block
-        extended.append(more)
-        numbers = np.full(len(rows), -1)
-        numbers[selected] = total + np.arange(len(more))
-        total += len(more)
-        return numbers
-
-    for k, t in enumerate(peers):
-        fits = np.ones(len(rows), bool)
+    blocks = np.array([slot, *slots.peers(done)])
+    is_possible = np.zeros((len(blocks), len(rows)), bool)
+    for k, t in enumerate(slots.peers(done), start=1):
+        is_possible[k] = rows[:, t] == t
         if parent is not None:
-            fits = rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
-        first = fits & (rows[:, t] == t)
-        used += first
-        merged[t] = extend(first, t)
-        for earlier in peers[:k]:  # t may be in a block that an earlier slot began
-            same = fits & (rows[:, t] == earlier)
-            merged[t][same] = merged[earlier][same]
-    room = np.ones(len(rows), bool) if sizes is None else used < sizes[slots.classes[slot]]
-    alone = extend(room, slot)
-    return alone, merged, np.concatenate(extended)
+            is_possible[k] &= rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
+    is_possible[0] = sizes is None or is_possible.sum(0) < sizes[slots.classes[slot]]
+    places, numbers_before = np.nonzero(is_possible)
+    more = rows[numbers_before]
+    more[:, slot] = blocks[places]
+    numbers = np.full((len(slots), len(rows)), -1)
+    numbers[blocks[places], numbers_before] = np.arange(len(more))
+    return more, numbers
 
 
 def _count_all(items: list[tuple[str, int, Bundle]], sizes: tuple[tuple[str, int], ...] | None) -> int:
@@ -237,23 +229,17 @@ def _choices(first: tuple, rest: list, d: int) -> Iterator[tuple[int, int, list,
         yield ways, sum(numbers), inner, left
 
 
-def cycle_types(k: int, largest: int | None = None) -> Iterator[tuple[tuple[int, ...], int]]:
+def cycle_types(k: int, longest: int | None = None) -> Iterator[tuple[tuple[int, ...], int]]:
     """The cycle lengths of the permutations of k elements, and the number of permutations that have them.
 
     >>> list(cycle_types(3))
     [((3,), 2), ((2, 1), 3), ((1, 1, 1), 1)]
     """
-    for lengths in _descending_sums(k, k if largest is None else largest):
-        order = prod(length**m * factorial(m) for length, m in Counter(lengths).items())
-        yield lengths, factorial(k) // order
-
-
-def _descending_sums(k: int, largest: int) -> Iterator[tuple[int, ...]]:
     if k == 0:
-        yield ()
-    for first in range(min(k, largest), 0, -1):
-        for rest in _descending_sums(k - first, first):
-            yield (first, *rest)
+        yield (), 1
+    for first in range(min(k, longest or k), 0, -1):
+        for rest, number in cycle_types(k - first, first):
+            yield (first, *rest), number * perm(k, first) // (first * (rest.count(first) + 1))
 
 
 def first_occurrence(rows: np.ndarray) -> np.ndarray:
@@ -277,7 +263,7 @@ def first_occurrence(rows: np.ndarray) -> np.ndarray:
 
 
 def row_numbers(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """The number of each row in `among`, whose rows are sorted; -1 if it is not there."""
+    """The number of each row in `among`, whose rows are sorted; -1 if it is not one of them."""
     if not rows.shape[1]:
         return np.zeros(len(rows), int)
     keys, known = _keys(rows), _keys(among)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from string import ascii_lowercase
 from typing import Any
 
-from einnet._notation import check_letters, parse_axes, split_dependencies
+from einnet._notation import split_at_commas, split_dependencies, write_type
 from einnet.checks import check_sizes, check_text
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
@@ -35,36 +35,26 @@ class Signature:
     def __post_init__(self, text: str) -> None:
         head, dependencies = split_dependencies(text)
         left, arrow, right = head.partition("->")
+        first, last = len(left) + len(arrow), len(head)  # the output
+        inputs = split_at_commas(text, 0, len(left))
         if "->" in right:
-            at = len(left) + 2 + right.index("->")
-            raise NotationError(
-                "a signature has one arrow", text, at, at + 2, "Dependencies such as 'a->b' come after a semicolon."
-            )
+            hint, start = "Dependencies such as 'a->b' come after a semicolon.", first + right.index("->")
+            raise NotationError("a signature has one arrow", text, start, start + 2, hint)
         if "," in right:
-            raise NotationError("a signature has one output", text, len(left) + 2 + right.index(","))
-        spans = _parts(left)
-        output = (len(left) + 2, len(head)) if arrow else spans[-1]
-        if not arrow and len(spans) > 1:
-            raise NotationError(
-                "several inputs need an output",
-                text,
-                len(head.rstrip()) - 1,
-                hint="Add '-> ' and the type of the output.",
-            )
-        parsed = [parse_axes(text, *span)[0] for span in [*spans, output]]
-        check_letters(text, dependencies, {x for axes in parsed for x in axes})
-        set_ = object.__setattr__
-        set_(self, "inputs", tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans))
-        set_(self, "output", Symmetry._part(text, output[0], output[1], dependencies))
-        set_(self, "dependencies", tuple((d.parent, d.child) for d in dependencies))
+            raise NotationError("a signature has one output", text, first + right.index(","))
+        if not arrow and len(inputs) > 1:
+            hint = "Add '-> ' and the type of the output."
+            raise NotationError("several inputs need an output", text, len(head.rstrip()) - 1, hint=hint)
+        *types, output = Symmetry._parts(text, [*inputs, (first, last) if arrow else inputs[-1]], dependencies)
+        pairs = tuple((d.parent, d.child) for d in dependencies)
+        self.__dict__.update(inputs=tuple(types), output=output, dependencies=pairs)
 
     @classmethod
     def of(cls, inputs: Iterable[Symmetry], output: Symmetry) -> "Signature":
         """The signature of these types, with their letters."""
-        *heads, head = [str(t).partition(";")[0] for t in (*inputs, output)]
+        inputs = tuple(inputs)
         dependencies = dict.fromkeys(d for t in (*inputs, output) for d in t.dependencies)
-        tail = ", ".join(f"{p}->{c}" for p, c in dependencies)
-        return cls(f"{', '.join(heads)} -> {head}" + (f"; {tail}" if tail else ""))
+        return cls(write_type(f"{', '.join(t.head for t in inputs)} -> {output.head}", dependencies))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,33 +107,25 @@ class Signature:
                 raise ShapeError(f"{name} of type '{symmetry}' has {rank} axes, got shape {tuple(shape)}")
             for letter, size in symmetry.sizes_of(shape, name).items():
                 if known.setdefault(letter, size) != size:
-                    raise ShapeError(
-                        f"{name} of type '{symmetry}' has size {size} on axis '{letter}', {origin[letter]} has size "
-                        f"{known[letter]}"
-                    )
+                    before = f"{origin[letter]} has size {known[letter]}"
+                    raise ShapeError(f"{name} of type '{symmetry}' has size {size} on axis '{letter}', {before}")
                 origin.setdefault(letter, name)
         if missing := [c for c in required if c not in known]:
-            raise ShapeError(
-                f"no input of '{self}' has the axis {', '.join(map(repr, missing))}: pass "
-                f"sizes={{{', '.join(f'{c!r}: ...' for c in missing)}}}"
-            )
+            letters, example = (", ".join(map(form, missing)) for form in (repr, "{!r}: ...".format))
+            raise ShapeError(f"no input of '{self}' has the axis {letters}: pass sizes={{{example}}}")
         return known
 
     def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
         """A uniformly random element of the group that acts on all inputs and the output.
 
-        `rng` is a numpy generator, a seed, or None. `sizes` gives the size of each axis; of a
-        dependent axis, the (padded) size of one list.
+        `sizes` gives the size of each axis; of a dependent axis, the (padded) size of one list. `rng` is a numpy
+        generator, a seed, or None.
         """
-        return GroupElement.random(self.classes, self.dependencies, sizes, rng)
+        return GroupElement.random(self, sizes, rng)
 
     def __str__(self) -> str:
-        def head(t: Symmetry) -> str:
-            return str(t).partition(";")[0]
-
-        tail = ", ".join(f"{p}->{c}" for p, c in self.dependencies)
-        left = ", ".join(map(head, self.inputs))
-        return f"{left} -> {head(self.output)}".strip() + (f"; {tail}" if tail else "")
+        head = f"{', '.join(t.head for t in self.inputs)} -> {self.output.head}".strip()
+        return write_type(head, self.dependencies)
 
     def __repr__(self) -> str:
         return f"Signature({str(self)!r})"
@@ -170,9 +152,8 @@ def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> S
     if choice is not None:
         symmetry = as_symmetry(choice)
         if foreign := [c for c in symmetry.classes if c not in letters]:
-            raise EinNetError(
-                f"the hidden type '{symmetry}' has the axis '{foreign[0]}', no input of '{signature}' has it"
-            )
+            problem = f"has the axis '{foreign[0]}', no input of '{signature}' has it"
+            raise EinNetError(f"the hidden type '{symmetry}' {problem}")
         state = Symmetry.of(symmetry.axes, signature.dependencies)
         if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
             raise EinNetError(f"the hidden type '{symmetry}' has other dependencies than the signature '{signature}'")
@@ -195,18 +176,7 @@ def parse_types(text: str) -> tuple[Symmetry, ...]:
     head, dependencies = split_dependencies(text)
     if "," not in head:
         return (Symmetry(text),)
-    spans = _parts(head)
-    check_letters(text, dependencies, {x for span in spans for x in parse_axes(text, *span)[0]})
-    return tuple(Symmetry._part(text, a, b, dependencies) for a, b in spans)
-
-
-def _parts(head: str) -> list[tuple[int, int]]:
-    """The start and the end of each part between commas."""
-    spans, start = [], 0
-    for part in head.split(","):
-        spans.append((start, start + len(part)))
-        start += len(part) + 1
-    return spans
+    return Symmetry._parts(text, split_at_commas(text, 0, len(head)), dependencies)
 
 
 def as_signature(signature: Signature | str) -> Signature:

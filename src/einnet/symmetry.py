@@ -1,8 +1,4 @@
-"""Symmetry types: the short strings from which everything else is derived, and the elements of their groups.
-
-`Symmetry("aaH")` is the type of one tensor. `random_element` draws from the group of a type, and a
-`GroupElement` acts on tensors of any framework that has numpy's indexing.
-"""
+"""Symmetry types: the short strings from which everything else is derived, and the elements of their groups."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
@@ -11,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet._notation import Dependency, ancestors_of, check_letters, check_parent, parse_axes, split_dependencies
+from einnet._notation import Dependency, ancestors_of, parse_parts, split_dependencies, write_type
 from einnet.checks import check_sizes
 from einnet.errors import NotationError, ShapeError
 
@@ -53,32 +49,22 @@ class Symmetry:
     def __post_init__(self, text: str) -> None:
         head, dependencies = split_dependencies(text)
         if "->" in head or "," in head:
-            raise NotationError(
-                "expected one symmetry type, got a signature",
-                text,
-                0,
-                len(head.rstrip()),
-                "Give the type alone, such as 'aH'; for inputs and an output there is Signature(...).",
-            )
-        axes, features, batch = parse_axes(text, 0, len(head))
-        check_letters(text, dependencies, set(axes))
-        self._fill(text, axes, features, batch, dependencies)
-
-    def _fill(self, text, axes, features, batch, dependencies) -> None:
-        relevant = [d for d in dependencies if d.child in axes]
-        for d in relevant:
-            check_parent(text, d, axes)
-        pairs = tuple((d.parent, d.child) for d in relevant)
-        fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
-        for name, value in (fields | {"_dependency_set": frozenset(pairs)}).items():
-            object.__setattr__(self, name, value)
+            hint = "Give the type alone, such as 'aH'; for inputs and an output there is Signature(...)."
+            raise NotationError("expected one symmetry type, got a signature", text, 0, len(head.rstrip()), hint)
+        (part,) = Symmetry._parts(text, [(0, len(head))], dependencies)
+        self.__dict__.update(part.__dict__)
 
     @classmethod
-    def _part(cls, text: str, start: int, stop: int, dependencies: list[Dependency]) -> "Symmetry":
-        """The type at text[start:stop] of a longer notation."""
-        part = object.__new__(cls)
-        part._fill(text, *parse_axes(text, start, stop), dependencies)
-        return part
+    def _parts(
+        cls, text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]
+    ) -> tuple["Symmetry", ...]:
+        """The types at these places of a notation."""
+        parts = []
+        for axes, features, batch, pairs in parse_parts(text, spans, dependencies):
+            parts.append(object.__new__(cls))
+            fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
+            parts[-1].__dict__.update(fields, _dependency_set=frozenset(pairs))
+        return tuple(parts)
 
     @classmethod
     def of(
@@ -90,8 +76,7 @@ class Symmetry:
         Symmetry('abH; a->b')
         """
         axes = tuple(axes)
-        tail = ", ".join(f"{p}->{c}" for p, c in dependencies if c in axes)
-        return cls("".join(axes) + "H" * features + (f"; {tail}" if tail else ""))
+        return cls(write_type("".join(axes) + "H" * features, [(p, c) for p, c in dependencies if c in axes]))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -132,10 +117,8 @@ class Symmetry:
         shape = tuple(shape)
         rank = len(self.axes) + self.features
         if len(shape) < rank:
-            raise ShapeError(
-                f"{name} of type '{self}' needs at least {rank} axes ({'(batch...,) ' if not self.batch else ''}"
-                f"{', '.join(self.axes + ('H',) * self.features)}), got shape {shape}"
-            )
+            needed = "(batch...,) " * (not self.batch) + ", ".join(self.axes + ("H",) * self.features)
+            raise ShapeError(f"{name} of type '{self}' needs at least {rank} axes ({needed}), got shape {shape}")
         sizes: dict[str, int] = {}
         for letter, size in zip(self.axes, shape[len(shape) - rank :], strict=False):
             if sizes.setdefault(letter, size) != size:
@@ -147,12 +130,15 @@ class Symmetry:
 
     def random_element(self, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
         """A uniformly random element of the group of this type; see `Signature.random_element`."""
-        return GroupElement.random(self.classes, self.dependencies, sizes, rng)
+        return GroupElement.random(self, sizes, rng)
+
+    @property
+    def head(self) -> str:
+        """The notation without dependencies."""
+        return "Z" * self.batch + "".join(self.axes) + "H" * self.features
 
     def __str__(self) -> str:
-        head = "Z" * self.batch + "".join(self.axes) + "H" * self.features
-        tail = ", ".join(f"{p}->{c}" for p, c in self.dependencies)
-        return head + (f"; {tail}" if tail else "")
+        return write_type(self.head, self.dependencies)
 
     def __repr__(self) -> str:
         return f"Symmetry({str(self)!r})"
@@ -203,14 +189,15 @@ class GroupElement:
     parents: Mapping[str, str]
 
     @classmethod
-    def random(cls, classes, dependencies, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
+    def random(cls, types: Any, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
+        """An element of the group of a `Symmetry` or `Signature`; see `Signature.random_element`."""
         check_sizes(sizes)
         rng = np.random.default_rng(rng)
-        parents = {c: p for p, c in dependencies}
-        if missing := [c for c in classes if c not in sizes]:
+        parents = {c: p for p, c in types.dependencies}
+        if missing := [c for c in types.classes if c not in sizes]:
             raise ShapeError(f"sizes are missing for {', '.join(map(repr, missing))}: got {dict(sizes)}")
         maps = {}
-        for c in classes:
+        for c in types.classes:
             shape = tuple(sizes[x] for x in (*ancestors_of(c, parents), c))
             maps[c] = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
         return cls(maps, parents)
@@ -238,24 +225,19 @@ class GroupElement:
 
     def inverse(self) -> "GroupElement":
         inverted: dict[str, np.ndarray] = {}
-        for c in self._outermost_first():
-            per_list = np.argsort(self.maps[c], axis=-1)
-            inverted[c] = per_list[self._move(inverted, c)]
+        for c in sorted(self.maps, key=lambda c: len(ancestors_of(c, self.parents))):
+            inverted[c] = np.argsort(self.maps[c], axis=-1)[self._move(inverted, c)]
         return GroupElement(inverted, self.parents)
 
     def __matmul__(self, other: "GroupElement") -> "GroupElement":
         """First `other`, then this one."""
-        composed = {}
-        for c in self._outermost_first():
-            images = self.maps[c][other._move(other.maps, c)]
-            composed[c] = np.take_along_axis(images, other.maps[c], axis=-1)
+        composed = {
+            c: np.take_along_axis(self.maps[c][other._move(other.maps, c)], images, axis=-1)
+            for c, images in other.maps.items()
+        }
         return GroupElement(composed, self.parents)
-
-    def _outermost_first(self) -> list[str]:
-        return sorted(self.maps, key=lambda c: len(ancestors_of(c, self.parents)))
 
     def _move(self, maps: Mapping[str, np.ndarray], letter: str) -> tuple:
         """Index arrays with the list to which `maps` moves each list of `letter`."""
         chain = ancestors_of(letter, self.parents)
-        depth = len(chain)
-        return tuple(maps[p].reshape(maps[p].shape + (1,) * (depth - i - 1)) for i, p in enumerate(chain))
+        return tuple(maps[p].reshape(maps[p].shape + (1,) * (len(chain) - k)) for k, p in enumerate(chain, start=1))

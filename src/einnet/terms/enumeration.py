@@ -8,7 +8,7 @@ from math import comb, factorial, prod
 import numpy as np
 
 from einnet.checks import check_count, check_limit
-from einnet.partitions import Slots, cycle_types, first_occurrence
+from einnet.partitions import Slots, add_slot, cycle_types, first_occurrence
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import Types, TypeSet
@@ -84,9 +84,8 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
 
     Of the rows that differ by a reordering of operands of one type, the lexicographically smallest.
     """
-    check_limit(
-        len(operands), "listed_order", "the order of terms that are listed is {}", "lower the order, or use count_terms"
-    )
+    what = "the order of terms that are listed is {}"
+    check_limit(len(operands), "listed_order", what, "lower the order, or use count_terms")
     types = (output, *operands)
     slots = sum(len(t.axes) for t in types)
     what = f"terms of order {len(operands)} have {{}} index positions"
@@ -104,27 +103,12 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
 
 def _extend(slots: Slots, rows: np.ndarray, done: int) -> Iterator[np.ndarray]:
     """The rows with indices in the remaining slots, parents first, in chunks; an index is named by its first slot."""
-    order = slots.outermost_first
-    if done == len(order):
+    if done == len(slots):
         yield rows
         return
-    slot, parent = order[done], slots.parents[order[done]]
-    extended = [_assign(rows, slot, slot)]
-    for t in order[:done]:
-        if slots.classes[t] == slots.classes[slot]:
-            first = rows[:, t] == t
-            if parent is not None:
-                first &= rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
-            extended.append(_assign(rows[first], slot, t))
-    more = np.concatenate(extended)
+    more, _ = add_slot(slots, done, rows)
     for start in range(0, len(more), CHUNK):
         yield from _extend(slots, more[start : start + CHUNK], done + 1)
-
-
-def _assign(rows: np.ndarray, slot: int, index: int) -> np.ndarray:
-    rows = rows.copy()
-    rows[:, slot] = index
-    return rows
 
 
 def _is_not_larger(rows: np.ndarray, images: np.ndarray) -> np.ndarray:
