@@ -4,6 +4,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from numbers import Real
 from typing import Any, SupportsIndex
 
@@ -11,16 +12,13 @@ from einnet.errors import EinNetError, ShapeError, did_you_mean
 from einnet.limits import limits
 
 __all__ = [
-    "SearchBudget",
-    "check_choice",
-    "check_count",
-    "check_flag",
-    "check_limit",
-    "check_real",
-    "check_size",
-    "check_sizes",
-    "check_text",
-]
+    "SearchBudget", "check_choice", "check_count", "check_flag", "check_limit", "check_real", "check_size",
+    "check_sizes", "check_text",
+]  # fmt: skip
+
+
+def _wrong_type(value: Any, name: str, expected: str) -> TypeError:
+    return TypeError(f"{name} must be {expected}, got {value!r} of type {type(value).__name__}")
 
 
 def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
@@ -37,11 +35,11 @@ def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None 
     TypeError: heads must be a whole number, got True of type bool
     """
     try:
-        number = None if isinstance(value, bool) else operator.index(value)
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
     except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, "a whole number") from None
     if number < minimum or (maximum is not None and number > maximum):
         bounds = f"{minimum:,} or more" if maximum is None else f"from {minimum:,} to {maximum:,}"
         raise EinNetError(f"{name} must be {bounds}, got {number:,}")
@@ -56,7 +54,7 @@ def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
     einnet.errors.ShapeError: the size of axis 'a' must be 0 or more, got -1
     """
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, "a whole number")
     if value < minimum:  # type: ignore[operator]
         raise ShapeError(f"{name} must be {minimum} or more, got {value}")
     return value
@@ -75,9 +73,7 @@ def check_sizes(sizes: Any) -> None:
         check_size(size, f"the size of axis '{letter}'")
 
 
-def check_real(
-    value: Any, name: str, *, minimum: float = 0.0, above: float | None = None, below: float = float("inf")
-) -> float:
+def check_real(value: Any, name: str, *, minimum: float = 0.0, above: float | None = None, below: float = inf) -> float:
     """A real number of at least `minimum`, or above `above`, and less than `below`, as a `float`.
 
     >>> check_real(1.5, "dropout", below=1)
@@ -85,12 +81,12 @@ def check_real(
     einnet.errors.EinNetError: dropout must be at least 0 and less than 1, got 1.5
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, "a number")
     number = float(value)
     is_above = number >= minimum if above is None else number > above
     if not (is_above and number < below):
         lower = f"at least {minimum:g}" if above is None else f"more than {above:g}"
-        upper = "" if below == float("inf") else f" and less than {below:g}"
+        upper = f" and less than {below:g}" * (below < inf)
         raise EinNetError(f"{name} must be {lower}{upper}, got {value!r}")
     return number
 
@@ -104,7 +100,7 @@ def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
     """
     known = tuple(choices)
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, "a string")
     if value not in known:
         *first, last = map(repr, known)
         listing = f"{', '.join(first)} or {last}" if first else last
@@ -121,7 +117,7 @@ def check_text(value: Any, name: str, example: str) -> str:
     TypeError: a term must be a string such as 'ab,bc->ac', got 3 of type int
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string such as {example!r}, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, f"a string such as {example!r}")
     return value
 
 
@@ -133,7 +129,7 @@ def check_flag(value: Any, name: str) -> bool:
     TypeError: bias must be True or False, got 'yes' of type str
     """
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}")
+        raise _wrong_type(value, name, "True or False")
     return value
 
 
@@ -172,5 +168,4 @@ class SearchBudget:
     def spend(self, steps: int = 1) -> None:
         """Counts steps; raises `EinNetError` when they exceed the limit."""
         self.steps += steps
-        if self.steps > getattr(limits(), self.limit):
-            check_limit(self.steps, self.limit, f"{self.what}: the search takes {{}} steps", self.instead)
+        check_limit(self.steps, self.limit, f"{self.what}: the search takes {{}} steps", self.instead)

@@ -27,20 +27,14 @@ def explain_signature(
     with torch.device("meta"):  # the weights are counted, not allocated
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [
-        f"signature  {net.signature}",
-        f"state      {net.hidden_type}",
-        "",
-        "group",
-        *describe_group(net.signature),
-        "",
-    ]
+    parts = [f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group"]
+    parts += [*describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
     parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]
     if left_out := [(str(t), f"{describe_term(t)}: costs n^{cost_exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
-    parts += [str(layer.pool.plan), "", _parameters(net, layer, depth)]
+    parts += [str(layer.pool.plan), "", _count_parameters(net, layer, depth)]
     return "\n".join(parts)
 
 
@@ -61,17 +55,14 @@ def describe_term(term: Term) -> str:
     >>> describe_term(Term("ab,ab->ab"))
     'product of 2 operands'
     """
-    phrases = []
+    summed = ", ".join(term.summed_indices)
     if term.order > 1:
-        kind = (
-            f"contraction of {term.order} operands over" if term.summed_indices else f"product of {term.order} operands"
-        )
-        phrases.append(" ".join([kind, ", ".join(term.summed_indices)]).strip())
+        phrases = [
+            f"contraction of {term.order} operands over {summed}" if summed else f"product of {term.order} operands"
+        ]
     else:
-        if any(t.count(i) > 1 for t in term.operands for i in t):
-            phrases.append("diagonal")
-        if term.summed_indices:
-            phrases.append(f"sum over {', '.join(term.summed_indices)}")
+        has_diagonal = any(t.count(i) > 1 for t in term.operands for i in t)
+        phrases = ["diagonal"] * has_diagonal + [f"sum over {summed}"] * bool(summed)
     if term.broadcast_indices:
         phrases.append(f"broadcast along {', '.join(term.broadcast_indices)}")
     if any(term.output.count(i) > 1 for i in term.output):
@@ -82,10 +73,8 @@ def describe_term(term: Term) -> str:
 def describe_group(signature: Signature) -> list[str]:
     """A line for each factor of the group."""
     axes = Symmetry.of(signature.classes, signature.dependencies)
-    lines = []
-    for letter in axes.classes:
-        above = axes.ancestors(letter)
-        lines.append(f"  S(n_{letter})" + (f", one permutation for each {' and '.join(above)}" if above else ""))
+    above = {c: " and ".join(axes.ancestors(c)) for c in axes.classes}
+    lines = [f"  S(n_{c})" + f", one permutation for each {names}" * bool(names) for c, names in above.items()]
     return lines or ["  trivial: no permuted axis"]
 
 
@@ -102,12 +91,11 @@ def _table(rows: list[tuple[str, str]]) -> list[str]:
     return [f"  {a:<{width}}  {b}" for a, b in rows]
 
 
-def _parameters(net, layer, depth: int) -> str:
+def _count_parameters(net, layer, depth: int) -> str:
     """The number of parameters of a deep network, from a network of one layer."""
     per_layer = sum(p.numel() for p in layer.parameters())
     total = sum(p.numel() for p in net.parameters()) + (depth - 1) * per_layer
-    s = net.config
     return (
-        f"network with heads={s.heads}, hidden={s.hidden}, depth={depth}, one feature in and out: "
+        f"network with heads={net.config.heads}, hidden={net.config.hidden}, depth={depth}, one feature in and out: "
         f"{total:,} parameters, {per_layer:,} a layer"
     )
