@@ -11,15 +11,13 @@ from itertools import count, islice
 
 from einnet.checks import SearchBudget, check_limit
 from einnet.operations.derivation import Derivation, Leaf, Node, to_derivation
-from einnet.operations.embedding import Operation
-from einnet.operations.hypergraph import Hypergraph
-from einnet.operations.term_hypergraph import TermHypergraph
+from einnet.operations.embedding import Embedding, Operation
+from einnet.operations.hypergraph import Hypergraph, number_indices
 from einnet.terms.term import Term, as_terms
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["Closure", "generates"]
 
-Tuple = tuple[str, ...]
 COMPARED = 200  # embeddings that are compared for a short program
 
 
@@ -69,40 +67,43 @@ class Closure:
         term, hypergraph, budget = self._read(term)
         if not self._has(hypergraph, budget):
             return None
-        types, _ = self.type_set.types_of(term)
-        leaves = tuple(Leaf(k, tup, t) for k, (tup, t) in enumerate(zip(term.operands, types, strict=True)))
-        return to_derivation(term, self._tree(hypergraph, leaves, count(), budget, term.output), self.type_set)
+        (output, *operands), (types, _) = number_indices(term), self.type_set.types_of(term)
+        leaves = tuple(Leaf(k, *leaf) for k, leaf in enumerate(zip(operands, types, strict=True)))
+        tree = self._tree(hypergraph, leaves, count(len(term.indices)), budget, output)
+        return to_derivation(term, tree, self.type_set)
 
-    def _read(self, term: Term | str) -> tuple[Term, TermHypergraph, SearchBudget]:
+    def _read(self, term: Term | str) -> tuple[Term, Hypergraph, SearchBudget]:
         (term,) = as_terms([term])
         check_limit(term.order, "derived_operands", "a term has {} operands", "give one of fewer operands")
         budget = SearchBudget(str(term), "search_steps", "give a term of fewer operands, or fewer operations")
-        return term, TermHypergraph.of(term, self.type_set), budget
+        return term, Hypergraph.of(term, self.type_set), budget
 
-    def _has(self, hypergraph: TermHypergraph, budget: SearchBudget) -> bool:
+    def _has(self, hypergraph: Hypergraph, budget: SearchBudget) -> bool:
         if hypergraph.order == 1:
             return True
-        key = hypergraph.canonical()
+        key = hypergraph.with_output(0).canonical()
         if key not in self._decided:
             self._decided[key] = self._decide(hypergraph, budget)
         return self._decided[key]
 
-    def _decide(self, hypergraph: TermHypergraph, budget: SearchBudget) -> bool:
-        if any(True for op in self._of_order(hypergraph.order) for _ in op.embeddings(hypergraph, budget)):
+    def _decide(self, hypergraph: Hypergraph, budget: SearchBudget) -> bool:
+        if next(self._embeddings(hypergraph, budget), None):
             return True
         splits = hypergraph.splits(self.type_set, budget)
         return any(self._has(inner, budget) and self._has(outer, budget) for _, inner, outer in splits)
 
-    def _of_order(self, order: int) -> Iterator[Operation]:
-        return (op for op in self.operations if op.term.order == order)
+    def _embeddings(self, hypergraph: Hypergraph, budget: SearchBudget) -> Iterator[tuple[Operation, Embedding]]:
+        for op in self.operations:
+            if op.term.order == hypergraph.order:
+                yield from ((op, embedding) for embedding in op.embeddings(hypergraph, budget))
 
     def _tree(
         self,
-        hypergraph: TermHypergraph,
+        hypergraph: Hypergraph,
         operand_trees: tuple[Leaf | Node, ...],
         fresh: Iterator[int],
         budget: SearchBudget,
-        output: Tuple | None = None,
+        output: tuple[int, ...] | None = None,
     ) -> Leaf | Node:
         """The composition that computes a hypergraph in the closure from the trees of its operands.
 
@@ -111,11 +112,7 @@ class Closure:
         """
         if hypergraph.order == 1:
             return operand_trees[0]
-        nodes = (
-            op.apply(embedding, operand_trees, fresh)
-            for op in self._of_order(hypergraph.order)
-            for embedding in op.embeddings(hypergraph, budget)
-        )
+        nodes = (op.apply(e, operand_trees, fresh) for op, e in self._embeddings(hypergraph, budget))
         if first_nodes := list(islice(nodes, COMPARED)):
             return min(first_nodes, key=lambda node: node.count_conversions(output))
         for numbers, inner, outer in hypergraph.splits(self.type_set, budget):

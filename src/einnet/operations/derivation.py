@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from einnet.operations.hypergraph import number_indices
 from einnet.plan.execute import evaluate_term
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -16,7 +17,7 @@ from einnet.terms.type_set import TypeSet
 
 __all__ = ["Derivation", "DerivationStep", "Leaf", "Node", "to_derivation"]
 
-Tuple = tuple[str, ...]
+Tuple = tuple[int, ...]  # indices, numbered as in `number_indices`; others are fresh
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Derivation:
 
     term: Term
     steps: tuple[DerivationStep, ...]
-    factor: Tuple
+    factor: tuple[str, ...]
     type_set: TypeSet
 
     def __str__(self) -> str:
@@ -112,7 +113,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Node:
-    """An operation on the values of its children, its indices named as in the derived term."""
+    """An operation on the values of its children."""
 
     term: Term
     operands: tuple[Tuple, ...]
@@ -140,33 +141,33 @@ def _is_operand(value: "Leaf | Node", indices: Tuple, symmetry: Symmetry) -> boo
 def to_derivation(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
     """The program of a composition: order-1 operations between nodes where their indices differ."""
     steps: list[DerivationStep] = []
-    own = {i for t in term.operands for i in t} | set(term.output)
-    factor: dict[str, str] = {}
+    factor: dict[int, str] = {}
 
     def as_operand(child: Leaf | Node, indices: Tuple, symmetry: Symmetry) -> str:
-        source = value_of(child)
-        if _is_operand(child, indices, symmetry):
-            return source
-        return add(_convert(child, indices, symmetry, type_set), [source])
+        source = f"x{child.number + 1}" if isinstance(child, Leaf) else run(child)
+        return (
+            source
+            if _is_operand(child, indices, symmetry)
+            else add(_convert(child, indices, symmetry, type_set), [source])
+        )
 
-    def value_of(node: Leaf | Node) -> str:
-        if isinstance(node, Leaf):
-            return f"x{node.number + 1}"
+    def run(node: Node) -> str:
         for tup, symmetry in zip((*node.operands, node.output), (*node.types, node.type), strict=True):
-            factor.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i not in own})
-        sources = map(as_operand, node.children, node.operands, node.types)
-        return add(node.term, list(sources))
+            factor.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i >= len(term.indices)})
+        return add(node.term, list(map(as_operand, node.children, node.operands, node.types)))
 
     def add(operation: Term, sources: list[str]) -> str:
         steps.append(DerivationStep(operation, tuple(sources)))
         return f"y{len(steps)}"
 
-    as_operand(tree, term.output, type_set.types_of(term)[1])
+    as_operand(tree, number_indices(term)[0], type_set.types_of(term)[1])
     return Derivation(term, tuple(steps), tuple(factor.values()), type_set)
 
 
 def _convert(child: Leaf | Node, indices: Tuple, symmetry: Symmetry, type_set: TypeSet) -> Term:
     """The order-1 term from the child's output to these indices."""
-    classes = dict(zip((*child.output, *indices), (*child.type.axes, *symmetry.axes), strict=True))
-    named = {i: f"{c} {i}" for i, c in classes.items()}
-    return with_letters([[named[i] for i in child.output]], [named[i] for i in indices], type_set.has_several_types)
+    operand, output = (
+        [f"{c} {i}" for i, c in zip(tup, t.axes, strict=True)]
+        for tup, t in ((child.output, child.type), (indices, symmetry))
+    )
+    return with_letters([operand], output, type_set.has_several_types)

@@ -8,13 +8,15 @@ hypergraph may be *closed* (any edge could be the output) or *rooted* (one edge 
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
+from einnet.checks import SearchBudget
 from einnet.terms.canonical import canonical_order
+from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["OUTPUT", "Hypergraph", "split_edges"]
+__all__ = ["Hypergraph", "number_indices", "split_edges"]
 
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted hypergraph has
 
@@ -27,20 +29,55 @@ class Hypergraph:
     parents: tuple[int | None, ...]
     edges: tuple[tuple[int, ...], ...]
 
+    @classmethod
+    def of(cls, term: Term, type_set: TypeSet) -> "Hypergraph":
+        """The hypergraph of a term: the output and the operands as edges, reduced; indices as in `number_indices`.
+
+        >>> Hypergraph.of(Term("ab,cb,de->aa"), TypeSet.of("aa")).edges
+        ((0,), (0, 1), (1,), ())
+        """
+        index_map, indices = type_set.index_map(term), sorted(term.indices)
+        parents = (indices.index(index_map.parents[i]) if i in index_map.parents else None for i in indices)
+        edges = tuple(tuple(sorted(set(t))) for t in number_indices(term))
+        return cls(tuple(index_map.classes[i] for i in indices), tuple(parents), edges).reduce()
+
+    def reduce(self) -> "Hypergraph":
+        """Drops the indices that only one edge has, unless another index of that edge depends on them."""
+        edges = [set(e) for e in self.edges]
+        for v in sorted(range(len(self.classes)), key=self.depth, reverse=True):
+            holders = [e for e in edges if v in e]
+            if len(holders) == 1 and not any(self.parents[w] == v for w in holders[0]):
+                holders[0].discard(v)
+        return replace(self, edges=tuple(tuple(sorted(e)) for e in edges))
+
+    @property
+    def order(self) -> int:
+        """The number of operands of a hypergraph whose first edge is the output."""
+        return len(self.edges) - 1
+
+    @property
+    def indices(self) -> set[int]:
+        """The indices that edges have."""
+        return {v for e in self.edges for v in e}
+
+    def depth(self, index: int) -> int:
+        """The number of indices that it depends on."""
+        return 0 if (parent := self.parents[index]) is None else 1 + self.depth(parent)
+
     def canonical(self) -> "Hypergraph":
         """The representative of all that differ by the order of indices and edges: the one with the smallest edges."""
-        edges_of = [[k for k, e in enumerate(self.edges) if v in e] for v in range(len(self.classes))]
+        edges_of = {v: [k for k, e in enumerate(self.edges) if v in e] for v in sorted(self.indices)}
 
         def views(colours: Mapping[int, int]) -> dict[int, tuple]:
             edge_colours = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
-            above = [-1 if p is None else colours[p] for p in self.parents]
-            return {v: (above[v], tuple(sorted(edge_colours[k] for k in own))) for v, own in enumerate(edges_of)}
+            above = {v: -1 if (p := self.parents[v]) is None else colours[p] for v in colours}
+            return {v: (above[v], tuple(sorted(edge_colours[k] for k in own))) for v, own in edges_of.items()}
 
         def form(order: Sequence[int]) -> tuple:
             ordered = self._with_order(order)
             return ordered.edges, [-1 if p is None else p for p in ordered.parents]
 
-        keys = {v: (c, len(edges_of[v])) for v, c in enumerate(self.classes)}
+        keys = {v: (self.classes[v], len(own)) for v, own in edges_of.items()}
         what = f"a term with {len(self.edges)} operands and output"
         return self._with_order(canonical_order(keys, views, form, what, self._twins))
 
@@ -53,17 +90,16 @@ class Hypergraph:
     def _twins(self, cell: list[int]) -> list[list[int]]:
         """The cell in groups of indices that may change places while all edges stay the same."""
         edges = Counter(map(frozenset, self.edges))
+
+        def are_twins(v: int, w: int) -> bool:
+            swap = {v: w, w: v}
+            swapped = Counter(frozenset(swap.get(u, u) for u in e) for e in self.edges)
+            return self.parents[v] == self.parents[w] and not {v, w} & set(self.parents) and edges == swapped
+
         groups: list[list[int]] = []
         for v in cell:
-            for group in groups:
-                swap = {v: group[0], group[0]: v}
-                if (
-                    self.parents[v] == self.parents[group[0]]
-                    and edges == Counter(frozenset(swap.get(w, w) for w in e) for e in self.edges)
-                    and not {v, group[0]} & set(self.parents)
-                ):
-                    group.append(v)
-                    break
+            if group := next((g for g in groups if are_twins(v, g[0])), None):
+                group.append(v)
             else:
                 groups.append([v])
         return groups
@@ -90,6 +126,23 @@ class Hypergraph:
         halves = split_edges(self.edges, range(2, len(self.edges) // 2 + 1))
         return any(type_set.fits(self.counts(shared)) for _, shared in halves)
 
+    def splits(
+        self, type_set: TypeSet, budget: SearchBudget
+    ) -> Iterator[tuple[tuple[int, ...], "Hypergraph", "Hypergraph"]]:
+        """Operands that can be computed alone: their numbers, the inner hypergraph, and the outer that reads it last.
+
+        Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in
+        indices which fit into one tuple. The first edge is the output.
+        """
+        for part, shared in split_edges(self.edges, range(2, self.order), fixed=1):
+            budget.spend()
+            if type_set.fits(self.counts(shared)):
+                meeting = tuple(sorted(shared))
+                inner = (meeting, *(self.edges[k] for k in part))
+                outer = (*(e for k, e in enumerate(self.edges) if k not in part), meeting)
+                halves = (replace(self, edges=edges).reduce() for edges in (inner, outer))
+                yield tuple(k - 1 for k in part), *halves
+
 
 def split_edges(
     edges: Sequence[Collection], sizes: Iterable[int], fixed: int = 0
@@ -100,3 +153,9 @@ def split_edges(
         for part in combinations(numbers[fixed:], size):
             inside = {v for k in part for v in edges[k]}
             yield part, inside & {v for k in numbers if k not in part for v in edges[k]}
+
+
+def number_indices(term: Term) -> list[tuple[int, ...]]:
+    """The output and the operands of a term with numbers for its indices, in alphabetic order."""
+    number = {index: k for k, index in enumerate(sorted(term.indices))}
+    return [tuple(number[i] for i in t) for t in (term.output, *term.operands)]

@@ -4,23 +4,20 @@ A layer commutes with an automorphism if its set of operations is closed under i
 the automorphism maps to each other share their weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import permutations
-from string import ascii_letters
 from typing import Any
 
 from einnet.checks import check_text
 from einnet.errors import EinNetError
 from einnet.symmetry import Symmetry
-from einnet.terms.term import Term
+from einnet.terms.term import Term, with_letters
 
 __all__ = ["automorphism_axes", "tie_weights"]
 
-Tuple = tuple[str, ...]
-
 
 def automorphism_axes(symmetry: Symmetry, automorphism: str) -> tuple[int, ...]:
-    """For each axis of the type, the axis that the automorphism puts in its place.
+    """For each axis of the type, the axis that the automorphism maps to it.
 
     >>> automorphism_axes(Symmetry("ixjyc; i->x, j->y"), "jyixc")
     (2, 3, 0, 1, 4)
@@ -52,41 +49,38 @@ def tie_weights(
     Raises `EinNetError` for terms that are not closed under the automorphism, or not all different.
     """
     places = [(k, o) for k, term in enumerate(terms) for o in range(term.order)]
-    operand_root, term_root = {p: p for p in places}, {k: k for k in range(len(terms))}
+    operand_pairs, term_pairs = [], []
     if automorphism is not None:
         axes = automorphism_axes(symmetry, automorphism)
-        if len({t.canonical() for t in terms}) < len(terms):
+        numbers = {t.canonical(): k for k, t in enumerate(terms)}
+        if len(numbers) < len(terms):
             raise EinNetError("with an automorphism the terms must be different, got one twice")
         for k, term in enumerate(terms):
-            image = Term.of([[t[a] for a in axes] for t in term.operands], [term.output[a] for a in axes])
-            target, order = _match(image, terms)
-            term_root = _merge(term_root, k, target)
-            for o, place in enumerate(order):
-                operand_root = _merge(operand_root, (k, place), (target, o))
-    numbers = {root: n for n, root in enumerate(dict.fromkeys(operand_root[p] for p in places))}
-    term_numbers = {root: n for n, root in enumerate(dict.fromkeys(term_root.values()))}
-    operands = tuple(tuple(numbers[operand_root[k, o]] for o in range(t.order)) for k, t in enumerate(terms))
-    return operands, tuple(term_numbers[term_root[k]] for k in range(len(terms)))
+            image = with_letters([[t[a] for a in axes] for t in term.operands], [term.output[a] for a in axes], False)
+            if (target := numbers.get(image.canonical())) is None:
+                raise EinNetError(
+                    f"the automorphism maps a term to {image}: add it to the terms, so that they are closed"
+                )
+            term_pairs.append((k, target))
+            operand_pairs += [((k, o), (target, j)) for j, o in enumerate(_match(image, terms[target]))]
+    shared = _number_blocks(places, operand_pairs)
+    operands = tuple(tuple(shared[k, o] for o in range(t.order)) for k, t in enumerate(terms))
+    return operands, tuple(_number_blocks(range(len(terms)), term_pairs).values())
 
 
-def _match(image: Term, terms: Sequence[Term]) -> tuple[int, tuple[int, ...]]:
-    """The number of the term that equals the image up to names, and for each of its operands, the image's."""
-    for k, term in enumerate(terms):
-        target = _numbers([*term.operands, term.output])
-        for order in permutations(range(image.order)) if image.order == term.order else ():
-            if _numbers([*(image.operands[o] for o in order), image.output]) == target:
-                return k, order
-    *operands, output = [[ascii_letters[k] for k in t] for t in _numbers([*image.operands, image.output])]
-    missing = Term.of(operands, output)
-    raise EinNetError(f"the automorphism maps a term to {missing}: add it to the terms, so that they are closed")
+def _match(image: Term, term: Term) -> tuple[int, ...]:
+    """For each operand of the term, the operand of the image; the two are equal up to names and this order."""
+    target = with_letters(term.operands, term.output, False)
+    orders = permutations(range(image.order))
+    return next(p for p in orders if with_letters([image.operands[o] for o in p], image.output, False) == target)
 
 
-def _numbers(tuples: Sequence[Tuple]) -> list[list[int]]:
-    """The tuples with numbers for the indices, in order of first occurrence."""
-    numbers: dict[str, int] = {}
-    return [[numbers.setdefault(i, len(numbers)) for i in t] for t in tuples]
+def _number_blocks(items: Iterable[Hashable], pairs: Iterable[tuple[Hashable, Hashable]]) -> dict[Any, int]:
+    """The number of each item's block, in order of first occurrence, where pairs are in one block."""
+    from networkx import Graph, connected_components
 
-
-def _merge(roots: dict[Any, Any], left: Any, right: Any) -> dict[Any, Any]:
-    """The partition with two blocks made one."""
-    return {key: roots[left] if root == roots[right] else root for key, root in roots.items()}
+    graph = Graph()
+    graph.add_nodes_from(items)
+    graph.add_edges_from(pairs)
+    numbers = {v: k for k, block in enumerate(connected_components(graph)) for v in block}
+    return {v: numbers[v] for v in items}

@@ -1,7 +1,6 @@
 """`IndexMap`: the axis of each index of a term, and the index that a dependent one comes with."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["IndexMap"]
@@ -15,8 +14,6 @@ class IndexMap:
     >>> index_map = Term("ij,ik->ij").index_map(Symmetry("ab; a->b"))
     >>> index_map.classes, index_map.parents
     ({'i': 'a', 'j': 'b', 'k': 'b'}, {'j': 'i', 'k': 'i'})
-    >>> index_map.depth("k"), index_map.counts("ij") == {"a": 1, "b": 1}
-    (1, True)
     """
 
     classes: Mapping[str, str]  # the letter of the axis of each index
@@ -24,11 +21,3 @@ class IndexMap:
 
     def __hash__(self) -> int:
         return hash((tuple(self.classes.items()), tuple(self.parents.items())))
-
-    def depth(self, index: str) -> int:
-        """The number of indices that it depends on."""
-        return 0 if index not in self.parents else 1 + self.depth(self.parents[index])
-
-    def counts(self, indices: Iterable[str]) -> Counter:
-        """The number of these indices on each axis."""
-        return Counter(self.classes[i] for i in indices)

@@ -1,11 +1,14 @@
 """`Term`: one einsum operation of a symmetry type, such as `ab,bc->ac`."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
+from functools import cached_property
 from string import ascii_letters
 from typing import Any, NoReturn
 
+from einnet._notation import split_at_commas
 from einnet.checks import check_limit, check_text
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
@@ -42,8 +45,7 @@ class Term:
 
     def __post_init__(self, text: str) -> None:
         operands, output = _parse(text)
-        object.__setattr__(self, "operands", operands)
-        object.__setattr__(self, "output", output)
+        self.__dict__.update(operands=operands, output=output)
 
     @classmethod
     def of(cls, operands: Iterable[Sequence[str]], output: Sequence[str]) -> "Term":
@@ -54,10 +56,15 @@ class Term:
         """The number of operands."""
         return len(self.operands)
 
-    @property
+    @cached_property
     def indices(self) -> tuple[str, ...]:
         """All different indices, in order of first occurrence."""
         return tuple(dict.fromkeys(i for t in (*self.operands, self.output) for i in t))
+
+    @property
+    def has_typed_indices(self) -> bool:
+        """Whether indices are a letter of the types and a number."""
+        return any(len(i) > 1 for i in self.indices)
 
     @property
     def summed_indices(self) -> tuple[str, ...]:
@@ -136,27 +143,26 @@ class Term:
 
     def _read_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, classes: dict, parents: dict) -> None:
         """Adds the classes and parents of the indices of a tuple, or raises."""
+        axes, written = symmetry.axes, "".join(tup)
 
         def refuse(problem: str, hint: str = "") -> NoReturn:
-            raise NotationError(problem, str(self), start, start + len("".join(tup)), hint)
+            hint = f"In the type '{symmetry.bare}' {hint}." if hint else ""
+            raise NotationError(problem, str(self), start, start + len(written), hint)
 
-        if len(tup) != len(symmetry.axes):
-            refuse(f"'{''.join(tup)}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(symmetry.axes)} axes")
-        for index, letter in zip(tup, symmetry.axes, strict=True):
+        if len(tup) != len(axes):
+            refuse(f"'{written}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(axes)} axes")
+        for index, letter in zip(tup, axes, strict=True):
             first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
             if first != letter:
-                hint = f"In the type '{symmetry.bare}' an index belongs to one axis."
-                refuse(f"index '{index}' is on axis '{first}' and on axis '{letter}'", hint)
-        for index, letter in zip(tup, symmetry.axes, strict=True):
+                problem = f"index '{index}' is on axis '{first}' and on axis '{letter}'"
+                refuse(problem, "an index belongs to one axis")
+        for index, letter in zip(tup, axes, strict=True):
             if parent := symmetry.parent_of(letter):
-                above = tup[symmetry.axes.index(parent)]
+                above = tup[axes.index(parent)]
                 if (first := parents.setdefault(index, above)) != above:
-                    refuse(
-                        f"index '{index}' on axis '{letter}' occurs with '{first}' and with '{above}' on axis "
-                        f"'{parent}'",
-                        f"In the type '{symmetry.bare}' each '{parent}' has its own '{letter}': an index on axis "
-                        f"'{letter}' must always occur with the same index on axis '{parent}'.",
-                    )
+                    problem = f"index '{index}' on axis '{letter}' occurs with '{first}' and with '{above}'"
+                    rule = f"an index on axis '{letter}' must always occur with the same index on axis '{parent}'"
+                    refuse(f"{problem} on axis '{parent}'", f"each '{parent}' has its own '{letter}': {rule}")
 
     def _views(self, colours: Mapping[str, int]) -> dict[str, Any]:
         """For each index the colours of the operands that hold it and its places there; its places in the output."""
@@ -169,14 +175,7 @@ class Term:
 
     def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple]:
         """Operands, sorted, and output with the indices named in this order."""
-        names: dict[str, str] = {}
-        counts: dict[str, int] = {}
-        for k, index in enumerate(order):
-            if len(index) > 1:
-                number = counts[index[0]] = counts.get(index[0], -1) + 1
-                names[index] = f"{index[0]}{number}"
-            else:
-                names[index] = ascii_letters[k]
+        names = _name_indices(order, self.has_typed_indices)
         return sorted(tuple(names[i] for i in t) for t in self.operands), tuple(names[i] for i in self.output)
 
     def __str__(self) -> str:
@@ -194,12 +193,18 @@ def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_
     >>> with_letters([["a7", "b1"]], ["a7", "b2"], with_classes=True)
     Term('a0b0->a0b1')
     """
-    names: dict[str, str] = {}
-    for index in (i for t in (*operands, output) for i in t):
-        if index not in names:
-            same = sum(i[0] == index[0] for i in names)
-            names[index] = f"{index[0]}{same}" if with_classes else ascii_letters[len(names)]
+    names = _name_indices((i for t in (*operands, output) for i in t), with_classes)
     return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
+
+
+def _name_indices(indices: Iterable[str], with_classes: bool) -> dict[str, str]:
+    """New names of the indices in this order: letters, or with classes their first letter and a number."""
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for index in dict.fromkeys(indices):
+        names[index] = f"{index[0]}{counts[index[0]]}" if with_classes else ascii_letters[len(names)]
+        counts[index[0]] += 1
+    return names
 
 
 def as_terms(terms: Any) -> list[Term]:
@@ -217,22 +222,18 @@ def _places(index: str, tup: Tuple) -> tuple[int, ...]:
 
 def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
     check_text(text, "a term", "ab,bc->ac")
-    left, arrow, right = text.partition("->")
+    left, arrow, _ = text.partition("->")
     if not arrow:
         raise NotationError("a term needs an arrow", text, len(text), hint="For example 'ab,bc->ac'.")
-    pattern, hint = r"[a-zA-Z]", "An index is one letter, such as in 'ab,bc->ac'."
+    index, hint = r"[a-zA-Z]", "An index is one letter, such as in 'ab,bc->ac'."
     if any(c.isdigit() for c in text):
-        pattern, hint = r"[a-z][0-9]+", "An index is a letter and a number, such as 'a0'."
-    parts, start, commas = [], 0, left.count(",")
-    check_limit(commas + 1, "operands", "a term has {} operands", "write it as several terms")
-    for k, part in enumerate([*left.split(","), right]):
-        start += k == commas + 1
-        body = part.rstrip()
-        indices = re.match(rf"\s*((?:{pattern})*)", body)
-        assert indices  # the pattern matches the empty string
-        if indices.end() < len(body):
-            at = start + indices.end()
+        index, hint = r"[a-z][0-9]+", "An index is a letter and a number, such as 'a0'."
+    check_limit(left.count(",") + 1, "operands", "a term has {} operands", "write it as several terms")
+    tuples = []
+    for start, stop in (*split_at_commas(text, 0, len(left)), (len(left) + 2, len(text))):
+        part = text[start:stop].rstrip()
+        if rest := re.sub(rf"^\s*({index})*", "", part):
+            at = start + len(part) - len(rest)
             raise NotationError(f"cannot read {text[at]!r} as an index of a term", text, at, hint=hint)
-        parts.append(tuple(re.findall(pattern, indices.group(1))))
-        start += len(part) + 1
-    return tuple(parts[:-1]), parts[-1]
+        tuples.append(tuple(re.findall(index, part)))
+    return tuple(tuples[:-1]), tuples[-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_lowercase
 
+from einnet._notation import write_type
 from einnet.errors import EinNetError, NotationError
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
@@ -41,12 +42,11 @@ class TypeSet:
         """A type set from a type, from several, or from their notation: 'ab', ('a', 'aa'), 'ab, a; a->b'."""
         if isinstance(types, TypeSet):
             return types
-        if isinstance(types, str):
-            parsed = parse_types(types)
-        elif not isinstance(types, Symmetry | Sequence):
+        if not isinstance(types, Symmetry | Sequence):
             raise TypeError(f"expected a type such as 'ab', or several, got {types!r}")
-        else:
-            parsed = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
+        if isinstance(types, str):
+            types = parse_types(types)
+        parsed = [types] if isinstance(types, Symmetry) else [as_symmetry(t) for t in types]
         if not parsed:
             raise EinNetError("a type set needs at least one type, such as 'ab' or ('a', 'aa')")
         distinct = tuple(dict.fromkeys(t.bare for t in parsed))
@@ -55,7 +55,7 @@ class TypeSet:
 
     @property
     def has_several_types(self) -> bool:
-        return len(self) > 1
+        return len(self.types) > 1
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -114,17 +114,15 @@ class TypeSet:
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
             return self.types[0]
-        if any(len(i) > 1 for t in (*term.operands, term.output) for i in t):
+        if term.has_typed_indices:
             candidates = [t for t in self.types if t.axes == tuple(i[0] for i in tup)]
         else:
             candidates = [t for t in self.types if len(t.axes) == len(tup)]
         if len(candidates) == 1:
             return candidates[0]
-        reason = (
-            f"could have the types {', '.join(map(str, candidates))}" if candidates else f"has none of the types {self}"
-        )
-        stop = start + max(len("".join(tup)), 1)
-        raise NotationError(f"'{''.join(tup)}' {reason}", str(term), start, stop, HINT)
+        reason = f"could have the types {', '.join(map(str, candidates))}"
+        problem = f"'{''.join(tup)}' {reason if candidates else f'has none of the types {self}'}"
+        raise NotationError(problem, str(term), start, start + len("".join(tup)), HINT)
 
     def canonical(self) -> "TypeSet":
         """The representative of all type sets that differ by letters.
@@ -140,9 +138,8 @@ class TypeSet:
         return len(self.types)
 
     def __str__(self) -> str:
-        heads = ", ".join(str(t).partition(";")[0] for t in self.types)
         dependencies = dict.fromkeys(d for t in self.types for d in t.dependencies)
-        return heads + ("; " + ", ".join(f"{p}->{c}" for p, c in dependencies) if dependencies else "")
+        return write_type(", ".join(t.head for t in self.types), dependencies)
 
 
 HINT = "With several types an index is written as a letter of the types and a number, such as 'a0b0,a1b0->a0a1'."
@@ -150,16 +147,13 @@ HINT = "With several types an index is written as a letter of the types and a nu
 
 def _check_parents(types: tuple[Symmetry, ...]) -> None:
     """Raises unless each letter has the same parent in all types."""
-    parents: dict[str, tuple[str | None, Symmetry]] = {}
+    first_types: dict[str, Symmetry] = {}
     for t in types:
         for letter in t.classes:
-            above, first = parents.setdefault(letter, (t.parent_of(letter), t))
-            if above != t.parent_of(letter):
+            first = first_types.setdefault(letter, t)
+            if first.parent_of(letter) != t.parent_of(letter):
+                above, below = (repr(p) if (p := s.parent_of(letter)) else "nothing" for s in (first, t))
                 raise EinNetError(
-                    f"axis '{letter}' {_depends(above)} in the type '{first}' and {_depends(t.parent_of(letter))} "
-                    f"in the type '{t}': an axis must have the same parent in all types"
+                    f"axis '{letter}' depends on {above} in the type '{first}' and depends on {below} in the type "
+                    f"'{t}': an axis must have the same parent in all types"
                 )
-
-
-def _depends(parent: str | None) -> str:
-    return f"depends on '{parent}'" if parent else "depends on nothing"
