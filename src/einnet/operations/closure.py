@@ -67,10 +67,10 @@ class Closure:
         term, hypergraph, budget = self._read(term)
         if not self._has(hypergraph, budget):
             return None
-        (output, *operands), (types, _) = number_indices(term), self.type_set.types_of(term)
-        leaves = tuple(Leaf(k, *leaf) for k, leaf in enumerate(zip(operands, types, strict=True)))
-        tree = self._tree(hypergraph, leaves, count(len(term.indices)), budget, output)
-        return to_derivation(term, tree, self.type_set)
+        tuples = [tuple(map(hypergraph.name, t)) for t in number_indices(term)]
+        leaves = tuple(map(Leaf, count(), tuples[1:]))
+        tree = self._tree(hypergraph, leaves, count(len(term.indices)), budget, tuples[0])
+        return to_derivation(term, tuples, tree, self.type_set)
 
     def _read(self, term: Term | str) -> tuple[Term, Hypergraph, SearchBudget]:
         (term,) = as_terms([term])
@@ -103,7 +103,7 @@ class Closure:
         operand_trees: tuple[Leaf | Node, ...],
         fresh: Iterator[int],
         budget: SearchBudget,
-        output: tuple[int, ...] | None = None,
+        output: tuple[str, ...] | None = None,
     ) -> Leaf | Node:
         """The composition that computes a hypergraph in the closure from the trees of its operands.
 
@@ -112,7 +112,7 @@ class Closure:
         """
         if hypergraph.order == 1:
             return operand_trees[0]
-        nodes = (op.apply(e, operand_trees, fresh) for op, e in self._embeddings(hypergraph, budget))
+        nodes = (op.apply(e, hypergraph, operand_trees, fresh) for op, e in self._embeddings(hypergraph, budget))
         if first_nodes := list(islice(nodes, COMPARED)):
             return min(first_nodes, key=lambda node: node.count_conversions(output))
         for numbers, inner, outer in hypergraph.splits(self.type_set, budget):

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from einnet.operations.hypergraph import number_indices
 from einnet.plan.execute import evaluate_term
 from einnet.signature import Signature
-from einnet.symmetry import Symmetry
 from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import TypeSet
 
 __all__ = ["Derivation", "DerivationStep", "Leaf", "Node", "to_derivation"]
 
-Tuple = tuple[int, ...]  # indices, numbered as in `number_indices`; others are fresh
+Tuple = tuple[str, ...]  # indices, in trees each with its class and a number: "a 3"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Derivation:
 
     term: Term
     steps: tuple[DerivationStep, ...]
-    factor: tuple[str, ...]
+    factor: Tuple
     type_set: TypeSet
 
     def __str__(self) -> str:
@@ -74,7 +72,7 @@ class Derivation:
         `sizes` gives the sizes of axes that no operand has. Raises `ShapeError` for shapes that do not fit.
         """
         known = self.sizes(operands, sizes)
-        values: dict[str, np.ndarray] = {f"x{k}": np.asarray(x) for k, x in enumerate(operands, start=1)}
+        values = {f"x{k}": np.asarray(x) for k, x in enumerate(operands, start=1)}
         result = values["x1"]
         for k, step in enumerate(self.steps, start=1):
             result = values[f"y{k}"] = self._evaluate(step.term, [values[s] for s in step.sources], known)
@@ -87,8 +85,7 @@ class Derivation:
         return value * prod(known[c] for c in self.factor)
 
     def _evaluate(self, term: Term, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
-        by_index = {i: sizes[c] for i, c in self.type_set.classes_of(term).items()}
-        return evaluate_term(term, operands, by_index)
+        return evaluate_term(term, operands, {i: sizes[c] for i, c in self.type_set.classes_of(term).items()})
 
     def sizes(self, operands: Sequence[Any], sizes: Mapping[str, int] | None = None) -> dict[str, int]:
         """The size of each axis, from the operands' shapes and from `sizes`."""
@@ -97,18 +94,16 @@ class Derivation:
         unused = set(self.type_set.classes) - {c for t in (*types, output) for c in t.axes} - set(used)
         if isinstance(sizes, Mapping):
             sizes = {c: n for c, n in sizes.items() if c not in unused}
-        names = [f"x{k}" for k in range(1, len(types) + 1)]
-        shapes = [np.shape(x) for x in operands]
+        names, shapes = [f"x{k + 1}" for k in range(len(types))], list(map(np.shape, operands))
         return Signature.of(types, output).bind(shapes, sizes, names=names, required=used, has_batch=False)
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """An operand of the term: its number, its indices and its type."""
+    """An operand of the term: its number and its indices."""
 
     number: int
     output: Tuple
-    type: Symmetry
 
 
 @dataclass(frozen=True)
@@ -117,9 +112,7 @@ class Node:
 
     term: Term
     operands: tuple[Tuple, ...]
-    types: tuple[Symmetry, ...]
     output: Tuple
-    type: Symmetry
     children: "tuple[Leaf | Node, ...]"
 
     def count_conversions(self, output: Tuple | None) -> tuple[int, int]:
@@ -127,47 +120,38 @@ class Node:
 
         Then the number of its indices that no operand has: each is a factor, or is summed for nothing.
         """
-        direct = [_is_operand(c, t, s) for c, t, s in zip(self.children, self.operands, self.types, strict=True)]
-        read = {i for child in self.children for i in child.output}
-        extra = {i for tup in self.operands for i in tup} - read
+        direct = list(map(_is_operand, self.children, self.operands))
+        extra = {i for t in self.operands for i in t} - {i for child in self.children for i in child.output}
         return direct.count(False) + (output is not None and self.output != output), len(extra)
 
 
-def _is_operand(value: "Leaf | Node", indices: Tuple, symmetry: Symmetry) -> bool:
+def _is_operand(value: Leaf | Node, indices: Tuple) -> bool:
     """Whether the value is this operand without conversion; a repeated index needs the diagonal only."""
-    return (value.output, value.type.axes) == (indices, symmetry.axes) and len(set(indices)) == len(indices)
+    return value.output == indices and len(set(indices)) == len(indices)
 
 
-def to_derivation(term: Term, tree: Leaf | Node, type_set: TypeSet) -> Derivation:
-    """The program of a composition: order-1 operations between nodes where their indices differ."""
+def to_derivation(term: Term, tuples: list[Tuple], tree: Leaf | Node, type_set: TypeSet) -> Derivation:
+    """The program of a composition: order-1 operations between nodes where their indices differ.
+
+    `tuples` are the output and the operands of the term, named as in the tree.
+    """
     steps: list[DerivationStep] = []
-    factor: dict[int, str] = {}
+    own = {i for t in tuples for i in t}
+    factor: dict[str, str] = {}
 
-    def as_operand(child: Leaf | Node, indices: Tuple, symmetry: Symmetry) -> str:
+    def as_operand(child: Leaf | Node, indices: Tuple) -> str:
         source = f"x{child.number + 1}" if isinstance(child, Leaf) else run(child)
-        return (
-            source
-            if _is_operand(child, indices, symmetry)
-            else add(_convert(child, indices, symmetry, type_set), [source])
-        )
+        if _is_operand(child, indices):
+            return source
+        return add(with_letters([child.output], indices, type_set.has_several_types), [source])
 
     def run(node: Node) -> str:
-        for tup, symmetry in zip((*node.operands, node.output), (*node.types, node.type), strict=True):
-            factor.update({i: c for i, c in zip(tup, symmetry.axes, strict=True) if i >= len(term.indices)})
-        return add(node.term, list(map(as_operand, node.children, node.operands, node.types)))
+        factor.update({i: i[0] for t in (*node.operands, node.output) for i in t if i not in own})
+        return add(node.term, list(map(as_operand, node.children, node.operands)))
 
     def add(operation: Term, sources: list[str]) -> str:
         steps.append(DerivationStep(operation, tuple(sources)))
         return f"y{len(steps)}"
 
-    as_operand(tree, number_indices(term)[0], type_set.types_of(term)[1])
+    as_operand(tree, tuples[0])
     return Derivation(term, tuple(steps), tuple(factor.values()), type_set)
-
-
-def _convert(child: Leaf | Node, indices: Tuple, symmetry: Symmetry, type_set: TypeSet) -> Term:
-    """The order-1 term from the child's output to these indices."""
-    operand, output = (
-        [f"{c} {i}" for i, c in zip(tup, t.axes, strict=True)]
-        for tup, t in ((child.output, child.type), (indices, symmetry))
-    )
-    return with_letters([operand], output, type_set.has_several_types)

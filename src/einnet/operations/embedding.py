@@ -1,6 +1,6 @@
 """`Operation`: an operation of a set, and the ways in which order-1 operations make another term of it."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -8,8 +8,6 @@ from itertools import combinations
 from einnet.checks import SearchBudget, check_limit
 from einnet.operations.derivation import Leaf, Node
 from einnet.operations.hypergraph import Hypergraph, number_indices
-from einnet.partitions import Slots
-from einnet.symmetry import Symmetry
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 
@@ -72,24 +70,37 @@ class Operation:
                     operands = dict(zip(order, places, strict=True))
                     yield Embedding(quotient_map, images, tuple(operands[k] - 1 for k in range(1, len(order))))
 
-    def apply(self, embedding: Embedding, operand_trees: Sequence[Leaf | Node], fresh: Iterator[int]) -> Node:
-        """The operation applied to these operands, its indices named as in the hypergraph.
+    def apply(
+        self, embedding: Embedding, target: Hypergraph, operand_trees: Sequence[Leaf | Node], fresh: Iterator[int]
+    ) -> Node:
+        """The operation applied to these operands, its indices named as in the target.
 
-        An index that the hypergraph does not need takes the name of one that only the operand in this
+        An index that the target does not need takes the name of one that only the operand in this
         place has, which is then summed later; else a fresh name.
         """
-        types, output = self.type_set.types_of(self.term)
         tuples = [tuple(embedding.quotient_map[i] for i in t) for t in number_indices(self.term)]
         by_operand = dict(zip(embedding.operands, operand_trees, strict=True))
         children = tuple(by_operand[k] for k in range(self.term.order))
-        names = {w: v for v, w in embedding.images.items()}
-        for tup, symmetry, child in zip(tuples[1:], types, children, strict=True):
-            _take_names(tup, symmetry, child, names, embedding.images)
+        names = {w: target.name(v) for v, w in embedding.images.items()}
+        for tup, child in zip(tuples[1:], children, strict=True):
+            self._take_names(tup, embedding.quotient_map, child, names)
         for index in embedding.quotient_map:
             if index not in names:
-                names[index] = next(fresh)
+                names[index] = f"{self.hypergraph.classes[index]} {next(fresh)}"
         result, *operands = (tuple(names[i] for i in tup) for tup in tuples)
-        return Node(self.term, tuple(operands), types, result, output, children)
+        return Node(self.term, tuple(operands), result, children)
+
+    def _take_names(
+        self, tup: tuple[int, ...], quotient_map: QuotientMap, child: Leaf | Node, names: dict[int, str]
+    ) -> None:
+        """Names the indices of an operand that have no name yet after those of the child that nothing needs."""
+        for index in sorted(set(tup) - set(names), key=lambda v: (self.hypergraph.depth(v), tup.index(v))):
+            letter, parent = self.hypergraph.classes[index], self.hypergraph.parents[index]
+            free = [k for k, name in enumerate(child.output) if name[0] == letter and name not in names.values()]
+            if free and (parent is None or names.get(quotient_map[parent]) in child.output):
+                names[index] = child.output[
+                    min(free, key=lambda k: k != tup.index(index))
+                ]  # the same place if it is free
 
 
 @dataclass(frozen=True)
@@ -129,19 +140,3 @@ class _Search:
                 self.quotient.parents[w],
             ):
                 yield from self._place_indices(rest, edge, {**images, v: w})
-
-
-def _take_names(
-    tup: tuple[int, ...], symmetry: Symmetry, child: Leaf | Node, names: dict[int, int], needed: Container
-) -> None:
-    """Names the indices of an operand that have no name after those that the child has and nothing needs."""
-    slots, child_parents = Slots.of([symmetry]), Slots.of([child.type]).parents
-    for k in slots.outermost_first:
-        parent, axis = slots.parents[k], symmetry.axes[k]
-        above = None if parent is None else names.get(tup[parent])
-        for place in sorted(range(len(child.output)), key=lambda j: j != k):  # the same place if it can be
-            name, child_parent = child.output[place], child_parents[place]
-            is_free = name not in needed and name not in names.values() and tup[k] not in names
-            is_below = above == (None if child_parent is None else child.output[child_parent])
-            if is_free and is_below and child.type.axes[place] == axis:
-                names[tup[k]] = name

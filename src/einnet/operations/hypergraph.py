@@ -64,14 +64,22 @@ class Hypergraph:
         """The number of indices that it depends on."""
         return 0 if (parent := self.parents[index]) is None else 1 + self.depth(parent)
 
+    def name(self, index: int) -> str:
+        """The class and the number of an index."""
+        return f"{self.classes[index]} {index}"
+
     def canonical(self) -> "Hypergraph":
         """The representative of all that differ by the order of indices and edges: the one with the smallest edges."""
-        edges_of = {v: [k for k, e in enumerate(self.edges) if v in e] for v in sorted(self.indices)}
+        edges_of = {
+            v: own for v in range(len(self.classes)) if (own := [k for k, e in enumerate(self.edges) if v in e])
+        }
 
-        def views(colours: Mapping[int, int]) -> dict[int, tuple]:
+        def views(colours: Mapping[int | None, int]) -> dict[int, tuple]:
             edge_colours = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
-            above = {v: -1 if (p := self.parents[v]) is None else colours[p] for v in colours}
-            return {v: (above[v], tuple(sorted(edge_colours[k] for k in own))) for v, own in edges_of.items()}
+            return {
+                v: (colours.get(self.parents[v], -1), tuple(sorted(edge_colours[k] for k in own)))
+                for v, own in edges_of.items()
+            }
 
         def form(order: Sequence[int]) -> tuple:
             ordered = self._with_order(order)
@@ -92,9 +100,10 @@ class Hypergraph:
         edges = Counter(map(frozenset, self.edges))
 
         def are_twins(v: int, w: int) -> bool:
+            if self.parents[v] != self.parents[w] or v in self.parents or w in self.parents:
+                return False
             swap = {v: w, w: v}
-            swapped = Counter(frozenset(swap.get(u, u) for u in e) for e in self.edges)
-            return self.parents[v] == self.parents[w] and not {v, w} & set(self.parents) and edges == swapped
+            return edges == Counter(frozenset(swap.get(u, u) for u in e) for e in self.edges)
 
         groups: list[list[int]] = []
         for v in cell:

@@ -9,6 +9,7 @@ can take no further index.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
 
@@ -134,29 +135,24 @@ def _count_ways(type_set: TypeSet, root: str, shapes: list[Counter], edges: int)
 def _add_edge(hypergraph: Hypergraph, type_set: TypeSet, shapes: list[Counter]) -> Iterator[Hypergraph]:
     """The hypergraphs with one more edge, of old and new indices."""
     for shape in shapes:
-        partial = [(hypergraph.classes, hypergraph.parents, ())]
+        partial = [replace(hypergraph, edges=(*hypergraph.edges, ()))]
         for letter in (c for c in type_set.classes if shape[c]):
-            partial = [more for p in partial for more in _add_indices(*p, letter, shape[letter], type_set)]
-        for classes, parents, edge in partial:
-            yield Hypergraph(classes, parents, (*hypergraph.edges, edge))
+            partial = [
+                more for h in partial for more in _add_indices(h, letter, shape[letter], type_set.parent_of(letter))
+            ]
+        yield from partial
 
 
-def _add_indices(
-    classes: tuple[str, ...],
-    parents: tuple[int | None, ...],
-    edge: tuple[int, ...],
-    letter: str,
-    n: int,
-    type_set: TypeSet,
-) -> Iterator[tuple[tuple[str, ...], tuple[int | None, ...], tuple[int, ...]]]:
-    """The edges with n more indices of a class, old and new ones."""
-    above = type_set.parent_of(letter)
-    parent = next((v for v in edge if classes[v] == above), None)
-    known = [v for v in range(len(classes)) if classes[v] == letter and parents[v] == parent]
+def _add_indices(h: Hypergraph, letter: str, n: int, above: str | None) -> Iterator[Hypergraph]:
+    """The hypergraphs with n more indices of a class, old and new ones, in the last edge."""
+    *edges, edge = h.edges
+    parent = next((v for v in edge if h.classes[v] == above), None)
+    known = [v for v, c in enumerate(h.classes) if c == letter and h.parents[v] == parent]
     for old in range(n + 1):
-        added = range(len(classes), len(classes) + n - old)
+        added = range(len(h.classes), len(h.classes) + n - old)
+        classes, parents = (*h.classes, *[letter] * len(added)), (*h.parents, *[parent] * len(added))
         for reused in combinations(known, old):
-            yield (*classes, *[letter] * len(added)), (*parents, *[parent] * len(added)), (*edge, *reused, *added)
+            yield Hypergraph(classes, parents, (*edges, (*edge, *reused, *added)))
 
 
 def _can_grow(h: Hypergraph, type_set: TypeSet) -> bool:
@@ -207,22 +203,24 @@ def generators(types: Types | TypeSet) -> tuple[Term, ...]:
 
 
 def _generators_of_type(symmetry: Symmetry, with_classes: bool) -> list[Term]:
-    axes = symmetry.axes
-    full = [f"{c}{axes[:k].count(c)}" for k, c in enumerate(axes)]
-    identity, diagonals, swaps, sums = [(full, full)], [], [], []
+    axes, full = symmetry.axes, _name_axes(symmetry)
+    diagonals, swaps, sums = [], [], []
     for letter in symmetry.classes:
         where = [k for k, x in enumerate(axes) if x == letter]
         for i, j in pairwise(where):
-            swapped = list(full)
-            swapped[i], swapped[j] = full[j], full[i]
-            swaps.append((full, swapped))
+            swaps.append((full, [full[{i: j, j: i}.get(k, k)] for k in range(len(axes))]))
         if len(where) > 1:
-            diagonal = list(full)
-            diagonal[where[1]] = full[where[0]]
+            diagonal = [full[where[0] if k == where[1] else k] for k in range(len(axes))]
             diagonals.append((diagonal, diagonal))
-        summed = {k for k, x in enumerate(axes) if k == where[-1] or letter in symmetry.ancestors(x)}
-        sums.append((full, [f"{c}{len(axes)}" if k in summed else full[k] for k, c in enumerate(axes)]))
-    return [with_letters([operand], output, with_classes) for operand, output in (*identity, *diagonals, *swaps, *sums)]
+        summed = [k == where[-1] or letter in symmetry.ancestors(x) for k, x in enumerate(axes)]
+        sums.append((full, [f"{i[0]}new" if is_summed else i for i, is_summed in zip(full, summed, strict=True)]))
+    pairs = [(full, full), *diagonals, *swaps, *sums]
+    return [with_letters([operand], output, with_classes) for operand, output in pairs]
+
+
+def _name_axes(symmetry: Symmetry) -> list[str]:
+    """An index for each axis: its letter and a number."""
+    return [f"{c}{symmetry.axes[:k].count(c)}" for k, c in enumerate(symmetry.axes)]
 
 
 def _transfers(type_set: TypeSet) -> list[Term]:
@@ -241,6 +239,5 @@ def _transfers(type_set: TypeSet) -> list[Term]:
 
 def _transfer(source: Symmetry, target: Symmetry) -> Term:
     """The term that passes on the indices which fit into both types; others are summed or broadcast."""
-    operand = [f"{c}{source.axes[:k].count(c)}" for k, c in enumerate(source.axes)]
-    output = [f"{c}{target.axes[:k].count(c)}" for k, c in enumerate(target.axes)]
-    return with_letters([operand], [i if i in operand else f"{i[0]}9{i[1:]}" for i in output], True)
+    operand = _name_axes(source)
+    return with_letters([operand], [i if i in operand else f"{i}new" for i in _name_axes(target)], True)
