@@ -1,5 +1,6 @@
 """The canonical term of a hypergraph: the one with the first operands over all namings of its indices."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from string import ascii_letters
@@ -21,12 +22,10 @@ def canonical_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term
     Operands are placed one by one. Only the ways with the smallest text are continued: an index
     without a name gets the next one, but the first name is reserved for the output.
     """
-    types = [_type_of(hypergraph, e, type_set) for e in hypergraph.edges]
+    types = [next(t for t in type_set.types if hypergraph.counts(e) <= Counter(t.axes)) for e in hypergraph.edges]
     letter = types[root].axes[0] if types[root].axes else None
-    firsts = [v for v in hypergraph.edges[root] if hypergraph.classes[v] == letter]
-    ways: list[tuple[frozenset[int], Names]] = [
-        (frozenset([root]), {v: _name(0, hypergraph.classes[v], 0, type_set)}) for v in firsts
-    ] or [(frozenset([root]), {})]
+    firsts = [{v: _name({}, letter, type_set)} for v in hypergraph.edges[root] if hypergraph.classes[v] == letter]
+    ways: list[tuple[frozenset[int], Names]] = [(frozenset([root]), names) for names in firsts or [{}]]
     operands: list[tuple[str, ...]] = []
     for _ in range(len(hypergraph.edges) - 1):
         by_operand: dict[tuple[str, ...], list[tuple[frozenset[int], Names]]] = {}
@@ -40,22 +39,18 @@ def canonical_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term
     return Term.of(operands, min(outputs))
 
 
-def _type_of(hypergraph: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
-    counts = hypergraph.counts(edge)
-    return next(t for t, shape in zip(type_set.types, type_set.shapes, strict=True) if counts <= shape)
-
-
-def _name(number: int, letter: str, number_of_class: int, type_set: TypeSet) -> str:
-    return f"{letter}{number_of_class}" if type_set.has_several_types else ascii_letters[number]
+def _name(names: Names, letter: str, type_set: TypeSet) -> str:
+    """The next name for an index of a class."""
+    same = sum(name[0] == letter for name in names.values())
+    return f"{letter}{same}" if type_set.has_several_types else ascii_letters[len(names)]
 
 
 def _twins(hypergraph: Hypergraph, indices: list[int]) -> list[list[int]]:
     """The indices in groups whose members are in the same edges: their order makes no difference."""
     groups: dict[tuple, list[int]] = {}
     for v in indices:
-        is_parent = v in hypergraph.parents
-        places = (v,) if is_parent else tuple(k for k, e in enumerate(hypergraph.edges) if v in e)
-        groups.setdefault((is_parent, places), []).append(v)
+        places = tuple(k for k, e in enumerate(hypergraph.edges) if v in e)
+        groups.setdefault((v,) if v in hypergraph.parents else (None, places), []).append(v)
     return list(groups.values())
 
 
@@ -64,18 +59,17 @@ def _name_edge(
 ) -> Iterator[tuple[tuple[str, ...], Names]]:
     """The tuple of an edge in every naming of its new indices, and the names then; indices of a class in order."""
     edge = hypergraph.edges[k]
-    rank, number = len(symmetry.axes), len(hypergraph.classes)
+    first_new = len(hypergraph.classes) + k * len(symmetry.axes)
     by_class = {c: [v for v in edge if hypergraph.classes[v] == c] for c in symmetry.classes}
     for place, letter in enumerate(symmetry.axes):  # an axis that no index needs gets a new one
         if len(by_class[letter]) < symmetry.multiplicity(letter):
-            by_class[letter].append(number + k * rank + place)
+            by_class[letter].append(first_new + place)
     unnamed = [_twins(hypergraph, [v for v in by_class[c] if v not in names]) for c in symmetry.classes]
     for orders in product(*map(orders_of_groups, unnamed)):
         more_names = dict(names)
         queue = {c: list(vs) for c, vs in zip(symmetry.classes, orders, strict=True)}
         for place, letter in enumerate(symmetry.axes):
             if queue[letter] and symmetry.axes[place:].count(letter) <= len(queue[letter]):
-                same = sum(n[0] == letter for n in more_names.values())
-                more_names[queue[letter].pop(0)] = _name(len(more_names), letter, same, type_set)
+                more_names[queue[letter].pop(0)] = _name(more_names, letter, type_set)
         sides = {c: sorted(more_names[v] for v in vs) for c, vs in by_class.items()}
         yield tuple(sides[c].pop(0) for c in symmetry.axes), more_names

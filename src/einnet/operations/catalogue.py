@@ -30,17 +30,13 @@ def compute_operations(type_set: TypeSet, order: int) -> tuple[Term, ...]:
 
 def read_operations(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
     """The stored operations of a type by order; empty if none are stored."""
-    return _parse(type_set.canonical())
-
-
-@lru_cache(maxsize=2 * len(ORDERS))
-def _parse(canonical: TypeSet) -> Mapping[int, tuple[Term, ...]]:
-    return {int(k): tuple(map(Term, terms)) for k, terms in _read().get(canonical, {}).items()}
+    return _read().get(type_set.canonical(), {})
 
 
 @lru_cache(maxsize=1)
-def _read() -> dict[TypeSet, dict[str, list[str]]]:
-    return {TypeSet.of(types).canonical(): terms for types, terms in json.loads(FILE.read_text()).items()}
+def _read() -> dict[TypeSet, dict[int, tuple[Term, ...]]]:
+    stored = {TypeSet.of(types).canonical(): by_order for types, by_order in json.loads(FILE.read_text()).items()}
+    return {t: {int(k): tuple(map(Term, terms)) for k, terms in by_order.items()} for t, by_order in stored.items()}
 
 
 def format_catalogue() -> str:

@@ -17,6 +17,8 @@ from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["PoolingSet", "pooling"]
 
+ByOrder = dict[int, tuple[Term, ...]]
+
 
 @dataclass(frozen=True)
 class PoolingSet:
@@ -76,8 +78,8 @@ class PoolingSet:
         lines = [f"{self.type_set}: {len(self)} operations {what} up to order {self.order}"]
         for k, terms in self.by_order.items():
             steps = f"  after each step: {', '.join(map(str, self.stages[k]))}" if k in self.stages else ""
-            dropped = any(t.order == k for t in self.left_out)
-            lines.append(f"{k}  {'  '.join(map(str, terms)) or ('none kept' if dropped else 'none needed')}{steps}")
+            none = "none kept" if any(t.order == k for t in self.left_out) else "none needed"
+            lines.append(f"{k}  {'  '.join(map(str, terms)) or none}{steps}")
         if self.left_out:
             lines.append("left out: " + ", ".join(f"{t} (n^{cost_exponent(t)})" for t in self.left_out))
         return "\n".join(lines)
@@ -147,7 +149,7 @@ def pooling(
     Source: docs/pooling.md, theorems 1 to 4.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
-    target_set = None if targets is None else _target_set(targets, type_set)
+    target_set = None if targets is None else TypeSet.of(targets)
     stages: dict[int, tuple[int, ...]] = {}
     if check_choice(method, "method", ("minimal", "recipe")) == "recipe":
         by_order, stages = _apply_recipe(type_set, order, target_set)
@@ -160,49 +162,42 @@ def pooling(
     return PoolingSet(type_set, order, method, by_order, stages, target_set, left_out, max_exponent)
 
 
-def _apply_recipe(
-    type_set: TypeSet, order: int, targets: TypeSet | None
-) -> tuple[dict[int, tuple[Term, ...]], dict[int, tuple[int, ...]]]:
+def _apply_recipe(type_set: TypeSet, order: int, targets: TypeSet | None) -> tuple[ByOrder, dict[int, tuple[int, ...]]]:
     if type_set.has_several_types or targets is not None:
         raise EinNetError(f"the recipe takes one type and no targets, got the types {type_set} and targets {targets}")
-    results = {k: recipe(type_set.types[0], k) for k in range(order, 0, -1)}  # too high an order is refused first
-    return {k: results[k][0] for k in sorted(results)}, {k: results[k][1] for k in sorted(results)}
+    results = [recipe(type_set.types[0], k) for k in range(order, 0, -1)]  # too high an order is refused first
+    by_order, stages = (dict(enumerate(reversed(column), start=1)) for column in zip(*results, strict=True))
+    return by_order, stages
 
 
-def _minimal_set(type_set: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+def _minimal_set(type_set: TypeSet, order: int) -> ByOrder:
     known = read_operations(type_set)
     highest_first = range(order, 0, -1)  # too high an order is refused before others are computed
     by_order = {k: known[k] if k in known else compute_operations(type_set, k) for k in highest_first}
     return dict(reversed(by_order.items()))
 
 
-def _target_set(targets: Types | TypeSet, type_set: TypeSet) -> TypeSet:
-    target_set = TypeSet.of(targets)
-    if foreign := [t for t in target_set.types if t not in type_set.types]:
-        raise EinNetError(f"the target '{foreign[0]}' is none of the types {type_set}")
-    return target_set
-
-
-def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> dict[int, tuple[Term, ...]]:
+def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> ByOrder:
     """The smallest part of the minimal set that generates all einsums of the targets.
 
     It is enough to generate the minimal set of the targets. Operations of higher order are added only
     if lower ones do not suffice; then those that the rest composes are removed, the highest order first.
     """
+    if foreign := [t for t in targets.types if t not in type_set.types]:
+        raise EinNetError(f"the target '{foreign[0]}' is none of the types {type_set}")
     terms = [t for k, terms in _minimal_set(targets, order).items() if k > 1 for t in terms]
     goals = [targets.with_typed_indices(t) if type_set.has_several_types else t for t in terms]
+
+    def is_enough(ops: list[Term]) -> bool:
+        closure = Closure(ops, type_set)
+        return all(term in closure for term in goals)
+
     subset: list[Term] = []
     for k in range(2, order + 1):
-        if _has_all(subset, goals, type_set):
+        if is_enough(subset):
             break
         subset += _minimal_set(type_set, k)[k]
     for op in reversed(subset):
-        rest = [t for t in subset if t is not op]
-        if _has_all(rest, goals, type_set):
+        if is_enough(rest := [t for t in subset if t is not op]):
             subset = rest
-    return {k: tuple(t for t in subset if t.order == k) if k > 1 else generators(type_set) for k in range(1, order + 1)}
-
-
-def _has_all(ops: list[Term], goals: list[Term], type_set: TypeSet) -> bool:
-    closure = Closure(ops, type_set)
-    return all(term in closure for term in goals)
+    return {1: generators(type_set), **{k: tuple(t for t in subset if t.order == k) for k in range(2, order + 1)}}

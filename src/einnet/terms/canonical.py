@@ -1,7 +1,8 @@
 """Canonical labelling: the order of indices in which a term, or a hypergraph, has its smallest form."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import permutations, product
+from itertools import groupby, permutations, product
 from math import factorial, prod
 from typing import Any, TypeVar
 
@@ -75,18 +76,14 @@ def _refine(colours: Colours, views: Views) -> Colours:
 
 def _ranks(keys: Mapping[Index, Any]) -> Colours:
     """The place of each key among the sorted ones; equal keys share the first place."""
-    first: dict[Any, int] = {}
-    for place, key in enumerate(sorted(keys.values())):
-        first.setdefault(key, place)
-    return {i: first[key] for i, key in keys.items()}
+    ordered = sorted(keys.values())
+    return {i: bisect_left(ordered, key) for i, key in keys.items()}
 
 
 def _cells(colours: Mapping[Index, int]) -> list[list[Index]]:
     """The indices of each colour, by colour."""
-    cells: dict[int, list] = {}
-    for index, colour in colours.items():
-        cells.setdefault(colour, []).append(index)
-    return [cells[c] for c in sorted(cells)]
+    ordered = sorted(colours, key=colours.__getitem__)
+    return [list(cell) for _, cell in groupby(ordered, key=colours.__getitem__)]
 
 
 class _Search:
@@ -101,31 +98,24 @@ class _Search:
         self.orders: list[tuple[Any, list]] = []  # the first order and the smallest one, after their forms
         self.symmetries: list[dict] = []
 
-    def best_below(self, colours: Colours) -> list:
-        self._explore(colours, ())
-        return self.orders[-1][1]
-
-    def _explore(self, colours: Colours, fixed: tuple) -> None:
+    def best_below(self, colours: Colours, fixed: tuple = ()) -> list:
         cell = next((c for c in _cells(colours) if len(c) > 1), None)
         if cell is None:
             self._compare(sorted(colours, key=colours.__getitem__))
-            return
         done: list = []
-        for index in cell:
+        for index in cell or ():
             if index not in self._images(done, fixed):
                 done.append(index)
                 self.budget.spend(len(colours))
-                self._explore(
-                    _refine({i: 2 * c + (i != index) for i, c in colours.items()}, self.views), (*fixed, index)
-                )
+                split = {i: 2 * c + (i != index) for i, c in colours.items()}
+                self.best_below(_refine(split, self.views), (*fixed, index))
+        return self.orders[-1][1]
 
     def _compare(self, order: list) -> None:
         form = self.form(order)
-        for known, best in self.orders:
-            if known == form:
-                self.symmetries.append(dict(zip(best, order, strict=True)))
-                return
-        if not self.orders or form < self.orders[-1][0]:
+        if equal := next((known for known_form, known in self.orders if known_form == form), None):
+            self.symmetries.append(dict(zip(equal, order, strict=True)))
+        elif not self.orders or form < self.orders[-1][0]:
             self.orders = [*self.orders[:1], (form, order)]
 
     def _images(self, indices: Iterable, fixed: tuple) -> set:
