@@ -85,7 +85,6 @@ def test_a_type_tells_its_classes_and_their_parents():
     assert sudoku.classes == tuple("ixjyc")
     assert [sudoku.parent_of(c) for c in sudoku.classes] == [None, "i", None, "j", None]
     assert Symmetry("cba; a->b, b->c").ancestors("c") == ("a", "b")
-    assert Symmetry("aba").multiplicity("a") == 2
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,9 @@ def describe_group(signature: Signature) -> list[str]:
 
 def _linear(source: Symmetry, target: Symmetry) -> list[str]:
     terms = linear_terms(source, target)
-    rows = [(str(t), describe_term(t)) for t in terms[:20]]
-    more = [f"  ... and {len(terms) - 20} more"] if len(terms) > 20 else []
-    head = f"linear equivariant maps {source.bare} -> {target.bare}: {len(terms)}, a basis of all"
-    return [head.replace("  ", " "), *_table(rows), *more]
+    head = f"linear equivariant maps {source.bare} -> {target.bare}: {len(terms)}, a basis of all".replace("  ", " ")
+    more = [f"  ... and {len(terms) - 20} more"] * (len(terms) > 20)
+    return [head, *_table([(str(t), describe_term(t)) for t in terms[:20]]), *more]
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

@@ -151,12 +151,12 @@ def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> S
     letters = {c for t in signature.inputs for c in t.axes}
     if choice is not None:
         symmetry = as_symmetry(choice)
+        what = f"the hidden type '{symmetry}' has"
         if foreign := [c for c in symmetry.classes if c not in letters]:
-            problem = f"has the axis '{foreign[0]}', no input of '{signature}' has it"
-            raise EinNetError(f"the hidden type '{symmetry}' {problem}")
+            raise EinNetError(f"{what} the axis '{foreign[0]}', no input of '{signature}' has it")
         state = Symmetry.of(symmetry.axes, signature.dependencies)
         if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
-            raise EinNetError(f"the hidden type '{symmetry}' has other dependencies than the signature '{signature}'")
+            raise EinNetError(f"{what} other dependencies than the signature '{signature}'")
         return state
     need: Counter[str] = Counter()
     for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in letters]]:
@@ -184,9 +184,7 @@ def as_signature(signature: Signature | str) -> Signature:
     return signature if isinstance(signature, Signature) else _parse(check_text(signature, "a signature", "aaH -> aH"))
 
 
-@lru_cache(maxsize=256)
-def _parse(text: str) -> Signature:
-    return Signature(text)
+_parse = lru_cache(maxsize=256)(Signature)
 
 
 def with_features(signature: Signature | str) -> Signature:

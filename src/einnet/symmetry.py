@@ -100,10 +100,6 @@ class Symmetry:
         """
         return ancestors_of(letter, {c: p for p, c in self.dependencies})
 
-    def multiplicity(self, letter: str) -> int:
-        """The number of axes with this letter."""
-        return self.axes.count(letter)
-
     def sizes_of(self, shape: Iterable[int], name: str = "the tensor") -> dict[str, int]:
         """The size of each axis, from the shape of a tensor: (batch..., axes..., features if the type has them).
 
@@ -173,11 +169,8 @@ class GroupElement:
     """An element of the group of a type: the image of each index.
 
     `maps[c]` is an integer array of shape `(sizes of the ancestors of c..., size of c)`: a permutation
-    for a letter without parent, one permutation of the `b` for each `a` if `a->b`. The element acts on
-    a tensor by moving the entry at index i to the index g(i).
+    for a letter without parent, one permutation of the `b` for each `a` if `a->b`.
 
-    >>> import numpy as np
-    >>> from einnet import Symmetry
     >>> g = GroupElement({"a": np.array([1, 2, 0])}, {})
     >>> g.act(np.array([10, 20, 30]), Symmetry("a"))
     array([30, 10, 20])
@@ -203,18 +196,15 @@ class GroupElement:
         return cls(maps, parents)
 
     def act(self, x: Any, symmetry: Symmetry) -> Any:
-        """Moves the entries of a tensor of type `symmetry`: result[g(i)] = x[i].
+        """Moves the entries of a tensor of type `symmetry`, perhaps with batch axes: result[g(i)] = x[i].
 
-        `x` may have leading batch axes, and may be an array of any framework that has numpy's
-        indexing with integer arrays (numpy, torch, jax).
+        `x` may be an array of any framework with numpy's indexing by integer arrays (numpy, torch, jax).
         """
         for letter, size in symmetry.sizes_of(x.shape).items():
             if (expected := self.maps[letter].shape[-1]) != size:
                 raise ShapeError(
                     f"the tensor of type '{symmetry}' has size {size} on axis '{letter}', the element moves {expected}"
                 )
-        if not symmetry.axes:
-            return x
         source, rank = self.inverse().maps, len(symmetry.axes)
         index = []
         for position, letter in enumerate(symmetry.axes):

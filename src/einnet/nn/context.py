@@ -11,8 +11,7 @@ from einnet.nn.backend import align
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms import Term
-from einnet.terms.index_map import IndexMap
+from einnet.terms.term import IndexMap, Term
 
 __all__ = ["Context", "MaskLike", "make_context"]
 

@@ -47,8 +47,8 @@ class Pooling:
         self.plan = Plan.make(parsed, state)
         self.expansions = [Expansion.of(r.axis_map) for r in self.plan.results]
         places = [state.types_of(t) for t in parsed]
-        self.reads = [state.number_of(t) for operands, _ in places for t in operands]  # the type of each operand
-        self.writes = [state.number_of(output) for _, output in places]  # the type of each result
+        self.reads = [state.types.index(t) for operands, _ in places for t in operands]  # the type of each operand
+        self.writes = [state.types.index(output) for _, output in places]  # the type of each result
 
     @property
     def has_one_type(self) -> bool:

@@ -62,7 +62,7 @@ def _name_edge(
     first_new = len(hypergraph.classes) + k * len(symmetry.axes)
     by_class = {c: [v for v in edge if hypergraph.classes[v] == c] for c in symmetry.classes}
     for place, letter in enumerate(symmetry.axes):  # an axis that no index needs gets a new one
-        if len(by_class[letter]) < symmetry.multiplicity(letter):
+        if len(by_class[letter]) < symmetry.axes.count(letter):
             by_class[letter].append(first_new + place)
     unnamed = [_twins(hypergraph, [v for v in by_class[c] if v not in names]) for c in symmetry.classes]
     for orders in product(*map(orders_of_groups, unnamed)):

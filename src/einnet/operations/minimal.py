@@ -225,7 +225,7 @@ def _name_axes(symmetry: Symmetry) -> list[str]:
 
 def _transfers(type_set: TypeSet) -> list[Term]:
     """The transfers between types, without those that others compose."""
-    numbers = range(len(type_set))
+    numbers = range(len(type_set.types))
     links = {(s, t): type_set.shapes[s] & type_set.shapes[t] for s in numbers for t in numbers if s != t}
     for link, shape in sorted(links.items(), key=lambda item: item[1].total()):
         wider = {k for k, v in links.items() if k != link and shape <= v}

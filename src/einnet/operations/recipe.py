@@ -36,18 +36,14 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
         what = f"'{symmetry}' has {{}} terms of order {order}"
         check_limit(count_terms(symmetry, order), "recipe_terms", what, "lower the order, or use method='minimal'")
     rows = np.concatenate(list(unique_rows(symmetry, [symmetry] * order))).tolist()
-    stages = [count_terms(Symmetry.of(symmetry.axes, features=False), order), len(rows)]
     terms = [[tuple(row[rank * k : rank * (k + 1)]) for k in range(order + 1)] for row in sorted(rows)]
     slots, product = Slots.of([symmetry] * (order + 1)), [tuple(range(rank))] * (order + 1)
-    if order > 1:
-        terms = [t for t in terms if not _is_pointwise(t) or (order == 2 and t == product)]
-    stages.append(len(terms))
-    terms = list({_without_swaps(t, slots): t for t in reversed(terms)}.values())[::-1]
-    stages.append(len(terms))
-    if order > 1:
-        terms = [t for t in terms if set(t[0]) <= {i for operand in t[1:] for i in operand}]
-    stages.append(len(terms))
-    return tuple(_as_term(t, symmetry) for t in terms), tuple(stages)
+    steps = [terms]
+    steps.append([t for t in steps[-1] if order == 1 or not _is_pointwise(t) or (order == 2 and t == product)])
+    steps.append(list({_without_swaps(t, slots): t for t in reversed(steps[-1])}.values())[::-1])
+    steps.append([t for t in steps[-1] if order == 1 or set(t[0]) <= {i for operand in t[1:] for i in operand}])
+    number = count_terms(Symmetry.of(symmetry.axes, features=False), order)
+    return tuple(_as_term(t, symmetry) for t in steps[-1]), (number, *map(len, steps))
 
 
 def _is_pointwise(term: Tuples) -> bool:
@@ -59,10 +55,9 @@ def _is_pointwise(term: Tuples) -> bool:
 def _without_swaps(term: Tuples, slots: Slots) -> Hypergraph:
     """The term as a hypergraph, without the order of joint axes, the output marked."""
     flat = [index for tup in term for index in tup]
-    classes = dict(zip(flat, slots.classes, strict=True))
-    parents = {i: None if p is None else flat[p] for i, p in zip(flat, slots.parents, strict=True)}
-    indices = sorted(classes)
-    hypergraph = Hypergraph(tuple(classes[i] for i in indices), tuple(parents[i] for i in indices), tuple(term))
+    firsts = [flat.index(index) for index in sorted(set(flat))]
+    parents = (None if (p := slots.parents[s]) is None else flat[p] for s in firsts)
+    hypergraph = Hypergraph(tuple(slots.classes[s] for s in firsts), tuple(parents), tuple(term))
     return hypergraph.with_output(0).canonical()
 
 

@@ -20,8 +20,7 @@ from einnet.plan.cost import Cost
 from einnet.plan.kernel import Kernel
 from einnet.plan.path import REPRESENTATIVE_SIZE, choose_loop, contraction_steps, reduce_operands
 from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms.index_map import IndexMap
-from einnet.terms.term import Term, as_terms
+from einnet.terms.term import IndexMap, Term, as_terms
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["Plan", "Result", "Step"]

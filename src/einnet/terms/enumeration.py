@@ -29,7 +29,7 @@ def count_terms(types: Types | TypeSet, order: int) -> int:
     below 1 or above the limit `counted_order`.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
-    slots = (order + 1) * max((t.multiplicity(c) for t in type_set.types for c in t.classes), default=0)
+    slots = (order + 1) * max((t.axes.count(c) for t in type_set.types for c in t.classes), default=0)
     what = f"a term of '{type_set}' of order {order} has {{}} index positions of one class"
     check_limit(slots, "counted_positions", what, "lower the order")
     choices = len(type_set.types) * comb(len(type_set.types) + order - 1, order)

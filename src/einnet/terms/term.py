@@ -13,11 +13,26 @@ from einnet.checks import check_limit, check_text
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import canonical_order
-from einnet.terms.index_map import IndexMap
 
-__all__ = ["Term", "as_terms", "with_letters"]
+__all__ = ["IndexMap", "Term", "as_terms", "with_letters"]
 
 Tuple = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IndexMap:
+    """What a type says of the indices of a term; made by `Term.index_map` and `TypeSet.index_map`.
+
+    >>> index_map = Term("ij,ik->ij").index_map(Symmetry("ab; a->b"))
+    >>> index_map.classes, index_map.parents
+    ({'i': 'a', 'j': 'b', 'k': 'b'}, {'j': 'i', 'k': 'i'})
+    """
+
+    classes: Mapping[str, str]  # the letter of the axis of each index
+    parents: Mapping[str, str]  # the parent of each index whose axis depends on another one
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.classes.items()), tuple(self.parents.items())))
 
 
 @dataclass(frozen=True)

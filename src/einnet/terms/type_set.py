@@ -10,8 +10,7 @@ from einnet._notation import write_type
 from einnet.errors import EinNetError, NotationError
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
-from einnet.terms.index_map import IndexMap
-from einnet.terms.term import Term, with_letters
+from einnet.terms.term import IndexMap, Term, with_letters
 
 __all__ = ["TypeSet", "Types"]
 
@@ -81,10 +80,6 @@ class TypeSet:
         """Whether one tuple of one of the types can hold so many indices of each class."""
         return any(counts <= shape for shape in self.maximal)
 
-    def number_of(self, symmetry: Symmetry) -> int:
-        """The number of a type in the set."""
-        return self.types.index(symmetry.bare)
-
     def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
         """The types of the operands of a term, and the type of its output.
 
@@ -133,9 +128,6 @@ class TypeSet:
         letters = dict.fromkeys(c for t in self.types for c in t.axes)
         names = dict(zip(letters, ascii_lowercase, strict=False))
         return TypeSet(tuple(t.with_letters(names) for t in self.types))
-
-    def __len__(self) -> int:
-        return len(self.types)
 
     def __str__(self) -> str:
         dependencies = dict.fromkeys(d for t in self.types for d in t.dependencies)

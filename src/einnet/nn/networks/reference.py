@@ -20,7 +20,7 @@ from einnet.nn.networks.base import Network
 from einnet.nn.networks.config import ReferenceConfig
 from einnet.nn.networks.type_map import TypeMap
 from einnet.nn.pool import EinPool
-from einnet.operations.default_terms import reference_terms
+from einnet.operations.pooling_set import reference_terms
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms import Term
 
