@@ -24,30 +24,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Derivation",
-    "EinLayer",
-    "EinLinear",
-    "EinNet",
-    "EinNetError",
-    "EinPool",
-    "GroupElement",
-    "Plan",
-    "PoolingSet",
-    "Series",
-    "Signature",
-    "Symmetry",
-    "Term",
-    "generates",
-    "laurent",
-    "linear_maps",
-    "linear_terms",
-    "nn",
-    "pooling",
-    "raise_limits",
-    "series",
-    "series_of",
-    "testing",
-]
+    "Derivation", "EinLayer", "EinLinear", "EinNet", "EinNetError", "EinPool", "GroupElement", "Plan", "PoolingSet",
+    "Series", "Signature", "Symmetry", "Term", "generates", "laurent", "linear_maps", "linear_terms", "nn", "pooling",
+    "raise_limits", "series", "series_of", "testing",
+]  # fmt: skip
 
 _NEED_TORCH = ("EinLayer", "EinLinear", "EinNet", "EinPool")
 

@@ -55,9 +55,9 @@ class Operation:
         return quotients
 
     def _quotient(self, quotient_map: QuotientMap) -> Hypergraph:
-        parents = tuple(None if p is None else quotient_map[p] for p in self.hypergraph.parents)
+        parents = tuple(-1 if p < 0 else quotient_map[p] for p in self.hypergraph.parents)
         edges = tuple(tuple(sorted({quotient_map[v] for v in e})) for e in self.hypergraph.edges)
-        return Hypergraph(self.hypergraph.classes, parents, edges)
+        return Hypergraph(edges, self.hypergraph.classes, parents)
 
     def embeddings(self, target: Hypergraph, budget: SearchBudget) -> Iterator[Embedding]:
         """The ways in which order-1 operations on operands and output make the target of this operation."""
@@ -97,7 +97,7 @@ class Operation:
         for index in sorted(set(tup) - set(names), key=lambda v: (self.hypergraph.depth(v), tup.index(v))):
             letter, parent = self.hypergraph.classes[index], self.hypergraph.parents[index]
             free = [k for k, name in enumerate(child.output) if name[0] == letter and name not in names.values()]
-            if free and (parent is None or names.get(quotient_map[parent]) in child.output):
+            if free and (parent < 0 or names.get(quotient_map[parent]) in child.output):
                 names[index] = child.output[
                     min(free, key=lambda k: k != tup.index(index))
                 ]  # the same place if it is free
@@ -133,7 +133,7 @@ class _Search:
             yield images
             return
         v, *rest = indices
-        kind = self.target.classes[v], images.get(self.target.parents[v])
+        kind = self.target.classes[v], images.get(self.target.parents[v], -1)
         for w in edge if v not in images else {images[v]} & set(edge):
             if (v in images or w not in images.values()) and kind == (
                 self.quotient.classes[w],

@@ -21,13 +21,13 @@ __all__ = ["Hypergraph", "number_indices", "split_edges"]
 OUTPUT = "output"  # the class of a mark that only the output edge of a rooted hypergraph has
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Hypergraph:
-    """Indices, each with a class and perhaps a parent index, and edges: sorted indices."""
+    """Edges, sorted indices, and for each index its class and its parent index, or -1."""
 
-    classes: tuple[str, ...]
-    parents: tuple[int | None, ...]
     edges: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+    parents: tuple[int, ...]
 
     @classmethod
     def of(cls, term: Term, type_set: TypeSet) -> "Hypergraph":
@@ -37,9 +37,9 @@ class Hypergraph:
         ((0,), (0, 1), (1,), ())
         """
         index_map, indices = type_set.index_map(term), sorted(term.indices)
-        parents = (indices.index(index_map.parents[i]) if i in index_map.parents else None for i in indices)
+        parents = tuple(indices.index(index_map.parents[i]) if i in index_map.parents else -1 for i in indices)
         edges = tuple(tuple(sorted(set(t))) for t in number_indices(term))
-        return cls(tuple(index_map.classes[i] for i in indices), tuple(parents), edges).reduce()
+        return cls(edges, tuple(index_map.classes[i] for i in indices), parents).reduce()
 
     def reduce(self) -> "Hypergraph":
         """Drops the indices that only one edge has, unless another index of that edge depends on them."""
@@ -62,38 +62,28 @@ class Hypergraph:
 
     def depth(self, index: int) -> int:
         """The number of indices that it depends on."""
-        return 0 if (parent := self.parents[index]) is None else 1 + self.depth(parent)
+        return 0 if self.parents[index] < 0 else 1 + self.depth(self.parents[index])
 
     def name(self, index: int) -> str:
         """The class and the number of an index."""
         return f"{self.classes[index]} {index}"
 
     def canonical(self) -> "Hypergraph":
-        """The representative of all that differ by the order of indices and edges: the one with the smallest edges."""
-        edges_of = {
-            v: own for v in range(len(self.classes)) if (own := [k for k, e in enumerate(self.edges) if v in e])
-        }
+        """The smallest of all that differ by the order of indices and edges, without indices that no edge has."""
+        edges_of = {v: [e for e in self.edges if v in e] for v in range(len(self.classes))}
 
-        def views(colours: Mapping[int | None, int]) -> dict[int, tuple]:
-            edge_colours = [tuple(sorted(colours[v] for v in e)) for e in self.edges]
-            return {
-                v: (colours.get(self.parents[v], -1), tuple(sorted(edge_colours[k] for k in own)))
-                for v, own in edges_of.items()
-            }
+        def views(colours: Mapping[int, int]) -> dict[int, tuple]:
+            view = {e: tuple(sorted(colours[v] for v in e)) for e in self.edges}
+            return {v: (colours.get(self.parents[v], -1), sorted(view[e] for e in edges_of[v])) for v in colours}
 
-        def form(order: Sequence[int]) -> tuple:
-            ordered = self._with_order(order)
-            return ordered.edges, [-1 if p is None else p for p in ordered.parents]
-
-        keys = {v: (self.classes[v], len(own)) for v, own in edges_of.items()}
+        keys = {v: (self.classes[v], len(edges)) for v, edges in edges_of.items() if edges}
         what = f"a term with {len(self.edges)} operands and output"
-        return self._with_order(canonical_order(keys, views, form, what, self._twins))
+        return self._with_order(canonical_order(keys, views, self._with_order, what, self._twins))
 
     def _with_order(self, order: Sequence[int]) -> "Hypergraph":
-        place = {v: k for k, v in enumerate(order)}
-        parents = tuple(None if (p := self.parents[v]) is None else place[p] for v in order)
+        place = {-1: -1, **{v: k for k, v in enumerate(order)}}
         edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
-        return Hypergraph(tuple(self.classes[v] for v in order), parents, edges)
+        return Hypergraph(edges, tuple(self.classes[v] for v in order), tuple(place[self.parents[v]] for v in order))
 
     def _twins(self, cell: list[int]) -> list[list[int]]:
         """The cell in groups of indices that may change places while all edges stay the same."""
@@ -117,14 +107,11 @@ class Hypergraph:
         """The rooted hypergraph in which edge `k` is the output."""
         mark = len(self.classes)
         edges = tuple((*e, mark) if j == k else e for j, e in enumerate(self.edges))
-        return Hypergraph((*self.classes, OUTPUT), (*self.parents, None), edges)
+        return Hypergraph(edges, (*self.classes, OUTPUT), (*self.parents, -1))
 
     def roots(self) -> list[int]:
         """One edge of each set that the symmetries of a closed hypergraph exchange."""
-        roots: dict[Hypergraph, int] = {}
-        for k in range(len(self.edges)):
-            roots.setdefault(self.with_output(k).canonical(), k)
-        return list(roots.values())
+        return sorted({self.with_output(k).canonical(): k for k in reversed(range(len(self.edges)))}.values())
 
     def counts(self, indices: Iterable[int]) -> Counter:
         """The number of these indices of each class."""

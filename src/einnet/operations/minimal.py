@@ -40,10 +40,9 @@ def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
     what = f"order {order} of '{type_set}' has {{}} hypergraphs of operands and output"
     kinds = len(_edge_shapes(type_set))  # with several kinds of edges the estimate is further above the true number
     check_limit(number, "hypergraphs", what, "lower the order, or use a type of fewer axes", times=kinds)
-    hypergraphs = [h for h in _grow(type_set, order + 1) if order < 3 or not h.has_split(type_set)]
+    hypergraphs = sorted(h for h in _grow(type_set, order + 1) if order < 3 or not h.has_split(type_set))
     if not _has_full_edges(type_set):
         hypergraphs = [h for h in hypergraphs if not _can_grow(h, type_set)]
-    hypergraphs.sort(key=lambda h: (h.edges, h.classes, [-1 if p is None else p for p in h.parents]))
     return [canonical_term(h, root, type_set) for h in hypergraphs for root in h.roots()]
 
 
@@ -137,22 +136,21 @@ def _add_edge(hypergraph: Hypergraph, type_set: TypeSet, shapes: list[Counter]) 
     for shape in shapes:
         partial = [replace(hypergraph, edges=(*hypergraph.edges, ()))]
         for letter in (c for c in type_set.classes if shape[c]):
-            partial = [
-                more for h in partial for more in _add_indices(h, letter, shape[letter], type_set.parent_of(letter))
-            ]
+            above = type_set.parent_of(letter)
+            partial = [more for h in partial for more in _add_indices(h, letter, shape[letter], above)]
         yield from partial
 
 
 def _add_indices(h: Hypergraph, letter: str, n: int, above: str | None) -> Iterator[Hypergraph]:
     """The hypergraphs with n more indices of a class, old and new ones, in the last edge."""
     *edges, edge = h.edges
-    parent = next((v for v in edge if h.classes[v] == above), None)
+    parent = next((v for v in edge if h.classes[v] == above), -1)
     known = [v for v, c in enumerate(h.classes) if c == letter and h.parents[v] == parent]
     for old in range(n + 1):
         added = range(len(h.classes), len(h.classes) + n - old)
         classes, parents = (*h.classes, *[letter] * len(added)), (*h.parents, *[parent] * len(added))
         for reused in combinations(known, old):
-            yield Hypergraph(classes, parents, (*edges, (*edge, *reused, *added)))
+            yield Hypergraph((*edges, (*edge, *reused, *added)), classes, parents)
 
 
 def _can_grow(h: Hypergraph, type_set: TypeSet) -> bool:
@@ -163,13 +161,11 @@ def _can_grow(h: Hypergraph, type_set: TypeSet) -> bool:
     """
     for letter in type_set.classes:
         above = type_set.parent_of(letter)
-        for parent in [v for v, c in enumerate(h.classes) if c == above] if above else [None]:
-            takers = [e for e in h.edges if parent is None or parent in e]
-            takers = [e for e in takers if type_set.fits(h.counts(e) + Counter([letter]))]
+        for parent in [v for v, c in enumerate(h.classes) if c == above] if above else [-1]:
+            edges = [e for e in h.edges if parent < 0 or parent in e]
+            takers = [e for e in edges if type_set.fits(h.counts(e) + Counter([letter]))]
             known = {v for v, c in enumerate(h.classes) if c == letter and h.parents[v] == parent}
-            if len(takers) >= 2 or any(known - set(e) for e in takers):
-                return True
-            if any(v in e and _can_be_two(h, v, e) for e in takers for v in known):
+            if len(takers) >= 2 or any(v not in e or _can_be_two(h, v, e) for e in takers for v in known):
                 return True
     return False
 

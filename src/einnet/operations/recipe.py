@@ -56,8 +56,8 @@ def _without_swaps(term: Tuples, slots: Slots) -> Hypergraph:
     """The term as a hypergraph, without the order of joint axes, the output marked."""
     flat = [index for tup in term for index in tup]
     firsts = [flat.index(index) for index in sorted(set(flat))]
-    parents = (None if (p := slots.parents[s]) is None else flat[p] for s in firsts)
-    hypergraph = Hypergraph(tuple(slots.classes[s] for s in firsts), tuple(parents), tuple(term))
+    parents = (-1 if (p := slots.parents[s]) is None else flat[p] for s in firsts)
+    hypergraph = Hypergraph(tuple(term), tuple(slots.classes[s] for s in firsts), tuple(parents))
     return hypergraph.with_output(0).canonical()
 
 
