@@ -49,15 +49,12 @@ class Slots:
     @classmethod
     def of(cls, types: Sequence[Symmetry]) -> "Slots":
         """The slots of the axes of these types, one type after the other."""
-        classes: list[str] = []
         parents: list[int | None] = []
         for t in types:
-            first = len(classes)
-            for letter in t.axes:
-                parent = t.parent_of(letter)
-                parents.append(None if parent is None else first + t.axes.index(parent))
-            classes += t.axes
-        return cls(tuple(classes), tuple(parents))
+            first = len(parents)
+            above = map(t.parent_of, t.axes)
+            parents += [None if parent is None else first + t.axes.index(parent) for parent in above]
+        return cls(tuple(c for t in types for c in t.axes), tuple(parents))
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -74,10 +71,8 @@ class Slots:
 
     def _chain(self, slot: int) -> list[int]:
         """The slot, its parent, the parent's parent, ..."""
-        chain = [slot]
-        while (parent := self.parents[chain[-1]]) is not None:
-            chain.append(parent)
-        return chain
+        parent = self.parents[slot]
+        return [slot] if parent is None else [slot, *self._chain(parent)]
 
     def count(self, sizes: Sizes = None, lengths: Sequence[int] | None = None) -> int:
         """The number of partitions, without listing them; with `sizes`, of those that fit.
@@ -123,10 +118,8 @@ class Slots:
     def blocks(self, partition: Sequence[int]) -> "Slots":
         """The slots of a tensor that has one index for each block of the partition."""
         firsts = [list(partition).index(b) for b in range(max(partition, default=-1) + 1)]
-        parents = [self.parents[s] for s in firsts]
-        return Slots(
-            tuple(self.classes[s] for s in firsts), tuple(None if p is None else int(partition[p]) for p in parents)
-        )
+        parents = (None if (p := self.parents[s]) is None else int(partition[p]) for s in firsts)
+        return Slots(tuple(self.classes[s] for s in firsts), tuple(parents))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +167,10 @@ def add_slot(slots: Slots, done: int, rows: np.ndarray, sizes: Sizes = None) -> 
     slot = slots.outermost_first[done]
     parent = slots.parents[slot]
     blocks = np.array([slot, *slots.peers(done)])
-    is_possible = np.zeros((len(blocks), len(rows)), bool)
-    for k, t in enumerate(slots.peers(done), start=1):
-        is_possible[k] = rows[:, t] == t
-        if parent is not None:
-            is_possible[k] &= rows[:, slots.parents[t]] == rows[:, parent]  # type: ignore[index]
-    is_possible[0] = sizes is None or is_possible.sum(0) < sizes[slots.classes[slot]]
+    is_possible = rows.T[blocks] == blocks[:, None]
+    if parent is not None:
+        is_possible[1:] &= rows.T[[slots.parents[t] for t in blocks[1:]]] == rows[:, parent]
+    is_possible[0] = sizes is None or is_possible[1:].sum(0) < sizes[slots.classes[slot]]
     places, numbers_before = np.nonzero(is_possible)
     more = rows[numbers_before]
     more[:, slot] = blocks[places]

@@ -200,17 +200,17 @@ class GroupElement:
 
         `x` may be an array of any framework with numpy's indexing by integer arrays (numpy, torch, jax).
         """
-        for letter, size in symmetry.sizes_of(x.shape).items():
+        sizes = symmetry.sizes_of(x.shape)
+        for letter, size in sizes.items():
             if (expected := self.maps[letter].shape[-1]) != size:
                 raise ShapeError(
                     f"the tensor of type '{symmetry}' has size {size} on axis '{letter}', the element moves {expected}"
                 )
-        source, rank = self.inverse().maps, len(symmetry.axes)
+        grids, source = np.ix_(*(np.arange(sizes[c]) for c in symmetry.axes)), self.inverse().maps
         index = []
-        for position, letter in enumerate(symmetry.axes):
-            axes = [symmetry.axes.index(p) for p in ancestors_of(letter, self.parents)] + [position]
-            array = np.transpose(source[letter], np.argsort(axes))
-            index.append(array.reshape([array.shape[sorted(axes).index(k)] if k in axes else 1 for k in range(rank)]))
+        for grid, letter in zip(grids, symmetry.axes, strict=True):
+            parents = [grids[symmetry.axes.index(p)] for p in ancestors_of(letter, self.parents)]
+            index.append(source[letter][(*parents, grid)])
         return x[(..., *index, *([slice(None)] * symmetry.features))]
 
     def inverse(self) -> "GroupElement":

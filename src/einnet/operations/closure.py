@@ -30,11 +30,6 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSe
     ab,cb,cd,ed,ef->af
       y1 = ab,cb,cd->ad  (x1, x2, x3)
       y2 = ab,cb,cd->ad  (y1, x4, x5)
-    >>> print(generates(["ab,ab->ab"], "ab,ac->ad", "ab"))
-    ab,ac->ad
-      y1 = ab->ac     (x2)
-      y2 = ab,ab->ab  (x1, y1)
-      y3 = ab->ac     (y2)
     >>> generates(["ab,ab->ab", "ab,bc->ac"], "ab,ac,bc,bd,cd->ad", "aa") is None
     True
 

@@ -58,8 +58,7 @@ class Derivation:
         scale = f"  y{len(self.steps)} is the term times {' '.join(powers)}"
         return "\n".join([str(self.term), *(rows or ["  x1"]), *[scale] * bool(powers)])
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def run(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
         """The program's result on arrays; integers stay exact.

@@ -1,10 +1,9 @@
 """Minimal sets: the terms of an order that no terms of lower order compose.
 
 A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into
-two parts of two edges or more that share indices which fit into one tuple of the type set. Which edge
-is the output makes no difference, so closed hypergraphs are grown edge by edge, those that split are
-dropped, and every edge is taken as the output. Only the largest terms are returned: those whose edges
-can take no further index.
+two parts of two edges or more that share indices which fit into one tuple. Which edge is the output
+makes no difference, so closed hypergraphs are grown edge by edge, those that split are dropped, and
+every edge is taken as the output; of terms whose edges can take a further index, none is returned.
 """
 
 from collections import Counter

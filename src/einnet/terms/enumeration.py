@@ -46,8 +46,8 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
     >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
     (10, 10)
 
-    The memory does not grow with the number of terms; the time for one grows with the number of
-    reorderings. Raises `EinNetError` for an order below 1 or above the limit `listed_order`.
+    The memory does not grow with the number of terms. Raises `EinNetError` for an order below 1 or above the
+    limit `listed_order`.
     """
     type_set = TypeSet.of(types)
     for output, operands in _choices_of_types(type_set, order):

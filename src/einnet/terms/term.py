@@ -93,11 +93,10 @@ class Term:
         return tuple(dict.fromkeys(i for i in self.output if i not in read))
 
     def classes(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> dict[str, str]:
-        """The letter of the axis of each index, from the types of the operands and of the output.
+        """The letter of the axis of each index, from the types of the operands and of the output; or from one for all.
 
-        One type stands for all. Raises `NotationError` for a term that is not valid: with a tuple of
-        another length than its type, an index on two different axes, or a dependent index with two
-        different parents.
+        Raises `NotationError` for a term that is not valid: with a tuple of another length than its
+        type, an index on two different axes, or a dependent index with two different parents.
 
         >>> Term("ab,cb->cb").classes(Symmetry("ab; b->a"))
         {'a': 'a', 'b': 'b', 'c': 'a'}
@@ -138,8 +137,7 @@ class Term:
     def canonical(self) -> "Term":
         """The representative of all terms that differ by renaming indices and reordering operands.
 
-        It has the smallest operands over all renamings that a refinement of the indices by their places
-        leaves open. Letters become a, b, c..., numbers count from 0 for each letter.
+        It has the smallest operands of all renamings that `canonical_order` leaves open.
 
         >>> Term("bc,ab->ac").canonical()
         Term('ab,bc->ac')
