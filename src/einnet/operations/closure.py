@@ -50,7 +50,8 @@ class Closure:
 
     def __init__(self, ops: Iterable[Term | str], types: Types | TypeSet):
         self.type_set = TypeSet.of(types)
-        self.operations = [op for op in (Operation.of(t, self.type_set) for t in as_terms(ops)) if op.term.order > 1]
+        operations = [Operation(t, Hypergraph.of(t, self.type_set)) for t in as_terms(ops)]
+        self.operations = [op for op in operations if op.term.order > 1]
         self._decided: dict[Hypergraph, bool] = {}
 
     def __contains__(self, term: Term | str) -> bool:

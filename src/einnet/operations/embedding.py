@@ -9,7 +9,6 @@ from einnet.checks import SearchBudget, check_limit
 from einnet.operations.derivation import Leaf, Node
 from einnet.operations.hypergraph import Hypergraph, number_indices
 from einnet.terms.term import Term
-from einnet.terms.type_set import TypeSet
 
 __all__ = ["Embedding", "Operation"]
 
@@ -22,7 +21,7 @@ class Embedding:
 
     quotient_map: QuotientMap
     images: Mapping[int, int]  # for each index of the hypergraph, the operation's
-    operands: tuple[int, ...]  # for each operand of the hypergraph, the operation's
+    places: Mapping[int, int]  # for each edge of the hypergraph, the operation's
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,7 @@ class Operation:
     """An operation of a set."""
 
     term: Term
-    type_set: TypeSet
     hypergraph: Hypergraph
-
-    @classmethod
-    def of(cls, term: Term, type_set: TypeSet) -> "Operation":
-        return cls(term, type_set, Hypergraph.of(term, type_set))
 
     @cached_property
     def quotients(self) -> list[tuple[QuotientMap, Hypergraph]]:
@@ -47,11 +41,12 @@ class Operation:
             quotients.append((quotient_map, h))
             for u, v in (pair for edge in h.edges for pair in combinations(edge, 2)):
                 coarser = tuple(u if x == v else x for x in quotient_map)
-                if (h.classes[u], h.parents[u]) == (h.classes[v], h.parents[v]) and coarser not in known:
+                if h.kind(u) == h.kind(v) and coarser not in known:
                     known.add(coarser)
                     maps.append(coarser)
-            what = f"'{self.term}' has {{}} diagonals"
-            check_limit(len(maps), "diagonals", what, "use an operation of fewer indices")
+            check_limit(
+                len(maps), "diagonals", f"'{self.term}' has {{}} diagonals", "use an operation of fewer indices"
+            )
         return quotients
 
     def _quotient(self, quotient_map: QuotientMap) -> Hypergraph:
@@ -62,13 +57,10 @@ class Operation:
     def embeddings(self, target: Hypergraph, budget: SearchBudget) -> Iterator[Embedding]:
         """The ways in which order-1 operations on operands and output make the target of this operation."""
         counts = target.counts(target.indices)
-        order = [0, *sorted(range(1, len(target.edges)), key=lambda k: -len(target.edges[k]))]
-        edges = [sorted(target.edges[k], key=lambda v: (target.depth(v), v)) for k in order]
         for quotient_map, quotient in self.quotients:
             if counts <= quotient.counts(quotient.indices):
-                for images, places in _Search(target, quotient, edges, budget).place_edges({}, ()):
-                    operands = dict(zip(order, places, strict=True))
-                    yield Embedding(quotient_map, images, tuple(operands[k] - 1 for k in range(1, len(order))))
+                for images, places in _Search(target, quotient, budget).place_edges({}, {}):
+                    yield Embedding(quotient_map, images, places)
 
     def apply(
         self, embedding: Embedding, target: Hypergraph, operand_trees: Sequence[Leaf | Node], fresh: Iterator[int]
@@ -79,8 +71,8 @@ class Operation:
         place has, which is then summed later; else a fresh name.
         """
         tuples = [tuple(embedding.quotient_map[i] for i in t) for t in number_indices(self.term)]
-        by_operand = dict(zip(embedding.operands, operand_trees, strict=True))
-        children = tuple(by_operand[k] for k in range(self.term.order))
+        trees = {embedding.places[k]: tree for k, tree in enumerate(operand_trees, start=1)}
+        children = tuple(trees[k] for k in range(1, self.term.order + 1))
         names = {w: target.name(v) for v, w in embedding.images.items()}
         for tup, child in zip(tuples[1:], children, strict=True):
             self._take_names(tup, embedding.quotient_map, child, names)
@@ -98,9 +90,8 @@ class Operation:
             letter, parent = self.hypergraph.classes[index], self.hypergraph.parents[index]
             free = [k for k, name in enumerate(child.output) if name[0] == letter and name not in names.values()]
             if free and (parent < 0 or names.get(quotient_map[parent]) in child.output):
-                names[index] = child.output[
-                    min(free, key=lambda k: k != tup.index(index))
-                ]  # the same place if it is free
+                place = tup.index(index)  # the same if it is free
+                names[index] = child.output[place if place in free else free[0]]
 
 
 @dataclass(frozen=True)
@@ -109,21 +100,27 @@ class _Search:
 
     target: Hypergraph
     quotient: Hypergraph
-    edges: Sequence[Sequence[int]]  # of the target, in the order in which they are placed, the output first
     budget: SearchBudget
 
+    @cached_property
+    def edges(self) -> list[tuple[int, list[int]]]:
+        """The edges of the target in the order in which they are placed: the output, then the largest first."""
+        edges = [(k, sorted(e, key=lambda v: (self.target.depth(v), v))) for k, e in enumerate(self.target.edges)]
+        return sorted(edges, key=lambda edge: (edge[0] > 0, -len(edge[1])))
+
     def place_edges(
-        self, images: dict[int, int], places: tuple[int, ...]
-    ) -> Iterator[tuple[dict[int, int], tuple[int, ...]]]:
+        self, images: dict[int, int], places: dict[int, int]
+    ) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
         """The ways to place the edges that have no place yet, different indices on different ones."""
         self.budget.spend()
         if len(places) == len(self.edges):
             yield images, places
             return
-        for k in range(1, len(self.quotient.edges)) if places else (0,):
-            if k not in places:
-                for more in self._place_indices(self.edges[len(places)], self.quotient.edges[k], images):
-                    yield from self.place_edges(more, (*places, k))
+        edge, indices = self.edges[len(places)]
+        for k in range(1, len(self.quotient.edges)) if edge else (0,):
+            if k not in places.values():
+                for more in self._place_indices(indices, self.quotient.edges[k], images):
+                    yield from self.place_edges(more, {**places, edge: k})
 
     def _place_indices(
         self, indices: Sequence[int], edge: tuple[int, ...], images: dict[int, int]
@@ -134,9 +131,6 @@ class _Search:
             return
         v, *rest = indices
         kind = self.target.classes[v], images.get(self.target.parents[v], -1)
-        for w in edge if v not in images else {images[v]} & set(edge):
-            if (v in images or w not in images.values()) and kind == (
-                self.quotient.classes[w],
-                self.quotient.parents[w],
-            ):
+        for w in [images[v]] if v in images else sorted(set(edge) - set(images.values())):
+            if w in edge and self.quotient.kind(w) == kind:
                 yield from self._place_indices(rest, edge, {**images, v: w})

@@ -64,6 +64,10 @@ class Hypergraph:
         """The number of indices that it depends on."""
         return 0 if self.parents[index] < 0 else 1 + self.depth(self.parents[index])
 
+    def kind(self, index: int) -> tuple[str, int]:
+        """The class and the parent of an index."""
+        return self.classes[index], self.parents[index]
+
     def name(self, index: int) -> str:
         """The class and the number of an index."""
         return f"{self.classes[index]} {index}"
