@@ -16,7 +16,7 @@ import numpy as np
 
 from einnet.symmetry import Symmetry
 
-__all__ = ["Slots", "add_slot", "cycle_types", "first_occurrence", "row_numbers"]
+__all__ = ["Slots", "add_slot", "cycle_types", "first_occurrence", "row_numbers", "sort_keys"]
 
 Sizes = Mapping[str, int] | None
 Bundle = tuple  # the dependent slots that come with a slot: (class, bundle) of each
@@ -143,7 +143,7 @@ def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_S
         final, partitions = np.arange(len(rows), dtype=np.int32), rows
         if done + 1 == len(order):
             partitions = first_occurrence(rows)
-            sort = np.argsort(_keys(partitions))
+            sort = np.argsort(sort_keys(partitions))
             final[sort] = np.arange(len(rows))
             partitions = partitions[sort]
         diagonals = []
@@ -255,13 +255,13 @@ def first_occurrence(rows: np.ndarray) -> np.ndarray:
 
 def row_numbers(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
     """The number of each row in `among`, whose rows are sorted; -1 if it is not one of them."""
-    if not rows.shape[1]:
-        return np.zeros(len(rows), int)
-    keys, known = _keys(rows), _keys(among)
+    keys, known = sort_keys(rows), sort_keys(among)
     numbers = np.minimum(np.searchsorted(known, keys), len(known) - 1)
     return np.where(known[numbers] == keys, numbers, -1)
 
 
-def _keys(rows: np.ndarray) -> np.ndarray:
-    """A sortable value for each row: its bytes."""
+def sort_keys(rows: np.ndarray) -> np.ndarray:
+    """A value for each row that sorts as the rows do: its bytes."""
+    if not rows.shape[1]:
+        return np.zeros(len(rows), "S1")
     return np.ascontiguousarray(rows, np.uint8).view(f"S{rows.shape[1]}").ravel()

@@ -11,8 +11,8 @@ from einnet.limits import limits
 from einnet.operations.hypergraph import Hypergraph, split_edges
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
-from einnet.terms.enumeration import count_terms, unique_rows
-from einnet.terms.term import Term, with_letters
+from einnet.terms.enumeration import count_terms, to_term, unique_rows
+from einnet.terms.term import Term
 
 __all__ = ["recipe"]
 
@@ -43,7 +43,8 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
     steps.append(list({_without_swaps(t, slots): t for t in reversed(steps[-1])}.values())[::-1])
     steps.append([t for t in steps[-1] if order == 1 or set(t[0]) <= {i for operand in t[1:] for i in operand}])
     number = count_terms(Symmetry.of(symmetry.axes, features=False), order)
-    return tuple(_as_term(t, symmetry) for t in steps[-1]), (number, *map(len, steps))
+    terms = (to_term([i for tup in t for i in tup], [symmetry] * (order + 1), False) for t in steps[-1])
+    return tuple(terms), (number, *map(len, steps))
 
 
 def _is_pointwise(term: Tuples) -> bool:
@@ -59,8 +60,3 @@ def _without_swaps(term: Tuples, slots: Slots) -> Hypergraph:
     parents = (-1 if (p := slots.parents[s]) is None else flat[p] for s in firsts)
     hypergraph = Hypergraph(tuple(term), tuple(slots.classes[s] for s in firsts), tuple(parents))
     return hypergraph.with_output(0).canonical()
-
-
-def _as_term(term: Tuples, symmetry: Symmetry) -> Term:
-    output, *operands = ([f"{c}{i}" for c, i in zip(symmetry.axes, tup, strict=True)] for tup in term)
-    return with_letters(operands, output, with_classes=False)

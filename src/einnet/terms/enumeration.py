@@ -8,12 +8,12 @@ from math import comb, factorial, prod
 import numpy as np
 
 from einnet.checks import check_count, check_limit
-from einnet.partitions import Slots, add_slot, cycle_types, first_occurrence
+from einnet.partitions import Slots, add_slot, cycle_types, first_occurrence, sort_keys
 from einnet.symmetry import Symmetry
 from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import Types, TypeSet
 
-__all__ = ["all_terms", "check_term_order", "count_terms", "unique_rows"]
+__all__ = ["all_terms", "check_term_order", "count_terms", "to_term", "unique_rows"]
 
 CHUNK = 50_000  # rows that are extended at once
 
@@ -53,7 +53,7 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
     for output, operands in _choices_of_types(type_set, order):
         for rows in unique_rows(output, operands):
             for row in rows.tolist():
-                yield _term(row, (output, *operands), type_set.has_several_types)
+                yield to_term(row, (output, *operands), type_set.has_several_types)
 
 
 def check_term_order(order: int) -> int:
@@ -97,7 +97,7 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
         rows = first_occurrence(rows)
         for move in moves[1:]:
             columns = [c for k in (0, *(1 + m for m in move)) for c in range(starts[k], starts[k + 1])]
-            rows = rows[_is_not_larger(rows, first_occurrence(rows[:, columns]))]
+            rows = rows[sort_keys(rows) <= sort_keys(first_occurrence(rows[:, columns]))]
         yield rows
 
 
@@ -111,17 +111,7 @@ def _extend(slots: Slots, rows: np.ndarray, done: int) -> Iterator[np.ndarray]:
         yield from _extend(slots, more[start : start + CHUNK], done + 1)
 
 
-def _is_not_larger(rows: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Whether each row is lexicographically smaller than its image or equal."""
-    if not rows.shape[1]:
-        return np.ones(len(rows), bool)
-    differ = rows != images
-    first = differ.argmax(1)
-    numbers = np.arange(len(rows))
-    return ~differ.any(1) | (rows[numbers, first] < images[numbers, first])
-
-
-def _term(row: list[int], types: Sequence[Symmetry], with_classes: bool) -> Term:
+def to_term(row: Sequence[int], types: Sequence[Symmetry], with_classes: bool) -> Term:
     """The term of a row, its indices named in the order of operands, then output."""
     letters = iter(row)
     output, *operands = ([f"{c}{next(letters)}" for c in t.axes] for t in types)

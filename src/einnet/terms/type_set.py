@@ -109,10 +109,9 @@ class TypeSet:
     def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
             return self.types[0]
+        candidates = [t for t in self.types if len(t.axes) == len(tup)]
         if term.has_typed_indices:
-            candidates = [t for t in self.types if t.axes == tuple(i[0] for i in tup)]
-        else:
-            candidates = [t for t in self.types if len(t.axes) == len(tup)]
+            candidates = [t for t in candidates if t.axes == tuple(i[0] for i in tup)]
         if len(candidates) == 1:
             return candidates[0]
         reason = f"could have the types {', '.join(map(str, candidates))}"
