@@ -23,7 +23,7 @@ def canonical_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term
     without a name gets the next one, but the first name is reserved for the output.
     """
     types = [next(t for t in type_set.types if hypergraph.counts(e) <= Counter(t.axes)) for e in hypergraph.edges]
-    letter = types[root].axes[0] if types[root].axes else None
+    letter = types[root].axes[0] if types[root].axes else ""
     firsts = [{v: _name({}, letter, type_set)} for v in hypergraph.edges[root] if hypergraph.classes[v] == letter]
     ways: list[tuple[frozenset[int], Names]] = [(frozenset([root]), names) for names in firsts or [{}]]
     operands: list[tuple[str, ...]] = []

@@ -138,10 +138,9 @@ class Hypergraph:
             budget.spend()
             if type_set.fits(self.counts(shared)):
                 meeting = tuple(sorted(shared))
-                inner = (meeting, *(self.edges[k] for k in part))
-                outer = (*(e for k, e in enumerate(self.edges) if k not in part), meeting)
-                halves = (replace(self, edges=edges).reduce() for edges in (inner, outer))
-                yield tuple(k - 1 for k in part), *halves
+                inner = replace(self, edges=(meeting, *(self.edges[k] for k in part)))
+                outer = replace(self, edges=(*(e for k, e in enumerate(self.edges) if k not in part), meeting))
+                yield tuple(k - 1 for k in part), inner.reduce(), outer.reduce()
 
 
 def split_edges(
