@@ -12,8 +12,8 @@ from einnet.errors import EinNetError, ShapeError, did_you_mean
 from einnet.limits import limits
 
 __all__ = [
-    "SearchBudget", "check_choice", "check_count", "check_flag", "check_limit", "check_real", "check_size",
-    "check_sizes", "check_text",
+    "SearchBudget", "check_choice", "check_count", "check_flag", "check_limit", "check_real", "check_sizes",
+    "check_text",
 ]  # fmt: skip
 
 
@@ -46,17 +46,8 @@ def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int | None 
     return number
 
 
-def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
-    """The size of an axis, as it is: not made an `int`, as a traced program has symbolic sizes."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise _wrong_type(value, name, "a whole number")
-    if value < minimum:  # type: ignore[operator]
-        raise ShapeError(f"{name} must be {minimum} or more, got {value}")
-    return value
-
-
-def check_sizes(sizes: Any) -> None:
-    """A dict from axes to sizes.
+def check_sizes(sizes: Any, *, minimum: int = 0) -> None:
+    """A dict from axes to sizes; those of a traced program are symbolic.
 
     >>> check_sizes({"a": -1})
     Traceback (most recent call last):
@@ -65,7 +56,11 @@ def check_sizes(sizes: Any) -> None:
     if not isinstance(sizes, Mapping):
         raise TypeError(f"sizes must be a dict from axes to numbers, such as {{'a': 5}}, got {sizes!r}")
     for letter, size in sizes.items():
-        check_size(size, f"the size of axis '{letter}'")
+        name = f"the size of axis '{letter}'"
+        if isinstance(size, bool) or not isinstance(size, SupportsIndex):
+            raise _wrong_type(size, name, "a whole number")
+        if size < minimum:  # type: ignore[operator]
+            raise ShapeError(f"{name} must be {minimum} or more, got {size}")
 
 
 def check_real(value: Any, name: str, *, minimum: float = 0.0, above: float | None = None, below: float = inf) -> float:

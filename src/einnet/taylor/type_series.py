@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet.checks import check_choice, check_flag, check_limit, check_size
+from einnet.checks import check_choice, check_flag, check_limit, check_sizes
 from einnet.errors import EinNetError, ShapeError
 from einnet.signature import Signature, as_signature
 from einnet.taylor.arrays import as_arrays, concatenate, constant_like
@@ -70,7 +70,7 @@ def _check_sizes(signature: Signature, sizes: Mapping[str, int], needs_all: bool
     for letter, size in sizes.items():
         if letter not in (*axes, "H"):
             raise ShapeError(f"sizes names {letter!r}, the axes of '{signature}' are {', '.join(axes) or 'none'}")
-        check_size(size, f"the size of axis '{letter}'", minimum=1)
+        check_sizes({letter: size}, minimum=1)
     missing = [c for c in axes if c not in sizes]
     if missing and (needs_all or len(missing) < len(axes)):
         raise ShapeError(

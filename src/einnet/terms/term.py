@@ -73,7 +73,7 @@ class Term:
 
     @cached_property
     def indices(self) -> tuple[str, ...]:
-        """All different indices, in order of first occurrence."""
+        """The different indices, in order of first occurrence."""
         return tuple(dict.fromkeys(i for t in (*self.operands, self.output) for i in t))
 
     @property
