@@ -39,7 +39,7 @@ MUTANTS = (
     mutant("indices that fit into a tuple exactly", "terms.type_set:TypeSet.fits", "comparison", 1, "operations/test_minimal.py"),
     mutant("how many edges could take a new index", "operations.minimal:_can_grow", "number", 3, "operations/test_minimal.py"),
     mutant("the largest part of a split", "operations.hypergraph:Hypergraph.has_split", "operator", 1, "operations/test_minimal.py"),
-    mutant("both parts of a split are composed", "operations.closure:Closure._decide", "call", 6, "operations/test_closure.py"),
+    mutant("both parts of a split are composed", "operations.closure:Closure._has", "operator", 2, "operations/test_closure.py"),
     mutant("what a pointwise product shares", "operations.recipe:_is_pointwise", "comparison", 1, "operations/test_pooling.py"),
     mutant("which way a group element moves a tensor", "symmetry:GroupElement.act", "call", 5, "test_symmetry.py"),
     mutant("the parent of an axis", "symmetry:Symmetry.parent_of", "comparison", 1, "test_symmetry.py"),

@@ -79,14 +79,11 @@ class Closure:
             return True
         key = hypergraph.with_output(0).canonical()
         if key not in self._decided:
-            self._decided[key] = self._decide(hypergraph, budget)
+            splits = hypergraph.splits(self.type_set, budget)
+            self._decided[key] = next(self._embeddings(hypergraph, budget), None) is not None or any(
+                self._has(inner, budget) and self._has(outer, budget) for _, inner, outer in splits
+            )
         return self._decided[key]
-
-    def _decide(self, hypergraph: Hypergraph, budget: SearchBudget) -> bool:
-        if next(self._embeddings(hypergraph, budget), None):
-            return True
-        splits = hypergraph.splits(self.type_set, budget)
-        return any(self._has(inner, budget) and self._has(outer, budget) for _, inner, outer in splits)
 
     def _embeddings(self, hypergraph: Hypergraph, budget: SearchBudget) -> Iterator[tuple[Operation, Embedding]]:
         for op in self.operations:

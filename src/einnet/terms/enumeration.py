@@ -1,4 +1,4 @@
-"""All valid terms of a type set: their number, and the terms as a stream."""
+"""All valid terms of a type set: their number, the terms as a stream, and those from one type to another."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,12 @@ import numpy as np
 
 from einnet.checks import check_count, check_limit
 from einnet.partitions import Slots, add_slot, cycle_types, first_occurrence, sort_keys
-from einnet.symmetry import Symmetry
+from einnet.signature import Signature
+from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import Types, TypeSet
 
-__all__ = ["all_terms", "check_term_order", "count_terms", "to_term", "unique_rows"]
+__all__ = ["all_terms", "check_term_order", "count_terms", "linear_terms", "to_term", "unique_rows"]
 
 CHUNK = 50_000  # rows that are extended at once
 
@@ -54,6 +55,31 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
         for rows in unique_rows(output, operands):
             for row in rows.tolist():
                 yield to_term(row, (output, *operands), type_set.has_several_types)
+
+
+def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, ...]:
+    """A basis of the linear equivariant maps from type `source` to type `target`, any large size.
+
+    One term for each way in which indices of the operand and of the output can coincide: for each set
+    partition of the axes with one letter, nested along dependencies.
+
+    >>> [str(t) for t in linear_terms(Symmetry("a"), Symmetry("a"))]
+    ['a->a', 'a->b']
+    >>> [str(t) for t in linear_terms(Symmetry("aa"), Symmetry("a"))]
+    ['aa->a', 'aa->b', 'ab->a', 'ab->b', 'ab->c']
+    >>> len(linear_terms(Symmetry("aa"), Symmetry("aa")))
+    15
+    >>> len(linear_terms(Symmetry("abc; a->b, b->c"), Symmetry("abc; a->b, b->c")))
+    4
+
+    Source: Maron et al., Invariant and Equivariant Graph Networks, section 3; with dependencies,
+    the orbits of a wreath product. Raises `EinNetError` for more terms than the limit `linear_maps`.
+    """
+    types = as_symmetry(target), as_symmetry(source)
+    slots = Slots.of(types)
+    what = f"'{Signature.of([types[1].bare], types[0].bare)}' has {{}} linear maps"
+    check_limit(slots.count(), "linear_maps", what, "use types of fewer axes, or pool with chosen terms (EinPool)")
+    return tuple(sorted((to_term(row, types, False) for row in slots.partitions().tolist()), key=str))
 
 
 def check_term_order(order: int) -> int:
