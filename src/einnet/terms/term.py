@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from functools import cached_property
 from string import ascii_letters
 from typing import Any, NoReturn
 
@@ -71,7 +70,7 @@ class Term:
         """The number of operands."""
         return len(self.operands)
 
-    @cached_property
+    @property
     def indices(self) -> tuple[str, ...]:
         """The different indices, in order of first occurrence."""
         return tuple(dict.fromkeys(i for t in (*self.operands, self.output) for i in t))
@@ -79,7 +78,7 @@ class Term:
     @property
     def has_typed_indices(self) -> bool:
         """Whether indices are a letter of the types and a number."""
-        return any(len(i) > 1 for i in self.indices)
+        return any(len(i) > 1 for t in (*self.operands, self.output) for i in t)
 
     @property
     def summed_indices(self) -> tuple[str, ...]:
