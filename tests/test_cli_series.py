@@ -27,7 +27,10 @@ def test_json_has_the_counts_and_the_contractions(capsys):
 def test_json_says_which_operands_and_leaves_out_long_lists(capsys):
     assert main(["series", "a, aa ->", "--order", "1", "--json"]) == 0
     coefficients = json.loads(capsys.readouterr().out)["coefficients"]
-    assert [(c["operands"], c["contractions"]) for c in coefficients[1:]] == [(["a"], ["i->"]), (["aa"], ["ii->", "ij->"])]
+    assert [(c["operands"], c["contractions"]) for c in coefficients[1:]] == [
+        (["a"], ["i->"]),
+        (["aa"], ["ii->", "ij->"]),
+    ]
     assert main(["series", "aa -> aa", "--order", "12", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["coefficients"][12]["contractions"] is None
 

@@ -166,7 +166,9 @@ def test_every_installed_pin_has_its_line_in_the_page():
     lines = (ROOT / "docs" / "licences.md").read_text().splitlines()
     rows = {tuple(cell.strip() for cell in line.split(" | "))[:3] for line in lines if line.startswith("| ")}
     expected = {
-        (f"| {n}", v, licences.read_licence(distribution(n))) for n, v in licences.read_pins().items() if is_installed(n)
+        (f"| {n}", v, licences.read_licence(distribution(n)))
+        for n, v in licences.read_pins().items()
+        if is_installed(n)
     }
     assert len(expected) > 100
     assert expected - rows == set()

@@ -69,7 +69,9 @@ def test_a_damaged_result_of_a_benchmark_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [case for cases in CASES.values() for case in cases], ids=lambda x: x if isinstance(x, str) else ""
+    ("name", "value"),
+    [case for cases in CASES.values() for case in cases],
+    ids=lambda x: x if isinstance(x, str) else "",
 )
 def test_what_was_found_is_taken_or_refused(name, value):
     target = TARGETS[name]

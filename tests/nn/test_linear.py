@@ -8,7 +8,7 @@ from einnet import EinLinear, EinNetError, Signature, linear_terms
 from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
 from networks import random_inputs, randomize
-from oracles.naive import naive_term, count_summed_values
+from oracles.naive import count_summed_values, naive_term
 from refusals import assert_refused
 from strategies import SIZES
 

@@ -11,7 +11,7 @@ from einnet.errors import ShapeError
 from einnet.operations import pooling
 from einnet.terms import TypeSet, all_terms
 from einnet.testing import assert_equivariant
-from oracles.naive import with_letters, naive_term
+from oracles.naive import naive_term, with_letters
 from refusals import assert_refused
 
 SIZES = {"a": 3, "b": 4}

@@ -10,7 +10,7 @@ from einnet.errors import NotationError, ShapeError
 from einnet.operations import Closure, Derivation
 from einnet.terms import TypeSet, all_terms
 from oracles.composition import canonical, compositions, row_of
-from oracles.naive import with_letters, naive_term
+from oracles.naive import naive_term, with_letters
 from refusals import assert_refused
 
 SIZES = {"a": 3, "b": 2, "c": 2, "i": 2, "x": 2, "j": 2, "y": 2}

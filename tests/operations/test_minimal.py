@@ -8,7 +8,7 @@ from einnet.operations.minimal import generators, indecomposable_terms
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
-from oracles.naive import with_letters, matrix
+from oracles.naive import matrix, with_letters
 from oracles.states import canonical as canonical_hypergraph
 from oracles.states import largest, reduce
 

@@ -26,7 +26,9 @@ def generators(classes: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int])
                     # an axis is moved if it is of this class and its list is this one
                     is_moved = letter in axes and tuple(cell[axes.index(p)] for p in above) == where
                     swap = {i: i + 1, i + 1: i}
-                    return tuple(swap.get(v, v) if x == letter and is_moved else v for x, v in zip(axes, cell, strict=True))
+                    return tuple(
+                        swap.get(v, v) if x == letter and is_moved else v for x, v in zip(axes, cell, strict=True)
+                    )
 
                 yield move
 

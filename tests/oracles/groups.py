@@ -61,7 +61,9 @@ def count_fixed_multisets(g: Sequence[int], k: int) -> int:
 
 def burnside(group: set, k: int, commutative: bool) -> int:
     """The number of orbits of (output, k operands): the mean number of points that are fixed."""
-    fixed = sum(count_fixed(h) * (count_fixed_multisets(g, k) if commutative else count_fixed(g) ** k) for g, h in group)
+    fixed = sum(
+        count_fixed(h) * (count_fixed_multisets(g, k) if commutative else count_fixed(g) ** k) for g, h in group
+    )
     assert fixed % len(group) == 0
     return fixed // len(group)
 

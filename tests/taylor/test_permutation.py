@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNetError, series, series_of
 from einnet.errors import ShapeError
-from oracles.groups import burnside, elements, evaluate_series, face_turns, order_of, power, number_parameters
+from oracles.groups import burnside, elements, evaluate_series, face_turns, number_parameters, order_of, power
 from refusals import assert_refused
 
 SHIFT, MIRROR = (1, 2, 3, 0), (3, 2, 1, 0)
@@ -37,7 +37,9 @@ def random_params(s, seed: int = 0) -> list[np.ndarray]:
 
 def evaluate_written_out(s, params: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """The value at each x of a batch, by the union-find's sharing."""
-    coefficients = [p[number_parameters(s.generators, s.out_generators, k, s.commutative)] for k, p in enumerate(params)]
+    coefficients = [
+        p[number_parameters(s.generators, s.out_generators, k, s.commutative)] for k, p in enumerate(params)
+    ]
     return np.array([evaluate_series(coefficients, one, len(s.out_shape)) for one in x])
 
 
