@@ -9,6 +9,7 @@ again. Newton-Schulz is not learned.
 """
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,8 +54,8 @@ class ReferenceInverse(Inverse):
 
 def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], interval: int) -> dict:
     """Test errors by size, parameters, and the valid error over the time of one run."""
-    make = lambda _: lambda: task(config, 0)  # noqa: E731
-    run = train_once(name, "pinv", config, minutes, out, make, steps=STEPS, validate_every=interval, clip=0.5)
+    make = partial(task, config, 0)
+    run = train_once(name, "pinv", config, minutes, out, lambda _: make, steps=STEPS, validate_every=interval, clip=0.5)
     net = Network.load(run.best)
     with (run.folder / "log.csv").open(newline="") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
