@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/grail.py --data FOLDER --minutes 25     # FOLDER has fb237_v1 and fb237_v1_ind
 
-The network learns on parts of the first graph (`--part` connected entities, drawn anew at each step), is
+The network learns on parts of the first graph (`--part` connected entities, drawn again at each step), is
 selected on the valid facts of a fixed part of it, and is then asked about the second graph, which has
 the same relations and other entities.
 """

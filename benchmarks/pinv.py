@@ -9,6 +9,7 @@ again. Newton-Schulz is not learned.
 """
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from einnet.tasks.pinv.app import PinvConfig
 from einnet.tasks.pinv.evaluate import PUBLISHED, compute_metrics
 from einnet.tasks.pinv.network import TEST, Inverse, error, matrices, norm_bound, residual
 
-STEPS, EVERY = 100_000, 100
+STEPS, INTERVAL = 100_000, 100
 MATCH = "newton-schulz products for this error at 8x16"
 
 
@@ -51,11 +52,10 @@ class ReferenceInverse(Inverse):
         return {"error": error(invert_by_reference(net, self.held_out), self.held_out)}
 
 
-def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], every: int) -> dict:
+def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[Inverse], interval: int) -> dict:
     """Test errors by size, parameters, and the valid error over the time of one run."""
-    run = train_once(
-        name, "pinv", config, minutes, out, lambda _: lambda: task(config, 0), steps=STEPS, every=every, clip=0.5
-    )
+    make = partial(task, config, 0)
+    run = train_once(name, "pinv", config, minutes, out, lambda _: make, steps=STEPS, validate_every=interval, clip=0.5)
     net = Network.load(run.best)
     with (run.folder / "log.csv").open(newline="") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
@@ -69,8 +69,8 @@ def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[I
 
 def main(*, minutes: float = 5, out: Path = Path("runs/benchmark-pinv"), page: Path = PAGE) -> None:
     """Train the three networks, `minutes` each, and write the tables and the picture."""
-    many = train("ours-1000", PinvConfig(), minutes, out, Inverse, EVERY)
-    few = train("ours-100", PinvConfig(matrices=100), minutes, out, Inverse, EVERY)
+    many = train("einnet-1000", PinvConfig(), minutes, out, Inverse, INTERVAL)
+    few = train("einnet-100", PinvConfig(matrices=100), minutes, out, Inverse, INTERVAL)
     reference = train("reference", PinvConfig(), minutes, out, ReferenceInverse, 10)
     steps = [r["curve"][-1][2] for r in (many, few, reference)]
     lines = [

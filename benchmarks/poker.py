@@ -4,7 +4,7 @@
 
 Deals of 4 players with 5 cards; all networks have as many parameters as EinNet (to 10%), the same deals,
 batches, optimiser and time, and are selected on the same held-out tenth. The transformer and the MLP see
-each deal with players, cards and suits permuted anew. Runs in --out are not trained again. The test
+each deal with players, cards and suits permuted at random. Runs in --out are not trained again. The test
 deals are fresh ones.
 """
 

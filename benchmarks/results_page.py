@@ -29,7 +29,7 @@ def write_results(
 
 
 def replace_section(page: Path, name: str, markdown: str) -> None:
-    """Replaces the text between <!-- NAME --> and <!-- /NAME --> in a page; ends the program if they are not there.
+    """Replaces the text between <!-- NAME --> and <!-- /NAME --> in a page; ends the program without them.
 
     >>> import tempfile
     >>> page = Path(tempfile.mkdtemp()) / "results.md"

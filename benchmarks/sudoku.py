@@ -249,7 +249,7 @@ def main(
         "\\[1] Palm et al., *Recurrent Relational Networks*, 2018. \\[2] Yang et al., *Learning to Solve Constraint "
         "Satisfaction Problems with Recurrent Transformer*, 2023. \\[3] Freinschlag et al., *Symbol-Equivariant "
         "Recurrent Reasoning Models*, 2026, 2 million parameters. \\[4] Wang et al., *SATNet*, 2019. \\[5] An "
-        "equivariant RRN that learned from 10,000 puzzles; quoted at second hand.",
+        "equivariant RRN that learned from 10,000 puzzles, as cited by a later paper.",
     ]  # fmt: skip
     write_results("sudoku", lines, summarize(sets, percents, by_palm, few, points), page)
     if points:

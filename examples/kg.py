@@ -116,14 +116,14 @@ def _():
 def train(graph):
     """A network that has learned to complete the graph, from its training facts."""
     small = {"heads": 8, "hidden": 16, "depth": 2, "dropout": 0, "label_smoothing": 0}
-    settings = KgConfig(**small, mask_low=0.05, mask_high=0.3, relation_loss=0)
+    config = KgConfig(**small, mask_low=0.05, mask_high=0.3, relation_loss=0)
     torch.manual_seed(0)
-    net, facts = make_net(len(graph.relations), settings), torch.as_tensor(graph.tensor(graph.train))
+    net, facts = make_net(len(graph.relations), config), torch.as_tensor(graph.tensor(graph.train))
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0.1, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=200, pct_start=0.1)
     for _ in range(200):
         optimizer.zero_grad()
-        completion_loss(net, facts, settings).backward()
+        completion_loss(net, facts, config).backward()
         clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         schedule.step()

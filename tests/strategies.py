@@ -59,13 +59,13 @@ def series_cases(draw, entries: int = 1500, features: bool = True) -> tuple[str,
     parents = {c: draw(st.sampled_from([None, *letters[:k]])) for k, c in enumerate(letters)}
     heads, used = [], set()
     for _ in range(draw(st.integers(2, 3))):
-        mine = {c for c in letters if draw(st.sampled_from([False, True, True]))}
+        classes = {c for c in letters if draw(st.sampled_from([False, True, True]))}
         for c in reversed(letters):
-            mine |= {parents[c]} if c in mine and parents[c] else set()
-        above = {parents[c] for c in mine}
-        axes = [c for c in letters if c in mine for _ in range(1 if c in above else draw(st.integers(1, 2)))]
+            classes |= {parents[c]} if c in classes and parents[c] else set()
+        above = {parents[c] for c in classes}
+        axes = [c for c in letters if c in classes for _ in range(1 if c in above else draw(st.integers(1, 2)))]
         heads.append("".join(draw(st.permutations(axes))) + "H" * (features and draw(st.booleans())))
-        used |= mine
+        used |= classes
     tail = ", ".join(f"{p}->{c}" for c, p in parents.items() if p and c in used)
     text = ", ".join(heads[:-1]) + " -> " + heads[-1] + f"; {tail}" * bool(tail)
     sizes = {c: draw(st.integers(1, 3)) for c in sorted(used)} | ({"H": draw(st.integers(1, 2))} if features else {})

@@ -14,8 +14,8 @@ from einnet.plots.figures import _as_matrix, _draw_panel, draw_sharing
 
 def test_json_has_the_counts_and_the_contractions(capsys):
     assert main(["series", "a -> a", "--order", "1", "--size", "a=3", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found == {
+    output = json.loads(capsys.readouterr().out)
+    assert output == {
         "dof": [1, 2], "total": 3, "commutative": False, "signature": "a -> a", "sizes": {"a": 3}, "features": 1,
         "coefficients": [
             {"operands": [], "free": 1, "contractions": ["->i"]},
@@ -26,8 +26,11 @@ def test_json_has_the_counts_and_the_contractions(capsys):
 
 def test_json_says_which_operands_and_leaves_out_long_lists(capsys):
     assert main(["series", "a, aa ->", "--order", "1", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["coefficients"]
-    assert [(c["operands"], c["contractions"]) for c in found[1:]] == [(["a"], ["i->"]), (["aa"], ["ii->", "ij->"])]
+    coefficients = json.loads(capsys.readouterr().out)["coefficients"]
+    assert [(c["operands"], c["contractions"]) for c in coefficients[1:]] == [
+        (["a"], ["i->"]),
+        (["aa"], ["ii->", "ij->"]),
+    ]
     assert main(["series", "aa -> aa", "--order", "12", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["coefficients"][12]["contractions"] is None
 
@@ -125,12 +128,12 @@ def test_many_parameters_are_numbered_and_long_legends_cut(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "expansion",
     [series_of([[1, 2, 0]], 2, [[1, 2, 0]]), series("a, aa -> a", 2, {"a": 2}), series("aH -> H", 1, {"a": 2, "H": 2})],
     ids=["group", "several inputs", "features"],
 )
-def test_pictures_of_all_kinds_of_series(tmp_path, found):
-    draw_sharing(found, str(tmp_path / "x.png"))
+def test_pictures_of_all_kinds_of_series(tmp_path, expansion):
+    draw_sharing(expansion, str(tmp_path / "x.png"))
     assert (tmp_path / "x.png").stat().st_size > 5000
 
 
@@ -161,11 +164,11 @@ def test_a_picture_that_is_too_large_is_refused(tmp_path, capsys):
 
 
 def test_the_matrix_of_a_picture_has_a_block_for_each_output():
-    found = series("a -> a", order=2, sizes={"a": 3})
-    (panel,) = found.panels(2)
+    expansion = series("a -> a", order=2, sizes={"a": 3})
+    (panel,) = expansion.panels(2)
     matrix = _as_matrix(panel)
     assert matrix.shape == (3, 11)
     blocks = [matrix[:, 4 * i : 4 * i + 3] for i in range(3)]
-    assert (np.array(blocks) == found.sharing(2)).all()
+    assert (np.array(blocks) == expansion.sharing(2)).all()
     assert np.isnan(matrix[:, [3, 7]]).all()
     assert panel.names == ["i,i->i", "i,j->i", "j,i->i", "j,j->i", "j,k->i"]

@@ -73,12 +73,12 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
 
 
-def test_a_new_file_has_the_usual_permissions(tmp_path):
-    plain, whole = tmp_path / "plain", tmp_path / "whole"
+def test_a_new_file_has_the_default_permissions(tmp_path):
+    plain, written = tmp_path / "plain", tmp_path / "written"
     plain.write_text("x")
-    with write_whole(whole) as temporary:
+    with write_whole(written) as temporary:
         temporary.write_text("x")
-    assert stat.S_IMODE(os.stat(whole).st_mode) == stat.S_IMODE(os.stat(plain).st_mode)
+    assert stat.S_IMODE(os.stat(written).st_mode) == stat.S_IMODE(os.stat(plain).st_mode)
 
 
 def test_a_device_is_not_replaced_by_a_file(tmp_path):

@@ -14,7 +14,7 @@ SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
 def test_the_whole_text():
     net = EinNet("aaH -> aH", 1, 1, **SMALL)
-    total, each = (sum(p.numel() for p in m.parameters()) for m in (net, net.layers[0]))
+    total, in_layer = (sum(p.numel() for p in m.parameters()) for m in (net, net.layers[0]))
     assert (
         explain_signature("aaH -> aH", **SMALL).rstrip()
         == f"""\
@@ -47,7 +47,7 @@ plan of ab->ab  aa->aa  ab->ba  ab->ac  ab,ab->ab  ab,bc->ac
    11  ab,bc->ac    6, 7    2a^3   a^2
 FLOPs 2a^3 + 2a^2, largest intermediate a^2, per feature
 
-network with heads=2, hidden=4, depth=1, one feature in and out: {total} parameters, {each} a layer"""
+network with heads=2, hidden=4, depth=1, one feature in and out: {total} parameters, {in_layer} a layer"""
     )
 
 

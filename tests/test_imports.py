@@ -8,11 +8,11 @@ import pytest
 HEAVY = ["torch", "lightning", "matplotlib", "pykeen"]
 
 
-def imported(code: str) -> set[str]:
+def list_heavy_imports(code: str) -> set[str]:
     """The heavy packages in sys.modules after running the code in a new interpreter."""
     check = f"\nimport sys; print('loaded', *[m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split()[1:])
+    process = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
+    return set(process.stdout.splitlines()[-1].split()[1:])
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def imported(code: str) -> set[str]:
     ids=["package", "strata", "plan", "group", "help", "help of train"],
 )
 def test_no_torch_is_imported(code):
-    assert imported(code) == set()
+    assert list_heavy_imports(code) == set()
 
 
 def test_the_check_can_fail():
-    assert imported("import einnet.nn") == {"torch"}
+    assert list_heavy_imports("import einnet.nn") == {"torch"}
 
 
 def test_a_name_that_needs_torch_brings_it_when_it_is_used():
-    assert imported("import einnet; einnet.EinNet") == {"torch"}
+    assert list_heavy_imports("import einnet; einnet.EinNet") == {"torch"}

@@ -56,7 +56,7 @@ def test_the_count_is_the_number_of_partitions(case):
 @pytest.mark.parametrize("sizes", [None, {"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 1}, {"a": 3, "b": 1, "c": 2}])
 @pytest.mark.parametrize("text", FORESTS)
 def test_partitions_that_a_reordering_keeps_are_counted(text, sizes, k):
-    """Against all partitions, permuted; the type also stands once more beside the reordered ones."""
+    """Against all partitions, permuted; the type also occurs once more, before the reordered ones."""
     t = Symmetry(text)
     width = len(t.axes)
     partitions = Slots.of([t] * (k + 1)).partitions(sizes)

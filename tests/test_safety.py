@@ -31,19 +31,19 @@ CALLS = {"torch.load", "torch.jit.load", "torch.export.load", "torch.hub.load", 
 
 
 def findings(source: str) -> list[str]:
-    """What in a source text could run code that a file brings."""
-    found = []
+    """The calls and imports in source code that could run code from a file."""
+    names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES]
+            names += [alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module] if node.module.partition(".")[0] in MODULES else []
-            found += [name for a in node.names if (name := f"{node.module}.{a.name}") in CALLS]
+            names += [node.module] if node.module.partition(".")[0] in MODULES else []
+            names += [name for a in node.names if (name := f"{node.module}.{a.name}") in CALLS]
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            found += [name] if name in NAMES | CALLS or name.startswith("builtins.") else []
-            found += ["allow_pickle" for k in node.keywords if k.arg == "allow_pickle"]
-    return found
+            names += [name] if name in NAMES | CALLS or name.startswith("builtins.") else []
+            names += ["allow_pickle" for k in node.keywords if k.arg == "allow_pickle"]
+    return names
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -149,13 +149,13 @@ def test_a_pinned_version_that_is_affected_is_named(ranges, code, tmp_path, caps
     database = {"$meta": {"timestamp": 1_700_000_000}, "Torch": ranges, "unheard-of": ["<2"]}
     (tmp_path / "insecure.json").write_text(json.dumps(database))
     assert advisories.main(str(tmp_path / "insecure.json")) == code
-    shown = capsys.readouterr().out
-    assert "Safety DB of 14 November 2023: 3 advisories for 2 packages" in shown
-    assert "pinned packages, 1 of them occur there" in shown
-    assert (f"torch {licences.read_pins()['torch']} is affected: <1000\n" in shown) == bool(code)
+    output = capsys.readouterr().out
+    assert "Safety DB of 14 November 2023: 3 advisories for 2 packages" in output
+    assert "pinned packages, 1 of them occur there" in output
+    assert (f"torch {licences.read_pins()['torch']} is affected: <1000\n" in output) == bool(code)
 
 
-def installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     try:
         return bool(distribution(name))
     except PackageNotFoundError:
@@ -165,16 +165,18 @@ def installed(name: str) -> bool:
 def test_every_installed_pin_has_its_line_in_the_page():
     lines = (ROOT / "docs" / "licences.md").read_text().splitlines()
     rows = {tuple(cell.strip() for cell in line.split(" | "))[:3] for line in lines if line.startswith("| ")}
-    wanted = {
-        (f"| {n}", v, licences.read_licence(distribution(n))) for n, v in licences.read_pins().items() if installed(n)
+    expected = {
+        (f"| {n}", v, licences.read_licence(distribution(n)))
+        for n, v in licences.read_pins().items()
+        if is_installed(n)
     }
-    assert len(wanted) > 100
-    assert wanted - rows == set()
+    assert len(expected) > 100
+    assert expected - rows == set()
 
 
 def test_nothing_at_run_time_has_a_strong_copyleft():
     uses = licences.find_extras()
-    at_run_time = [name for name in uses if set(uses[name]) & set(licences.RUN_TIME) and installed(name)]
+    at_run_time = [name for name in uses if set(uses[name]) & set(licences.RUN_TIME) and is_installed(name)]
     assert {"torch", "lightning", "pykeen", "matplotlib"} <= set(at_run_time)
     strong = {
         n for n in at_run_time if licences.classify_copyleft(licences.read_licence(distribution(n))) in ("GPL", "AGPL")

@@ -295,7 +295,7 @@ def test_each_list_moves_with_its_parent_and_is_permuted_on_its_own(text):
     x = tensor_of(Symmetry("ab"), sizes, batch=())
     moved = g.act(x if text[0] == "a" else x.T, symmetry)
     moved = moved if text[0] == "a" else moved.T
-    for a in range(5):  # list a stands at its parent's new place, in its own order
+    for a in range(5):  # list a moves to its parent's new place, permuted in its own order
         target = moved[g.maps["a"][a]]
         assert sorted(target) == sorted(x[a])
         assert (target[g.maps["b"][a]] == x[a]).all()

@@ -85,7 +85,7 @@ def test_a_wrong_type_shows_the_message_with_its_caret(server, browser, tmp_path
     ask(browser, type="aab; b->")
     message = browser.find_element("css selector", "[role=alert]")
     assert "  aab; b->\n       ^^^" in message.text
-    assert message.value_of_css_property("font-family").endswith("monospace")  # the caret stands below its letter
+    assert message.value_of_css_property("font-family").endswith("monospace")  # the caret is below its letter
     assert browser.find_element("name", "type").get_property("value") == "aab; b->"  # to be corrected
     browser.save_screenshot(str(tmp_path / "caret.png"))
 

@@ -15,8 +15,8 @@ TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "a
 
 
 def table(text: str, name: str, order: int = 2) -> Table:
-    (found,) = (b for b in make_section(Question(text, order), name).blocks if isinstance(b, Table))
-    return found
+    (block,) = (b for b in make_section(Question(text, order), name).blocks if isinstance(b, Table))
+    return block
 
 
 def value_of(formula: str, n: int) -> int:
@@ -56,8 +56,8 @@ def test_the_recipe_stands_beside_with_its_counts():
 
 
 def test_a_term_is_derived_or_said_to_be_none():
-    found = make_section(Question("aa", 2, "ab,bc,cd->ad"), "term").blocks
-    assert "y2 = ab,bc->ac  (y1, x3)" in found[-1].text
+    blocks = make_section(Question("aa", 2, "ab,bc,cd->ad"), "term").blocks
+    assert "y2 = ab,bc->ac  (y1, x3)" in blocks[-1].text
     (bridge,) = make_section(Question("aa", 4, "ab,ac,bc,bd,cd->ad"), "term").blocks
     assert bridge.kind == "paragraph" and "not a composition" in bridge.text
     (wrong,) = make_section(Question("aa", 2, "ab,bc->a"), "term").blocks

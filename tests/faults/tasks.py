@@ -37,7 +37,7 @@ def steps_in_log(run: Run) -> list[int]:
 
 
 def same_tensors(left: Path, right: Path) -> bool:
-    """Bit by bit; the order of what stands in the header of a safetensors file may differ."""
+    """Whether the tensors are equal bit by bit; the order of the entries in the header of a safetensors file may differ."""
     return same_weights(load_file(left), load_file(right))
 
 

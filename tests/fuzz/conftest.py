@@ -1,4 +1,4 @@
-"""Beside other tests a call may be slower than `python tests/fuzz` allows."""
+"""While other tests run, a call may be slower than `python tests/fuzz` allows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Hostile inputs: valid ones that were mutated, and whatever else there is of text, bytes and JSON."""
+"""Hostile inputs: valid ones that were mutated, and arbitrary text, bytes and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-__all__ = ["as_json", "mutated", "mutated_json"]
+__all__ = ["as_json", "mutate", "mutate_json"]
 
 NUMBERS = st.sampled_from([0, 1, -1, 2, 7, 255, 2**16, 2**31, 2**53, 2**63, 2**64, 10**30])
 LEAVES = st.one_of(
@@ -18,39 +18,39 @@ DEEP = st.sampled_from([10, 1000, 100_000]).map(lambda n: "[" * n + "]" * n)
 
 
 @st.composite
-def mutated(draw: Any, seeds: Sequence[Any], words: Sequence[Any], edits: int = 4) -> Any:
+def mutate(draw: Any, seeds: Sequence[Any], words: Sequence[Any], edits: int = 4) -> Any:
     """A seed (all texts, or all bytes) in which pieces were removed, repeated, or replaced by words, other seeds' parts
     or anything."""
-    found = draw(st.sampled_from(seeds))
-    anything = st.text(max_size=6) if isinstance(found, str) else st.binary(max_size=6)
+    value = draw(st.sampled_from(seeds))
+    anything = st.text(max_size=6) if isinstance(value, str) else st.binary(max_size=6)
     pieces = st.one_of(st.sampled_from(words), anything, st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, edits))):
-        start = draw(st.integers(0, len(found)))
-        stop = draw(st.integers(start, min(len(found), start + draw(st.sampled_from([0, 1, 4, 1000])))))
+        start = draw(st.integers(0, len(value)))
+        stop = draw(st.integers(start, min(len(value), start + draw(st.sampled_from([0, 1, 4, 1000])))))
         times = draw(st.sampled_from([1, 1, 1, 2, 9, 100]))
-        piece = draw(st.one_of(pieces, st.just(found[start:stop])))
-        found = found[:start] + piece * times + found[stop:]
-        found = found[:20_000]
-    return found
+        piece = draw(st.one_of(pieces, st.just(value[start:stop])))
+        value = value[:start] + piece * times + value[stop:]
+        value = value[:20_000]
+    return value
 
 
 @st.composite
-def mutated_json(draw: Any, seeds: Sequence[Any], edits: int = 3) -> Any:
+def mutate_json(draw: Any, seeds: Sequence[Any], edits: int = 3) -> Any:
     """A JSON value in which values, somewhere, were replaced, removed or repeated, or come under another name."""
-    found = json.loads(json.dumps(draw(st.sampled_from(seeds))))
+    value = json.loads(json.dumps(draw(st.sampled_from(seeds))))
     for _ in range(draw(st.integers(0, edits))):
-        found = _edited(draw, found)
-    return found
+        value = _edit(draw, value)
+    return value
 
 
-def _edited(draw: Any, value: Any) -> Any:
+def _edit(draw: Any, value: Any) -> Any:
     if not isinstance(value, list | dict) or not value or draw(st.integers(0, 5)) == 0:
         return draw(st.one_of(VALUES, st.just([value]), st.just({"": value})))
     keys = list(range(len(value))) if isinstance(value, list) else list(value)
     key = draw(st.sampled_from(keys))
     kind = draw(st.sampled_from(["within", "within", "within", "removed", "added"]))
     if kind == "within":
-        value[key] = _edited(draw, value[key])
+        value[key] = _edit(draw, value[key])
     elif kind == "removed":
         del value[key]
     elif isinstance(value, list):
@@ -81,12 +81,12 @@ def as_json(seeds: Sequence[Any], words: Sequence[str] = ()) -> SearchStrategy[b
         "\x00",
     ]
     return st.one_of(
-        mutated_json(seeds).map(json.dumps).map(_encoded),
-        mutated(texts, punctuation).map(_encoded),
-        DEEP.map(_encoded),
+        mutate_json(seeds).map(json.dumps).map(_encode),
+        mutate(texts, punctuation).map(_encode),
+        DEEP.map(_encode),
         st.binary(max_size=60),
     )
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What is fuzzed: whatever people type, and every file that is read."""
+"""What is fuzzed: all text that users type, and all files that are read."""
 
 import gzip
 import io
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNet, EinNetError, EinPool, Signature, Symmetry, Term, generates, pooling, series
 from einnet.cli import main
+from einnet.nn import Network
 from einnet.signature import parse_types
 from einnet.tasks.arc import grids
 from einnet.tasks.arc.solve import solve_puzzle
@@ -24,13 +25,13 @@ from einnet.tasks.sudoku.boards import clash, read_file
 from einnet.tasks.sudoku.search import solutions
 from einnet.tasks.sudoku.verdicts import GUESSES, read_puzzles
 from einnet.terms import linear_terms
-from fuzz.inputs import as_json, mutated
+from fuzz.inputs import as_json, mutate
 from fuzz.watch import Target, Watch
 
 __all__ = ["TARGETS", "Watch"]
 
 
-def _refused(call: Callable[[], object]) -> bool:
+def _is_refused(call: Callable[[], object]) -> bool:
     """Whether einnet says that it does not take this."""
     try:
         call()
@@ -61,19 +62,19 @@ TYPES = ["a", "aaH", "abH", "abcH; a->b", "ixjycH; i->x, j->y", "ZabH -> aH", "a
 
 def types(text: str) -> None:
     """Reads it in each way; what can be read prints itself, and has maps, a series and operations."""
-    _refused(lambda: parse_types(text))
-    if not _refused(lambda: Symmetry(text)):
+    _is_refused(lambda: parse_types(text))
+    if not _is_refused(lambda: Symmetry(text)):
         symmetry = Symmetry(text)
         assert Symmetry(str(symmetry)) == symmetry
-        _refused(lambda: linear_terms(symmetry, symmetry))
-        if len(symmetry.axes) <= 7:  # of more axes it is not refused, but takes seconds
-            _refused(lambda: pooling(symmetry, 2))
-        _refused(lambda: EinPool(["ab->ab", "ab,bc->ac"], symmetry))
-    if not _refused(lambda: Signature(text)):
+        _is_refused(lambda: linear_terms(symmetry, symmetry))
+        if len(symmetry.axes) <= 7:  # types of more axes are not refused, but take seconds
+            _is_refused(lambda: pooling(symmetry, 2))
+        _is_refused(lambda: EinPool(["ab->ab", "ab,bc->ac"], symmetry))
+    if not _is_refused(lambda: Signature(text)):
         signature = Signature(text)
         assert Signature(str(signature)) == signature
-        _refused(lambda: str(series(signature, 2)))
-        _refused(lambda: series(signature, 3, commutative=True).dof)
+        _is_refused(lambda: str(series(signature, 2)))
+        _is_refused(lambda: series(signature, 3, commutative=True).dof)
 
 
 # Terms ---------------------------------------------------------------------------------------------------------------
@@ -91,18 +92,18 @@ TERMS = [
 OF = [("aa",), ("ab",), ("aaH",), ("ab; a->b",), ("a", "aa"), ("ab", "aa", "bb"), ("aab",), ("",)]
 
 
-def terms(given: tuple[str, tuple[str, ...]]) -> None:
+def terms(case: tuple[str, tuple[str, ...]]) -> None:
     """A term of a type: its canonical form, whether small ones make it, and its plan."""
-    text, of = given
-    if _refused(lambda: Term(text)):
+    text, of = case
+    if _is_refused(lambda: Term(text)):
         return
     term = Term(text)
     assert Term(str(term)) == term
-    _refused(term.canonical)
-    _refused(lambda: generates(["ab,ab->ab", "ab,bc->ac"], term, of))
-    _refused(lambda: generates([term], term, of))
-    _refused(lambda: EinPool([term], of))
-    _refused(lambda: EinPool([term]))
+    _is_refused(term.canonical)
+    _is_refused(lambda: generates(["ab,ab->ab", "ab,bc->ac"], term, of))
+    _is_refused(lambda: generates([term], term, of))
+    _is_refused(lambda: EinPool([term], of))
+    _is_refused(lambda: EinPool([term]))
 
 
 # Knowledge graphs ----------------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ SPACES = [b"\t", b"\n", b"\r", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\x0b", b"\xc
 
 
 @cache
-def _trained() -> Path:
+def _make_run() -> Path:
     """The folder of a run whose network was never trained."""
     run = _folder() / "run"
     run.mkdir()
@@ -127,8 +128,8 @@ def triples(files: tuple[bytes, bytes, bytes]) -> None:
     folder.mkdir(exist_ok=True)
     for name, content in zip(("train", "valid", "test"), files, strict=True):
         (folder / f"{name}.txt").write_bytes(content)
-    if not _refused(lambda: load(folder)):
-        run = ["--checkpoint", str(_trained()), "--data", str(folder)]
+    if not _is_refused(lambda: load(folder)):
+        run = ["--checkpoint", str(_make_run()), "--data", str(folder)]
         _command("predict", "kg", "--relation", "knows", "--head", "ann", *run)
 
 
@@ -148,22 +149,22 @@ CELLS = ["\n", ",", "#", ".", "0", "9", "A", "g", "Z", "\u0663", "\ufeff", " "]
 LINES = [b.encode() for b in BOARDS]
 
 
-def sudoku(given: str | tuple[bool, bytes]) -> None:
+def sudoku(case: str | tuple[bool, bytes]) -> None:
     """A puzzle on the command line; or a file of puzzles, plain and zipped (or only said to be zipped)."""
-    if isinstance(given, str):
-        _refused(lambda: _searched(read_puzzles(given)))
-        if len(given) < 40:  # of larger boards the network takes the time
-            _command("predict", "sudoku", "--depth", "1", "--", given)
+    if isinstance(case, str):
+        _is_refused(lambda: _search(read_puzzles(case)))
+        if len(case) < 40:  # of larger boards the network takes the time
+            _command("predict", "sudoku", "--iterations", "1", "--", case)
         return
-    zipped, content = given
+    zipped, content = case
     for name, data in (("p.txt", content), ("p.txt.gz", gzip.compress(content) if zipped else content)):
         file = _folder() / name
         file.write_bytes(data)
-        _refused(lambda file=file: read_file(file))
-        _refused(lambda file=file: _searched(read_puzzles(str(file))))
+        _is_refused(lambda file=file: read_file(file))
+        _is_refused(lambda file=file: _search(read_puzzles(str(file))))
 
 
-def _searched(puzzles: np.ndarray) -> None:
+def _search(puzzles: np.ndarray) -> None:
     """What is asked of each puzzle before the network is."""
     clash(puzzles[0])
     solutions(puzzles[0], limit=2, guesses=GUESSES * 81 // puzzles[0].size)
@@ -186,8 +187,8 @@ def arc(content: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "task.json"
     file.write_bytes(content)
-    _refused(lambda: grids.load_puzzles("training", data=folder.parent))
-    if not _refused(lambda: grids.read_puzzle(file)):
+    _is_refused(lambda: grids.load_puzzles("training", data=folder.parent))
+    if not _is_refused(lambda: grids.read_puzzle(file)):
         solve_puzzle(grids.read_puzzle(file).hide_answers(), 0.05, networks=False)
 
 
@@ -197,20 +198,20 @@ PAIRS = [[{"category": "Basic", "g": "C~", "h": "CF"}, {"category": "CFI", "g": 
 GRAPHS = [b"C~\nCF\n", b"DQc\nD]w\nDhc\n", b">>graph6<<C~\nCF", b"~?@c" + b"?" * 825]
 
 
-def graphs(given: tuple[str, bytes]) -> None:
+def graphs(case: tuple[str, bytes]) -> None:
     """The JSON of pairs, and a family in graph6."""
-    ending, content = given
+    ending, content = case
     file = _folder() / f"pairs{ending}"
     file.write_bytes(content)
-    _refused(lambda: read_pairs(file))
+    _is_refused(lambda: read_pairs(file))
 
 
-# Saved networks and the settings of runs -----------------------------------------------------------------------------
+# Saved networks and the configs of runs -------------------------------------------------------------------------------
 
 CONFIG = {
     "task": "kg",
     "data": "nations",
-    "settings": {"heads": 1, "hidden": 2, "depth": 1, "dropout": 0.3, "lr": 3e-3, "mask_low": 0.02, "mask_high": 0.6},
+    "config": {"heads": 1, "hidden": 2, "depth": 1, "dropout": 0.3, "lr": 3e-3, "mask_low": 0.02, "mask_high": 0.6},
     "options": {"minutes": 1.0, "steps": None, "seed": 0, "precision": "32", "out": "runs"},
     "relations": ["knows"],
     "versions": {"einnet": "0.1.0"},
@@ -218,10 +219,10 @@ CONFIG = {
 
 
 @cache
-def _saved(block: str) -> tuple[dict[str, Any], bytes]:
+def _save_network(name: str) -> tuple[dict[str, Any], bytes]:
     """The header and the rest of a network's file."""
     file = _folder() / "saved.safetensors"
-    EinNet("aaH -> aaH", 1, 2, heads=1, hidden=2, depth=1, block=block).save(file)
+    Network.classes[name]("aaH -> aaH", 1, 2, heads=1, hidden=2, depth=1).save(file)
     data = file.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), data[end:]
@@ -231,21 +232,21 @@ def _file_of(header: bytes, rest: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + rest
 
 
-def _with_content(content: bytes, block: str = "default") -> bytes:
-    """The file of a network with other settings."""
-    header, rest = _saved(block)
+def _with_content(content: bytes, name: str = "EinNet") -> bytes:
+    """The file of a network with another config."""
+    header, rest = _save_network(name)
     metadata = header["__metadata__"] | {"content": content.decode("utf-8", "replace")}
     return _file_of(json.dumps(header | {"__metadata__": metadata}).encode(), rest)
 
 
-def checkpoint(given: tuple[bytes, bytes]) -> None:
+def checkpoint(files: tuple[bytes, bytes]) -> None:
     """A run with this network and this config."""
-    network, config = given
+    network, config = files
     folder = _folder() / "hostile"
     folder.mkdir(exist_ok=True)
     (folder / "best.safetensors").write_bytes(network)
     (folder / "config.json").write_bytes(config)
-    _refused(lambda: EinNet.load(folder / "best.safetensors"))
+    _is_refused(lambda: EinNet.load(folder / "best.safetensors"))
     triples_of = _folder() / "triples-of-checkpoint"
     if not triples_of.exists():
         triples_of.mkdir()
@@ -257,14 +258,14 @@ def checkpoint(given: tuple[bytes, bytes]) -> None:
 
 @st.composite
 def _networks(draw: Any) -> bytes:
-    block = draw(st.sampled_from(["default", "reference", "polynomial", "recurrent"]))
-    header, rest = _saved(block)
-    settings = json.loads(header["__metadata__"]["content"])
+    name = draw(st.sampled_from(["EinNet", "ReferenceNet", "PolynomialNet", "RecurrentNet"]))
+    header, rest = _save_network(name)
+    config = json.loads(header["__metadata__"]["content"])
     return draw(
         st.one_of(
-            as_json([settings], ["aaaa", "depth"]).map(lambda content: _with_content(content, block)),
+            as_json([config], ["aaaa", "depth"]).map(lambda content: _with_content(content, name)),
             as_json([header]).map(lambda h: _file_of(h, rest)),
-            mutated([_file_of(json.dumps(header).encode(), rest)], [b"\xff" * 8, b"\x00" * 8, b"{", b'"']),
+            mutate([_file_of(json.dumps(header).encode(), rest)], [b"\xff" * 8, b"\x00" * 8, b"{", b'"']),
             st.binary(max_size=40),
         )
     )
@@ -273,18 +274,18 @@ def _networks(draw: Any) -> bytes:
 # The list ------------------------------------------------------------------------------------------------------------
 
 LETTERS = ["a", "b", "z", "H", "Z", "->", ";", ",", " ", "a->b", "; ", "A", "\u00df", "\u0430", "\n"]
-_bytes = mutated(TRIPLES, SPACES)
+_bytes = mutate(TRIPLES, SPACES)
 
 TARGETS = {
     t.name: t
     for t in [
-        Target("types", types, st.one_of(mutated(TYPES, LETTERS), st.text(max_size=30)), "abH -> aH; a->b"),
+        Target("types", types, st.one_of(mutate(TYPES, LETTERS), st.text(max_size=30)), "abH -> aH; a->b"),
         Target(
             "terms",
             terms,
             st.tuples(
-                st.one_of(mutated(TERMS, [*"abcxZ019", "->", ",", " ", "a0", "b10"]), st.text(max_size=20)),
-                st.one_of(st.sampled_from(OF), st.tuples(mutated(TYPES, LETTERS))),
+                st.one_of(mutate(TERMS, [*"abcxZ019", "->", ",", " ", "a0", "b10"]), st.text(max_size=20)),
+                st.one_of(st.sampled_from(OF), st.tuples(mutate(TYPES, LETTERS))),
             ),
             ("ab,bc->ac", ("aa",)),
         ),
@@ -293,9 +294,9 @@ TARGETS = {
             "sudoku",
             sudoku,
             st.one_of(
-                mutated(BOARDS, CELLS),
+                mutate(BOARDS, CELLS),
                 st.text(),
-                st.tuples(st.booleans(), mutated(LINES, [c.encode() for c in CELLS] + [b"\xff", b"\x1f\x8b"])),
+                st.tuples(st.booleans(), mutate(LINES, [c.encode() for c in CELLS] + [b"\xff", b"\x1f\x8b"])),
             ),
             BOARDS[0],
         ),
@@ -305,7 +306,7 @@ TARGETS = {
             graphs,
             st.one_of(
                 st.tuples(st.just(".json"), as_json(PAIRS, ["~", "C~"])),
-                st.tuples(st.just(".g6"), mutated(GRAPHS, [b"~", b"~~", b"?", b"\n", b">>graph6<<", b"\x7f", b" "])),
+                st.tuples(st.just(".g6"), mutate(GRAPHS, [b"~", b"~~", b"?", b"\n", b">>graph6<<", b"\x7f", b" "])),
             ),
             (".g6", GRAPHS[0]),
         ),
@@ -315,7 +316,7 @@ TARGETS = {
             st.one_of(
                 st.tuples(_networks(), st.just(json.dumps(CONFIG).encode())),
                 st.tuples(
-                    st.deferred(lambda: st.just((_trained() / "best.safetensors").read_bytes())), as_json([CONFIG])
+                    st.deferred(lambda: st.just((_make_run() / "best.safetensors").read_bytes())), as_json([CONFIG])
                 ),
             ),
             (b"", json.dumps(CONFIG).encode()),

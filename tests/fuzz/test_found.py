@@ -1,4 +1,4 @@
-"""What the fuzzers found, and what it was like before: it is taken now, or refused, soon."""
+"""Inputs on which the fuzzers failed, by what happened then: each is now accepted, or refused, within a second."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from einnet.errors import DataError
 from einnet.tasks.parallel import check_conditions
-from fuzz.targets import ARC, BOARDS, CONFIG, PAIRS, TARGETS, _saved, _with_content
+from fuzz.targets import ARC, BOARDS, CONFIG, PAIRS, TARGETS, _save_network, _with_content
 
 BRIDGES = ",".join(["ab,ac,bc,bd"] * 9)
 CLIQUE = ",".join(x + y for x in "abcdef" for y in "abcdef" if x < y)
@@ -14,20 +14,20 @@ PAIRED = ",".join(f"a{i}b{i}" for i in range(60))
 LONG_NUMBER = "9" * 5000  # Python reads 4,300 digits
 
 
-def settings(**changed):
-    """A file whose settings say something else than its weights."""
-    content = json.loads(_saved("default")[0]["__metadata__"]["content"]) | changed
+def with_config(**changed):
+    """A file whose config does not agree with its weights."""
+    content = json.loads(_save_network("EinNet")[0]["__metadata__"]["content"]) | changed
     return _with_content(json.dumps(content).encode()), json.dumps(CONFIG).encode()
 
 
-FOUND = {
+CASES = {
     "a traceback: JSON that is nested too deeply": [("arc", b"[" * 100_000), ("graphs", (".json", b"[" * 100_000))],
     "a traceback: JSON with a long number": [
         ("arc", json.dumps(ARC[0]).replace("1", LONG_NUMBER).encode()),
         ("graphs", (".json", json.dumps(PAIRS).replace('"C~"', LONG_NUMBER).encode())),
     ],
     "more than a second: a large board, nearly empty": [("sudoku", BOARDS[-1])],
-    "minutes, or more: as many patterns as set partitions": [
+    "minutes, or more: all set partitions of the positions": [
         ("types", "aaaaaaaaaaaaaaaaabH"),
         ("types", " zzzzzzzzH"),
         ("types", "a" * 200),
@@ -51,12 +51,12 @@ FOUND = {
         ("terms", (",".join("abcdefghijklm") + "->", ("a", ""))),
         ("terms", (PAIRED + "->a0b0", ("ab",))),
     ],
-    "a traceback: a number that is true": [("checkpoint", settings(heads=True))],
-    "without end: a network that runs as often as its file says": [("checkpoint", settings(iterations=10**9))],
-    "gigabytes: weights that settings ask for and the file does not hold": [
-        ("checkpoint", settings(hidden=10**6)),
-        ("checkpoint", settings(heads=10**9)),
-        ("checkpoint", settings(signature="aaaaaaaaH -> aaaaaaaaH", state=None)),
+    "a traceback: a number that is true": [("checkpoint", with_config(heads=True))],
+    "without end: a network that runs as often as its file says": [("checkpoint", with_config(iterations=10**9))],
+    "gigabytes: weights that the config asks for and the file does not hold": [
+        ("checkpoint", with_config(hidden=10**6)),
+        ("checkpoint", with_config(heads=10**9)),
+        ("checkpoint", with_config(signature="aaaaaaaaH -> aaaaaaaaH", hidden_type=None)),
     ],
 }
 
@@ -69,7 +69,9 @@ def test_a_damaged_result_of_a_benchmark_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [one for found in FOUND.values() for one in found], ids=lambda x: x if isinstance(x, str) else ""
+    ("name", "value"),
+    [case for cases in CASES.values() for case in cases],
+    ids=lambda x: x if isinstance(x, str) else "",
 )
 def test_what_was_found_is_taken_or_refused(name, value):
     target = TARGETS[name]

@@ -48,15 +48,15 @@ def test_what_breaks_the_property_is_found(call, place, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.1)
     watching = Watch(Target("any", call, st.integers(), 0), io.StringIO())
     watching(7)
-    found = [(place.split()[0], value) for place, (value, _) in watching.findings.items()]
-    assert (watching.executions, found) == (1, [(place, "7")] if place else [])
+    findings = [(place.split()[0], value) for place, (value, _) in watching.findings.items()]
+    assert (watching.executions, findings) == (1, [(place, "7")] if place else [])
 
 
 def test_a_call_that_takes_much_memory_is_found(monkeypatch):
     monkeypatch.setattr(watch, "SECONDS", 60.0)  # so much memory takes a while to fill
     monkeypatch.setattr(watch, "PATIENCE", 60.0)
-    most = watch._megabytes() + watch.MEGABYTES + 100  # whatever this process has used before
-    watching = Watch(Target("any", lambda value: b"x" * (most << 20), st.integers(), 0), io.StringIO())
+    megabytes = watch._megabytes() + watch.MEGABYTES + 100  # more than this process has used before
+    watching = Watch(Target("any", lambda value: b"x" * (megabytes << 20), st.integers(), 0), io.StringIO())
     watching(7)
     assert list(watching.findings) == ["LargeError at the end"]
 

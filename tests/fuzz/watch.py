@@ -50,7 +50,7 @@ class Target:
     def check(self, value: Any) -> float:
         """Raises where the property does not hold; the seconds that it took."""
         before, started = _megabytes(), time.process_time()
-        with _ended_after(PATIENCE):
+        with _end_after(PATIENCE):
             try:
                 self.call(value)
             except EinNetError as error:
@@ -69,7 +69,7 @@ def _megabytes() -> int:
 
 
 @contextmanager
-def _ended_after(seconds: float) -> Iterator[None]:
+def _end_after(seconds: float) -> Iterator[None]:
     def end(*_: Any) -> None:
         raise Hang(f"more than {seconds} seconds")
 
@@ -87,7 +87,7 @@ class Watch:
     """Calls a target again and again: how often, the slowest call, and the smallest input of each failure."""
 
     target: Target
-    last: TextIO  # where the input stands while it is in use
+    last: TextIO  # has the input while it is in use
     executions: int = 0
     slowest: float = 0.0
     findings: dict[str, tuple[str, str]] = field(default_factory=dict)  # place: input, traceback
@@ -109,7 +109,7 @@ class Watch:
 
 def _place(error: BaseException) -> str:
     """What kind of error it is, and the innermost line of einnet that it came through."""
-    ours = str(Path(einnet.__file__).parent)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(ours)]
+    package = str(Path(einnet.__file__).parent)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(package)]
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "the end"
     return f"{type(error).__name__} at {where}"

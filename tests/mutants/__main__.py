@@ -65,7 +65,7 @@ def copy_project(folder: Path) -> Path:
 
 
 def try_mutant(copy: Path, mutant: Mutant, run_all: bool) -> dict[str, object]:
-    """Breaks the line, tests, mends it."""
+    """Breaks the line, runs the tests, restores the line."""
     path = copy / "src" / "einnet" / path_of(mutant.site.module).relative_to(SOURCES)
     unbroken, broken = path.read_text(), break_source(mutant.site)
     start = time.monotonic()

@@ -63,15 +63,15 @@ def modules_of(packages: tuple[str, ...]) -> Iterator[str]:
 
 
 def random_mutants(number: int, seed: int, packages: tuple[str, ...] = CORE) -> list[Mutant]:
-    """Breaks of so many different lines, chosen by the seed; the tests are those of the module's own folder."""
+    """Breaks of `number` different lines, chosen by the seed; the tests are those of the module's own folder."""
     by_line: dict[tuple[str, int], list[Site]] = {}
     for module in modules_of(packages):
         for site, node in sites_of(module).items():
             by_line.setdefault((module, node.lineno), []).append(site)
     chance = random.Random(seed)
     lines = chance.sample(list(by_line), min(number, len(by_line)))
-    found = [(line, chance.choice(by_line[line])) for line in lines]
+    choices = [(line, chance.choice(by_line[line])) for line in lines]
     return [
         Mutant(f"{module}, line {line}: {site.kind}", site, TESTS.get(module, module.partition(".")[0]))
-        for (module, line), site in found
+        for (module, line), site in choices
     ]

@@ -8,7 +8,7 @@ from einnet import EinLinear, EinNetError, Signature, linear_terms
 from einnet.errors import ShapeError
 from einnet.testing import assert_equivariant
 from networks import random_inputs, randomize
-from oracles.naive import naive_term, summed_values
+from oracles.naive import count_summed_values, naive_term
 from refusals import assert_refused
 from strategies import SIZES
 
@@ -37,7 +37,7 @@ def test_the_map_is_the_sum_over_its_terms(signature, normalize):
     for x, source in zip(inputs, layer.signature.inputs, strict=True):
         for term in linear_terms(source, output):
             w, y = next(weights), naive_term(term, [x.movedim(-1, 0).numpy()], axes)
-            count = summed_values(term, source, TYPE_SIZES) if normalize == "size" else 1
+            count = count_summed_values(term, source, TYPE_SIZES) if normalize == "size" else 1
             expected += np.einsum("of,f...->o...", w.numpy(), y / count)
     constants = linear_terms(type(output)(""), output)
     for term, w in zip(constants, layer.bias.detach().split(1, 1), strict=True):

@@ -28,9 +28,9 @@ def test_other_letters_find_the_same_set():
 
 @pytest.mark.parametrize("types", ["ab", "aaH"])
 def test_orders_beyond_the_stored_ones_are_computed(types, monkeypatch):
-    whole, known = pooling(types, 4), read_operations(TypeSet.of(types))
+    operations, known = pooling(types, 4), read_operations(TypeSet.of(types))
     monkeypatch.setattr("einnet.operations.pooling_set.read_operations", lambda _: {1: known[1]})
-    assert pooling(types, 4) == whole
+    assert pooling(types, 4) == operations
 
 
 START = """

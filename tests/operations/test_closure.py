@@ -10,7 +10,7 @@ from einnet.errors import NotationError, ShapeError
 from einnet.operations import Closure, Derivation
 from einnet.terms import TypeSet, all_terms
 from oracles.composition import canonical, compositions, row_of
-from oracles.naive import lettered, naive_term
+from oracles.naive import naive_term, with_letters
 from refusals import assert_refused
 
 SIZES = {"a": 3, "b": 2, "c": 2, "i": 2, "x": 2, "j": 2, "y": 2}
@@ -38,7 +38,7 @@ def check_derivation(program: Derivation, ops: list[Term], types, seed: int = 0)
         assert step.term.order == 1 or step.term in ops
         assert len(step.sources) == step.term.order
     got = program.run(*arrays, sizes=sizes)
-    naive = naive_term(lettered(program.term), [x[None] for x in arrays], [SIZES[c] for c in output.axes])[0]
+    naive = naive_term(with_letters(program.term), [x[None] for x in arrays], [SIZES[c] for c in output.axes])[0]
     factor = np.prod([SIZES[c] for c in program.factor], dtype=int)
     assert got.dtype == np.int64
     assert np.array_equal(got, naive * factor)
@@ -159,10 +159,10 @@ def test_a_program_is_printed_with_its_factor():
     program = generates(["a0b0,a0b0->a0b0"], "a0,a0->a0", ("a", "ab"))
     check_derivation(program, [Term("a0b0,a0b0->a0b0")], ("a", "ab"))
     assert program.factor == ("b",)
-    shown = str(program).splitlines()
-    assert shown[0] == "a0,a0->a0"
-    assert shown[1:3] == ["  y1 = a0->a0b0         (x1)", "  y2 = a0->a0b0         (x2)"]
-    assert shown[-1] == "  y4 is the term times n_b"
+    lines = str(program).splitlines()
+    assert lines[0] == "a0,a0->a0"
+    assert lines[1:3] == ["  y1 = a0->a0b0         (x1)", "  y2 = a0->a0b0         (x2)"]
+    assert lines[-1] == "  y4 is the term times n_b"
     assert str(generates([], "ab->ab", "ab")) == "ab->ab\n  x1"
 
 

@@ -38,10 +38,10 @@ def test_every_term_is_valid_for_its_type_and_occurs_once(text):
     assert str(terms[0]).split("->")[0] == str(terms[0]).split("->")[1]  # the identity
 
 
-@pytest.mark.parametrize(("text", "of", "kept"), [("abc", 12, 11), ("ixjyc; i->x, j->y", 31, 22), ("aab", 7, 7)])
-def test_the_usual_set_has_what_costs_no_more_than_a_matrix_product(text, of, kept):
+@pytest.mark.parametrize(("text", "total", "number"), [("abc", 12, 11), ("ixjyc; i->x, j->y", 31, 22), ("aab", 7, 7)])
+def test_the_default_set_has_what_costs_no_more_than_a_matrix_product(text, total, number):
     order = 2 if text == "aab" else 3
-    assert (len(pooling(text, order)), len(pooling_terms(Symmetry(text)))) == (of, kept)
+    assert (len(pooling(text, order)), len(pooling_terms(Symmetry(text)))) == (total, number)
     assert all(cost_exponent(t) <= len(Symmetry(text).axes) + 1 for t in pooling_terms(Symmetry(text)))
 
 

@@ -8,8 +8,8 @@ from einnet.operations.minimal import generators, indecomposable_terms
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
-from oracles.naive import lettered, matrix
-from oracles.states import canonical as canonical_structure
+from oracles.naive import matrix, with_letters
+from oracles.states import canonical as canonical_hypergraph
 from oracles.states import largest, reduce
 
 COUNTS = {  # of order 2, 3, ...
@@ -74,14 +74,14 @@ STATES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("types", "order", "most"), STATES, ids=str)
-def test_the_largest_structures_of_a_type_set(types, order, most):
-    results = [closed_structure(t, TypeSet.of(types)) for t in indecomposable_terms(types, order)]
-    assert set(results) == largest(types, order, most)
+@pytest.mark.parametrize(("types", "order", "highest"), STATES, ids=str)
+def test_the_largest_hypergraphs_of_a_type_set(types, order, highest):
+    results = [as_hypergraph(t, TypeSet.of(types)) for t in indecomposable_terms(types, order)]
+    assert set(results) == largest(types, order, highest)
 
 
-def closed_structure(term: Term, type_set: TypeSet):
-    """The term as the oracle writes structures."""
+def as_hypergraph(term: Term, type_set: TypeSet):
+    """The term as the oracle writes hypergraphs."""
     operands, output = type_set.types_of(term)
     edges = []
     for tup, symmetry in zip((*term.operands, term.output), (*operands, output), strict=True):
@@ -92,7 +92,7 @@ def closed_structure(term: Term, type_set: TypeSet):
             return (letter, index(above, at[above]) if above else None, name)
 
         edges.append(frozenset(map(index, symmetry.axes, tup)))
-    return canonical_structure(reduce(tuple(edges)))
+    return canonical_hypergraph(reduce(tuple(edges)))
 
 
 def test_too_many_hypergraphs_are_refused():
@@ -117,7 +117,7 @@ def test_compositions_of_the_generators_reach_every_linear_map_between_types(typ
     gens = []
     for term in generators(types):
         (source,), target = type_set.types_of(term)
-        gens.append((str(source), str(target), matrix(lettered(term), source, target, sizes)))
+        gens.append((str(source), str(target), matrix(with_letters(term), source, target, sizes)))
     spans = {(str(s), str(t)): [] for s in type_set.types for t in type_set.types}
     queue = list(gens)
     while queue:

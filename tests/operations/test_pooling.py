@@ -34,8 +34,8 @@ def test_the_documentation_has_the_stages_of_the_recipe():
     five = {"ab": (943, 943, 146, 146, 22), "aa": (52505, 52505, 9699, 523, 202)}  # aa: tested below
     for text, last in five.items():
         rows = [*(STAGES[text][k] for k in (3, 4)), last]
-        every, _, products, _, broadcasts = (", ".join(map(str, column)) for column in zip(*rows, strict=True))
-        line = next(row for row in page.splitlines() if row.startswith(f"| `{text}` | {every} |"))
+        totals, _, products, _, broadcasts = (", ".join(map(str, column)) for column in zip(*rows, strict=True))
+        line = next(row for row in page.splitlines() if row.startswith(f"| `{text}` | {totals} |"))
         assert f" | {products} | " in line and f" | {broadcasts} | " in line
 
 
@@ -189,9 +189,9 @@ def test_derivations_and_type_sets_at_the_command_line(capsys):
     assert capsys.readouterr().out.startswith("ab,ac,bc,bd,cd->ad: not composed of these operations\naa: 6 operations")
     bridge = ["pool", "aa", "--order", "5", "--max-exponent", "3", "--derive", "ab,ac,bc,bd,cd->ad"]
     assert main(bridge) == 0
-    shown = capsys.readouterr().out
-    assert "not composed of these operations\naa: 6 operations cost n^3 at most" in shown
-    assert shown.endswith("left out: ab,ac,bc,bd,cd->ad (n^4)\n")
+    output = capsys.readouterr().out
+    assert "not composed of these operations\naa: 6 operations cost n^3 at most" in output
+    assert output.endswith("left out: ab,ac,bc,bd,cd->ad (n^4)\n")
     assert main(["pool", "ab, aa, bb", "--order", "4", "--targets", "ab", "--max-exponent", "3"]) == 0
     assert capsys.readouterr().out.startswith("ab, aa, bb: ")
     assert main(["pool", "ab, aa", "--targets", "bb"]) == 2

@@ -38,14 +38,14 @@ def _is_valid(row: Row, symmetry: Symmetry, length: int) -> bool:
     return True
 
 
-def renamed(row: tuple) -> Row:
+def number_indices(row: tuple) -> Row:
     names: dict = {}
     return tuple(names.setdefault(i, len(names)) for i in row)
 
 
 def canonical(row: tuple, rank: int, order: int) -> Row:
     output, *operands = (row[rank * k : rank * (k + 1)] for k in range(order + 1))
-    return min(renamed(output + sum(selection, ())) for selection in permutations(operands))
+    return min(number_indices(output + sum(selection, ())) for selection in permutations(operands))
 
 
 def splits(row: Row, symmetry: Symmetry, order: int) -> bool:
@@ -77,7 +77,7 @@ def one_step_below(row: Row, symmetry: Symmetry, order: int) -> Iterator[Row]:
     rank = len(symmetry.axes)
     for term in linear_terms(symmetry, symmetry):
         for side in range(order + 1):
-            given, made = (term.output, term.operands[0]) if side else (term.operands[0], term.output)
+            outer, inner = (term.output, term.operands[0]) if side else (term.operands[0], term.output)
             merged: dict = {}
 
             def find(x, merged=merged):
@@ -85,26 +85,26 @@ def one_step_below(row: Row, symmetry: Symmetry, order: int) -> Iterator[Row]:
                     x = merged[x]
                 return x
 
-            for index, left in zip(given, row[rank * side : rank * (side + 1)], strict=True):
+            for index, left in zip(outer, row[rank * side : rank * (side + 1)], strict=True):
                 if find(index) != find(left):
                     merged[find(index)] = find(left)
             tuples = [row[rank * k : rank * (k + 1)] for k in range(order + 1)]
-            tuples[side] = made
+            tuples[side] = inner
             yield canonical(tuple(find(v) for t in tuples for v in t), rank, order)
 
 
 def maximal_classes(symmetry: Symmetry, order: int) -> list[set[Row]]:
     """The terms without a fitting split that lie below no others, in classes that order-1 operations join."""
-    found = {row for row in all_terms(symmetry, order) if order < 3 or not splits(row, symmetry, order)}
+    rows = {row for row in all_terms(symmetry, order) if order < 3 or not splits(row, symmetry, order)}
     below: dict[Row, set[Row]] = {}
-    for row in found:
+    for row in rows:
         seen, front = {row}, [row]
         while front:
             for lower in one_step_below(front.pop(), symmetry, order):
                 if lower not in seen:
                     seen.add(lower)
                     front.append(lower)
-        below[row] = seen & found
-    above = {row: {right for right in found if row in below[right]} for row in found}
-    classes = {frozenset(below[row] & above[row]) for row in found if above[row] <= below[row]}
+        below[row] = seen & rows
+    above = {row: {right for right in rows if row in below[right]} for row in rows}
+    classes = {frozenset(below[row] & above[row]) for row in rows if above[row] <= below[row]}
     return [set(c) for c in classes]

@@ -1,8 +1,8 @@
-"""All compositions of some terms of one type, made from below by substituting terms into terms.
+"""All compositions of some terms of one type, built bottom-up by substituting terms into terms.
 
 Rows hold the index of each position, output first; nothing is shared with `einnet.terms`, but for
-reading terms and the list of the linear maps. A composition is taken literally: the output of each inner term is put in the place
-of an operand of the outer one, and positions that so coincide have equal indices.
+reading terms and the list of the linear maps. A composition is taken literally: the output of each inner term
+replaces an operand of the outer one, and positions that so coincide have equal indices.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def row_of(term: Term) -> np.ndarray:
     return np.array([number[i] for t in (term.output, *term.operands) for i in t], np.uint8)
 
 
-def renamed(rows: np.ndarray) -> np.ndarray:
+def number_indices(rows: np.ndarray) -> np.ndarray:
     """Indices numbered in the order in which they occur in their row."""
     named, used = np.full(rows.shape, 255, np.uint8), np.zeros(len(rows), np.uint8)
     for s in range(rows.shape[1]):
@@ -40,7 +40,7 @@ def canonical(rows: np.ndarray, rank: int) -> np.ndarray:
     best = np.full(len(rows), np.iinfo(np.uint64).max, np.uint64)
     for p in permutations(range(1, order + 1)):
         columns = [rank * k + i for k in (0, *p) for i in range(rank)]
-        best = np.minimum(best, renamed(rows[:, columns]).astype(np.uint64) @ weights)
+        best = np.minimum(best, number_indices(rows[:, columns]).astype(np.uint64) @ weights)
     return best
 
 
@@ -49,8 +49,8 @@ def rows_of(codes: np.ndarray, length: int) -> np.ndarray:
     return ((codes[:, None] >> shifts) & np.uint64(15)).astype(np.uint8)
 
 
-def substituted(outer: np.ndarray, inner: Sequence[np.ndarray], rank: int) -> np.ndarray:
-    """The outer term with the k-th row of each array of inner terms in the place of its operands, for every k."""
+def substitute(outer: np.ndarray, inner: Sequence[np.ndarray], rank: int) -> np.ndarray:
+    """The outer term whose operands are replaced by the k-th rows of the arrays of inner terms, for each k."""
     number = len(inner[0])
     columns, start = [np.repeat(outer[None], number, 0)], int(outer.max()) + 1
     for rows in inner:
@@ -78,18 +78,18 @@ def compositions(ops: Sequence[Term], symmetry: Symmetry, highest: int) -> dict[
                 inner = [rows_of(results[k], rank * (k + 1)) for k in orders]
                 for selection in _all_choices([len(x) for x in inner]):
                     parts = [x[c] for x, c in zip(inner, selection, strict=True)]
-                    made = np.unique(renamed(substituted(row_of(op), parts, rank)), axis=0)
-                    reached = np.union1d(reached, canonical(made, rank))
-        results[order] = _closed(reached, first, rank, order)
+                    rows = np.unique(number_indices(substitute(row_of(op), parts, rank)), axis=0)
+                    reached = np.union1d(reached, canonical(rows, rank))
+        results[order] = _close(reached, first, rank, order)
     return results
 
 
-def _closed(codes: np.ndarray, first: np.ndarray, rank: int, order: int) -> np.ndarray:
+def _close(codes: np.ndarray, first: np.ndarray, rank: int, order: int) -> np.ndarray:
     """With all that order-1 operations on the output make of them."""
     rows = rows_of(codes, rank * (order + 1))
     for op in first:
-        made = np.unique(renamed(substituted(op, [rows], rank)), axis=0)
-        codes = np.union1d(codes, canonical(made, rank))
+        results = np.unique(number_indices(substitute(op, [rows], rank)), axis=0)
+        codes = np.union1d(codes, canonical(results, rank))
     return codes
 
 

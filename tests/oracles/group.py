@@ -23,10 +23,12 @@ def generators(classes: Mapping[str, tuple[str, ...]], sizes: Mapping[str, int])
             for i in range(sizes[letter] - 1):
 
                 def move(cell, axes, letter=letter, above=above, where=where, i=i):
-                    # an axis is touched if it is of this class and stands in this list
-                    here = letter in axes and tuple(cell[axes.index(p)] for p in above) == where
+                    # an axis is moved if it is of this class and its list is this one
+                    is_moved = letter in axes and tuple(cell[axes.index(p)] for p in above) == where
                     swap = {i: i + 1, i + 1: i}
-                    return tuple(swap.get(v, v) if x == letter and here else v for x, v in zip(axes, cell, strict=True))
+                    return tuple(
+                        swap.get(v, v) if x == letter and is_moved else v for x, v in zip(axes, cell, strict=True)
+                    )
 
                 yield move
 

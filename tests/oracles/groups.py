@@ -10,7 +10,7 @@ import numpy as np
 Permutation = tuple[int, ...]
 
 
-def composed(g: Sequence[int], h: Sequence[int]) -> Permutation:
+def compose(g: Sequence[int], h: Sequence[int]) -> Permutation:
     """First h, then g."""
     return tuple(g[i] for i in h)
 
@@ -18,7 +18,7 @@ def composed(g: Sequence[int], h: Sequence[int]) -> Permutation:
 def power(g: Sequence[int], times: int) -> Permutation:
     result = tuple(range(len(g)))
     for _ in range(times):
-        result = composed(g, result)
+        result = compose(g, result)
     return result
 
 
@@ -26,16 +26,16 @@ def elements(generators: Sequence[Sequence[int]], out_generators: Sequence[Seque
     """All pairs (what is done to the input, what is done to the output) that the generators make."""
     outs = out_generators or [(0,)] * len(generators)
     pairs = [(tuple(g), tuple(h)) for g, h in zip(generators, outs, strict=True)]
-    found = {(tuple(range(len(generators[0]))), tuple(range(len(outs[0]))))}
-    new = list(found)
+    pairs_reached = {(tuple(range(len(generators[0]))), tuple(range(len(outs[0]))))}
+    new = list(pairs_reached)
     while new:
-        reached = {(composed(g, x), composed(h, y)) for g, h in pairs for x, y in new}
-        new = list(reached - found)
-        found |= reached
-    return found
+        reached = {(compose(g, x), compose(h, y)) for g, h in pairs for x, y in new}
+        new = list(reached - pairs_reached)
+        pairs_reached |= reached
+    return pairs_reached
 
 
-def fixed(g: Sequence[int]) -> int:
+def count_fixed(g: Sequence[int]) -> int:
     return sum(g[i] == i for i in range(len(g)))
 
 
@@ -50,8 +50,8 @@ def cycle_lengths(g: Sequence[int]) -> list[int]:
     return lengths
 
 
-def fixed_multisets(g: Sequence[int], k: int) -> int:
-    """Multisets of k points that g keeps: it takes every cycle wholly, a number of times."""
+def count_fixed_multisets(g: Sequence[int], k: int) -> int:
+    """Multisets of k points that g keeps: each cycle in full, any number of times."""
     ways = [1] + [0] * k
     for length in cycle_lengths(g):
         for total in range(length, k + 1):
@@ -60,13 +60,15 @@ def fixed_multisets(g: Sequence[int], k: int) -> int:
 
 
 def burnside(group: set, k: int, commutative: bool) -> int:
-    """The number of orbits of (output, k operands): the mean number of points that are kept."""
-    kept = sum(fixed(h) * (fixed_multisets(g, k) if commutative else fixed(g) ** k) for g, h in group)
-    assert kept % len(group) == 0
-    return kept // len(group)
+    """The number of orbits of (output, k operands): the mean number of points that are fixed."""
+    fixed = sum(
+        count_fixed(h) * (count_fixed_multisets(g, k) if commutative else count_fixed(g) ** k) for g, h in group
+    )
+    assert fixed % len(group) == 0
+    return fixed // len(group)
 
 
-def shared(
+def number_parameters(
     generators: Sequence[Sequence[int]], out_generators: Sequence[Sequence[int]] | None, k: int, commutative: bool
 ) -> np.ndarray:
     """The parameter of each entry of the coefficient, numbered by first occurrence, by union-find."""
@@ -91,7 +93,7 @@ def shared(
     return np.array(labels).reshape(shape)
 
 
-def expanded(coefficients: Sequence[np.ndarray], x: np.ndarray, out_rank: int):
+def evaluate_series(coefficients: Sequence[np.ndarray], x: np.ndarray, out_rank: int):
     """The series with these coefficients at one x, operand by operand."""
     total = 0
     for coefficient in coefficients:
@@ -101,16 +103,16 @@ def expanded(coefficients: Sequence[np.ndarray], x: np.ndarray, out_rank: int):
     return total
 
 
-def matrix_elements(generators: Sequence[np.ndarray], most: int = 5000) -> list[np.ndarray]:
+def matrix_elements(generators: Sequence[np.ndarray], maximum: int = 5000) -> list[np.ndarray]:
     """All elements of a finite matrix group."""
-    found = {_key(np.eye(len(generators[0]))): np.eye(len(generators[0]))}
-    new = list(found.values())
+    by_key = {_key(np.eye(len(generators[0]))): np.eye(len(generators[0]))}
+    new = list(by_key.values())
     while new:
         reached = {_key(m): m for m in (np.asarray(g) @ x for g in generators for x in new)}
-        new = [m for key, m in reached.items() if key not in found]
-        found |= reached
-        assert len(found) <= most
-    return list(found.values())
+        new = [m for key, m in reached.items() if key not in by_key]
+        by_key |= reached
+        assert len(by_key) <= maximum
+    return list(by_key.values())
 
 
 def _key(matrix: np.ndarray) -> bytes:
@@ -132,7 +134,7 @@ def zero_sums(n: int, powers: Sequence[int]) -> list[tuple[int, ...]]:
 def monomial_orbits(exponents: Sequence[tuple[int, ...]], generators: Sequence[Sequence[int]]) -> Counter:
     """How many monomials are in each orbit; an orbit is named by its least element."""
     group = [g for g, _ in elements(generators)]
-    return Counter(min(composed(e, g) for g in group) for e in exponents)
+    return Counter(min(compose(e, g) for g in group) for e in exponents)
 
 
 def face_turns() -> Iterator[Permutation]:

@@ -7,12 +7,12 @@ from einnet import Term
 
 
 def same(left: Term, right: Term) -> bool:
-    ours, right_edges = sorted(left.indices), sorted(right.indices)
-    if len(ours) != len(right_edges) or left.order != right.order:
+    left_indices, right_indices = sorted(left.indices), sorted(right.indices)
+    if len(left_indices) != len(right_indices) or left.order != right.order:
         return False
     target = Counter(right.operands)
-    for image in permutations(right_edges):
-        to = dict(zip(ours, image, strict=True))
+    for image in permutations(right_indices):
+        to = dict(zip(left_indices, image, strict=True))
         if any(len(i) > 1 and i[0] != j[0] for i, j in to.items()):
             continue  # an index with a class keeps it
         moved = Counter(tuple(to[i] for i in t) for t in left.operands)

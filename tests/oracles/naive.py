@@ -11,7 +11,7 @@ from einnet import Symmetry, Term
 OUTPUT = "ABCDEFGHIJ"  # one letter for each output axis; terms in tests use lowercase
 
 
-def lettered(term: Term) -> Term:
+def with_letters(term: Term) -> Term:
     """The term with letters for its indices."""
     names = dict(zip(term.indices, ascii_lowercase, strict=False))
     return Term.of([[names[i] for i in t] for t in term.operands], [names[i] for i in term.output])
@@ -34,7 +34,7 @@ def naive_term(term: Term, operands: Sequence[np.ndarray], out_shape: Sequence[i
     return np.einsum(",".join(inputs) + "->Z" + OUTPUT[: len(term.output)], *arrays, optimize=True)
 
 
-def summed_values(term: Term, symmetry: Symmetry, sizes: Mapping[str, int]) -> int:
+def count_summed_values(term: Term, symmetry: Symmetry, sizes: Mapping[str, int]) -> int:
     """How many values the term sums for each entry of its output."""
     where = {i: c for t in term.operands for i, c in zip(t, symmetry.axes, strict=True)}
     return prod(sizes[where[i]] for i in {i for t in term.operands for i in t} - set(term.output))
@@ -49,7 +49,7 @@ def naive_pool(terms: Sequence[Term], x: np.ndarray, symmetry: Symmetry, normali
     for term in terms:
         y = naive_term(term, [parts.pop(0) for _ in range(term.order)], axes)
         if normalize == "size":
-            y = y / max(summed_values(term, symmetry, sizes), 1) ** (1 if term.order == 1 else 0.5)
+            y = y / max(count_summed_values(term, symmetry, sizes), 1) ** (1 if term.order == 1 else 0.5)
         outputs.append(y)
     return np.moveaxis(np.concatenate(outputs), 0, -1)
 

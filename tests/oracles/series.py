@@ -53,7 +53,7 @@ def exchanges(word: Sequence[int]) -> Iterator[tuple[int, ...]]:
 def _moves(signature: Signature, types: Sequence[Symmetry], sizes: Sizes) -> Iterator[list[np.ndarray]]:
     """For each generator, where it moves the entries of each tensor, all axes of a tensor as one."""
     for move in generators(classes_of(signature), sizes):
-        yield [_moved(t, sizes, lambda cell, t=t, move=move: move(cell, t.axes)) for t in types]
+        yield [_permute_entries(t, sizes, lambda cell, t=t, move=move: move(cell, t.axes)) for t in types]
 
 
 def _elements(signature: Signature, types: Sequence[Symmetry], sizes: Sizes) -> Iterator[list[np.ndarray]]:
@@ -69,10 +69,10 @@ def _elements(signature: Signature, types: Sequence[Symmetry], sizes: Sizes) -> 
                 element[c, tuple(at[p] for p in classes[c])][v] for c, v in zip(t.axes, cell, strict=True)
             )  # fmt: skip
 
-        yield [_moved(t, sizes, lambda cell, t=t, move=move: move(cell, t)) for t in types]
+        yield [_permute_entries(t, sizes, lambda cell, t=t, move=move: move(cell, t)) for t in types]
 
 
-def _moved(t: Symmetry, sizes: Sizes, move) -> np.ndarray:
+def _permute_entries(t: Symmetry, sizes: Sizes, move) -> np.ndarray:
     numbers = np.arange(prod(shape_of(t, sizes))).reshape(shape_of(t, sizes))
     cells = product(*(range(sizes[c]) for c in t.axes))
     return np.array([numbers[move(cell)].ravel() for cell in cells]).ravel()
@@ -97,9 +97,9 @@ def orbits(signature: Signature, word: Sequence[int], sizes: Sizes, commutative:
     for image in images:
         for k, j in enumerate(image.ravel().tolist()):
             root[find(k)] = find(j)
-    found = [find(k) for k in range(len(root))]
+    roots = [find(k) for k in range(len(root))]
     shape = [n for t in types for n in shape_of(t, sizes)]
-    return np.unique(found, return_inverse=True)[1].reshape(shape)
+    return np.unique(roots, return_inverse=True)[1].reshape(shape)
 
 
 def dof(signature: Signature, k: int, sizes: Sizes, commutative: bool) -> int:
@@ -155,23 +155,23 @@ def dof_by_null_space(signature: Signature, k: int, sizes: Sizes, commutative: b
 
 
 def pattern_at(signature: Signature, word: Sequence[int], entry: Sequence[int]) -> tuple[int, ...]:
-    """Which index positions of an entry are the same thing, numbered as they first occur (no feature axes).
+    """Which index positions of an entry are the same element, numbered as they first occur (no feature axes).
 
-    An index of a dependent class is the same thing as another if their ancestors are, too.
+    An index of a dependent class is the same element as another if their ancestors are, too.
     """
-    things, at = [], 0
+    elements, at = [], 0
     for t in types_of(signature, word):
         cell = entry[at : at + len(t.axes)]
         at += len(cell)
         for c, v in zip(t.axes, cell, strict=True):
-            things.append((c, *(cell[t.axes.index(p)] for p in t.ancestors(c)), v))
-    first = list(dict.fromkeys(things))
-    return tuple(first.index(x) for x in things)
+            elements.append((c, *(cell[t.axes.index(p)] for p in t.ancestors(c)), v))
+    first = list(dict.fromkeys(elements))
+    return tuple(first.index(x) for x in elements)
 
 
-def is_coarser(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether what is equal in `other` is equal in `one`."""
-    return len(set(zip(one, other, strict=True))) == len(set(other))
+def is_coarser(coarse: Sequence[int], fine: Sequence[int]) -> bool:
+    """Whether what is equal in `fine` is equal in `coarse`."""
+    return len(set(zip(coarse, fine, strict=True))) == len(set(fine))
 
 
 # --- contractions and values ---------------------------------------------------------------------
@@ -182,15 +182,15 @@ def term_classes(term: Term, types: Sequence[Symmetry]) -> dict[str, str]:
     return term.classes(types[1:] or [Symmetry("")], types[0])
 
 
-def reordered(term: Term, word: Sequence[int]) -> list[Term]:
+def reorder_operands(term: Term, word: Sequence[int]) -> list[Term]:
     """The different contractions that reordering equal operands makes of one."""
-    found = {}
+    terms = {}
     for order in exchanges(word):
         operands = [term.operands[i] for i in order]
         letters = dict.fromkeys(i for t in (term.output, *operands) for i in t)
         key = tuple(list(letters).index(i) for t in (term.output, *operands) for i in t)
-        found.setdefault(key, Term.of(operands, term.output))
-    return list(found.values())
+        terms.setdefault(key, Term.of(operands, term.output))
+    return list(terms.values())
 
 
 def dense(term: Term, signature: Signature, word: Sequence[int], sizes: Sizes) -> np.ndarray:

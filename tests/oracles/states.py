@@ -1,6 +1,6 @@
-"""Theorem 3 literally, for sets of several types: all structures, those that do not split, the largest of them.
+"""Theorem 3 literally, for sets of several types: all hypergraphs, those that do not split, the largest of them.
 
-Only edges that are sets matter. A structure is a tuple of frozensets of indices such as ("a", 0) or,
+Only edges that are sets matter. A hypergraph is a tuple of frozensets of indices such as ("a", 0) or,
 below a parent, ("b", ("a", 0), 1); nothing is shared with `einnet.terms`.
 """
 
@@ -15,7 +15,7 @@ Closed = tuple
 
 
 def edges_of(types: list[Symmetry], highest: int) -> list[Edge]:
-    """Every set of indices that stands in one tuple, up to `most` indices of each class (and parent)."""
+    """Every set of indices that is in one tuple, up to `highest` indices of each class (and parent)."""
     results = set()
     for t in types:
         order = sorted(range(len(t.axes)), key=lambda k: len(t.ancestors(t.axes[k])))
@@ -76,31 +76,31 @@ def canonical(edges: Closed) -> Closed:
         def name(v, number=number):
             return (v[0], name(v[1]) if v[1] else None, number[v])
 
-        names = _ordered_names(edges, name)
+        names = _sort_names(edges, name)
         if best is None or names < best:
             best = names
     return best
 
 
-def _ordered_names(edges: Closed, name) -> Closed:
+def _sort_names(edges: Closed, name) -> Closed:
     return tuple(sorted(tuple(sorted(map(name, e))) for e in edges))
 
 
 def one_step_below(edges: Closed) -> Iterator[Closed]:
-    """What dropping an index from an edge, or putting two indices of an edge together, makes of a structure."""
+    """What dropping an index from an edge, or putting two indices of an edge together, makes of a hypergraph."""
     for k, e in enumerate(edges):
         for v in e:
             if not any(w[1] == v for w in e):
                 yield reduce((*edges[:k], e - {v}, *edges[k + 1 :]))
         for u, v in combinations(sorted(e, key=str), 2):
             if u[:2] == v[:2]:
-                yield reduce(tuple(Edge(_moved(w, v, u) for w in f) for f in edges))
+                yield reduce(tuple(Edge(_identify(w, v, u) for w in f) for f in edges))
 
 
-def _moved(w, old, new):
+def _identify(w, old, new):
     if w == old:
         return new
-    return (w[0], _moved(w[1], old, new), (w[2], "moved")) if w[1] is not None and _below(w, old) else w
+    return (w[0], _identify(w[1], old, new), (w[2], "moved")) if w[1] is not None and _below(w, old) else w
 
 
 def _below(w, old) -> bool:
@@ -108,17 +108,17 @@ def _below(w, old) -> bool:
 
 
 def largest(texts: tuple[str, ...], order: int, highest: int) -> set[Closed]:
-    """The structures of order + 1 edges that do not split and lie below no other one, each once."""
+    """The hypergraphs of order + 1 edges that do not split and lie below no other one, each once."""
     types = [Symmetry(t) for t in texts]
     edges = edges_of(types, highest)
     results = set()
     for selection in _multisets(edges, order + 1):
-        structure = reduce(selection)
-        if order < 3 or not splits(structure, types):
-            results.add(canonical(structure))
+        hypergraph = reduce(selection)
+        if order < 3 or not splits(hypergraph, types):
+            results.add(canonical(hypergraph))
     below: set = set()
-    for structure in results:
-        below |= {canonical(s) for s in one_step_below(tuple(map(Edge, structure)))} - {structure}
+    for hypergraph in results:
+        below |= {canonical(s) for s in one_step_below(tuple(map(Edge, hypergraph)))} - {hypergraph}
     return results - below
 
 

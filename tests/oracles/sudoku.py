@@ -1,4 +1,4 @@
-"""The solutions of a Sudoku by a SAT solver, which knows nothing of our search."""
+"""The solutions of a Sudoku by a SAT solver, independent of the search in `einnet.tasks.sudoku`."""
 
 from itertools import combinations, islice
 
@@ -6,8 +6,8 @@ import numpy as np
 from pysat.solvers import Cadical153
 
 
-def sat_solutions(board: np.ndarray, height: int, width: int, most: int = 2) -> list[np.ndarray]:
-    """Up to `most` solutions: a variable for each cell and digit."""
+def sat_solutions(board: np.ndarray, height: int, width: int, limit: int = 2) -> list[np.ndarray]:
+    """Up to `limit` solutions: a variable for each cell and digit."""
     n = height * width
 
     def variable(r: int, c: int, d: int) -> int:
@@ -23,11 +23,11 @@ def sat_solutions(board: np.ndarray, height: int, width: int, most: int = 2) -> 
     clauses = [*groups, *([-a, -b] for group in groups for a, b in combinations(group, 2))]
     clauses += [[variable(r, c, int(v) - 1)] for (r, c), v in np.ndenumerate(board) if v]
     with Cadical153(bootstrap_with=clauses) as solver:
-        found = []
-        for model in islice(_models(solver), most):
+        boards = []
+        for model in islice(_models(solver), limit):
             true = np.array([v > 0 for v in model[: n**3]]).reshape(n, n, n)
-            found.append(true.argmax(-1) + 1)
-        return found
+            boards.append(true.argmax(-1) + 1)
+        return boards
 
 
 def _models(solver: Cadical153):

@@ -21,8 +21,8 @@ def shrikhande() -> np.ndarray:
 
 def is_strongly_regular(graph: np.ndarray, n: int, degree: int, joined: int, apart: int) -> bool:
     common = graph @ graph
-    wanted = degree * np.eye(n, dtype=int) + joined * graph + apart * (1 - graph - np.eye(n, dtype=int))
-    return graph.shape == (n, n) and np.array_equal(common, wanted)
+    expected = degree * np.eye(n, dtype=int) + joined * graph + apart * (1 - graph - np.eye(n, dtype=int))
+    return graph.shape == (n, n) and np.array_equal(common, expected)
 
 
 def invariants(matrix: np.ndarray) -> tuple[int, int]:
@@ -39,7 +39,7 @@ def semi_regular_matrices() -> Iterator[np.ndarray]:
     rows = np.array([[int(k in chosen) for k in range(8)] for chosen in combinations(range(8), 4)])
     meet = rows @ rows.T
 
-    def extended(chosen: list[int], first: int) -> Iterator[np.ndarray]:
+    def extend(chosen: list[int], first: int) -> Iterator[np.ndarray]:
         matrix = rows[chosen]
         if len(chosen) == 8:
             if np.array_equal(matrix @ matrix.T @ matrix, 4 * matrix + 6):
@@ -49,6 +49,6 @@ def semi_regular_matrices() -> Iterator[np.ndarray]:
             longer = [*chosen, k]
             part = rows[longer]
             if part.sum(0).max() <= 4 and np.all(meet[np.ix_(longer, longer)] @ part <= 4 * part + 6):
-                yield from extended(longer, k)
+                yield from extend(longer, k)
 
-    yield from extended([0], 0)
+    yield from extend([0], 0)

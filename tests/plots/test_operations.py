@@ -15,7 +15,7 @@ from einnet.plots.operations import draw_operations, draw_term
 from einnet.terms import TypeSet
 
 
-def drawn(term: str, types="aa"):
+def draw_panel(term: str, types="aa"):
     """The panel of one operation."""
     figure, panel = plt.subplots()
     draw_term(panel, Term(term), TypeSet.of(types))
@@ -27,7 +27,7 @@ def nodes(panel) -> list[str]:
     return sorted(t.get_text() for t in panel.texts if t.get_text() and t.get_text() != panel.get_title())
 
 
-def ringed(panel) -> int:
+def count_rings(panel) -> int:
     return sum(line.get_markersize() == 17 for line in panel.lines)
 
 
@@ -50,9 +50,9 @@ def lines(panel) -> tuple[int, int]:
     ],
 )
 def test_nodes_edges_and_rings(term, types, indices, rings, edges):
-    panel = drawn(term, types)
+    panel = draw_panel(term, types)
     assert nodes(panel) == indices
-    assert ringed(panel) == rings
+    assert count_rings(panel) == rings
     assert lines(panel) == edges
     assert panel.get_title() == term
 
@@ -61,12 +61,12 @@ def test_relations_have_arrows_and_matrices_lines():
     def styles(panel):
         return {type(t.arrow_patch.get_arrowstyle()).__name__ for t in panel.texts if getattr(t, "arrow_patch", None)}
 
-    assert styles(drawn("ab,bc->ac")) == {"CurveFilledB"}
-    assert styles(drawn("ab,cb,cd->ad", "ab")) == {"Curve"}
+    assert styles(draw_panel("ab,bc->ac")) == {"CurveFilledB"}
+    assert styles(draw_panel("ab,cb,cd->ad", "ab")) == {"Curve"}
 
 
 def test_an_operand_of_three_indices_is_a_square_with_lines():
-    panel = drawn("abc,abd->abc", "abc")
+    panel = draw_panel("abc,abd->abc", "abc")
     squares = [line for line in panel.lines if line.get_marker() == "s"]
     assert len(squares) == 3  # two operands and the output, apart
     assert len({(round(float(s.get_xdata()[0]), 3), round(float(s.get_ydata()[0]), 3)) for s in squares}) == 3

@@ -1,4 +1,4 @@
-"""Writes messages.txt anew: `python tests/snapshots`. Fails if a call raises nothing."""
+"""Rewrites messages.txt: `python tests/snapshots`. Fails if a call raises nothing."""
 
 import sys
 from pathlib import Path

@@ -80,11 +80,11 @@ RULES = {
 
 @pytest.mark.parametrize("name", RULES)
 def test_tasks_of_known_rules_are_solved_and_their_symmetry_is_named(name):
-    rule, inputs, said = RULES[name]
+    rule, inputs, phrase = RULES[name]
     puzzle = make_puzzle(name, rule, *inputs)
     outcome = solve_puzzle(puzzle.hide_answers(), networks=False)
     assert is_solved(puzzle, outcome)
-    assert any(said in a.describe() for a in outcome.attempts), [a.describe() for a in outcome.attempts]
+    assert any(phrase in a.describe() for a in outcome.attempts), [a.describe() for a in outcome.attempts]
     assert len(outcome.attempts) <= 2
 
 
@@ -155,7 +155,7 @@ def test_the_time_limit_holds():
 
 
 def test_numbers_of_cells_are_no_colours():
-    """Panels with most cells: the numbers beside their colours never change places with colours."""
+    """Panels with most cells: the numbers next to their colours are never exchanged with colours."""
     x = np.zeros((4, 8), int)
     x[0, 0], x[:3, 4] = 3, 2
     puzzle = make_puzzle("panels", lambda g: g[:1, ::4], x, x)
@@ -229,8 +229,8 @@ def test_the_commands(tmp_path, puzzles, capsys):
     assert {"answers.json", "task.png", "config.json"} <= {f.name for f in run.iterdir()}
 
     out = tmp_path / "bench"
-    asked = ["bench", "arc", "--set", "training", "--data", str(data), "--out", str(out), "--no-networks"]
-    assert main([*asked, "--processes", "1", "--json"]) == 0
+    command = ["bench", "arc", "--set", "training", "--data", str(data), "--out", str(out), "--no-networks"]
+    assert main([*command, "--processes", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["solved"] == 1
     assert json.loads((out / "results.json").read_text())["per_task"]["good"]["solved"] is True
     page = (out / "index.html").read_text()
@@ -246,8 +246,8 @@ def test_the_commands(tmp_path, puzzles, capsys):
 def test_the_name_of_a_task_is_no_markup(name, tmp_path, puzzles, capsys):
     file = write_puzzle(replace(puzzles["none"], name=name), tmp_path)
     assert main(["train", "arc", "--task", file, "--no-networks", "--out", str(tmp_path / "runs")]) == 1
-    shown = capsys.readouterr()
-    assert f"{name}: no answer" in shown.out and "task.png, index.html" in shown.err
+    printed = capsys.readouterr()
+    assert f"{name}: no answer" in printed.out and "task.png, index.html" in printed.err
     summary = {"solved": 0, "tasks": 1, "answers not known": 0, "attempted": 0, "seconds": 1, "failures": {}}
     print_report(make_tables(summary, name))
     assert name in capsys.readouterr().out

@@ -90,8 +90,8 @@ def test_calibrated_maps_have_mean_zero_and_the_deviation():
 
 def test_hotelling_of_one_column_is_the_square_of_student_t():
     values = np.random.default_rng(0).normal(0.3, 1, 32)
-    found = compute_hotelling(torch.from_numpy(values)[:, None])
-    assert found == pytest.approx(ttest_1samp(values, 0).statistic ** 2, abs=2e-3)
+    statistic = compute_hotelling(torch.from_numpy(values)[:, None])
+    assert statistic == pytest.approx(ttest_1samp(values, 0).statistic ** 2, abs=2e-3)
     assert compute_hotelling(torch.full((32, 16), 1e-3).double()) == pytest.approx(
         32 * 16 * 1e-6 / 1e-7
     )  # the guard alone

@@ -191,7 +191,7 @@ def test_a_sat_solver_finds_the_same_one_solution(n, givens, number):
         some = rng.choice(np.flatnonzero(dug).tolist())  # fewer givens: as many solutions by both, up to 50
         dug.flat[some] = 0
         solution = {b.tobytes() for b in solutions(dug, limit=50)}
-        expected = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, most=50)}
+        expected = {b.tobytes() for b in sat_solutions(dug, layout.height, layout.width, limit=50)}
         assert len(solution) == len(expected) and (len(solution) == 50 or solution == expected)
 
 

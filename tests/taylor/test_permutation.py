@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from einnet import EinNetError, series, series_of
 from einnet.errors import ShapeError
-from oracles.groups import burnside, elements, expanded, face_turns, order_of, power, shared
+from oracles.groups import burnside, elements, evaluate_series, face_turns, number_parameters, order_of, power
 from refusals import assert_refused
 
 SHIFT, MIRROR = (1, 2, 3, 0), (3, 2, 1, 0)
@@ -37,8 +37,10 @@ def random_params(s, seed: int = 0) -> list[np.ndarray]:
 
 def evaluate_written_out(s, params: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """The value at each x of a batch, by the union-find's sharing."""
-    coefficients = [p[shared(s.generators, s.out_generators, k, s.commutative)] for k, p in enumerate(params)]
-    return np.array([expanded(coefficients, one, len(s.out_shape)) for one in x])
+    coefficients = [
+        p[number_parameters(s.generators, s.out_generators, k, s.commutative)] for k, p in enumerate(params)
+    ]
+    return np.array([evaluate_series(coefficients, one, len(s.out_shape)) for one in x])
 
 
 def move(g, x):
@@ -87,7 +89,7 @@ def test_counts_are_burnsides_mean_over_the_listed_group(group, commutative):
 @given(groups(), st.booleans(), st.integers(0, 3))
 def test_sharing_is_that_of_union_find_numbered_by_first_occurrence(group, commutative, k):
     generators, outs = group
-    expected = shared(generators, outs, k, commutative)
+    expected = number_parameters(generators, outs, k, commutative)
     s = series_of(generators, 3, outs, commutative)
     assert s.sharing(k).shape == expected.shape
     assert (s.sharing(k) == expected).all()
@@ -152,7 +154,7 @@ def test_rubiks_cube():
     assert s.dof == (1, 2, 4 + 3 + 1 + 1)
     assert np.bincount(s.sharing(1)).tolist() == [24, 24]
     assert sorted(np.bincount(s.sharing(2).ravel())) == sorted([24, 24, 24, 24 * 21, 24, 24, 24 * 22, 24 * 24, 24 * 24])
-    assert (s.sharing(2) == shared(turns, None, 2, False)).all()
+    assert (s.sharing(2) == number_parameters(turns, None, 2, False)).all()
     assert series_of(turns, 2, commutative=True).dof == (1, 2, 3 + 3 + 1)
     assert s.cycle is None
 

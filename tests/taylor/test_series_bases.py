@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from einnet import Signature, series
-from oracles.series import dense, is_coarser, reordered, term_classes, types_of, words
+from oracles.series import dense, is_coarser, reorder_operands, term_classes, types_of, words
 from strategies import series_cases
 
 CASES = [
@@ -54,7 +54,7 @@ def test_contractions_are_valid_and_pairwise_different(case):
             for term in terms:
                 assert set(term_classes(term, types)) == set(term.indices)
             assert len(set(map(str, terms))) == len(terms)
-            alike = [t for term in terms for t in (reordered(term, word) if commutative else [term])]
+            alike = [t for term in terms for t in (reorder_operands(term, word) if commutative else [term])]
             assert len({(t.operands, t.output) for t in map(rename, alike)}) == len(alike)
             if commutative and len(set(word)) < 2:
                 assert len({t.canonical() for t in terms}) == len(terms)
@@ -89,7 +89,7 @@ def test_a_contraction_written_out_is_its_sum_of_orbits(text, order, sizes, comm
             shared, terms = s.sharing(k, word), s.contractions(k, word)
             for number, term in enumerate(terms):
                 in_orbits = s.to_orbit(unit(s, k, at + number))[k]
-                alike = reordered(term, word) if commutative else [term]
+                alike = reorder_operands(term, word) if commutative else [term]
                 expected = sum(dense(t, signature, word, sizes) for t in alike)
                 assert (in_orbits[at : at + len(terms)][shared] == expected).all()
                 assert not in_orbits[:at].any() and not in_orbits[at + len(terms) :].any()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, Signature, series
-from oracles.series import dense, orbits, reordered, shape_of, value, words
+from oracles.series import dense, orbits, reorder_operands, shape_of, value, words
 from strategies import series_cases
 
 CASES = [
@@ -103,7 +103,7 @@ def test_a_series_without_sizes_has_the_values_of_its_einsums_at_every_size(text
         left = list(part)
         for word in words(s.signature, k, commutative):
             for term in s.contractions(k, word):
-                alike = reordered(term, word) if commutative else [term]
+                alike = reorder_operands(term, word) if commutative else [term]
                 written_out = sum(dense(t, s.signature, word, sizes) for t in alike)
                 coefficients.append((word, left.pop(0) * written_out))
         assert not left

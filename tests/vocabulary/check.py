@@ -153,4 +153,4 @@ def _check_prose(text: str, first: int, path: str) -> list[Offence]:
             line = text[text.rfind("\n", 0, match.start()) + 1 :]
             if not line.startswith("|"):
                 offences.append((match.start(), match[0]))
-    return [Offence(path, first + text.count("\n", 0, at), f"“{' '.join(said.split())}”") for at, said in offences]
+    return [Offence(path, first + text.count("\n", 0, at), f"“{' '.join(phrase.split())}”") for at, phrase in offences]
