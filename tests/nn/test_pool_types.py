@@ -35,9 +35,9 @@ def test_values_against_the_naive_einsum(data):
     parts = [list(x.split(heads, -1)) if x.shape[-1] else [] for x in inputs]
     for term in terms:
         operands, output = state.types_of(term)
-        arrays = [np.moveaxis(parts[state.number_of(t)].pop(0).numpy(), -1, 0) for t in operands]
+        arrays = [np.moveaxis(parts[state.types.index(t)].pop(0).numpy(), -1, 0) for t in operands]
         expected = naive_term(with_letters(term), arrays, [SIZES[c] for c in output.axes])
-        y = outputs[state.number_of(output)].pop(0).numpy()
+        y = outputs[state.types.index(output)].pop(0).numpy()
         assert np.allclose(np.moveaxis(y, -1, 0), expected, rtol=1e-10, atol=1e-10), term
 
 
