@@ -62,7 +62,7 @@ def check_size(value: Any, name: str, *, minimum: int = 0) -> Any:
     return value
 
 
-def check_sizes(sizes: Any) -> None:
+def check_sizes(sizes: Any, *, minimum: int = 0) -> None:
     """A dict from axes to sizes.
 
     >>> check_sizes([5])
@@ -72,7 +72,7 @@ def check_sizes(sizes: Any) -> None:
     if not isinstance(sizes, Mapping):
         raise TypeError(f"sizes must be a dict from axes to numbers, such as {{'a': 5}}, got {sizes!r}")
     for letter, size in sizes.items():
-        check_size(size, f"the size of axis '{letter}'")
+        check_size(size, f"the size of axis '{letter}'", minimum=minimum)
 
 
 def check_real(
