@@ -20,7 +20,6 @@ __all__ = [
     "apply_coefficient",
     "apply_matrix",
     "as_arrays",
-    "as_floats",
     "check_entries",
     "check_vectors",
     "concatenate",
@@ -37,26 +36,16 @@ KINDS = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}  # a number of each kind
 def as_arrays(*values: Any) -> list[Any]:
     """All values as arrays of one framework and type: torch if one of them is a tensor, else numpy.
 
-    Whole numbers become 64 bits wide. Lists take the type of the arrays, unless that would lose a
+    Whole numbers become 64 bits wide. Lists and numbers take the type of the arrays, unless that would lose a
     fraction or an imaginary part.
     """
     if any(hasattr(v, "new_tensor") for v in values):
         return _as_tensors(values)
     arrays = [_as_numbers(v) for v in values]
     is_array = [isinstance(v, (np.ndarray, np.generic)) for v in values]
-    dtype = np.result_type(
-        *(a.dtype if typed else KINDS.get(a.dtype.kind, a.dtype) for a, typed in zip(arrays, is_array, strict=True))
-    )
+    typed = zip(arrays, is_array, strict=True)
+    dtype = np.result_type(*(a.dtype if t else KINDS.get(a.dtype.kind, a.dtype) for a, t in typed))
     return [a.astype(np.int64 if dtype.kind in "biu" else dtype, copy=False) for a in arrays]
-
-
-def as_floats(*values: Any) -> list[Any]:
-    """The same, whole numbers made floating point."""
-    arrays = as_arrays(*values)
-    if "int" not in str(arrays[0].dtype):
-        return arrays
-    module = module_of(arrays[0])
-    return [a.astype(float) if module is np else a.to(module.get_default_dtype()) for a in arrays]
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from einnet.checks import check_count, check_limit
 from einnet.errors import EinNetError
 from einnet.limits import limits
 from einnet.plan.backends import module_of
-from einnet.taylor.arrays import as_floats, check_vectors, constant_like, gather
+from einnet.taylor.arrays import as_arrays, check_vectors, constant_like, gather
 from einnet.taylor.orbits import as_permutations, number_orbits
 from einnet.taylor.table import format_cycles, format_number, format_table
 
@@ -161,7 +161,7 @@ class LaurentSeries:
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""
-        x, params = as_floats(x, params)
+        x, params, _ = as_arrays(x, params, 0.0)  # in floating point
         check_vectors(x, self.n, params, self.dof)
         if self.powers[0] < 0:
             if bool((x == 0).any()):

@@ -91,7 +91,8 @@ def _as_representations(
             return source, target
     elif not isinstance(source, Representation) and not isinstance(target, Representation):
         vectors = Representation(generators, lie_algebra)
-        _check_unknowns((vectors.dimension ** check_order(target, "a tensor power"), vectors.dimension ** check_order(source, "a tensor power")))
+        powers = (check_order(power, "a tensor power") for power in (target, source))
+        _check_unknowns(tuple(vectors.dimension**power for power in powers))
         return vectors**source, vectors**target
     raise EinNetError(
         "source and target are either tensor powers of the group's own space (whole numbers), or two "
@@ -127,7 +128,7 @@ class LinearMaps:
         return f"LinearMaps(rank {self.rank}, {self.basis.shape[2]} to {self.basis.shape[1]} dimensions)"
 
 
-def _check_unknowns(shape: tuple[int, int]) -> None:
+def _check_unknowns(shape: tuple[int, ...]) -> None:
     check_entries(shape, "a linear map", "use representations of smaller dimension", "linear_map_entries")
 
 

@@ -118,9 +118,8 @@ class Representation:
             )
 
     def _combine(self, factor: "Representation", group: Callable, algebra: Callable) -> "Representation":
-        return Representation(
-            list(map(group, self.generators, factor.generators)), list(map(algebra, self.lie_algebra, factor.lie_algebra))
-        )
+        generators = list(map(group, self.generators, factor.generators))
+        return Representation(generators, list(map(algebra, self.lie_algebra, factor.lie_algebra)))
 
     def __repr__(self) -> str:
         return (
