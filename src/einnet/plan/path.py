@@ -51,7 +51,7 @@ def find_path(operands: tuple[Tuple, ...], output: Tuple, rank: int | None = Non
         memory = REPRESENTATIVE_SIZE**rank
     equation = ",".join(inputs) + "->" + result
     try:
-        return opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=search, memory_limit=memory)[0]
+        return list(opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=search, memory_limit=memory)[0])
     except RuntimeError:  # no path fits into memory
         return None
 

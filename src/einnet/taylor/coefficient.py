@@ -39,20 +39,14 @@ class Coefficient:
     A *label* is a partition together with an index for each feature axis. Each label has a parameter
     of its own; with `commutative`, labels that reordering equal operands exchanges share one.
 
-    Args:
-        output: the type of the output.
-        types: the types of the operands.
-        inputs: which input each operand is; equal ones are interchangeable if `commutative`.
-        sizes: of each axis, or None for all large sizes.
-        features: the size of the feature axes.
     """
 
     output: Symmetry
-    types: tuple[Symmetry, ...]
-    inputs: tuple[int, ...]
+    types: tuple[Symmetry, ...]  # of the operands
+    inputs: tuple[int, ...]  # which input each operand is; equal ones are interchangeable if `commutative`
     commutative: bool
-    sizes: Mapping[str, int] | None
-    features: int
+    sizes: Mapping[str, int] | None  # of each axis; None for all large sizes
+    features: int  # the size of the feature axes
 
     @property
     def all_types(self) -> tuple[Symmetry, ...]:
@@ -148,23 +142,20 @@ class Coefficient:
             check_limit(len(self.types), "commuting_operands", what, "lower the order")
         total = ways = 0
         for lengths, firsts, times in self._iterate_reorderings():
-            total += times * self._count_fixed_labels(lengths, firsts)
+            types = [self.output, *(self.types[k] for k in firsts)]
+            by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
+            labels = self.features ** sum(t.features for t in types)
+            total += times * Slots.of(types).count(self.sizes, by_slot) * labels
             ways += times
         return total // ways
 
-    def _iterate_reorderings(self) -> Iterator[tuple[tuple[int, ...], list[int], int]]:
-        """The cycle lengths of the reorderings of equal operands, the first of each cycle, how many there are."""
+    def _iterate_reorderings(self) -> Iterator[tuple[list[int], list[int], int]]:
+        """The cycle lengths of the reorderings within groups, the first operand of each cycle, how many there are."""
         counts = Counter(self.groups)
         for choice in product(*(tuple(cycle_types(n)) for n in counts.values())):
             lengths = [length for cycles, _ in choice for length in cycles]
             firsts = [self.groups.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
-            yield tuple(lengths), firsts, prod(times for _, times in choice)
-
-    def _count_fixed_labels(self, lengths: Sequence[int], firsts: Sequence[int]) -> int:
-        """The number of labels that a reordering in cycles of these lengths fixes."""
-        types = [self.output, *(self.types[k] for k in firsts)]
-        by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
-        return Slots.of(types).count(self.sizes, by_slot) * self.features ** sum(t.features for t in types)
+            yield lengths, firsts, prod(times for _, times in choice)
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:

@@ -122,18 +122,13 @@ class LaurentSeries:
             return self._sums[self.n][0]
         return int(self.sharing.max(initial=-1)) + 1
 
-    @property
-    def total(self) -> int:
-        """The number of free parameters, as for a `Series`."""
-        return self.dof
+    total = dof  # as for a `Series`
 
     @property
     def groups(self) -> dict[tuple[int, ...], int]:
         """The number of monomials whose exponents are a reordering of each tuple."""
         counts = Counter(tuple(sorted(e)) for e in self.exponents.tolist())
-        return dict(
-            sorted(counts.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
-        )
+        return {e: counts[e] for e in sorted(counts, key=lambda e: (max(map(abs, e)), e[0] + e[-1] != 0, e))}
 
     def __str__(self) -> str:
         """A table of the exponents.
@@ -156,8 +151,7 @@ class LaurentSeries:
         rows = [(e, format_number(n), format_number(free[e])) for e, n in self.groups.items()]
         return f"{head}\n{format_table([('exponents', 'monomials', 'free'), *rows])}"
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""

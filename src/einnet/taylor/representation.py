@@ -87,7 +87,7 @@ class Representation:
     def __add__(self, other: "Representation") -> "Representation":
         """The direct sum."""
         self.check_same_group(other)
-        return self._combine(other, _block_diagonal, _block_diagonal)
+        return self._combine(other, lambda a, b: scipy.sparse.block_diag([a, b]))
 
     def __pow__(self, power: int) -> "Representation":
         """The tensor power; power 0 is the trivial representation on numbers."""
@@ -117,19 +117,15 @@ class Representation:
                 f"{left[1]} and {right[1]} of the Lie algebra; for the product of two groups write v @ w"
             )
 
-    def _combine(self, factor: "Representation", group: Callable, algebra: Callable) -> "Representation":
+    def _combine(self, factor: "Representation", group: Callable, algebra: Callable | None = None) -> "Representation":
         generators = list(map(group, self.generators, factor.generators))
-        return Representation(generators, list(map(algebra, self.lie_algebra, factor.lie_algebra)))
+        return Representation(generators, list(map(algebra or group, self.lie_algebra, factor.lie_algebra)))
 
     def __repr__(self) -> str:
         return (
             f"Representation({self.dimension} dimensions, {len(self.generators)} generators, "
             f"{len(self.lie_algebra)} of the Lie algebra)"
         )
-
-
-def _block_diagonal(a: Matrix, b: Matrix) -> Matrix:
-    return scipy.sparse.block_diag([a, b])
 
 
 def rotations(d: int) -> Representation:
