@@ -34,13 +34,10 @@ def zeta(slots: Slots, partitions: np.ndarray) -> Any:
 
 
 def mobius(slots: Slots, partitions: np.ndarray) -> Any:
-    """The inverse of Z, exact: E(p) = sum over q of M[q, p] T(q).
-
-    By Newton's iteration. It ends, as the rest is nilpotent, and is squared in each step.
-    """
+    """The inverse of Z, exact: E(p) = sum over q of M[q, p] T(q), by Newton's iteration."""
     z = zeta(slots, partitions)
     one = scipy.sparse.eye_array(len(partitions), dtype=np.int64, format="csr")
     inverse = one
-    while (rest := one - inverse @ z).count_nonzero():
-        inverse = inverse + rest @ inverse
+    for _ in range(len(slots).bit_length()):  # chains are no longer than the slots, and the rest is squared each time
+        inverse = inverse + (one - inverse @ z) @ inverse
     return inverse
