@@ -184,7 +184,7 @@ class GroupSeries(Series):
                 total = total + self.cycle.evaluate(part, x, k, self.commutative)
             else:
                 total = total + apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
-        return total
+        return total.reshape((*batch, *self.out_shape))  # an array, without a batch too
 
 
 def _swap_axes(entries: np.ndarray, first: int = 0) -> list[np.ndarray]:
@@ -249,7 +249,7 @@ class Cycle:
     def evaluate(self, params: Any, x: Any, k: int, commutative: bool) -> Any:
         """The term of order k, for x of shape (batch..., n)."""
         if k == 0:
-            return params
+            return params if self.out_points is not None else params[0]
         points = np.asarray(self.points)
         labels = self._number_entries(k, commutative)
         p = gather(params, labels[np.ix_(*[points] * labels.ndim)])
