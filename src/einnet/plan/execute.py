@@ -5,6 +5,7 @@ how the axes of a compact result lie in the output, see `Result`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -48,28 +49,38 @@ def expand(compact: Any, axis_map: Sequence[int], sizes: Sequence[int], backend:
 
     `axis_map` is that of the `Result`; `sizes` are the sizes of the output's axes.
     """
-    layout, broadcast_axes, diagonals = _make_expansion(tuple(axis_map))
-    x = layout.apply(compact, backend)
-    if broadcast_axes:
-        x = backend.broadcast(x, [sizes[k] for k in broadcast_axes])
-    for first, second in diagonals:
-        x = backend.embed(x, first, second)
-    return x
+    return Expansion.of(tuple(axis_map)).apply(compact, sizes, backend)
 
 
-@lru_cache(maxsize=1024)
-def _make_expansion(axis_map: tuple[int, ...]) -> tuple[Layout, tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """The order of a compact result's axes, the output axes whose sizes are broadcast (() without any), diagonals."""
-    axes = list(dict.fromkeys(axis_map))
-    own_axes = sorted(f for f in axes if f >= 0)
-    broadcast_axes = tuple(axis_map.index(f) for f in axes) if len(own_axes) < len(axes) else ()
-    layout, diagonals = Layout.of(own_axes, axes), []
-    for place, axis in enumerate(axis_map):
-        first = axis_map.index(axis)
-        if first < place:
-            axes.insert(place, axis)
-            diagonals.append((first - len(axes), place - len(axes)))
-    return layout, broadcast_axes, tuple(diagonals)
+@dataclass(frozen=True)
+class Expansion:
+    """How a compact result becomes the output: the order of its axes, where broadcast sizes stand, the diagonals."""
+
+    layout: Layout
+    broadcast_axes: tuple[int, ...]  # the output axis that gives the size of each axis; () where nothing is broadcast
+    diagonals: tuple[tuple[int, int], ...]
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def of(axis_map: tuple[int, ...]) -> "Expansion":
+        axes = list(dict.fromkeys(axis_map))
+        own_axes = sorted(f for f in axes if f >= 0)
+        broadcast_axes = tuple(axis_map.index(f) for f in axes) if len(own_axes) < len(axes) else ()
+        layout, diagonals = Layout.of(own_axes, axes), []
+        for place, axis in enumerate(axis_map):
+            first = axis_map.index(axis)
+            if first < place:
+                axes.insert(place, axis)
+                diagonals.append((first - len(axes), place - len(axes)))
+        return Expansion(layout, broadcast_axes, tuple(diagonals))
+
+    def apply(self, x: Any, sizes: Sequence[int], backend: Backend) -> Any:
+        x = self.layout.apply(x, backend)
+        if self.broadcast_axes:
+            x = backend.broadcast(x, [sizes[k] for k in self.broadcast_axes])
+        for first, second in self.diagonals:
+            x = backend.embed(x, first, second)
+        return x
 
 
 def evaluate_term(term: Term, operands: Sequence[Any], sizes: Mapping[str, int], backend: Backend = NUMPY) -> Any:

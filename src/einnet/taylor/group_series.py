@@ -178,13 +178,14 @@ class GroupSeries(Series):
         if not x.shape or x.shape[-1] != self.size:
             raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
         batch = tuple(x.shape[:-1])
-        total = constant_like(np.zeros((*batch, *self.out_shape), int), x)
+        x = x.reshape((prod(batch), self.size))
+        total = constant_like(np.zeros((prod(batch), *self.out_shape), int), x)
         for k, part in enumerate(parts if prod(batch) else ()):
             if self.cycle is not None:
                 total = total + self.cycle.evaluate(part, x, k, self.commutative)
             else:
                 total = total + apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
-        return total.reshape((*batch, *self.out_shape))  # an array, without a batch too
+        return total.reshape((*batch, *self.out_shape))
 
 
 def _swap_axes(entries: np.ndarray, first: int = 0) -> list[np.ndarray]:
