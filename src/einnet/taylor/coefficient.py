@@ -74,7 +74,6 @@ class Coefficient:
 
     @property
     def name(self) -> str:
-        """The name in messages."""
         tuples = ["".join(t.axes) + "H" * t.features for t in self.all_types[:7]]
         operands = ", ".join(tuples[1:]) + ", ..." * (len(self.types) > 6)
         return f"the coefficient of order {len(self.types)} ({operands} -> {tuples[0]})"
@@ -120,7 +119,6 @@ class Coefficient:
 
     @property
     def is_listable(self) -> bool:
-        """Whether the contractions are few enough for a table."""
         return self.slots.count(self.sizes) <= LISTED
 
     @cached_property

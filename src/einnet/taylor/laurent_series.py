@@ -87,8 +87,7 @@ class LaurentSeries:
         for _ in range(self.n):
             following: Counter = Counter()
             for total, ways in sums[-1].items():
-                for p in self.powers:
-                    following[total + p] += ways
+                following.update({total + p: ways for p in self.powers})
             sums.append(following)
         return sums
 

@@ -152,11 +152,7 @@ def _make_orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndar
 
 
 def _find_null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
-    """A basis of the vectors that every constraint takes to zero, as rows.
-
-    "exact" eliminates in rational numbers (integer constraints only) and gives a basis in echelon
-    form; "dense" and "iterative" give an orthonormal basis in double precision.
-    """
+    """A basis of the vectors that every constraint takes to zero, as rows; orthonormal unless exact."""
     unknowns = int(constraints[0].shape[1])
     is_integer = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
     check_choice(method, "method", METHODS)

@@ -197,9 +197,10 @@ def _as_matrix(value: Matrix, name: str, is_generator: bool) -> Matrix:
         raise ShapeError(f"{name} must be a square matrix, got shape {value.shape}")
     if value.dtype.itemsize < 8 and value.dtype.kind == "f" and not np.array_equal(value, np.round(value)):
         raise EinNetError(f"{name} must be in double precision, got {value.dtype}: rounding hides what is equal")
-    if np.iscomplexobj(value) or not np.isfinite(value.sum()):
+    is_complex = np.iscomplexobj(value)
+    matrix = scipy.sparse.csr_array(value, dtype=complex if is_complex else float, copy=True)  # exact up to 2^53
+    if is_complex or not np.isfinite(matrix.data).all():
         raise EinNetError(f"{name} must have real, finite entries")
-    matrix = scipy.sparse.csr_array(value, dtype=float, copy=True)  # whole numbers are exact up to 2^53
     if is_generator and matrix.shape[0] <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
         raise EinNetError(f"{name} is singular: an element of a group has an inverse")
     return matrix
