@@ -31,9 +31,9 @@ def mutant(name: str, place: str, kind: str, number: int, tests: str) -> Mutant:
 
 
 MUTANTS = (
-    mutant("the sign of the Moebius function", "taylor.lattice:_list_merges", "sign", 1, "taylor/test_series_bases.py"),
-    mutant("Moebius: blocks below different parents", "taylor.lattice:_list_merges", "number", 12, "taylor/test_series_bases.py"),
-    mutant("Moebius: a pattern that small sizes lack", "taylor.lattice:mobius", "operator", 1, "taylor/test_series_bases.py"),
+    mutant("Moebius inversion takes away what is coarser", "taylor.lattice:mobius", "operator", 3, "taylor/test_series_bases.py"),
+    mutant("the first of the partitions is coarser than others", "taylor.lattice:zeta", "comparison", 1, "taylor/test_series_bases.py"),
+    mutant("operands that may be exchanged", "taylor.coefficient:Coefficient.swaps", "comparison", 1, "taylor/test_series_bases.py"),
     mutant("shared coefficients of several inputs", "taylor.type_series:TypeSeries._count", "operator", 3, "taylor/test_series_inputs.py"),
     mutant("the shift of a circle for exchanged factors", "taylor.group_series:Cycle._number_entries", "sign", 3, "taylor/test_permutation.py"),
     mutant("indices that fit into a tuple exactly", "terms.type_set:TypeSet.fits", "comparison", 1, "operations/test_minimal.py"),

@@ -3,7 +3,7 @@
 import opt_einsum
 import pytest
 
-from einnet.plan.path import choose_loop, contraction_steps, find_narrow_path, find_path
+from einnet.plan.path import choose_loop, contraction_steps, find_path
 
 TERMS = [
     "ab,bc,cd->ad",
@@ -28,7 +28,7 @@ def test_without_a_limit_the_path_costs_what_that_of_opt_einsum_does(term):
         shapes = [(32,) * len(t) for t in operands]
         return float(opt_einsum.contract_path(term, *shapes, shapes=True, optimize=path)[1].opt_cost)
 
-    path = find_narrow_path(operands, output, rank=99)
+    path = find_path(operands, output, rank=99)
     assert path is not None and cost(path) == pytest.approx(cost(find_path(operands, output)), rel=0.05)
 
 
@@ -42,5 +42,5 @@ def test_one_loop_is_enough_for_the_bridge_and_the_wheels(term):
 
 def test_where_no_path_is_narrow():
     operands, output = parse(TERMS[1])
-    assert find_narrow_path(operands, output, rank=2) is None
+    assert find_path(operands, output, rank=2) is None
     assert choose_loop(operands, output, 3) == ()

@@ -42,11 +42,8 @@ class Cost:
         return Cost(tuple(sorted(total.items(), key=lambda t: (-len(t[0]), t[0]))))
 
     def __str__(self) -> str:
-        return " + ".join(map(_format_monomial, self.terms)) or "0"
-
-
-def _format_monomial(term: tuple[Monomial, int]) -> str:
-    monomial, coefficient = term
-    powers = [x if k == 1 else f"{x}^{k}" for x, k in Counter(monomial).items()]
-    number = "" if coefficient == 1 and powers else str(coefficient)
-    return number + " ".join(powers)
+        monomials = []
+        for monomial, coefficient in self.terms:
+            powers = [x if k == 1 else f"{x}^{k}" for x, k in Counter(monomial).items()]
+            monomials.append(f"{coefficient}" * (coefficient != 1 or not powers) + " ".join(powers))
+        return " + ".join(monomials) or "0"

@@ -72,14 +72,11 @@ class Kernel:
         left, right = map(tuple, operands)
         if set(output) == {*left, *right}:
             return cls("multiply", (Layout.of(left, output), Layout.of(right, output)))
-        free = [[i for i in t if i not in u] for t, u in ((left, right), (right, left))]
-        is_reversed = tuple(output) == (*free[1], *free[0])
-        if len(left) == len(right) == 2 and len(free[0]) == len(free[1]) == 1 and set(output) == {*free[0], *free[1]}:
-            (shared,) = set(left) & set(right)
-            orders = (
-                [(shared, *free[0]), (*free[1], shared)] if is_reversed else [(*free[0], shared), (shared, *free[1])]
-            )
-            layouts = tuple(Layout.of(t, order) for t, order in zip((left, right), orders, strict=True))
+        shared = set(left) & set(right)
+        if len(left) == len(right) == len(output) == 2 and len(shared) == 1 and not shared & set(output):
+            is_reversed = output[0] in right
+            first, second = (right, left) if is_reversed else (left, right)
+            layouts = Layout.of(first, (output[0], *shared)), Layout.of(second, (*shared, output[1]))
             return cls("matmul", layouts, is_reversed=is_reversed)
         return cls("einsum", equation=f"...{''.join(left)},...{''.join(right)}->...{''.join(output)}")
 
@@ -105,10 +102,8 @@ class Kernel:
             if self.summed_axes:
                 x = backend.sum(x, self.summed_axes)
             return self.layouts[0].apply(x, backend)
-        left, right = operands
+        left, right = reversed(operands) if self.is_reversed else operands
         if self.kind == "einsum":
             return backend.einsum(self.equation, left, right)
         left, right = self.layouts[0].apply(left, backend), self.layouts[1].apply(right, backend)
-        if self.kind == "multiply":
-            return backend.multiply(left, right)
-        return backend.matmul(right, left) if self.is_reversed else backend.matmul(left, right)
+        return backend.multiply(left, right) if self.kind == "multiply" else backend.matmul(left, right)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import opt_einsum
 
@@ -28,47 +29,31 @@ SEARCHED_OPERANDS = 9  # terms of more operands get a greedy path
 
 
 @lru_cache(maxsize=1024)
-def find_path(operands: tuple[Tuple, ...], output: Tuple) -> list[tuple[int, ...]]:
+def find_path(operands: tuple[Tuple, ...], output: Tuple, rank: int | None = None) -> list[tuple[int, ...]] | None:
     """The pairs to contract, by opt_einsum: positions in a list from which two are taken and to which
-    their contraction is appended."""
+    their contraction is appended.
+
+    With `rank`, the cheapest path whose intermediates have at most so many axes; None if there is none, or for
+    many operands.
+    """
     if len(operands) <= 2:
         return [(0, 1)][: len(operands) - 1]
+    if rank is not None and len(operands) > SEARCHED_OPERANDS:
+        return None
     symbols = {i: opt_einsum.get_symbol(k) for k, i in enumerate(dict.fromkeys(i for t in operands for i in t))}
     live = [i for i in dict.fromkeys(output) if i in symbols]
     *inputs, result = ["".join(symbols[i] for i in t) for t in (*operands, live)]
-    equation = ",".join(inputs) + "->" + result
     shapes = [(REPRESENTATIVE_SIZE,) * len(t) for t in operands]
-    optimize = "optimal" if len(operands) <= 7 else "auto-hq" if len(operands) <= SEARCHED_OPERANDS else "auto"
-    path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=optimize)
-    return list(path)
-
-
-@lru_cache(maxsize=1024)
-def find_narrow_path(operands: tuple[Tuple, ...], output: Tuple, rank: int) -> list[tuple[int, ...]] | None:
-    """The cheapest path whose intermediates have at most `rank` axes; None if there is none, or for many operands.
-
-    By dynamic programming over sets of operands, written as the bits of a number.
-    """
-    number = len(operands)
-    if number > SEARCHED_OPERANDS:
+    search: Any = "optimal" if len(operands) <= 7 else "auto-hq" if len(operands) <= SEARCHED_OPERANDS else "auto"
+    memory = None
+    if rank is not None:
+        search = opt_einsum.DynamicProgramming(minimize="flops", search_outer=True, cost_cap=False)
+        memory = REPRESENTATIVE_SIZE**rank
+    equation = ",".join(inputs) + "->" + result
+    try:
+        return list(opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=search, memory_limit=memory)[0])
+    except RuntimeError:  # no path fits into memory
         return None
-    full = 2**number - 1
-    indices = [{i for k, t in enumerate(operands) if s >> k & 1 for i in t} for s in range(full + 1)]
-    live = [indices[s] & (indices[full ^ s] | set(output)) for s in range(full + 1)]
-    best: dict[int, tuple[int, list[tuple[int, int]]]] = {1 << k: (0, []) for k in range(number)}  # cost, pairs
-    for s in range(1, full + 1):
-        if s in best or (s != full and len(live[s]) > rank):
-            continue
-        halves = [(a, s ^ a) for a in range(s >> 1, 0, -1) if a & s == a and a < s ^ a and {a, s ^ a} <= best.keys()]
-        if halves:
-            costs = [best[a][0] + best[b][0] + REPRESENTATIVE_SIZE ** len(live[a] | live[b]) for a, b in halves]
-            cost, (a, b) = min(zip(costs, halves, strict=True))
-            best[s] = (cost, [*best[a][1], *best[b][1], (a, b)])
-    if full not in best:
-        return None
-    pairs = best[full][1]
-    numbers = {1 << k: k for k in range(number)} | {a | b: number + k for k, (a, b) in enumerate(pairs)}
-    return [tuple(p) for p in opt_einsum.paths.ssa_to_linear([(numbers[a], numbers[b]) for a, b in pairs])]
 
 
 def reduce_operands(term: Term) -> list[Tuple]:
@@ -99,8 +84,8 @@ def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()
     target = tuple(i for i in dict.fromkeys(output) if i not in loop)
     remaining: list[int] = list(range(len(names)))
     steps: list[Contraction] = []
-    narrow_path = find_narrow_path(tuple(names), target, max(map(len, (*operands, output)))) if loop else None
-    for places in narrow_path or find_path(tuple(names), target):
+    narrow_path = find_path(tuple(names), target, max(map(len, (*operands, output)))) if loop else None
+    for places in narrow_path or find_path(tuple(names), target) or ():
         left, right = sorted(remaining.pop(k) for k in sorted(places, reverse=True))
         wide, narrow = sorted((names[left], names[right]), key=len, reverse=True)  # the wide one's axes stay in place
         indices = tuple(dict.fromkeys((*wide, *narrow)))

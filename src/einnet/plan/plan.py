@@ -112,12 +112,11 @@ class Plan:
         """
         parsed = tuple(as_terms(terms))
         type_set = TypeSet.of(types)
-        target = None if output is None else as_symmetry(output)
-        index_maps = [
-            type_set.index_map(t) if target is None else t.index_map([type_set.types[0]] * t.order, target)
-            for t in parsed
-        ]
-        return _make_plan(parsed, _number_inputs(parsed, sources), tuple(index_maps), True)
+        if output is None:
+            index_maps = tuple(map(type_set.index_map, parsed))
+        else:
+            index_maps = tuple(t.index_map([type_set.types[0]] * t.order, as_symmetry(output)) for t in parsed)
+        return _make_plan(parsed, _number_inputs(parsed, sources), index_maps, True)
 
     @classmethod
     def without_types(cls, terms: Sequence[Term], sources: Sequence[Sequence[int]] | None = None) -> "Plan":
@@ -135,9 +134,6 @@ class Plan:
         """The size of the largest intermediate, without inputs and outputs."""
         sizes = {"": 0, **dict.fromkeys({c for m in self.index_maps for c in m.classes.values()}, REPRESENTATIVE_SIZE)}
         return max((s.size for s in self.steps), key=lambda c: c.at(sizes), default=Cost())
-
-    def __repr__(self) -> str:
-        return self.table()
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """A header and a row for each step: its number, the contraction, what it reads, its cost per feature."""
@@ -157,6 +153,8 @@ class Plan:
             lines.append(f" {a:>{width[0]}}  {b:<{width[1]}}  {c:<{width[2]}}  {d:>{width[3]}}  {e:>{width[4]}}")
         lines.append(f"FLOPs {self.flops}, largest intermediate {self.largest}, per feature")
         return "\n".join(lines)
+
+    __repr__ = table
 
 
 def _number_inputs(terms: Sequence[Term], sources: Sequence[Sequence[int]] | None) -> tuple[tuple[int, ...], ...]:

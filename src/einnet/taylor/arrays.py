@@ -1,8 +1,8 @@
 """Arrays of numpy and tensors of torch alike, without importing torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from string import ascii_letters
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from einnet.checks import check_limit
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, ShapeError
 from einnet.plan.backends import backend_of, module_of
 from einnet.plan.execute import evaluate_term
 from einnet.terms.term import Term
@@ -18,60 +18,49 @@ from einnet.terms.term import Term
 __all__ = [
     "LETTERS",
     "apply_coefficient",
+    "apply_matrix",
     "as_arrays",
-    "as_floats",
     "check_entries",
+    "check_vectors",
     "concatenate",
     "constant_like",
+    "cut",
     "gather",
-    "scatter_add",
 ]
 
 LETTERS = ascii_letters[8:26] + ascii_letters[:8] + ascii_letters[26:51]  # of the axes of a coefficient: i, j, k, ...
 MAX_AXES = 50  # letters of an einsum
+KINDS = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}  # a number of each kind of dtype
 
 
 def as_arrays(*values: Any) -> list[Any]:
     """All values as arrays of one framework and type: torch if one of them is a tensor, else numpy.
 
-    Whole numbers become 64 bits wide. Lists take the type of the arrays, unless that would lose a
+    Whole numbers become 64 bits wide. Lists and numbers take the type of the arrays, unless that would lose a
     fraction or an imaginary part.
     """
     if any(hasattr(v, "new_tensor") for v in values):
         return _as_tensors(values)
     arrays = [_as_numbers(v) for v in values]
     is_array = [isinstance(v, (np.ndarray, np.generic)) for v in values]
-    typed = [a.dtype for a, typed in zip(arrays, is_array, strict=True) if typed]
-    untyped = [a.dtype for a, typed in zip(arrays, is_array, strict=True) if not typed]
-    dtype = np.result_type(*(typed or untyped))
-    for listed in untyped:
-        if "biufcO".index(listed.kind) > max("biufcO".index(dtype.kind), 2):
-            dtype = np.result_type(dtype, listed)
-    if dtype.kind in "biu":
-        dtype = np.dtype(np.int64)
-    return [a.astype(dtype, copy=False) for a in arrays]
-
-
-def as_floats(*values: Any) -> list[Any]:
-    """The same, whole numbers made floating point."""
-    arrays = as_arrays(*values)
-    if "int" not in str(arrays[0].dtype):
-        return arrays
-    module = module_of(arrays[0])
-    return [a.astype(float) if module is np else a.to(module.get_default_dtype()) for a in arrays]
+    typed = zip(arrays, is_array, strict=True)
+    dtype = np.result_type(*(a.dtype if t else KINDS.get(a.dtype.kind, a.dtype) for a, t in typed))
+    return [a.astype(np.int64 if dtype.kind in "biu" else dtype, copy=False) for a in arrays]
 
 
 def _as_tensors(values: Sequence[Any]) -> list[Any]:
     tensors = [v for v in values if hasattr(v, "new_tensor")]
     torch = module_of(tensors[0])
     dtype = reduce(torch.promote_types, [t.dtype for t in tensors])
-    arrays = {k: _as_numbers(v) for k, v in enumerate(values) if not hasattr(v, "new_tensor")}
-    kinds = {a.dtype.kind for a in arrays.values()}
-    if "c" in kinds and not dtype.is_complex:
-        dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
+    readable = list(values)
+    for k, value in enumerate(values):
+        if not hasattr(value, "new_tensor"):
+            array = _as_numbers(value)
+            number = KINDS.get(array.dtype.kind, 0.0)
+            dtype = torch.result_type(torch.empty(1, dtype=dtype), number)
+            readable[k] = array.astype(np.result_type(number, np.int64))  # torch reads few types, no negative strides
     if not (dtype.is_floating_point or dtype.is_complex):
-        dtype = torch.get_default_dtype() if "f" in kinds else torch.int64
-    readable = [_as_torch_reads(arrays[k]) if k in arrays else v for k, v in enumerate(values)]
+        dtype = torch.int64
     return [torch.as_tensor(v, dtype=dtype, device=tensors[0].device) for v in readable]
 
 
@@ -85,10 +74,12 @@ def _as_numbers(value: Any) -> np.ndarray:
     return array
 
 
-def _as_torch_reads(array: np.ndarray) -> np.ndarray:
-    """Writeable, with positive strides, this machine's byte order, and 64 bits at most."""
-    kind = {"f": np.float64, "c": np.complex128}.get(array.dtype.kind) if array.dtype.itemsize > 8 else None
-    return np.array(array, dtype=kind or array.dtype.newbyteorder("="), order="C")
+def check_vectors(x: Any, n: int, params: Any, dof: int) -> None:
+    """Raises unless x has shape (batch..., n) and `params` is a vector of length `dof`."""
+    if tuple(x.shape[-1:]) != (n,):
+        raise ShapeError(f"x must have shape (batch..., {n}), got {tuple(x.shape)}")
+    if tuple(params.shape) != (dof,):
+        raise ShapeError(f"expected {dof} parameters in one vector, got shape {tuple(params.shape)}")
 
 
 def constant_like(value: Any, array: Any) -> Any:
@@ -98,30 +89,35 @@ def constant_like(value: Any, array: Any) -> Any:
 
 def concatenate(vectors: Sequence[Any]) -> Any:
     """The vectors one after the other."""
-    if isinstance(vectors[0], np.ndarray):
-        return np.concatenate(vectors)
-    return module_of(vectors[0]).cat(list(vectors))
+    return module_of(vectors[0]).concatenate(vectors)
+
+
+def cut(sequence: Any, lengths: Iterable[int]) -> list[Any]:
+    """The parts of these lengths."""
+    return [sequence[a:b] for a, b in pairwise(accumulate(lengths, initial=0))]
 
 
 def gather(values: Any, numbers: np.ndarray) -> Any:
     """values[numbers], of the shape of `numbers`."""
-    if isinstance(values, np.ndarray):
-        return values.take(numbers)
-    return values.index_select(0, _as_index(numbers.ravel(), values)).reshape(numbers.shape)
+    return values.take(_as_index(numbers, values))
 
 
-def scatter_add(values: Any, rows: np.ndarray, size: int) -> Any:
-    """A vector of `size` zeros, to which values[k] is added at rows[k]."""
-    if isinstance(values, np.ndarray):
-        total = np.zeros(size, values.dtype)
-        np.add.at(total, rows, values)
+def apply_matrix(matrix: Any, vector: Any) -> Any:
+    """A sparse matrix of whole numbers times a vector."""
+    rows, columns = matrix.tocoo().coords
+    products = gather(vector, columns) * constant_like(matrix.tocoo().data, vector)
+    if isinstance(vector, np.ndarray):
+        total = np.zeros(matrix.shape[0], vector.dtype)
+        np.add.at(total, rows, products)
         return total
-    return values.new_zeros(size).index_add(0, _as_index(rows, values), values)
+    return vector.new_zeros(matrix.shape[0]).index_add(0, _as_index(rows, vector), products)
 
 
-def _as_index(numbers: np.ndarray, tensor: Any) -> Any:
-    torch = module_of(tensor)
-    return torch.tensor(numbers, device=tensor.device, dtype=torch.long)
+def _as_index(numbers: np.ndarray, array: Any) -> Any:
+    if isinstance(array, np.ndarray):
+        return numbers
+    torch = module_of(array)
+    return torch.tensor(numbers, device=array.device, dtype=torch.long)
 
 
 def apply_coefficient(coefficient: Any, operands: Sequence[Any], ranks: Sequence[int]) -> Any:
@@ -129,11 +125,10 @@ def apply_coefficient(coefficient: Any, operands: Sequence[Any], ranks: Sequence
 
     `ranks` are the numbers of axes of the operands, batch axes not counted.
     """
-    ends = np.cumsum([len(coefficient.shape) - sum(ranks), *ranks]).tolist()
-    letters = LETTERS[: ends[-1]]
-    tuples = [letters[a:b] for a, b in pairwise(ends)]
+    letters = LETTERS[: len(coefficient.shape)]
+    output, *tuples = cut(letters, [len(letters) - sum(ranks), *ranks])
     sizes = dict(zip(letters, coefficient.shape, strict=True))
-    term = Term.of([letters, *tuples], letters[: ends[0]])
+    term = Term.of([letters, *tuples], output)
     return evaluate_term(term, [coefficient, *operands], sizes, backend_of(coefficient))
 
 

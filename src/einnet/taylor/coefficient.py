@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 from math import prod
 from string import ascii_letters
 from typing import Any
 
 import numpy as np
+import scipy
 
 from einnet.checks import check_limit
 from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
@@ -20,8 +21,8 @@ from einnet.plan.backends import Backend, backend_of
 from einnet.plan.execute import expand, run_plan
 from einnet.plan.plan import Plan
 from einnet.symmetry import Symmetry
-from einnet.taylor.arrays import LETTERS, apply_coefficient, check_entries, constant_like, gather, scatter_add
-from einnet.taylor.lattice import Sparse, mobius, zeta
+from einnet.taylor.arrays import LETTERS, apply_coefficient, apply_matrix, check_entries, constant_like, cut, gather
+from einnet.taylor.lattice import mobius, zeta
 from einnet.taylor.orbits import number_orbits
 from einnet.terms.term import Term
 
@@ -38,35 +39,42 @@ class Coefficient:
     A *label* is a partition together with an index for each feature axis. Each label has a parameter
     of its own; with `commutative`, labels that reordering equal operands exchanges share one.
 
-    Args:
-        output: the type of the output.
-        types: the types of the operands.
-        inputs: which input each operand is; equal ones are interchangeable if `commutative`.
-        sizes: of each axis, or None for all large sizes.
-        features: the size of the feature axes.
     """
 
     output: Symmetry
-    types: tuple[Symmetry, ...]
-    inputs: tuple[int, ...]
+    types: tuple[Symmetry, ...]  # of the operands
+    inputs: tuple[int, ...]  # which input each operand is; equal ones are interchangeable if `commutative`
     commutative: bool
-    sizes: Mapping[str, int] | None
-    features: int
+    sizes: Mapping[str, int] | None  # of each axis; None for all large sizes
+    features: int  # the size of the feature axes
+
+    @property
+    def all_types(self) -> tuple[Symmetry, ...]:
+        """The type of the output, then of each operand."""
+        return (self.output, *self.types)
 
     @cached_property
     def slots(self) -> Slots:
         """The index positions: axes of the output, then of the operands, without features."""
-        return Slots.of((self.output, *self.types))
+        return Slots.of(self.all_types)
 
     @cached_property
     def has_features(self) -> tuple[bool, ...]:
         """Which of output and operands have a feature axis."""
-        return tuple(t.features for t in (self.output, *self.types))
+        return tuple(t.features for t in self.all_types)
+
+    @cached_property
+    def groups(self) -> tuple[int, ...]:
+        """The number of each operand's group: operands of one group are interchangeable."""
+        return self.inputs if self.commutative else tuple(range(len(self.inputs)))
+
+    def _cut_slots(self, of_slots: Any) -> list[Any]:
+        """The parts of the output and of each operand."""
+        return cut(of_slots, [len(t.axes) for t in self.all_types])
 
     @property
     def name(self) -> str:
-        """The name in messages."""
-        tuples = ["".join(t.axes) + "H" * t.features for t in (self.output, *self.types[:6])]
+        tuples = ["".join(t.axes) + "H" * t.features for t in self.all_types[:7]]
         operands = ", ".join(tuples[1:]) + ", ..." * (len(self.types) > 6)
         return f"the coefficient of order {len(self.types)} ({operands} -> {tuples[0]})"
 
@@ -85,7 +93,7 @@ class Coefficient:
     @property
     def swaps(self) -> list[int]:
         """The operands that are interchangeable with the one before them."""
-        return [k for k in range(1, len(self.inputs)) if self.commutative and self.inputs[k] == self.inputs[k - 1]]
+        return [k for k in range(1, len(self.groups)) if self.groups[k] == self.groups[k - 1]]
 
     @cached_property
     def parameter_of_label(self) -> np.ndarray:
@@ -100,10 +108,9 @@ class Coefficient:
 
     def _swap_labels(self, k: int, labels: np.ndarray) -> np.ndarray:
         """Where each label goes when operand k changes places with the one before it."""
-        starts = np.cumsum([0, len(self.output.axes), *(len(t.axes) for t in self.types)])
-        order = np.arange(len(self.slots))
-        a, b, c = starts[k], starts[k + 1], starts[k + 2]
-        order[a:c] = [*range(b, c), *range(a, b)]
+        parts = self._cut_slots(np.arange(len(self.slots)))
+        parts[k], parts[k + 1] = parts[k + 1], parts[k]
+        order = np.concatenate(parts)
         image = row_numbers(first_occurrence(self.partitions[:, order]), self.partitions)
         if self.has_features[k]:
             axis = 1 + sum(self.has_features[:k])
@@ -112,7 +119,6 @@ class Coefficient:
 
     @property
     def is_listable(self) -> bool:
-        """Whether the contractions are few enough for a table."""
         return self.slots.count(self.sizes) <= LISTED
 
     @cached_property
@@ -127,31 +133,27 @@ class Coefficient:
         By Burnside's lemma: the mean, over the reorderings of equal operands, of the number of labels
         that a reordering fixes.
         """
-        k, limit = len(self.types), "index_positions_commutative" if self.commutative else "index_positions"
+        limit = "index_positions_commutative" if self.commutative else "index_positions"
         check_limit(len(self.slots), limit, f"{self.name} has {{}} axes to count over", "lower the order")
         if self.commutative:
-            check_limit(k, "commuting_operands", f"{self.name} has {{}} operands to reorder", "lower the order")
-        if not self.commutative:
-            return self._count_fixed_labels((1,) * k, range(k))
+            what = f"{self.name} has {{}} operands to reorder"
+            check_limit(len(self.types), "commuting_operands", what, "lower the order")
         total = ways = 0
         for lengths, firsts, times in self._iterate_reorderings():
-            total += times * self._count_fixed_labels(lengths, firsts)
+            types = [self.output, *(self.types[k] for k in firsts)]
+            by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
+            labels = self.features ** sum(t.features for t in types)
+            total += times * Slots.of(types).count(self.sizes, by_slot) * labels
             ways += times
         return total // ways
 
-    def _iterate_reorderings(self) -> Iterator[tuple[tuple[int, ...], list[int], int]]:
-        """The cycle lengths of the reorderings of equal operands, the first of each cycle, how many there are."""
-        counts = Counter(self.inputs)
+    def _iterate_reorderings(self) -> Iterator[tuple[list[int], list[int], int]]:
+        """The cycle lengths of the reorderings within groups, the first operand of each cycle, how many there are."""
+        counts = Counter(self.groups)
         for choice in product(*(tuple(cycle_types(n)) for n in counts.values())):
             lengths = [length for cycles, _ in choice for length in cycles]
-            firsts = [self.inputs.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
-            yield tuple(lengths), firsts, prod(times for _, times in choice)
-
-    def _count_fixed_labels(self, lengths: Sequence[int], firsts: Sequence[int]) -> int:
-        """The number of labels that a reordering in cycles of these lengths fixes."""
-        types = [self.output, *(self.types[k] for k in firsts)]
-        by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
-        return Slots.of(types).count(self.sizes, by_slot) * self.features ** sum(t.features for t in types)
+            firsts = [self.groups.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
+            yield lengths, firsts, prod(times for _, times in choice)
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:
@@ -172,9 +174,8 @@ class Coefficient:
         return map(self._make_term, self.partitions[self.representatives[0]].tolist())
 
     def _make_term(self, partition: Sequence[int]) -> Term:
-        letters = "".join(LETTERS[i] for i in partition)
-        ends = np.cumsum([len(self.output.axes), *(len(t.axes) for t in self.types)]).tolist()
-        return Term.of([letters[a:b] for a, b in pairwise(ends)], letters[: ends[0]])
+        output, *operands = self._cut_slots("".join(LETTERS[i] for i in partition))
+        return Term.of(operands, output)
 
     @cached_property
     def names(self) -> list[str]:
@@ -188,8 +189,7 @@ class Coefficient:
 
     def shapes(self, sizes: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
         """The axes of the output and of each operand, the features last."""
-        types = zip((self.output, *self.types), self.has_features, strict=True)
-        return tuple((*(sizes[c] for c in t.axes), *[self.features] * has) for t, has in types)
+        return tuple((*(sizes[c] for c in t.axes), *[self.features] * t.features) for t in self.all_types)
 
     def entries(self, sizes: Mapping[str, int]) -> int:
         return prod(map(prod, self.shapes(sizes)))
@@ -199,41 +199,29 @@ class Coefficient:
         shapes = self.shapes(sizes)
         shape = tuple(n for s in shapes for n in s)
         check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
-        numbers = self.slots.labels(sizes, self.sizes)
-        if not self.swaps and prod(self.label_shape) == 1:
-            return numbers.reshape(shape)
-        tensors = zip(shapes, self.has_features, strict=True)
-        is_feature = [has and k == len(s) - 1 for s, has in tensors for k in range(len(s))]
-        index = [numbers.reshape([1 if is_f else n for n, is_f in zip(shape, is_feature, strict=True)])]
-        for k in np.flatnonzero(is_feature):
-            index.append(np.arange(shape[k]).reshape([-1 if j == k else 1 for j in range(len(shape))]))
-        return self.parameter_of_label.astype(np.int32)[tuple(index)]
+        by_slot = self.parameter_of_label.astype(np.int32)[self.slots.labels(sizes, self.sizes)]
+        axes, features = iter(range(len(self.slots))), iter(range(len(self.slots), len(shape)))
+        order = [next(k) for t in self.all_types for k in [axes] * len(t.axes) + [features] * t.features]
+        return by_slot.transpose(order)
 
-    def to_contraction(self, params: Any) -> Any:
-        """The parameters in the contraction basis, from those in the orbit basis."""
-        return self._change_basis(params, self._mobius)
-
-    def to_orbit(self, params: Any) -> Any:
-        """The parameters in the orbit basis, from those in the contraction basis."""
-        return self._change_basis(params, self._zeta)
+    def change_basis(self, params: Any, basis: str) -> Any:
+        """The parameters in this basis, from those in the other one."""
+        return apply_matrix(self._to_orbit if basis == "orbit" else self._to_contraction, params)
 
     @cached_property
-    def _mobius(self) -> Sparse:
-        return mobius(self.slots, self.partitions)
+    def _to_orbit(self) -> Any:
+        return self._map_parameters(zeta(self.slots, self.partitions))
 
     @cached_property
-    def _zeta(self) -> Sparse:
-        return zeta(self.slots, self.partitions)
+    def _to_contraction(self) -> Any:
+        return self._map_parameters(mobius(self.slots, self.partitions))
 
-    def _change_basis(self, params: Any, matrix: Sparse) -> Any:
-        rows, columns, values = matrix
-        width = prod(self.label_shape)
-        within = np.arange(width)
-        rows, columns = (np.add.outer(x * width, within).ravel() for x in (rows, columns))
-        by_label = gather(params, self.parameter_of_label.ravel()[columns])
-        factors = constant_like(np.repeat(values, width), params)
-        changed = scatter_add(by_label * factors, rows, self.parameter_of_label.size)
-        return gather(changed, self.first_label)
+    def _map_parameters(self, matrix: Any) -> Any:
+        """What a sparse matrix between partitions is between parameters: only first labels count as rows."""
+        of_labels = scipy.sparse.kron(matrix, scipy.sparse.eye_array(prod(self.label_shape), dtype=int), format="csr")
+        numbers = self.parameter_of_label.ravel()
+        parameters = scipy.sparse.csr_array((np.ones_like(numbers), (np.arange(len(numbers)), numbers)))
+        return of_labels[self.first_label] @ parameters
 
     def evaluate(self, params: Any, inputs: Sequence[Any], sizes: Mapping[str, int], basis: str) -> Any:
         """The coefficient applied to its operands, (batch..., axes of the output..., features)."""
@@ -290,8 +278,8 @@ class Coefficient:
         if self.has_features[k + 1]:
             x = backend.permute(x, (-1, *range(-1 - rank, -1)))
             features[sum(self.has_features[1 : k + 1])] = self.features
-        cut = len(x.shape) - rank
-        return x.reshape((*x.shape[: cut - self.has_features[k + 1]], *features, *x.shape[cut:])) if features else x
+        batch = len(x.shape) - rank - self.has_features[k + 1]
+        return x.reshape((*x.shape[:batch], *features, *x.shape[len(x.shape) - rank :])) if features else x
 
     def _weigh(self, compact: Any, weight: Any, rank: int, backend: Backend) -> Any:
         """A compact result times its weight, (batch..., features of the output, axes)."""

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import numpy as np
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
 from einnet.limits import limits
-from einnet.taylor.arrays import as_arrays, concatenate
-from einnet.terms.term import Term
+from einnet.taylor.arrays import as_arrays, concatenate, cut
+from einnet.taylor.table import format_number, format_table
 
 __all__ = ["Panel", "Series", "check_order", "join_orders"]
 
@@ -55,33 +54,38 @@ class Series(ABC):
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value of the series at x."""
 
+    @abstractmethod
+    def panels(self, k: int) -> list[Panel]:
+        """The coefficients of order k for a figure."""
+
+    @abstractmethod
+    def _make_rows(self) -> list[tuple[object, ...]]:
+        """The table of the orders, its header first."""
+
+    def __str__(self) -> str:
+        """A table of the orders.
+
+        >>> from einnet import series, series_of
+        >>> print(series("ab ->", order=2, sizes={"a": 2, "b": 2}))
+        ab -> with a=2, b=2: 6 free parameters
+        order  entries  free  contractions
+        0      1        1     ->
+        1      4        1     ij->
+        2      16       4     ij,ij->  ij,ik->  ij,kj->  ij,kl->
+        >>> print(series_of([[1, 2, 0]], order=2))
+        3 variables, invariant under (0 1 2): 5 free parameters
+        order  entries  free  one entry of each
+        0      1        1     C
+        1      3        1     C[0]
+        2      9        3     C[0,0]  C[0,1]  C[0,2]
+        """
+        return f"{self.heading}: {format_number(self.total)} free parameters\n{format_table(self._make_rows())}"
+
     def __repr__(self) -> str:
         try:
             return str(self)
         except EinNetError:
             return self.heading
-
-    @abstractmethod
-    def panels(self, k: int) -> list[Panel]:
-        """The coefficients of order k for a figure."""
-
-    def contractions(self, k: int) -> tuple[Term, ...]:
-        """The contraction basis of order k, for the series of symmetry types."""
-        raise self._make_contraction_error()
-
-    def to_contraction(self, params: Any) -> Any:
-        """The parameters in the contraction basis, from those in the orbit basis."""
-        raise self._make_contraction_error()
-
-    def to_orbit(self, params: Any) -> Any:
-        """The parameters in the orbit basis, from those in the contraction basis."""
-        raise self._make_contraction_error()
-
-    def _make_contraction_error(self) -> EinNetError:
-        return EinNetError(
-            "a group given by generators has no contraction basis: if it is one of permuted axes, "
-            "write its type, such as einnet.series('ab ->', order)"
-        )
 
     @cached_property
     def dof(self) -> tuple[int, ...]:
@@ -110,8 +114,7 @@ class Series(ABC):
                 f"expected {self.total} parameters ({' + '.join(map(str, self.dof))}) in one vector, or a list with "
                 f"a vector for each order, got shape {tuple(vector.shape)}"
             )
-        ends = np.cumsum((0, *self.dof)).tolist()
-        return [vector[a:b] for a, b in pairwise(ends)]
+        return cut(vector, self.dof)
 
     def check(self, k: int) -> int:
         """k, if the series has such an order."""
@@ -120,9 +123,9 @@ class Series(ABC):
         return k
 
 
-def check_order(order: Any) -> int:
-    """The order of a series, as an `int`."""
-    return check_count(order, "order", minimum=0, maximum=limits().series_order)
+def check_order(order: Any, name: str = "order") -> int:
+    """The order of a series, or the power of a tensor, as an `int`."""
+    return check_count(order, name, minimum=0, maximum=limits().series_order)
 
 
 def join_orders(parts: Sequence[Any], like: Any) -> Any:

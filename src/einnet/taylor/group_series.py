@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from math import prod
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.plan.backends import module_of
 from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, constant_like, gather
 from einnet.taylor.expansion import Panel, Series, check_order
-from einnet.taylor.orbits import as_permutations, number_orbits
-from einnet.taylor.table import format_cycles, format_number, format_table, list_first
+from einnet.taylor.orbits import as_permutations, list_cycles, number_orbits
+from einnet.taylor.table import format_cycles, format_number, list_first
 
 __all__ = ["GroupSeries", "series_of"]
 
@@ -116,35 +117,20 @@ class GroupSeries(Series):
 
     def _make_images(self, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
         """Where the generators, and swaps of neighbouring operands, take each entry."""
-        images = []
-        for number, g in enumerate(self.generators):
-            moves = [] if self.out_generators is None else [self.out_generators[number]]
-            image = np.zeros((), np.int32)
-            for move in (*moves, *[g] * k):
-                image = np.add.outer(image * len(move), np.asarray(move, np.int32))
-            images.append(image)
         entries = np.arange(prod(shape), dtype=np.int32).reshape(shape)
-        first = len(self.out_shape)
-        swaps = range(first, first + k - 1) if self.commutative else ()
-        return images + [entries.swapaxes(axis, axis + 1) for axis in swaps]
+        outputs = zip(self.out_generators) if self.out_generators is not None else repeat(())
+        images = [entries[np.ix_(*h, *[g] * k)] for g, h in zip(self.generators, outputs, strict=False)]
+        return images + (_swap_axes(entries, len(self.out_shape)) if self.commutative else [])
 
-    def __str__(self) -> str:
-        """A table of the orders.
-
-        >>> print(series_of([[1, 2, 0]], order=2))
-        3 variables, invariant under (0 1 2): 5 free parameters
-        order  entries  free  one entry of each
-        0      1        1     C
-        1      3        1     C[0]
-        2      9        3     C[0,0]  C[0,1]  C[0,2]
-        """
-        shapes = [self.shape(k) for k in range(self.order + 1)]
-        rows = [
-            (k, format_number(prod(shape)), format_number(n), self._list_entries(k))
-            for k, (shape, n) in enumerate(zip(shapes, self.dof, strict=True))
-        ]
-        header = ("order", "entries", "free", "one entry of each")
-        return f"{self.heading}: {format_number(self.total)} free parameters\n{format_table(header, rows)}"
+    def _make_rows(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = [("order", "entries", "free", "one entry of each")]
+        for k, free in enumerate(self.dof):
+            entries, listing = prod(self.shape(k)), "too many to list"
+            if entries <= LISTED:
+                names = self._name_parameters(k)
+                listing = list_first(names, len(names))
+            rows.append((k, format_number(entries), format_number(free), listing))
+        return rows
 
     @property
     def heading(self) -> str:
@@ -156,21 +142,24 @@ class GroupSeries(Series):
             about = f"{self.out_shape[0]} outputs, equivariant under {', '.join(moved)}"
         return f"{self.size} variables, {about}" + ", commutative" * self.commutative
 
-    def _list_entries(self, k: int) -> str:
-        if prod(self.shape(k)) > LISTED:
-            return "too many to list"
-        names = self._name_parameters(k)
-        return list_first(names, len(names))
-
     def _name_parameters(self, k: int) -> list[str]:
         """The first entry of each parameter."""
         _, first = np.unique(self.sharing(k), return_index=True)
-        where = np.stack(np.unravel_index(first, self.shape(k)), 1).tolist() if self.shape(k) else [[]]
-        return ["C" + f"[{','.join(map(str, w))}]" * bool(w) for w in where]
+        shape = self.shape(k)
+        return [f"C[{','.join(map(str, np.unravel_index(n, shape)))}]" if shape else "C" for n in first.tolist()]
 
     def panels(self, k: int) -> list[Panel]:
         shapes = (self.out_shape, *[(self.size,)] * k)
         return [Panel(f"order {k}", shapes, self.sharing(k), self._name_parameters(k))]
+
+    def _refuse_contractions(self, *_: Any) -> NoReturn:
+        """Raises `EinNetError`: the contraction basis is one of symmetry types."""
+        raise EinNetError(
+            "a group given by generators has no contraction basis: if it is one of permuted axes, "
+            "write its type, such as einnet.series('ab ->', order)"
+        )
+
+    contractions = to_contraction = to_orbit = _refuse_contractions
 
     def evaluate(self, x: Any, params: Any, basis: str = "orbit") -> Any:
         """The value of the series at x, for numpy arrays or torch tensors (differentiable in both).
@@ -193,11 +182,15 @@ class GroupSeries(Series):
         total = constant_like(np.zeros((prod(batch), *self.out_shape), int), x)
         for k, part in enumerate(parts if prod(batch) else ()):
             if self.cycle is not None:
-                value = self.cycle.evaluate(part, x, k, self.commutative)
+                total = total + self.cycle.evaluate(part, x, k, self.commutative)
             else:
-                value = apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
-            total = total + value
-        return total.reshape((*batch, *total.shape[1:]))
+                total = total + apply_coefficient(gather(part, self.sharing(k)), [x] * k, [1] * k)
+        return total.reshape((*batch, *self.out_shape))
+
+
+def _swap_axes(entries: np.ndarray, first: int = 0) -> list[np.ndarray]:
+    """The swaps of neighbouring axes, from the first one on."""
+    return [entries.swapaxes(axis, axis + 1) for axis in range(first, entries.ndim - 1)]
 
 
 @dataclass(frozen=True)
@@ -214,19 +207,19 @@ class Cycle:
     """
 
     points: tuple[int, ...]
-    out_points: tuple[int, ...] | None
+    out_points: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, generators: Sequence[Sequence[int]], out_generators: Sequence[Sequence[int]] | None) -> "Cycle | None":
         """The cycle of which all generators are powers, with the same powers on the output; or None."""
         groups = [generators] if out_generators is None else [generators, out_generators]
-        for k in range(len(generators)):
-            cycles = [_follow_cycle(g[k]) for g in groups]
-            if any(len(c) != len(g[k]) or len(c) != len(cycles[0]) for c, g in zip(cycles, groups, strict=True)):
+        for g in zip(*groups, strict=True):
+            cycles = [list_cycles(h) for h in g]
+            if any(len(c) > 1 for c in cycles) or len({len(h) for h in g}) > 1:
                 continue
-            shifts = [[_find_shift(c, h) for h in g] for c, g in zip(cycles, groups, strict=True)]
+            shifts = [[_find_shift(c[0], h) for h in hs] for c, hs in zip(cycles, groups, strict=True)]
             if None not in shifts[0] and shifts[0] == shifts[-1]:
-                return cls(cycles[0], None if out_generators is None else cycles[1])
+                return cls(*(tuple(c[0]) for c in cycles))
         return None
 
     def _count_differences(self, k: int) -> int:
@@ -246,7 +239,7 @@ class Cycle:
         labels = np.arange(n**free).reshape(shape)
         if not commutative or not free:
             return labels
-        images = [labels.swapaxes(axis, axis + 1) for axis in range(free - 1)]
+        images = _swap_axes(labels)
         if self.out_points is None:  # the first operand changes places with the second: all differences shift
             place = np.argsort(self.points)
             first, *rest = np.indices(shape)
@@ -255,25 +248,26 @@ class Cycle:
         return number_orbits(images, labels.size).reshape(shape)
 
     def evaluate(self, params: Any, x: Any, k: int, commutative: bool) -> Any:
-        """The term of order k, for x of shape (batch, n)."""
+        """The term of order k, for x of shape (batch..., n)."""
         if k == 0:
-            return params[None] if self.out_points is not None else params
+            return params if self.out_points is not None else params[0]
         points = np.asarray(self.points)
         labels = self._number_entries(k, commutative)
-        p = gather(params, labels[np.ix_(*[points] * labels.ndim)] if labels.ndim else labels)
-        z = x[:, points]
+        p = gather(params, labels[np.ix_(*[points] * labels.ndim)])
+        z = x[..., points]
         if self.out_points is not None:
-            return _evaluate_equivariant(p, z)[:, np.argsort(self.out_points)]
+            return _evaluate_equivariant(p, z)[..., np.argsort(self.out_points)]
         return (z * _evaluate_equivariant(p, z)).sum(-1) if k > 1 else p * z.sum(-1)
 
 
 def _evaluate_equivariant(p: Any, z: Any) -> Any:
-    """y_t = sum of p[d_1, ..., d_k] z_(t+d_1) ... z_(t+d_k), for z of shape (batch, n)."""
-    n, factors = z.shape[-1], len(p.shape) - 1
-    y = _correlate(p, z.reshape((z.shape[0], *[1] * factors, n)))
-    shifted = z[:, (np.arange(n)[:, None] + np.arange(n)) % n] if factors else z  # [batch, d, t]
+    """y_t = sum of p[d_1, ..., d_k] z_(t+d_1) ... z_(t+d_k), for z of shape (batch..., n)."""
+    *batch, n = z.shape
+    factors = len(p.shape) - 1
+    y = _correlate(p, z.reshape((*batch, *[1] * factors, n)))
+    shifted = z[..., (np.arange(n)[:, None] + np.arange(n)) % n] if factors else z  # [batch..., d, t]
     for left in reversed(range(factors)):
-        y = (y * shifted.reshape((z.shape[0], *[1] * left, n, n))).sum(-2)
+        y = (y * shifted.reshape((*batch, *[1] * left, n, n))).sum(-2)
     return y
 
 
@@ -288,15 +282,7 @@ def _correlate(p: Any, z: Any) -> Any:
     return fft.irfft(fft.rfft(z) * fft.rfft(p).conj(), n)
 
 
-def _follow_cycle(g: Sequence[int]) -> tuple[int, ...]:
-    """The points 0, g(0), g(g(0)), ..."""
-    points = [0]
-    while (following := g[points[-1]]) != 0:
-        points.append(following)
-    return tuple(points)
-
-
-def _find_shift(points: tuple[int, ...], h: Sequence[int]) -> int | None:
+def _find_shift(points: Sequence[int], h: Sequence[int]) -> int | None:
     """The number of places by which h moves all points along the cycle; None if they differ."""
     place = np.argsort(points)
     shifts = (place[np.asarray(h)] - place) % len(points)

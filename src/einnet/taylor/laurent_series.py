@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from einnet.checks import check_count, check_limit
-from einnet.errors import EinNetError, ShapeError
+from einnet.errors import EinNetError
 from einnet.limits import limits
-from einnet.taylor.arrays import as_floats, constant_like, gather
+from einnet.plan.backends import module_of
+from einnet.taylor.arrays import as_arrays, check_vectors, constant_like, gather
 from einnet.taylor.orbits import as_permutations, number_orbits
 from einnet.taylor.table import format_cycles, format_number, format_table
 
@@ -86,8 +87,7 @@ class LaurentSeries:
         for _ in range(self.n):
             following: Counter = Counter()
             for total, ways in sums[-1].items():
-                for p in self.powers:
-                    following[total + p] += ways
+                following.update({total + p: ways for p in self.powers})
             sums.append(following)
         return sums
 
@@ -108,13 +108,9 @@ class LaurentSeries:
     @cached_property
     def sharing(self) -> np.ndarray:
         """The parameter of each monomial."""
-        number = {tuple(e): k for k, e in enumerate(self.exponents.tolist())}
-        images = []
-        for g in self.generators:
-            moved = np.empty_like(self.exponents)
-            moved[:, list(g)] = self.exponents
-            images.append(np.array([number[tuple(e)] for e in moved.tolist()]))
-        sharing = number_orbits(images, len(number))
+        moved = [self.exponents[:, np.argsort(g)] for g in self.generators]
+        images = [np.argsort(np.lexsort(rows.T[::-1])) for rows in moved]  # the place among the rows, which are sorted
+        sharing = number_orbits(images, len(self.exponents))
         sharing.flags.writeable = False  # it is cached
         return sharing
 
@@ -125,18 +121,13 @@ class LaurentSeries:
             return self._sums[self.n][0]
         return int(self.sharing.max(initial=-1)) + 1
 
-    @property
-    def total(self) -> int:
-        """The number of free parameters, as for a `Series`."""
-        return self.dof
+    total = dof  # as for a `Series`
 
     @property
     def groups(self) -> dict[tuple[int, ...], int]:
         """The number of monomials whose exponents are a reordering of each tuple."""
         counts = Counter(tuple(sorted(e)) for e in self.exponents.tolist())
-        return dict(
-            sorted(counts.items(), key=lambda item: (max(map(abs, item[0])), item[0][0] + item[0][-1] != 0, item))
-        )
+        return {e: counts[e] for e in sorted(counts, key=lambda e: (max(map(abs, e)), e[0] + e[-1] != 0, e))}
 
     def __str__(self) -> str:
         """A table of the exponents.
@@ -157,26 +148,18 @@ class LaurentSeries:
             return f"{head}\ntoo many to list"
         free = Counter(tuple(sorted(self.exponents[k].tolist())) for k in np.unique(self.sharing, return_index=True)[1])
         rows = [(e, format_number(n), format_number(free[e])) for e, n in self.groups.items()]
-        return f"{head}\n{format_table(('exponents', 'monomials', 'free'), rows)}"
+        return f"{head}\n{format_table([('exponents', 'monomials', 'free'), *rows])}"
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def evaluate(self, x: Any, params: Any) -> Any:
         """The value at x, of shape (batch..., n), for numpy arrays or torch tensors; no x may be 0."""
-        x, params = as_floats(x, params)
-        if not x.shape or x.shape[-1] != self.n:
-            raise ShapeError(f"x must have shape (batch..., {self.n}), got {tuple(x.shape)}")
-        if tuple(params.shape) != (self.dof,):
-            raise ShapeError(f"expected {self.dof} parameters in one vector, got shape {tuple(params.shape)}")
-        if self.powers[0] < 0 and bool((x == 0).any()):
-            raise EinNetError("x has a zero, at which negative powers have no value")
-        if self.powers[0] < 0:  # scaled to 1, which changes nothing but keeps powers from overflowing
-            size = abs(x)
-            x = x / (size.max(-1, keepdims=True) if isinstance(x, np.ndarray) else size.amax(-1, keepdim=True))
+        x, params, _ = as_arrays(x, params, 0.0)  # in floating point
+        check_vectors(x, self.n, params, self.dof)
+        if self.powers[0] < 0:
+            if bool((x == 0).any()):
+                raise EinNetError("x has a zero, at which negative powers have no value")
+            x = x / module_of(x).amax(abs(x), -1, keepdims=True)  # changes no value, but keeps powers from overflowing
         values = x[..., None] ** constant_like(np.array(self.powers), x)
-        which = np.searchsorted(self.powers, self.exponents)
-        monomials = values[..., 0, which[:, 0]]
-        for variable in range(1, self.n):
-            monomials = monomials * values[..., variable, which[:, variable]]
+        monomials = values[..., np.arange(self.n), np.searchsorted(self.powers, self.exponents)].prod(-1)
         return (monomials * gather(params, self.sharing)).sum(-1)

@@ -12,10 +12,11 @@ import opt_einsum
 import scipy
 
 from einnet.checks import check_choice, check_limit
-from einnet.errors import EinNetError, ShapeError
-from einnet.taylor.arrays import as_arrays, check_entries
+from einnet.errors import EinNetError
+from einnet.taylor.arrays import as_arrays, check_entries, check_vectors
+from einnet.taylor.expansion import check_order
 from einnet.taylor.orbits import number_orbits
-from einnet.taylor.representation import Matrix, Representation, check_power
+from einnet.taylor.representation import Matrix, Representation
 
 __all__ = ["LinearMaps", "linear_maps"]
 
@@ -66,10 +67,7 @@ def linear_maps(
     Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
     """
     source, target = _as_representations(generators, lie_algebra, source, target)
-    if (len(source.generators), len(source.lie_algebra)) != (len(target.generators), len(target.lie_algebra)):
-        raise EinNetError(
-            f"source and target must be representations of one group, generator by generator: got {source} and {target}"
-        )
+    source.check_same_group(target)
     shape = (target.dimension, source.dimension)
     _check_unknowns(shape)
     moves = [
@@ -77,13 +75,8 @@ def linear_maps(
     ]
     if method == "auto" and not source.lie_algebra and all(t is not None and s is not None for t, s in moves):
         return LinearMaps(_make_orbit_basis(moves, shape))
-    constraints = [
-        scipy.sparse.csr_array(
-            scipy.sparse.kron(t, scipy.sparse.eye_array(shape[1]))
-            - scipy.sparse.kron(scipy.sparse.eye_array(shape[0]), s.T)
-        )
-        for t, s in zip(target.matrices, source.matrices, strict=True)
-    ]
+    pairs = zip(target.matrices, source.matrices, strict=True)
+    constraints = [scipy.sparse.csr_array(scipy.sparse.kronsum(-s.T, t)) for t, s in pairs]
     return LinearMaps(_find_null_space(constraints, method).reshape(-1, *shape))
 
 
@@ -98,8 +91,8 @@ def _as_representations(
             return source, target
     elif not isinstance(source, Representation) and not isinstance(target, Representation):
         vectors = Representation(generators, lie_algebra)
-        powers = check_power(target), check_power(source)
-        _check_unknowns((vectors.dimension ** powers[0], vectors.dimension ** powers[1]))
+        powers = (check_order(power, "a tensor power") for power in (target, source))
+        _check_unknowns(tuple(vectors.dimension**power for power in powers))
         return vectors**source, vectors**target
     raise EinNetError(
         "source and target are either tensor powers of the group's own space (whole numbers), or two "
@@ -128,17 +121,14 @@ class LinearMaps:
         A tensor is flattened: for `v**2` of three dimensions, x has 9 entries.
         """
         x, params, basis = as_arrays(x, params, self.basis)
-        if tuple(params.shape) != (self.rank,):
-            raise ShapeError(f"expected {self.rank} parameters in one vector, got shape {tuple(params.shape)}")
-        if not x.shape or x.shape[-1] != self.basis.shape[2]:
-            raise ShapeError(f"x must have shape (batch..., {self.basis.shape[2]}), got {tuple(x.shape)}")
+        check_vectors(x, self.basis.shape[2], params, self.rank)
         return opt_einsum.contract("r,rts,...s->...t", params, basis, x)
 
     def __repr__(self) -> str:
         return f"LinearMaps(rank {self.rank}, {self.basis.shape[2]} to {self.basis.shape[1]} dimensions)"
 
 
-def _check_unknowns(shape: tuple[int, int]) -> None:
+def _check_unknowns(shape: tuple[int, ...]) -> None:
     check_entries(shape, "a linear map", "use representations of smaller dimension", "linear_map_entries")
 
 
@@ -162,11 +152,7 @@ def _make_orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndar
 
 
 def _find_null_space(constraints: Sequence[Any], method: str = "auto") -> np.ndarray:
-    """A basis of the vectors that every constraint takes to zero, as rows.
-
-    "exact" eliminates in rational numbers (integer constraints only) and gives a basis in echelon
-    form; "dense" and "iterative" give an orthonormal basis in double precision.
-    """
+    """A basis of the vectors that every constraint takes to zero, as rows; orthonormal unless exact."""
     unknowns = int(constraints[0].shape[1])
     is_integer = all(np.array_equal(c.data, np.round(c.data)) and abs(c).max() < 2**52 for c in constraints)
     check_choice(method, "method", METHODS)
@@ -203,19 +189,11 @@ def _eliminate(constraints: Sequence[Any]) -> np.ndarray:
     from sympy import QQ
     from sympy.polys.matrices import DomainMatrix
 
-    rows: dict[int, dict[int, Any]] = {}
     stacked = scipy.sparse.coo_array(scipy.sparse.vstack(constraints))
-    for i, j, value in zip(*stacked.coords, stacked.data, strict=True):
-        if value:
-            rows.setdefault(int(i), {})[int(j)] = QQ(int(value))
-    shape = (len(rows), stacked.shape[1])
-    matrix = DomainMatrix(dict(enumerate(rows.values())), shape, QQ)
-    vectors = matrix.nullspace().to_dok() if rows else {(k, k): QQ(1) for k in range(shape[1])}
-    count = 1 + max((i for i, _ in vectors), default=-1)
-    basis = np.zeros((count, shape[1]))
-    for (i, j), value in vectors.items():
-        basis[count - 1 - i, j] = float(value)
-    return basis
+    entries = zip(*stacked.coords, stacked.data, strict=True)
+    matrix = DomainMatrix.from_dok({(int(i), int(j)): QQ(int(v)) for i, j, v in entries if v}, stacked.shape, QQ)
+    vectors = matrix.nullspace()
+    return np.array(vectors.to_list(), float).reshape(vectors.shape)[::-1]
 
 
 def _decompose(constraints: Sequence[Any]) -> np.ndarray:
@@ -250,26 +228,14 @@ def _iterate(constraints: Sequence[Any]) -> np.ndarray:
 
 
 def _project(matrices: Sequence[Any], x: np.ndarray) -> np.ndarray:
-    """x less the least y with C^T C y = C^T C x, column by column, by conjugate gradients."""
+    """x less the least y with C^T C y = C^T C x, all columns at once, by conjugate gradients."""
 
     def normal(v: np.ndarray) -> np.ndarray:
-        total = np.zeros_like(v)
-        for c in matrices:
-            total += c.T @ (c @ v)
-        return total
+        v = v.reshape(x.shape)
+        return sum((c.T @ (c @ v) for c in matrices), np.zeros_like(v)).ravel()
 
-    y, residual = np.zeros_like(x), normal(x)
-    direction, square = residual.copy(), (residual**2).sum(0)
-    goal = 1e-24 * square.max(initial=0)
-    for _ in range(10_000):
-        if (square <= goal).all():
-            return x - y
-        along = normal(direction)
-        curvature = (direction * along).sum(0)
-        step = np.where(square > goal, square / np.where(curvature > 0, curvature, 1), 0)
-        y += step * direction
-        residual -= step * along
-        following = (residual**2).sum(0)
-        direction = residual + following / np.where(square > 0, square, 1) * direction
-        square = following
-    raise EinNetError("the null space did not converge in 10,000 steps: use method='dense', or better generators")
+    operator = scipy.sparse.linalg.LinearOperator((x.size, x.size), normal, dtype=float)
+    y, steps = scipy.sparse.linalg.cg(operator, normal(x), rtol=1e-12, maxiter=10_000)
+    if steps:
+        raise EinNetError("the null space did not converge in 10,000 steps: use method='dense', or better generators")
+    return x - y.reshape(x.shape)

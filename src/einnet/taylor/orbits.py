@@ -7,7 +7,7 @@ import numpy as np
 
 from einnet.errors import EinNetError
 
-__all__ = ["as_permutations", "number_orbits"]
+__all__ = ["as_permutations", "check_permutation", "list_cycles", "number_orbits"]
 
 
 def number_orbits(images: Iterable[np.ndarray], size: int) -> np.ndarray:
@@ -29,6 +29,24 @@ def number_orbits(images: Iterable[np.ndarray], size: int) -> np.ndarray:
     return np.argsort(np.argsort(first)).astype(np.int32)[inverse]
 
 
+def list_cycles(permutation: Sequence[int]) -> list[list[int]]:
+    """The cycles of a permutation, fixed points among them.
+
+    >>> list_cycles([1, 2, 0, 3])
+    [[0, 1, 2], [3]]
+    """
+    cycles: list[list[int]] = []
+    seen: set[int] = set()
+    for point in range(len(permutation)):
+        if point not in seen:
+            cycles.append([])
+        while point not in seen:
+            seen.add(point)
+            cycles[-1].append(point)
+            point = permutation[point]
+    return cycles
+
+
 def as_permutations(generators: Any, name: str) -> tuple[tuple[int, ...], ...]:
     """Permutations in one-line notation, checked: g[i] is where point i goes."""
     try:
@@ -43,11 +61,12 @@ def as_permutations(generators: Any, name: str) -> tuple[tuple[int, ...], ...]:
     if all(g.ndim == 0 for g in arrays):
         raise EinNetError(f"{name} must be a list of permutations, got one: write [{list(generators)}]")
     for k, g in enumerate(arrays):
-        _check_permutation(g, f"{name}[{k}]", arrays[0].size)
+        check_permutation(g, f"{name}[{k}]", arrays[0].size)
     return tuple(tuple(g.tolist()) for g in arrays)
 
 
-def _check_permutation(g: np.ndarray, name: str, size: int) -> None:
+def check_permutation(g: np.ndarray, name: str, size: int) -> None:
+    """Raises unless g is a permutation of so many points."""
     if g.ndim != 1 or not np.issubdtype(g.dtype, np.integer):
         raise EinNetError(
             f"{name} must list where each point goes, as whole numbers such as [1, 2, 0], got {_shorten(g)}"

@@ -7,6 +7,7 @@ product: `permutations(4) @ rotations(3)` are four points in space.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ import scipy
 from einnet.checks import check_count, check_limit
 from einnet.errors import EinNetError, ShapeError
 from einnet.limits import limits
+from einnet.taylor.expansion import check_order
+from einnet.taylor.orbits import check_permutation
 
-__all__ = ["Matrix", "Representation", "check_power", "lorentz", "orthogonal", "permutations", "rotations"]
+__all__ = ["Matrix", "Representation", "lorentz", "orthogonal", "permutations", "rotations"]
 
 Matrix = Any  # anything that scipy makes a sparse matrix of
 
@@ -77,22 +80,18 @@ class Representation:
 
     def __mul__(self, other: "Representation") -> "Representation":
         """The tensor product."""
-        self._check_product(other, "v ** 2 is a tensor power, v + v a direct sum")
-        one, two = scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(other.dimension)
-        return self._combine(
-            other, scipy.sparse.kron, lambda a, b: scipy.sparse.kron(a, two) + scipy.sparse.kron(one, b)
-        )
+        self.check_same_group(other)
+        _check_total_dimension(self.dimension * other.dimension)
+        return self._combine(other, scipy.sparse.kron, lambda a, b: scipy.sparse.kronsum(b, a))
 
     def __add__(self, other: "Representation") -> "Representation":
         """The direct sum."""
-        if not isinstance(other, Representation):
-            raise EinNetError(f"expected a Representation, got {other!r}: v + v is a direct sum")
-        return self._combine(other, _block_diagonal, _block_diagonal)
+        self.check_same_group(other)
+        return self._combine(other, lambda a, b: scipy.sparse.block_diag([a, b]))
 
     def __pow__(self, power: int) -> "Representation":
         """The tensor power; power 0 is the trivial representation on numbers."""
-        check_power(power)
-        _check_total_dimension(self.dimension**power)
+        _check_total_dimension(self.dimension ** check_order(power, "a tensor power"))
         result = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
         for _ in range(power):
             result = result * self
@@ -100,32 +99,27 @@ class Representation:
 
     def __matmul__(self, other: "Representation") -> "Representation":
         """The product of two groups acting on the tensor product, each on its factor."""
-        self._check_product(other, "v @ w takes two representations")
-        kron, one, two = scipy.sparse.kron, *self._identities(other)
+        _check_representation(other)
+        _check_total_dimension(self.dimension * other.dimension)
+        kron, one, two = scipy.sparse.kron, *map(scipy.sparse.eye_array, (self.dimension, other.dimension))
         return Representation(
             [*(kron(g, two) for g in self.generators), *(kron(one, g) for g in other.generators)],
             [*(kron(a, two) for a in self.lie_algebra), *(kron(one, a) for a in other.lie_algebra)],
         )
 
-    def _identities(self, factor: "Representation") -> tuple[Matrix, Matrix]:
-        return scipy.sparse.eye_array(self.dimension), scipy.sparse.eye_array(factor.dimension)
-
-    def _check_product(self, factor: Any, hint: str) -> None:
-        if not isinstance(factor, Representation):
-            raise EinNetError(f"expected a Representation, got {factor!r}: {hint}")
-        _check_total_dimension(self.dimension * factor.dimension)
-
-    def _combine(self, factor: "Representation", group: Callable, algebra: Callable) -> "Representation":
-        counts = [(len(v.generators), len(v.lie_algebra)) for v in (self, factor)]
-        if counts[0] != counts[1]:
+    def check_same_group(self, representation: "Representation") -> None:
+        """Raises unless there are as many generators as here; whether they are of one group cannot be checked."""
+        _check_representation(representation)
+        left, right = ((len(v.generators), len(v.lie_algebra)) for v in (self, representation))
+        if left != right:
             raise EinNetError(
-                f"these are not representations of one group: {counts[0][0]} and {counts[1][0]} generators, "
-                f"{counts[0][1]} and {counts[1][1]} of the Lie algebra; for the product of two groups write v @ w"
+                f"these are not representations of one group: {left[0]} and {right[0]} generators, "
+                f"{left[1]} and {right[1]} of the Lie algebra; for the product of two groups write v @ w"
             )
-        return Representation(
-            [group(g, h) for g, h in zip(self.generators, factor.generators, strict=True)],
-            [algebra(a, b) for a, b in zip(self.lie_algebra, factor.lie_algebra, strict=True)],
-        )
+
+    def _combine(self, factor: "Representation", group: Callable, algebra: Callable | None = None) -> "Representation":
+        generators = list(map(group, self.generators, factor.generators))
+        return Representation(generators, list(map(algebra or group, self.lie_algebra, factor.lie_algebra)))
 
     def __repr__(self) -> str:
         return (
@@ -134,55 +128,52 @@ class Representation:
         )
 
 
-def _block_diagonal(a: Matrix, b: Matrix) -> Matrix:
-    return scipy.sparse.block_diag([a, b])
-
-
 def rotations(d: int) -> Representation:
     """SO(d) acting on vectors, by its Lie algebra.
 
     >>> [len(rotations(d).lie_algebra) for d in (2, 3, 4)]
     [1, 3, 6]
     """
-    return Representation(lie_algebra=_make_planes(_check_dimension(d, 2), lambda i, j: -1))
+    return Representation(lie_algebra=_make_planes([1] * _check_dimension(d, 2)))
 
 
 def orthogonal(d: int) -> Representation:
     """O(d) acting on vectors: the rotations, and the reflection of the first axis."""
-    mirror = np.diag([-1] + [1] * (_check_dimension(d, 1) - 1))
-    return Representation([mirror], _make_planes(d, lambda i, j: -1))
+    ones = [1] * (_check_dimension(d, 1) - 1)
+    return Representation([np.diag([-1, *ones])], _make_planes([1, *ones]))
 
 
 def lorentz(d: int = 3) -> Representation:
     """SO+(1, d), the proper orthochronous Lorentz group, acting on (time, space) vectors."""
-    return Representation(lie_algebra=_make_planes(_check_dimension(d, 1) + 1, lambda i, j: 1 if i == 0 else -1))
+    return Representation(lie_algebra=_make_planes([-1] + [1] * _check_dimension(d, 1)))
 
 
 def permutations(n: int) -> Representation:
     """S(n) permuting n coordinates, by a swap of two and a cyclic shift."""
-    points = list(range(_check_dimension(n, 1, limits().representation_dimension)))
+    points = list(range(check_count(n, "the dimension", maximum=limits().representation_dimension)))
     return Representation([[*points[:2][::-1], *points[2:]], [*points[1:], 0]])
 
 
-def _make_planes(d: int, sign: Callable[[int, int], int]) -> list[np.ndarray]:
-    """For each pair i < j the generator with 1 at (j, i) and the sign at (i, j)."""
+def _make_planes(metric: Sequence[int]) -> list[np.ndarray]:
+    """For each pair of axes the infinitesimal rotation, or boost where the signs of the metric differ."""
     planes = []
-    for i in range(d):
-        for j in range(i + 1, d):
-            a = np.zeros((d, d), int)
-            a[j, i], a[i, j] = 1, sign(i, j)
-            planes.append(a)
+    for i, j in combinations(range(len(metric)), 2):
+        a = np.zeros((len(metric), len(metric)), int)
+        a[j, i], a[i, j] = 1, -metric[i] * metric[j]
+        planes.append(a)
     return planes
 
 
-def check_power(power: Any) -> int:
-    """A tensor power, as an `int`."""
-    return check_count(power, "a tensor power", minimum=0, maximum=limits().series_order)
+def _check_dimension(d: Any, minimum: int) -> int:
+    return check_count(d, "the dimension", minimum=minimum, maximum=limits().matrix_group_dimension)
 
 
-def _check_dimension(d: Any, minimum: int, maximum: int | None = None) -> int:
-    maximum = limits().matrix_group_dimension if maximum is None else maximum
-    return check_count(d, "the dimension", minimum=minimum, maximum=maximum)
+def _check_representation(value: Any) -> None:
+    if not isinstance(value, Representation):
+        raise EinNetError(
+            f"expected a Representation, got {value!r}: v ** 2 is a tensor power, v + v a direct sum, "
+            "v @ w of the product of two groups"
+        )
 
 
 def _check_total_dimension(dimension: int) -> None:
@@ -196,28 +187,21 @@ def _invert(g: np.ndarray) -> np.ndarray:
     return rounded if np.array_equal(g @ rounded, np.eye(len(g))) else inverse
 
 
-def _as_matrix(value: Matrix, name: str, allows_permutation: bool) -> Matrix:
+def _as_matrix(value: Matrix, name: str, is_generator: bool) -> Matrix:
     if not scipy.sparse.issparse(value):
         value = _as_array(value, name)
-        if value.ndim == 1 and allows_permutation:
-            if sorted(value.tolist()) != list(range(value.size)):
-                raise EinNetError(f"{name} is no permutation of 0 to {value.size - 1} and no matrix: {value.tolist()}")
-            ones = np.ones(value.size, int)
-            value = scipy.sparse.csr_array((ones, (value, np.arange(value.size))), (value.size, value.size))
-        elif value.ndim != 2:
-            raise ShapeError(f"{name} must be a square matrix, got shape {value.shape}")
-    is_from_user = not scipy.sparse.issparse(value) or value.dtype.kind not in "f"
+        if value.ndim == 1 and is_generator:
+            check_permutation(value, name, value.size)
+            value = scipy.sparse.eye_array(value.size, format="csr")[np.argsort(value)]
+    if value.ndim != 2 or value.shape[0] != value.shape[1]:
+        raise ShapeError(f"{name} must be a square matrix, got shape {value.shape}")
     if value.dtype.itemsize < 8 and value.dtype.kind == "f" and not np.array_equal(value, np.round(value)):
         raise EinNetError(f"{name} must be in double precision, got {value.dtype}: rounding hides what is equal")
-    if np.iscomplexobj(value):
+    is_complex = np.iscomplexobj(value)
+    matrix = scipy.sparse.csr_array(value, dtype=complex if is_complex else float, copy=True)  # exact up to 2^53
+    if is_complex or not np.isfinite(matrix.data).all():
         raise EinNetError(f"{name} must have real, finite entries")
-    matrix = scipy.sparse.csr_array(value, dtype=float, copy=True)  # whole numbers are exact up to 2^53
-    rows, columns = matrix.shape
-    if rows != columns:
-        raise ShapeError(f"{name} must be a square matrix, got shape {matrix.shape}")
-    if not np.isfinite(matrix.data).all():
-        raise EinNetError(f"{name} must have real, finite entries")
-    if allows_permutation and is_from_user and rows <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
+    if is_generator and matrix.shape[0] <= 500 and np.linalg.slogdet(matrix.toarray())[0] == 0:
         raise EinNetError(f"{name} is singular: an element of a group has an inverse")
     return matrix
 

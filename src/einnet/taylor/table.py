@@ -3,20 +3,22 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from einnet.taylor.orbits import list_cycles
+
 __all__ = ["format_cycles", "format_number", "format_table", "list_first"]
 
 WIDTH = 78  # characters of a listing before it is cut
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def format_table(rows: Sequence[Sequence[object]]) -> str:
     """Columns side by side, the last one ragged.
 
-    >>> print(format_table(("order", "free", "of"), [(0, 1, "a"), (1, 12, "b")]))
+    >>> print(format_table([("order", "free", "of"), (0, 1, "a"), (1, 12, "b")]))
     order  free  of
     0      1     a
     1      12    b
     """
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
@@ -51,16 +53,6 @@ def format_cycles(permutation: Sequence[int]) -> str:
     >>> format_cycles([1, 2, 0, 3]), format_cycles([0, 1])
     ('(0 1 2)', '()')
     """
-    seen: set[int] = set()
-    cycles = []
-    for start in range(len(permutation)):
-        cycle: list[int] = []
-        point = start
-        while point not in seen:
-            seen.add(point)
-            cycle.append(point)
-            point = permutation[point]
-        if len(cycle) > 1:
-            cycles.append("(" + " ".join(map(str, cycle)) + ")")
+    cycles = [f"({' '.join(map(str, c))})" for c in list_cycles(permutation) if len(c) > 1]
     text = "".join(cycles) or "()"
     return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."

@@ -1,10 +1,10 @@
 """`series`: the Taylor series of every function between tensors of symmetry types."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement, pairwise, product
+from itertools import combinations_with_replacement, product
 from math import comb, factorial, prod
 from typing import Any
 
@@ -13,10 +13,10 @@ import numpy as np
 from einnet.checks import check_choice, check_flag, check_limit, check_sizes
 from einnet.errors import EinNetError, ShapeError
 from einnet.signature import Signature, as_signature
-from einnet.taylor.arrays import as_arrays, concatenate, constant_like
+from einnet.taylor.arrays import as_arrays, concatenate, constant_like, cut
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.expansion import Panel, Series, check_order, join_orders
-from einnet.taylor.table import format_number, format_table, list_first
+from einnet.taylor.table import format_number, list_first
 from einnet.terms.term import Term
 
 __all__ = ["TypeSeries", "series"]
@@ -64,13 +64,10 @@ def series(
 
 def _check_sizes(signature: Signature, sizes: Mapping[str, int], needs_all: bool = False) -> dict[str, int]:
     """The sizes as whole numbers; raises for an unknown axis, and for a missing size unless all are missing."""
-    if not isinstance(sizes, Mapping):
-        raise TypeError(f"sizes must be a dict such as {{'a': 3}}, got {sizes!r}")
+    check_sizes(sizes, minimum=1)
     axes = signature.classes
-    for letter, size in sizes.items():
-        if letter not in (*axes, "H"):
-            raise ShapeError(f"sizes names {letter!r}, the axes of '{signature}' are {', '.join(axes) or 'none'}")
-        check_sizes({letter: size}, minimum=1)
+    if foreign := [c for c in sizes if c not in (*axes, "H")]:
+        raise ShapeError(f"sizes names {foreign[0]!r}, the axes of '{signature}' are {', '.join(axes) or 'none'}")
     missing = [c for c in axes if c not in sizes]
     if missing and (needs_all or len(missing) < len(axes)):
         raise ShapeError(
@@ -140,15 +137,13 @@ class TypeSeries(Series):
 
     def _select(self, k: int, inputs: Sequence[int] | None) -> Coefficient:
         words = self.words(k)
-        if inputs is not None and not isinstance(inputs, (tuple, list)):
-            raise EinNetError(f"inputs is a tuple with the number of each operand, such as (0, 1), got {inputs!r}")
-        word = words[0] if inputs is None and len(words) == 1 else tuple(inputs or ())
-        if word not in words:
+        word = words[0] if inputs is None and len(words) == 1 else inputs
+        if not isinstance(word, (tuple, list)) or tuple(word) not in words:
             raise EinNetError(
                 f"order {k} of '{self.signature}' has a coefficient for each choice of operands: "
                 f"give inputs, one of {list_first(words, len(words))}; got {inputs}"
             )
-        return self._get_coefficient(word)
+        return self._get_coefficient(tuple(word))
 
     def sharing(self, k: int, inputs: Sequence[int] | None = None) -> np.ndarray:
         """The number of the parameter at each entry of the coefficient of order k.
@@ -183,33 +178,21 @@ class TypeSeries(Series):
         coefficients = self.coefficients(k) if inputs is None else (self._select(k, inputs),)
         return tuple(t for c in coefficients for t in c.contractions)
 
-    def __str__(self) -> str:
-        """A table of the orders.
-
-        >>> print(series("ab ->", order=2, sizes={"a": 2, "b": 2}))
-        ab -> with a=2, b=2: 6 free parameters
-        order  entries  free  contractions
-        0      1        1     ->
-        1      4        1     ij->
-        2      16       4     ij,ij->  ij,ik->  ij,kj->  ij,kl->
-        """
-        rows = [row for k in range(self.order + 1) for row in self._iterate_rows(k)]
-        header = ("order", *["entries"] * (self.sizes is not None), "free", "contractions")
-        return f"{self.heading}: {format_number(self.total)} free parameters\n{format_table(header, rows)}"
+    def _make_rows(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = [("order", *["entries"] * (self.sizes is not None), "free", "contractions")]
+        for c in (c for k in range(self.order + 1) for c in self.coefficients(k)):
+            listing = "too many to list"
+            if c.is_listable:
+                listing = list_first(c.iterate_contractions(), len(c.representatives[0]))
+            entries = [] if self.sizes is None else [format_number(c.entries(self.sizes))]
+            rows.append((self._name_order(c), *entries, format_number(c.dof), listing))
+        return rows
 
     @property
     def heading(self) -> str:
         sizes = [f"{c}={n}" for c, n in self.known_sizes] + [f"H={self.features}"] * (self.features > 1)
         about = f" with {', '.join(sizes)}" if sizes else ""
         return f"{self.signature}{about}" + ", commutative" * self.commutative
-
-    def _iterate_rows(self, k: int) -> Iterator[tuple[object, ...]]:
-        for c in self.coefficients(k):
-            listed = (
-                list_first(c.iterate_contractions(), len(c.representatives[0])) if c.is_listable else "too many to list"
-            )
-            size = [] if self.sizes is None else [format_number(c.entries(self.sizes))]
-            yield (self._name_order(c), *size, format_number(c.dof), listed)
 
     def _name_order(self, c: Coefficient) -> str:
         """The order and, if there are several inputs, the operands."""
@@ -230,23 +213,23 @@ class TypeSeries(Series):
         >>> s.to_contraction(np.array([0, 0, 1, 0])), s.to_orbit(np.array([0, 0, 0, 1]))
         (array([0, 0, 1, 0]), array([0, 0, 1, 1]))
         """
-        return self._change_basis(params, "to_contraction")
+        return self._change_basis(params, "contraction")
 
     def to_orbit(self, params: Any) -> Any:
         """The parameters in the orbit basis, from those in the contraction basis."""
-        return self._change_basis(params, "to_orbit")
+        return self._change_basis(params, "orbit")
 
-    def _change_basis(self, params: Any, direction: str) -> Any:
-        parts = []
-        for k, part in enumerate(self.split(params)):
-            coefficients = zip(self.coefficients(k), self._cut(k, part), strict=True)
-            parts.append(concatenate([getattr(c, direction)(p) for c, p in coefficients]))
+    def _change_basis(self, params: Any, basis: str) -> Any:
+        parts = [
+            concatenate([c.change_basis(p, basis) for c, p in self._split_order(k, part)])
+            for k, part in enumerate(self.split(params))
+        ]
         return join_orders(parts, params)
 
-    def _cut(self, k: int, part: Any) -> list[Any]:
-        """The parameters of each coefficient of order k."""
-        ends = np.cumsum([0, *(c.dof for c in self.coefficients(k))]).tolist()
-        return [part[a:b] for a, b in pairwise(ends)]
+    def _split_order(self, k: int, params: Any) -> Iterable[tuple[Coefficient, Any]]:
+        """Each coefficient of order k, and its parameters."""
+        coefficients = self.coefficients(k)
+        return zip(coefficients, cut(params, [c.dof for c in coefficients]), strict=True)
 
     def evaluate(
         self, x: Any, params: Any, basis: str = "contraction", *, sizes: Mapping[str, int] | None = None
@@ -279,7 +262,7 @@ class TypeSeries(Series):
         shape = (*batch, *(known[c] for c in output.axes), *[self.features] * output.features)
         total = constant_like(np.zeros(shape, int), inputs[0])
         for k, part in enumerate(parts):
-            for coefficient, p in zip(self.coefficients(k), self._cut(k, part), strict=True):
+            for coefficient, p in self._split_order(k, part):
                 total = total + coefficient.evaluate(p, inputs, known, basis)
         return total
 
