@@ -27,8 +27,7 @@ class Checkpointer:
         self.metric, self.higher_is_better = task.metric, task.higher_is_better
         self.rows: list[dict[str, float]] = []
         self.losses: list[float] = []  # since the last row
-        self.best = float("nan")
-        self.stale = 0
+        self.best, self.stale = float("nan"), 0
 
     @property
     def has_no_patience(self) -> bool:
@@ -45,9 +44,9 @@ class Checkpointer:
         self.stale = 0 if is_better or self.best != self.best else self.stale + 1
         if self.stale == 0:
             self.best = value
-        if self.is_main:
-            if self.stale == 0:
+            if self.is_main:
                 net.save(self.run.best)
+        if self.is_main:
             self.run.write_log(self.rows)
 
     def summary(self) -> str:
