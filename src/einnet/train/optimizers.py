@@ -23,6 +23,10 @@ def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) ->
     return AdamW(groups, lr=lr, betas=BETAS, weight_decay=weight_decay)
 
 
+def _is_matrix(weight: nn.Parameter) -> bool:
+    return weight.dim() == 2 and min(weight.shape) >= SMALLEST
+
+
 class MuonAdamW(Optimizer):
     """Muon for matrices, AdamW for the rest: one optimiser of two, so that a schedule sees the groups of both.
 
@@ -31,9 +35,8 @@ class MuonAdamW(Optimizer):
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0):
         weights = list(parameters)
-        of_muon = [p.dim() == 2 and min(p.shape) >= SMALLEST for p in weights]
-        matrices = [p for p, is_matrix in zip(weights, of_muon, strict=True) if is_matrix]
-        rest = [p for p, is_matrix in zip(weights, of_muon, strict=True) if not is_matrix]
+        matrices = [p for p in weights if _is_matrix(p)]
+        rest = [p for p in weights if not _is_matrix(p)]
         self.parts: list[Optimizer] = []
         if matrices:
             self.parts.append(Muon(matrices, lr=FASTER * lr, weight_decay=weight_decay, momentum=0.9))

@@ -13,7 +13,7 @@ from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
@@ -56,12 +56,10 @@ class KgConfig:
     "Weight of predicting the relation, compared with head and tail; less where pairs have many relations."
 
     def __post_init__(self) -> None:
-        check_counts(self, "heads", "hidden", "depth")
-        check_positive(self, "lr")
-        check_real(self.dropout, "--dropout", below=1)
-        check_real(self.label_smoothing, "--label-smoothing", below=1)
-        check_real(self.weight_decay, "--weight-decay")
-        check_real(self.relation_loss, "--relation-loss")
+        check_fields(self, check_count, "heads", "hidden", "depth")
+        check_fields(self, check_real, "lr", above=0)
+        check_fields(self, check_real, "dropout", "label_smoothing", below=1)
+        check_fields(self, check_real, "weight_decay", "relation_loss")
         if not 0 <= self.mask_low <= self.mask_high <= 1:
             raise EinNetError(f"expected 0 <= --mask-low <= --mask-high <= 1, got {self.mask_low} and {self.mask_high}")
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
+from einnet.checks import check_count, check_real
 from einnet.tasks.app import TaskApp, load_net
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class PinvConfig:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_counts(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
-        check_positive(self, "lr")
+        check_fields(self, check_count, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
+        check_fields(self, check_real, "lr", above=0)
 
 
 class PinvApp(TaskApp):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
-from einnet.checks import check_real
+from einnet.checks import check_count, check_real
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class PokerConfig:
     "Decoupled, as in AdamW."
 
     def __post_init__(self) -> None:
-        check_counts(self, "players", "cards", "hidden", "heads", "depth", "batch")
-        check_counts(self, "deals", minimum=10)  # a tenth of them to select on
-        check_positive(self, "lr")
-        check_real(self.dropout, "--dropout", below=1)
-        check_real(self.weight_decay, "--weight-decay")
+        check_fields(self, check_count, "players", "cards", "hidden", "heads", "depth", "batch")
+        check_fields(self, check_count, "deals", minimum=10)  # a tenth of them to select on
+        check_fields(self, check_real, "lr", above=0)
+        check_fields(self, check_real, "dropout", below=1)
+        check_fields(self, check_real, "weight_decay")
         check_deck(self.players, self.cards)
 
 

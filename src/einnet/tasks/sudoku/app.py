@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from einnet.checks import check_count
+from einnet.checks import check_count, check_real
 from einnet.errors import DataError
 from einnet.files import write_whole
 from einnet.tasks.app import TaskApp
@@ -17,7 +17,7 @@ from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.report import Results
 from einnet.tasks.sudoku.boards import Layout, format_board, read_file
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class SudokuConfig:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_counts(self, "copies", "hidden", "heads", "iterations", "batch")
-        check_counts(self, "puzzles", minimum=2)  # one of them to select on
-        check_counts(self, "more", minimum=0)
-        check_positive(self, "lr")
+        check_fields(self, check_count, "copies", "hidden", "heads", "iterations", "batch")
+        check_fields(self, check_count, "puzzles", minimum=2)  # one of them to select on
+        check_fields(self, check_count, "more", minimum=0)
+        check_fields(self, check_real, "lr", above=0)
         Layout.of(self.side)
 
 
@@ -82,8 +82,8 @@ class Solver:
         if self.depth is not None:
             log("--depth is now called --iterations; the former name goes with the next release")
             object.__setattr__(self, "iterations", self.depth)
-        check_counts(self, "iterations")
-        check_counts(self, "tries", minimum=0)
+        check_fields(self, check_count, "iterations")
+        check_fields(self, check_count, "tries", minimum=0)
 
     def load_net(self) -> "RecurrentNet":
         from einnet.tasks.sudoku.solve import load_solver
