@@ -55,22 +55,14 @@ def explain(
 ) -> int:
     """Show what follows from a symmetry type: its group, linear maps, pooling operations, plan and cost.
 
-    Parameters
-    ----------
-    signature
-        A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b'.
-    heads
-        Features given to each operand of each pooling operation.
-    hidden
-        Features of the state.
-    depth
-        Layers.
-    order
-        The largest number of operands of a pooling operation.
-    max_exponent
-        Leave out, and name, the pooling operations that cost more than n^e.
-    plot
-        Also draw the pooling operations to this file (.svg, .png or .pdf).
+    Args:
+        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b'.
+        heads: Features given to each operand of each pooling operation.
+        hidden: Features of the state.
+        depth: Layers.
+        order: The largest number of operands of a pooling operation.
+        max_exponent: Leave out, and name, the pooling operations that cost more than n^e.
+        plot: Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     from einnet.explain import explain_signature, split_operations
     from einnet.plots.figures import check_picture_name, draw_pooling
@@ -108,27 +100,17 @@ def series(
 
     einnet series --generator "1 2 3 0"
 
-    Parameters
-    ----------
-    signature
-        Types such as 'ab ->', 'aa -> a' or 'abc -> a; a->b'.
-    order
-        The largest number of factors x in a term.
-    size
-        The size of a class, such as a=3, given once for each class; H=4 for the features. Without
-        sizes: the patterns that exist at all large ones.
-    commutative
-        C(x, y) = C(y, x), as for derivatives.
-    generator
-        Instead of a signature: where a permutation takes each variable, "1 2 3 0" takes 0 to 1, 1 to
-        2, ... Several generate the group.
-    out_generator
-        What each generator does to the outputs. Without them the function is invariant.
-    plot
-        Draw which coefficients up to order 2 are shared to this file (.svg, .png or .pdf); sizes
-        default to 3.
-    json
-        Print the counts and contractions as JSON; null where they are too many to list.
+    Args:
+        signature: Types such as 'ab ->', 'aa -> a' or 'abc -> a; a->b'.
+        order: The largest number of factors x in a term.
+        size: The size of a class, such as a=3, given once for each class; H=4 for the features. Without sizes: the
+            patterns that exist at all large ones.
+        commutative: C(x, y) = C(y, x), as for derivatives.
+        generator: Instead of a signature: where a permutation takes each variable, "1 2 3 0" takes 0 to 1, 1 to 2, ...
+            Several generate the group.
+        out_generator: What each generator does to the outputs. Without them the function is invariant.
+        plot: Draw which coefficients up to order 2 are shared to this file (.svg, .png or .pdf); sizes default to 3.
+        json: Print the counts and contractions as JSON; null where they are too many to list.
     """
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
@@ -206,23 +188,15 @@ def pool(
 
     einnet pool "ab, aa, bb" --order 6 --targets ab
 
-    Parameters
-    ----------
-    types
-        A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
-    order
-        The largest number of operands.
-    method
-        minimal, or recipe: the steps of the blog post with the number of terms after each.
-    targets
-        With several types: those of the einsums that are wanted.
-    max_exponent
-        Leave out, and name, the operations that cost more than n^e for axes of size n.
-    derive
-        Instead of the set, show how it composes this einsum, or that it does not.
-    draw
-        Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as
-        edges, the indices of the output ringed.
+    Args:
+        types: A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
+        order: The largest number of operands.
+        method: minimal, or recipe: the steps of the blog post with the number of terms after each.
+        targets: With several types: those of the einsums that are wanted.
+        max_exponent: Leave out, and name, the operations that cost more than n^e for axes of size n.
+        derive: Instead of the set, show how it composes this einsum, or that it does not.
+        draw: Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as edges, the
+            indices of the output ringed.
     """
     from rich.console import Console
 
@@ -267,20 +241,13 @@ def explore(
 
     einnet explore aaH --html report.html
 
-    Parameters
-    ----------
-    signature
-        A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
-    order
-        The largest number of operands, and the degree of the series.
-    term
-        An einsum whose composition is shown too.
-    html
-        Write the page to this file instead, whole in itself.
-    port
-        Where the page is served, on this machine only; 0 for any free port.
-    browser
-        Open the page in the browser.
+    Args:
+        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
+        order: The largest number of operands, and the degree of the series.
+        term: An einsum whose composition is shown too.
+        html: Write the page to this file instead, whole in itself.
+        port: Where the page is served, on this machine only; 0 for any free port.
+        browser: Open the page in the browser.
     """
     from einnet.explore import Question, format_address, render_report, serve
     from einnet.plots.figures import pyplot
@@ -311,14 +278,10 @@ def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None)
 
     einnet laurent 3 --powers=-2:2 --generator "1 2 0"
 
-    Parameters
-    ----------
-    variables
-        The number of variables.
-    powers
-        The lowest and the highest exponent of a variable.
-    generator
-        A permutation of the variables that leaves the function alone; several generate a group.
+    Args:
+        variables: The number of variables.
+        powers: The lowest and the highest exponent of a variable.
+        generator: A permutation of the variables that leaves the function alone; several generate a group.
     """
     from einnet.taylor import laurent as laurent_series
 

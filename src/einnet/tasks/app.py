@@ -44,10 +44,8 @@ class Checkpoint:
 
 RESUME_HELP = """
 
-Parameters
-----------
-resume
-    Folder of a run to continue, with the run's own data, config and options.
+Args:
+    resume: Folder of a run to continue, with the run's own data, config and options.
 """
 
 

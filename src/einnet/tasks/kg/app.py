@@ -105,10 +105,8 @@ class KgApp(TaskApp):
     ) -> int:
         """Rank the valid and test facts with a trained network.
 
-        Parameters
-        ----------
-        data
-            A dataset as for training; without it, the one that the network was trained on.
+        Args:
+            data: A dataset as for training; without it, the one that the network was trained on.
         """
         run, config, graph = self.open_trained(network, data)
         return self.print_results(run, config, graph, as_json)
@@ -132,23 +130,15 @@ class KgApp(TaskApp):
 
         einnet predict kg --head person1 --relation term4 --explain --plot why.svg
 
-        Parameters
-        ----------
-        relation
-            Name of the relation.
-        head
-            Name of the head; then tails are ranked.
-        tail
-            Name of the tail; then heads are ranked. With --explain, --head and --tail may both be given.
-        top
-            How many new answers; the known ones are listed before them. With --explain, how many supporting facts.
-        explain
-            Instead of the answers, show which known facts support the first new answer, or the fact with this head
-            and this tail.
-        plot
-            With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
-        data
-            A dataset as for training; without it, the one that the network was trained on.
+        Args:
+            relation: Name of the relation.
+            head: Name of the head; then tails are ranked.
+            tail: Name of the tail; then heads are ranked. With --explain, --head and --tail may both be given.
+            top: How many new answers; the known ones are listed before them. With --explain, how many supporting facts.
+            explain: Instead of the answers, show which known facts support the first new answer, or the fact with this
+                head and this tail.
+            plot: With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
+            data: A dataset as for training; without it, the one that the network was trained on.
         """
         if (head is None and tail is None) or (head is not None and tail is not None and not explain):
             raise EinNetError(

@@ -86,10 +86,8 @@ class PokerApp(TaskApp):
 
         einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
 
-        Parameters
-        ----------
-        hands
-            The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
+        Args:
+            hands: The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
         """
         dealt = read_hands(hands)
         from einnet.tasks.poker.evaluate import print_answer

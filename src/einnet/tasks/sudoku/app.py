@@ -149,12 +149,9 @@ class SudokuApp(TaskApp):
 
         einnet eval sudoku --data puzzles.txt.gz --json
 
-        Parameters
-        ----------
-        data
-            File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
-        limit
-            Only the first so many boards.
+        Args:
+            data: File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
+            limit: Only the first so many boards.
         """
         if limit is not None:
             check_count(limit, "--limit")
@@ -181,16 +178,12 @@ class SudokuApp(TaskApp):
 
         Every answer is checked against the rules before it is shown.
 
-        Parameters
-        ----------
-        puzzle
-            The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
-            a puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as
-            puzzles of 4x4: give a 16x16 board on one line). Without it, standard input is read.
-        show_steps
-            Also show the step at which each cell got its digit (for one puzzle; --json always has them).
-        plot
-            Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
+        Args:
+            puzzle: The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with a
+                puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as puzzles of
+                4x4: give a 16x16 board on one line). Without it, standard input is read.
+            show_steps: Also show the step at which each cell got its digit (for one puzzle; --json always has them).
+            plot: Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         """
         if plot is not None:
             from einnet.plots.figures import check_picture_name
