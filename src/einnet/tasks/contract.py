@@ -109,7 +109,7 @@ class _Killed(BaseException):
 
 
 @contextmanager
-def _disturb_task(app: TaskApp, step: int, is_killed: bool) -> Iterator[None]:
+def _disturb_task(app: TaskApp, disturbed_step: int, is_killed: bool) -> Iterator[None]:
     """Within the block a new task is killed, or else interrupted, before the loss of a step."""
     make_task = app.make_task
 
@@ -117,12 +117,12 @@ def _disturb_task(app: TaskApp, step: int, is_killed: bool) -> Iterator[None]:
         task = make_task(*arguments)
         loss = task.loss
 
-        def loss_after_disturbance(k: int) -> Tensor:
-            if k == step and is_killed:
+        def loss_after_disturbance(step: int) -> Tensor:
+            if step == disturbed_step and is_killed:
                 raise _Killed
-            if k == step:
+            if step == disturbed_step:
                 signal.raise_signal(signal.SIGINT)
-            return loss(k)
+            return loss(step)
 
         task.loss = loss_after_disturbance
         return task
