@@ -12,10 +12,11 @@ from cyclopts import Parameter
 from einnet.checks import check_count, check_real
 from einnet.errors import DataError
 from einnet.files import write_whole
+from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import TaskApp
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.report import Results
-from einnet.tasks.sudoku.boards import Layout, format_board, read_file
+from einnet.tasks.sudoku.boards import Layout, format_board, read_file, read_puzzles
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
 from einnet.train.options import check_fields
 from einnet.train.run import Run
@@ -138,12 +139,7 @@ class SudokuApp(TaskApp):
         return measure(net, data[0].shape[1])
 
     def evaluate(  # type: ignore[override]
-        self,
-        *,
-        data: Path,
-        limit: int | None = None,
-        solver: Solver = Solver(),
-        as_json: Json = False,
+        self, *, data: Path, limit: int | None = None, solver: Solver = Solver(), as_json: Json = False
     ) -> int:
         """Count the whole boards that a network solves, in one pass of a fixed number of steps.
 
@@ -185,11 +181,8 @@ class SudokuApp(TaskApp):
             show_steps: Also show the step at which each cell got its digit (for one puzzle; --json always has them).
             plot: Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         """
-        if plot is not None:
-            from einnet.plots.figures import check_picture_name
-
-            check_picture_name(plot)
-        from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict, read_puzzles
+        check_picture_name(plot)
+        from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict
 
         puzzles = read_puzzles(puzzle)
         unsolved, first = 0, None
@@ -203,7 +196,6 @@ class SudokuApp(TaskApp):
             else:
                 print_verdict(verdict, show_steps)
         if plot is not None and first is not None:
-            is_drawn = draw_verdict(first, plot)
             reason = "is not drawn: one pass of the network did not solve the first puzzle"
-            log(f"drawn to {plot}" if is_drawn else f"{plot} {reason}")
+            log(f"drawn to {plot}" if draw_verdict(first, plot) else f"{plot} {reason}")
         return 1 if unsolved else 0
