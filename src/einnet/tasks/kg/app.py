@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
-from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.errors import CheckpointError, EinNetError
+from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
@@ -79,8 +80,8 @@ class KgApp(TaskApp):
         return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)}
 
     def describe(self, config: KgConfig, data: KnowledgeGraph) -> str:
-        numbers = f"{len(data.entities)} entities, {len(data.relations)} relations, {len(data.train)} facts"
-        return f"{data.name}: {numbers} to learn from"
+        entities, relations = len(data.entities), len(data.relations)
+        return f"{data.name}: {entities} entities, {relations} relations, {len(data.train)} facts to learn from"
 
     def make_task(self, config: KgConfig, data: KnowledgeGraph, seed: int) -> "Completion":
         from einnet.tasks.kg.network import Completion
@@ -141,11 +142,10 @@ class KgApp(TaskApp):
             data: A dataset as for training; without it, the one that the network was trained on.
         """
         if (head is None and tail is None) or (head is not None and tail is not None and not explain):
-            raise EinNetError(
-                "give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two; with --explain "
-                "also both"
-            )
+            expected = "--head for (head, relation, ?) or --tail for (?, relation, tail)"
+            raise EinNetError(f"give {expected}, one of the two; with --explain also both")
         check_count(top, "--top")
+        check_picture_name(plot)
         if plot is not None and not explain:
             raise EinNetError("--plot draws the facts that support an answer: add --explain")
         run, _, graph = self.open_trained(network, data)
@@ -156,15 +156,7 @@ class KgApp(TaskApp):
         """A run, its config, and the data that is named or else the run's own."""
         run = network.find_run(self.name)
         config, _ = self.read_config(run)
-        try:
-            return run, config, load(data or config.dataset, _relations(run))
-        except DataError as error:
-            if "was not trained on" not in str(error):
-                raise
-            raise DataError(
-                f"{error} It is the network in {run.folder}, trained on {config.dataset}: name another run with "
-                f"--checkpoint, or train one with 'einnet train kg --data {data}'"
-            ) from None
+        return run, config, load(data or config.dataset, _relations(run))
 
 
 def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:
@@ -183,11 +175,8 @@ def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_jso
 
 
 def _explain(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
-    from einnet.plots.figures import check_picture_name
     from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
 
-    if plot is not None:
-        check_picture_name(plot)
     explanation = explain(net, graph, *query, top)
     if as_json:
         print(json.dumps(explanation.as_json()))
