@@ -49,9 +49,8 @@ def equivariance_error(
     True
 
     Args:
-        function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A
-            module is checked in evaluation mode. What takes `sizes=` gets those of the output's axes that no input
-            has.
+        function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A module is checked
+            in evaluation mode. What takes `sizes=` gets those of the output's axes that no input has.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -122,8 +121,7 @@ def assert_equivariant(
     AssertionError: not equivariant to 'ab -> ab': f(g x) differs from g f(x) by 1.4 of the largest
     value, more than 1e-10
 
-    `options` are those of `equivariance_error`; the default tolerance is 1e-10 in float64, 1e-4 in
-    float32.
+    `options` are those of `equivariance_error`; the default tolerance is 1e-10 in float64, 1e-4 in float32.
     """
     dtype = options.get("dtype") or _dtype(function)
     error = equivariance_error(function, signature, sizes, **options)

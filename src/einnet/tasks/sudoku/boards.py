@@ -151,8 +151,7 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
 def read_puzzles(text: str | None) -> np.ndarray:
     """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for None.
 
-    A file, or standard input, may also hold one board with a row on each line, where a row is not a
-    board of its own.
+    A file, or standard input, may also hold one board with a row on each line, where a row is not a board of its own.
     """
     if text is not None and not text.strip():
         raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")

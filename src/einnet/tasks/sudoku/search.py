@@ -1,8 +1,7 @@
 """Exact solving: the solutions of a board, as many as one asks for.
 
-Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its
-peers; a symbol that one cell of a unit alone can take goes there; what is then left is tried on the
-cell with the fewest candidates.
+Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its peers; a symbol that
+one cell of a unit alone can take goes there; what is then left is tried on the cell with the fewest candidates.
 """
 
 import random
