@@ -64,7 +64,7 @@ class TaskApp(ABC):
         """The best network of a run; raises `CheckpointError` for a network of another task."""
 
     @abstractmethod
-    def measure(self, net: "Network", config: Any, data: Any) -> Results:
+    def measure(self, net: Any, config: Any, data: Any) -> Results:
         """The metrics of a trained network, with tables and pictures."""
 
     def describe(self, config: Any, data: Any) -> str:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,10 +16,6 @@ from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
 from einnet.tasks.report import Results
 from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import EinNet
-    from einnet.tasks.kg.network import Completion
 
 __all__ = ["KgApp", "KgConfig"]
 
@@ -83,16 +79,16 @@ class KgApp(TaskApp):
         entities, relations = len(data.entities), len(data.relations)
         return f"{data.name}: {entities} entities, {relations} relations, {len(data.train)} facts to learn from"
 
-    def make_task(self, config: KgConfig, data: KnowledgeGraph, seed: int) -> "Completion":
+    def make_task(self, config: KgConfig, data: KnowledgeGraph, seed: int):
         from einnet.tasks.kg.network import Completion
 
         return Completion(data, config, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run):
         relations = len(_relations(run))
         return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
-    def measure(self, net: "EinNet", config: KgConfig, data: KnowledgeGraph) -> Results:
+    def measure(self, net: Any, config: KgConfig, data: KnowledgeGraph) -> Results:
         from einnet.tasks.kg.evaluate import measure
 
         return measure(net, data)
@@ -159,7 +155,7 @@ class KgApp(TaskApp):
         return run, config, load(data or config.dataset, _relations(run))
 
 
-def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:
+def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:
     from einnet.tasks.kg.predict import answers, print_answers
 
     ranked = answers(net, graph, *query)
@@ -174,7 +170,7 @@ def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_jso
     return 0
 
 
-def _explain(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
+def _explain(net: Any, graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
     from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
 
     explanation = explain(net, graph, *query, top)

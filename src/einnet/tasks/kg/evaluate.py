@@ -150,8 +150,9 @@ def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     questions = graph.tensor(graph.test)
     chosen = questions.sum((0, 1)).argsort()[::-1][:RELATIONS]
     tails = score_tables(net, message_graph)[0].exp().masked_fill(torch.as_tensor(message_graph) > 0, 0).cpu().numpy()
-    plt = pyplot()
-    figure, panels = plt.subplots(2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained")
+    figure, panels = pyplot().subplots(
+        2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained"
+    )
     for (above, below), r in zip(panels.T, chosen, strict=True):
         facts = (message_graph + 2 * questions)[:SIDE, :SIDE, r]
         above.imshow(facts, cmap="Blues", vmax=2, interpolation="nearest")

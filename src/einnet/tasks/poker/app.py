@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cyclopts import Parameter
 
@@ -13,10 +13,6 @@ from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
 from einnet.tasks.report import Results
 from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import EinNet
-    from einnet.tasks.poker.network import Winning
 
 __all__ = ["PokerApp", "PokerConfig"]
 
@@ -66,17 +62,17 @@ class PokerApp(TaskApp):
     def describe(self, config: PokerConfig, data: None) -> str:
         return f"{config.deals:,} deals of {config.players} players with {config.cards} cards"
 
-    def make_task(self, config: PokerConfig, data: None, seed: int) -> "Winning":
+    def make_task(self, config: PokerConfig, data: None, seed: int):
         from einnet.tasks.poker.network import Winning
 
         return Winning(config, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run):
         from einnet.tasks.poker.network import FEATURES, SIGNATURE
 
         return load_net(run.best, SIGNATURE, FEATURES, 1, "poker")
 
-    def measure(self, net: "EinNet", config: PokerConfig, data: None) -> Results:
+    def measure(self, net: Any, config: PokerConfig, data: None) -> Results:
         from einnet.tasks.poker.evaluate import measure
 
         return measure(net)

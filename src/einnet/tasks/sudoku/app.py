@@ -4,7 +4,7 @@ import gzip
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
@@ -20,10 +20,6 @@ from einnet.tasks.sudoku.boards import Layout, format_board, read_file, read_puz
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
 from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import RecurrentNet
-    from einnet.tasks.sudoku.network import Solving
 
 __all__ = ["SudokuApp", "SudokuConfig"]
 
@@ -86,7 +82,7 @@ class Solver:
         check_fields(self, check_count, "iterations")
         check_fields(self, check_count, "tries", minimum=0)
 
-    def load_net(self) -> "RecurrentNet":
+    def load_net(self):
         from einnet.tasks.sudoku.solve import load_solver
 
         return load_solver() if self.checkpoint is None else load_solver(Run.open(self.checkpoint, "sudoku").best)
@@ -122,18 +118,18 @@ class SudokuApp(TaskApp):
         side = data[0].shape[1]
         return f"{len(data[0]):,} puzzles of {side}x{side} to learn from"
 
-    def make_task(self, config: SudokuConfig, data: Boards, seed: int) -> "Solving":
+    def make_task(self, config: SudokuConfig, data: Boards, seed: int):
         from einnet.tasks.sudoku.network import Solving
 
         puzzles, solutions = (np.repeat(boards, config.copies, 0) for boards in data)
         return Solving(config, add_givens(puzzles, solutions, config.more, seed), solutions, seed)
 
-    def load_net(self, run: Run) -> "RecurrentNet":
+    def load_net(self, run: Run):
         from einnet.tasks.sudoku.solve import load_solver
 
         return load_solver(run.best)
 
-    def measure(self, net: "RecurrentNet", config: SudokuConfig, data: Boards) -> Results:
+    def measure(self, net: Any, config: SudokuConfig, data: Boards) -> Results:
         from einnet.tasks.sudoku.solve import measure
 
         return measure(net, data[0].shape[1])
