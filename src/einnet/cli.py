@@ -117,31 +117,25 @@ def series(
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
     check_picture_name(plot)
-    if signature is None:
-        expansion = _group_series(generator or [], out_generator, order, size, commutative)
+    if signature is not None:
+        if out_generator:
+            raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
+        expansion = _type_series(signature, order, size or [], commutative)
+    elif size:
+        raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
     else:
-        expansion = _type_series(signature, out_generator, order, size, commutative)
+        outputs = [_permutation(g) for g in out_generator] if out_generator else None
+        expansion = taylor.series_of([_permutation(g) for g in generator or []], order, outputs, commutative)
     print(_as_json(expansion) if json else expansion)
     if plot is not None:
         _plot_sharing(expansion, plot)
     return 0
 
 
-def _group_series(
-    generator: list[str], out_generator: Repeated, order: int, size: Repeated, commutative: bool
-) -> Series:
-    if size:
-        raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
-    outputs = [_permutation(g) for g in out_generator] if out_generator else None
-    return taylor.series_of([_permutation(g) for g in generator], order, outputs, commutative)
-
-
-def _type_series(signature: str, out_generator: Repeated, order: int, size: Repeated, commutative: bool) -> Series:
-    if out_generator:
-        raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
-    sizes = dict(map(_size, size or []))
-    if len(sizes) < len(size or []):
-        raise EinNetError(f"--size is given twice for one class: {' '.join(size or [])}")
+def _type_series(signature: str, order: int, size: list[str], commutative: bool) -> Series:
+    sizes = dict(map(_size, size))
+    if len(sizes) < len(size):
+        raise EinNetError(f"--size is given twice for one class: {' '.join(size)}")
     expansion = taylor.series(signature, order, sizes, commutative)
     if "H" in sizes and not any(t.features for t in (*expansion.signature.inputs, expansion.signature.output)):
         raise EinNetError(f"--size gives H, but no type of '{signature}' has features: write H in the type")

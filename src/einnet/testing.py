@@ -66,42 +66,40 @@ def equivariance_error(
     if dtype not in TOLERANCE:
         raise EinNetError(f"equivariance is measured in {', '.join(map(str, TOLERANCE))}; got {dtype}")
     module = function if isinstance(function, torch.nn.Module) else torch.nn.Module()
-    with evaluation_mode(module):  # with dropout no function is equivariant
-        return _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype)
-
-
-def _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype) -> float:
     generator = torch.Generator().manual_seed(seed)
-    worst = 0.0
-    for trial in range(trials):
-        g = signature.random_element(sizes, (seed, trial))
-        inputs = [
-            torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
-            for t, w in zip(signature.inputs, widths, strict=True)
+    with evaluation_mode(module), torch.no_grad():  # with dropout no function is equivariant
+        errors = [
+            _relative_difference(function, signature, sizes, widths, batch, (seed, trial), generator, masks, dtype)
+            for trial in range(trials)
         ]
-        moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
-        extra: dict[str, Any] = _free_sizes(function, signature, sizes)
-        moved_extra = dict(extra)
-        if masks:
-            extra["mask"] = _random_masks(signature, sizes, batch, generator)
-            moved_extra["mask"] = {c: g.act(m, _type_of_class(signature, c)) for c, m in extra["mask"].items()}
-        with torch.no_grad():
-            output, moved_output = function(*inputs, **extra), function(*moved, **moved_extra)
-        if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
-            raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
-        expected = g.act(output, signature.output)
-        if moved_output.shape != expected.shape:
-            raise EinNetError(
-                f"the function returned shape {tuple(moved_output.shape)} and {tuple(expected.shape)} for inputs "
-                "that differ by a permutation only"
-            )
-        scale = max(expected.abs().max().item(), 1e-30) if expected.numel() else 1.0
-        difference = (moved_output - expected).abs().max().item() if expected.numel() else 0.0
-        error = difference / scale
-        if not math.isfinite(error):
-            return float("nan")
-        worst = max(worst, error)
-    return worst
+    return max(errors, default=0.0) if all(map(math.isfinite, errors)) else float("nan")
+
+
+def _relative_difference(function, signature, sizes, widths, batch, seed, generator, masks, dtype) -> float:
+    """That of one random input and group element."""
+    g = signature.random_element(sizes, seed)
+    inputs = [
+        torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
+        for t, w in zip(signature.inputs, widths, strict=True)
+    ]
+    moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
+    options = _free_sizes(function, signature, sizes)
+    moved_options = dict(options)
+    if masks:
+        types = {c: _type_of_class(signature, c) for c in signature.classes}
+        shapes = {c: [*batch, *(sizes[a] for a in t.axes)] for c, t in types.items()}
+        options["mask"] = {c: torch.rand(shape, generator=generator) < 0.7 for c, shape in shapes.items()}
+        moved_options["mask"] = {c: g.act(m, types[c]) for c, m in options["mask"].items()}
+    output, moved_output = function(*inputs, **options), function(*moved, **moved_options)
+    if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
+        raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
+    expected = g.act(output, signature.output)
+    if moved_output.shape != expected.shape:
+        shapes = f"{tuple(moved_output.shape)} and {tuple(expected.shape)}"
+        raise EinNetError(f"the function returned shape {shapes} for inputs that differ by a permutation only")
+    if not expected.numel():
+        return 0.0
+    return (moved_output - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
 
 
 def assert_equivariant(
@@ -127,26 +125,21 @@ def assert_equivariant(
     error = equivariance_error(function, signature, sizes, **options)
     limit = TOLERANCE[dtype] if tolerance is None else tolerance
     if not error <= limit:
-        parsed = as_signature(signature)
-        raise AssertionError(
-            f"not equivariant to '{parsed}': f(g x) differs from g f(x) by {error:.2g} of the "
-            f"largest value, more than {limit:g}"
-        )
+        difference = f"f(g x) differs from g f(x) by {error:.2g} of the largest value, more than {limit:g}"
+        raise AssertionError(f"not equivariant to '{as_signature(signature)}': {difference}")
 
 
 def _features(function: Any, signature: Signature, features: int | Sequence[int] | None) -> list[int]:
     known: Any = getattr(function, "in_features", 3) if features is None else features
     widths = [known] * len(signature.inputs) if isinstance(known, int) else list(known)
     if len(widths) != len(signature.inputs):
-        raise EinNetError(
-            f"'{signature}' has {len(signature.inputs)} inputs, got features for {len(widths)}: {known!r}"
-        )
+        number = len(signature.inputs)
+        raise EinNetError(f"'{signature}' has {number} inputs, got features for {len(widths)}: {known!r}")
     return widths
 
 
 def _dtype(function: Any) -> torch.dtype:
-    parameters = function.parameters() if isinstance(function, torch.nn.Module) else iter(())
-    first = next(parameters, None)
+    first = next(function.parameters(), None) if isinstance(function, torch.nn.Module) else None
     return torch.float64 if first is None else first.dtype
 
 
@@ -169,11 +162,3 @@ def _takes_sizes(function: Any) -> bool:
     except (TypeError, ValueError):  # built in
         return False
     return "sizes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-
-def _random_masks(signature, sizes, batch, generator) -> dict[str, Tensor]:
-    masks = {}
-    for letter in signature.classes:
-        shape = [*batch, *(sizes[c] for c in _type_of_class(signature, letter).axes)]
-        masks[letter] = torch.rand(shape, generator=generator) < 0.7
-    return masks

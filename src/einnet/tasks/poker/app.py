@@ -93,16 +93,10 @@ class PokerApp(TaskApp):
         logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
         chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
         if as_json:
-            players = [
-                {
-                    "hand": [card_name(c) for c in hand],
-                    "chance": float(p),
-                    "wins": bool(w),
-                    "wins by the rules": bool(r),
-                }
-                for hand, p, w, r in zip(dealt.tolist(), chances, chosen, right, strict=True)
-            ]
-            print(json.dumps({"players": players}))
+            names = ("hand", "chance", "wins", "wins by the rules")
+            hands_of_names = [list(map(card_name, hand)) for hand in dealt.tolist()]
+            rows = zip(hands_of_names, chances.tolist(), chosen.tolist(), right.tolist(), strict=True)
+            print(json.dumps({"players": [dict(zip(names, row, strict=True)) for row in rows]}))
         else:
             print_answer(dealt, chances, chosen, right)
         return 0

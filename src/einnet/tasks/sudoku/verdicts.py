@@ -62,9 +62,7 @@ def judge(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries:
 
 def _answer(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     first = answers(net, puzzles, iterations)
-    boards = first.boards
-    for boards in search_with_restarts(net, puzzles, first, tries, iterations):  # noqa: B007  (the last)
-        pass
+    *_, boards = first.boards, *search_with_restarts(net, puzzles, first, tries, iterations)
     at_once = (boards == first.boards).all((1, 2))
     for k, valid in enumerate(follows_rules(boards, puzzles)):
         if valid:
