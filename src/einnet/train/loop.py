@@ -56,8 +56,6 @@ def fit(
     Returns False if Ctrl-C, or a SIGTERM, ended the run early.
     """
     if resume:
-        if not run.last.is_file():
-            raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
         remove_leftovers(run.folder)
     total = -(-(options.steps or steps) // validate_every) * validate_every
     fabric = _make_fabric(options)
@@ -166,10 +164,8 @@ class _Training:
             self.schedule.time_share(), self.is_interrupted, not isfinite(value)
         )
         if is_broken:
-            raise EinNetError(
-                f"the loss is {value} at step {self.step + 1}: lower the learning rate, or use --precision 32; the "
-                f"last good state is in {self.run.folder}"
-            )
+            hint = f"lower the learning rate, or use --precision 32; the last good state is in {self.run.folder}"
+            raise EinNetError(f"the loss is {value} at step {self.step + 1}: {hint}")
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
         self.optimizer.step()
         self.average.update(self.task.net)
@@ -230,10 +226,8 @@ def _name_file(path: Path) -> Iterator[None]:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(
-            f"{path} is not a state of this run: its data or config may have changed since it was saved, or the "
-            f"file is damaged ({reason})"
-        ) from error
+        problem = "its data or config may have changed since it was saved, or the file is damaged"
+        raise CheckpointError(f"{path} is not a state of this run: {problem} ({reason})") from error
 
 
 def _make_bar(is_main: bool) -> Progress:
