@@ -5,6 +5,7 @@ columns, n = height * width symbols: 1 to 9, then A, B, C, ...
 """
 
 import gzip
+import os
 import sys
 import zlib
 from collections import Counter
@@ -48,11 +49,6 @@ class Layout:
         if height is None:
             raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
         return cls(height, n // height)
-
-    @staticmethod
-    def exists(n: int) -> bool:
-        """Whether there is a board of this side."""
-        return _height(n) is not None
 
     @property
     def n(self) -> int:
@@ -157,7 +153,7 @@ def read_puzzles(text: str | None) -> np.ndarray:
         raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
     if text is None:
         source, lines = "standard input", list(_number_lines(_standard_input()))
-    elif _exists(text):
+    elif os.path.exists(text):  # False for a text that can be no name
         source, lines = text, list(_read_numbered_lines(text))
     elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
         raise DataError(f"no file at {text}")
@@ -165,17 +161,10 @@ def read_puzzles(text: str | None) -> np.ndarray:
         return read_board(text)[None]
     rows = ["".join(line.split()) for _, line in lines]
     is_square = bool(rows) and all(len(row) == len(rows) and "," not in row for row in rows)
-    is_board = isqrt(len(rows)) ** 2 == len(rows) and Layout.exists(isqrt(len(rows)))  # a row alone
-    if is_square and Layout.exists(len(rows)) and not is_board:
+    is_board = isqrt(len(rows)) ** 2 == len(rows) and _height(isqrt(len(rows)))  # a row alone
+    if is_square and _height(len(rows)) and not is_board:
         return read_board("".join(rows), source)[None]
     return _read_lines(lines, source)[0]
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
 
 
 def _standard_input() -> str:

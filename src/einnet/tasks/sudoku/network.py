@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 from torch.nn.functional import cross_entropy
 
 from einnet.errors import CheckpointError
@@ -76,18 +77,12 @@ class Solving(Task):
 
     metric = "mean_solved"
 
-    puzzles: Tensor
-    solutions: Tensor
-    held_puzzles: Tensor
-    held_solutions: Tensor
-
     def __init__(self, config: "SudokuConfig", puzzles: np.ndarray, solutions: np.ndarray, seed: int):
         super().__init__(make_net(config), lr=config.lr, average=0.995, seed=seed)
         copies = config.copies
         held_out = copies * max(1, min(HELD_OUT, len(puzzles) // 10) // copies)  # all copies of a puzzle
-        for name, boards in (("puzzles", puzzles), ("solutions", solutions)):
-            self.register_buffer(name, torch.from_numpy(boards[:-held_out].copy()), persistent=False)
-            self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held_out:].copy()), persistent=False)
+        boards = (torch.from_numpy(b.copy()).split([len(b) - held_out, held_out]) for b in (puzzles, solutions))
+        (self.puzzles, self.held_puzzles), (self.solutions, self.held_solutions) = (map(Buffer, b) for b in boards)
         self.boards = torch.zeros(config.batch, dtype=torch.long)  # numbers of the puzzles in the batch
         self.age = torch.full((config.batch,), ROUNDS)
         self.state: Tensor | None = None
