@@ -26,7 +26,6 @@ __all__ = ["PUBLISHED", "Ranks", "compute_metrics", "make_results_table", "measu
 FOLDS = 10
 HITS = (1, 3, 10)
 RELATIONS, SIDE = 3, 150  # of the picture: how many, and how many entities
-METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 
 _CONVE = "ConvE (Dettmers et al. 2018): results in its repository"
 _COMPLEX = "ComplEx-N3 with relation prediction, run on the same split"
@@ -137,7 +136,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
     for graph, by_ties in metrics["test"].items():
         for ties, values in by_ties.items():
-            table.add_row("EinNet", graph, ties, *(f"{values[n]:.4f}" for n in METRICS), style="bold")
+            table.add_row("EinNet", graph, ties, *(f"{v:.4f}" for v in values.values()), style="bold")
     for model, graph, *values, source in published:
         number = list(sources).index(source) + 1
         table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))

@@ -120,9 +120,7 @@ class Solving(Task):
 
     def extra_state(self) -> dict[str, Tensor]:
         """The boards in the batch, with their states."""
-        if self.state is None:
-            return {}
-        return {"boards": self.boards, "age": self.age, "state": self.state}
+        return {} if self.state is None else {"boards": self.boards, "age": self.age, "state": self.state}
 
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
         if not state:
@@ -130,8 +128,6 @@ class Solving(Task):
         number, side = self.puzzles.shape[:2]
         shape = encode_boards(self.puzzles[:1]).shape[1:-1]
         if state["state"].shape[1:-1] != shape or state["boards"].max() >= number:
-            raise CheckpointError(
-                f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different ones. "
-                "Restore the data file that it began with, or train again"
-            )
+            problem = f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different"
+            raise CheckpointError(f"{problem} ones. Restore the data file that it began with, or train again")
         self.boards, self.age, self.state = state["boards"].cpu(), state["age"].cpu(), state["state"]
