@@ -74,7 +74,7 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, end):
         a, c = graph.entities[h], graph.entities[t]
         m = middle[a, c]
         explanation = explain(net, graph, "grandparent", a if end == "tail" else None, c, top=2)
-        assert explanation.fact == (a, "grandparent", c) and explanation.asked == end
+        assert explanation.fact == (a, "grandparent", c) and explanation.end == end
         assert {d.facts[0] for d in explanation.support} == {(a, "parent", m), (m, "parent", c)}
         assert all(d.change > 1 and d.estimate > 0 for d in explanation.support)
         assert explanation.together.facts == tuple(d.facts[0] for d in explanation.support)

@@ -70,7 +70,7 @@ def _fact_as_json(fact: Triple) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A fact, the score and the rank of its end that was `asked` for ("head" or "tail"), and what supports it.
+    """A fact, the score and the rank of its `end` that was asked for ("head" or "tail"), and what supports it.
 
     `known` is the split of the message graph that has the fact, which was hidden from the network then, or None.
     `support` has a deletion for each supporting fact, the most important first; `together` is that of all of them at
@@ -78,7 +78,7 @@ class Explanation:
     """
 
     fact: Triple
-    asked: str
+    end: str
     known: str | None
     score: float
     rank: int
@@ -94,7 +94,9 @@ class Explanation:
     def as_json(self) -> dict[str, Any]:
         support, together = [d.as_json() for d in self.support], self.together and self.together.as_json()
         changed = {"fact": _fact_as_json(self.fact), "support": support, "together": together}
-        return vars(self) | changed | {"probability": self.probability}
+        content = vars(self) | changed | {"probability": self.probability, "asked": self.end}
+        del content["end"]
+        return content
 
 
 def explain(
@@ -186,7 +188,7 @@ def print_explanation(explanation: Explanation) -> None:
     if explanation.known is not None:
         console.print(f"The fact is in {explanation.known}. It was hidden from the network.", highlight=False)
     rank = f"rank {explanation.rank} of {explanation.candidates}"
-    title = _to_sentence(explanation.fact).append(f": the {explanation.asked} has {rank}")
+    title = _to_sentence(explanation.fact).append(f": the {explanation.end} has {rank}")
     if not explanation.support:
         console.print(title.append(". No fact that was deleted supports it."))
         return
