@@ -19,13 +19,13 @@ from cyclopts import run
 from measure import time_in_turns
 from results_page import FOLDER, PAGE, draw_curves, make_table, write_results
 from runs import train_once
+from singles import share_solved_by_singles
 
 from einnet import EinNet
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
 from einnet.tasks.sudoku.generate import generate_puzzles
 from einnet.tasks.sudoku.network import encode_boards
-from einnet.tasks.sudoku.search import share_solved_by_singles
 from einnet.tasks.sudoku.solve import (
     SHIPPED,
     Answers,

@@ -157,3 +157,12 @@ def test_a_kind_of_numbers_without_a_tolerance_is_refused():
 def test_a_function_that_returns_no_tensor_is_told_so():
     with pytest.raises(EinNetError, match="got list"):
         assert_equivariant(lambda x: [x], "aH", {"a": 3})
+
+
+def test_check_task_is_imported_at_its_first_use():
+    import einnet.tasks.contract
+    import einnet.testing
+
+    assert einnet.testing.check_task is einnet.tasks.contract.check_task
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = einnet.testing.no_such_name

@@ -4,15 +4,23 @@ Nothing here imports torch until a command runs.
 """
 
 import sys
+import webbrowser
 from contextlib import suppress
 from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
+from rich.console import Console
 
-from einnet import PoolingSet, Series, Signature, __version__
+from einnet import Series, Signature, __version__, operations, taylor
 from einnet.errors import EinNetError
+from einnet.explain import explain_signature, split_operations
+from einnet.explore import Question, format_address, render_report, serve
+from einnet.pages import write_page
+from einnet.plots.figures import check_picture_name, draw_pooling, draw_sharing, pyplot
+from einnet.plots.operations import draw_operations
+from einnet.signature import hidden_type
 from einnet.tasks.arc import commands as arc
 from einnet.tasks.console import Flag, run_cli
 from einnet.tasks.graphs import commands as graphs
@@ -55,34 +63,20 @@ def explain(
 ) -> int:
     """Show what follows from a symmetry type: its group, linear maps, pooling operations, plan and cost.
 
-    Parameters
-    ----------
-    signature
-        A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b'.
-    heads
-        Features given to each operand of each pooling operation.
-    hidden
-        Features of the state.
-    depth
-        Layers.
-    order
-        The largest number of operands of a pooling operation.
-    max_exponent
-        Leave out, and name, the pooling operations that cost more than n^e.
-    plot
-        Also draw the pooling operations to this file (.svg, .png or .pdf).
+    Args:
+        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b'.
+        heads: Features given to each operand of each pooling operation.
+        hidden: Features of the state.
+        depth: Layers.
+        order: The largest number of operands of a pooling operation.
+        max_exponent: Leave out, and name, the pooling operations that cost more than n^e.
+        plot: Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
-    from einnet.explain import explain_signature, split_operations
-    from einnet.plots.figures import check_picture_name, draw_pooling
-    from einnet.signature import hidden_type
-
-    if plot is not None:
-        check_picture_name(plot)
+    check_picture_name(plot)
     text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
         parsed = Signature(signature)
-        terms, _ = split_operations(parsed, order, max_exponent)
-        draw_pooling(hidden_type(parsed), plot, terms)
+        draw_pooling(hidden_type(parsed), plot, split_operations(parsed, order, max_exponent)[0])
         text += f"\ndrawn to {plot}"
     print(text)
     return 0
@@ -108,80 +102,52 @@ def series(
 
     einnet series --generator "1 2 3 0"
 
-    Parameters
-    ----------
-    signature
-        Types such as 'ab ->', 'aa -> a' or 'abc -> a; a->b'.
-    order
-        The largest number of factors x in a term.
-    size
-        The size of a class, such as a=3, given once for each class; H=4 for the features. Without
-        sizes: the patterns that exist at all large ones.
-    commutative
-        C(x, y) = C(y, x), as for derivatives.
-    generator
-        Instead of a signature: where a permutation takes each variable, "1 2 3 0" takes 0 to 1, 1 to
-        2, ... Several generate the group.
-    out_generator
-        What each generator does to the outputs. Without them the function is invariant.
-    plot
-        Draw which coefficients up to order 2 are shared to this file (.svg, .png or .pdf); sizes
-        default to 3.
-    json
-        Print the counts and contractions as JSON; null where they are too many to list.
+    Args:
+        signature: Types such as 'ab ->', 'aa -> a' or 'abc -> a; a->b'.
+        order: The largest number of factors x in a term.
+        size: The size of a class, such as a=3, given once for each class; H=4 for the features. Without sizes: the
+            patterns that exist at all large ones.
+        commutative: C(x, y) = C(y, x), as for derivatives.
+        generator: Instead of a signature: where a permutation takes each variable, "1 2 3 0" takes 0 to 1, 1 to 2, ...
+            Several generate the group.
+        out_generator: What each generator does to the outputs. Without them the function is invariant.
+        plot: Draw which coefficients up to order 2 are shared to this file (.svg, .png or .pdf); sizes default to 3.
+        json: Print the counts and contractions as JSON; null where they are too many to list.
     """
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
-    if plot is not None:
-        from einnet.plots.figures import check_picture_name
-
-        check_picture_name(plot)
-    if signature is None:
-        expansion = _group_series(generator or [], out_generator, order, size, commutative)
+    check_picture_name(plot)
+    if signature is not None:
+        if out_generator:
+            raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
+        expansion = _type_series(signature, order, size or [], commutative)
+    elif size:
+        raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
     else:
-        expansion = _type_series(signature, out_generator, order, size, commutative)
+        outputs = [_permutation(g) for g in out_generator] if out_generator else None
+        expansion = taylor.series_of([_permutation(g) for g in generator or []], order, outputs, commutative)
     print(_as_json(expansion) if json else expansion)
     if plot is not None:
         _plot_sharing(expansion, plot)
     return 0
 
 
-def _group_series(
-    generator: list[str], out_generator: Repeated, order: int, size: Repeated, commutative: bool
-) -> Series:
-    from einnet.taylor import series_of
-
-    if size:
-        raise EinNetError("--size belongs to a signature: the number of variables follows from --generator")
-    outputs = [_permutation(g) for g in out_generator] if out_generator else None
-    return series_of([_permutation(g) for g in generator], order, outputs, commutative)
-
-
-def _type_series(signature: str, out_generator: Repeated, order: int, size: Repeated, commutative: bool) -> Series:
-    from einnet.taylor import series as type_series
-
-    if out_generator:
-        raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
-    sizes = dict(map(_size, size or []))
-    if len(sizes) < len(size or []):
-        raise EinNetError(f"--size is given twice for one class: {' '.join(size or [])}")
-    expansion = type_series(signature, order, sizes, commutative)
+def _type_series(signature: str, order: int, size: list[str], commutative: bool) -> Series:
+    sizes = dict(map(_size, size))
+    if len(sizes) < len(size):
+        raise EinNetError(f"--size is given twice for one class: {' '.join(size)}")
+    expansion = taylor.series(signature, order, sizes, commutative)
     if "H" in sizes and not any(t.features for t in (*expansion.signature.inputs, expansion.signature.output)):
         raise EinNetError(f"--size gives H, but no type of '{signature}' has features: write H in the type")
     return expansion
 
 
 def _plot_sharing(expansion: Series, plot: Path) -> None:
-    from einnet.plots.figures import draw_sharing
-    from einnet.taylor import TypeSeries
-    from einnet.taylor import series as type_series
-
-    if isinstance(expansion, TypeSeries) and expansion.sizes is None:
-        sizes = {
-            **dict.fromkeys(expansion.signature.classes, 3),
-            **({"H": expansion.features} if expansion.features > 1 else {}),
-        }
-        expansion = type_series(expansion.signature, expansion.order, sizes, expansion.commutative)
+    if isinstance(expansion, taylor.TypeSeries) and expansion.sizes is None:
+        sizes = dict.fromkeys(expansion.signature.classes, 3)
+        if expansion.features > 1:
+            sizes["H"] = expansion.features
+        expansion = taylor.series(expansion.signature, expansion.order, sizes, expansion.commutative)
     draw_sharing(expansion, plot)
     orders = "orders 0 to 2" if expansion.order > 2 else "all orders"
     print(f"{expansion.heading}: {orders} drawn to {plot}", file=sys.stderr)
@@ -206,51 +172,28 @@ def pool(
 
     einnet pool "ab, aa, bb" --order 6 --targets ab
 
-    Parameters
-    ----------
-    types
-        A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
-    order
-        The largest number of operands.
-    method
-        minimal, or recipe: the steps of the blog post with the number of terms after each.
-    targets
-        With several types: those of the einsums that are wanted.
-    max_exponent
-        Leave out, and name, the operations that cost more than n^e for axes of size n.
-    derive
-        Instead of the set, show how it composes this einsum, or that it does not.
-    draw
-        Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as
-        edges, the indices of the output ringed.
+    Args:
+        types: A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
+        order: The largest number of operands.
+        method: minimal, or recipe: the steps of the blog post with the number of terms after each.
+        targets: With several types: those of the einsums that are wanted.
+        max_exponent: Leave out, and name, the operations that cost more than n^e for axes of size n.
+        derive: Instead of the set, show how it composes this einsum, or that it does not.
+        draw: Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as edges, the
+            indices of the output ringed.
     """
-    from rich.console import Console
-
-    from einnet.operations import pooling
-
-    if draw is not None:
-        from einnet.plots.figures import check_picture_name
-
-        check_picture_name(draw)
+    check_picture_name(draw)
     with Console(stderr=True).status("looking for the operations"):
-        operations = pooling(types, order, method, targets=targets, max_exponent=max_exponent)
-        text = str(operations) if derive is None else _derivation(operations, derive)
+        pooling_set = operations.pooling(types, order, method, targets=targets, max_exponent=max_exponent)
+        text = str(pooling_set)
+        if derive is not None:
+            derivation = operations.generates(pooling_set, derive, pooling_set.type_set)
+            text = str(derivation or f"{derive}: not composed of these operations\n{text}")
     print(text)
     if draw is not None:
-        from einnet.plots.operations import draw_operations
-
-        draw_operations(operations, draw)
+        draw_operations(pooling_set, draw)
         print(f"drawn to {draw}", file=sys.stderr)
     return 0
-
-
-def _derivation(operations: PoolingSet, term: str) -> str:
-    from einnet.operations import generates
-
-    program = generates(operations, term, operations.type_set)
-    if program is not None:
-        return str(program)
-    return f"{term}: not composed of these operations\n{operations}"
 
 
 @app.command(group=THEORY)
@@ -267,29 +210,17 @@ def explore(
 
     einnet explore aaH --html report.html
 
-    Parameters
-    ----------
-    signature
-        A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
-    order
-        The largest number of operands, and the degree of the series.
-    term
-        An einsum whose composition is shown too.
-    html
-        Write the page to this file instead, whole in itself.
-    port
-        Where the page is served, on this machine only; 0 for any free port.
-    browser
-        Open the page in the browser.
+    Args:
+        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
+        order: The largest number of operands, and the degree of the series.
+        term: An einsum whose composition is shown too.
+        html: Write the page to this file instead, whole in itself.
+        port: Where the page is served, on this machine only; 0 for any free port.
+        browser: Open the page in the browser.
     """
-    from einnet.explore import Question, format_address, render_report, serve
-    from einnet.plots.figures import pyplot
-
     question = Question(signature, order, term)
     pyplot()  # what is missing is said before there is a page
     if html is not None:
-        from einnet.pages import write_page
-
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
         write_page(html, render_report(question))
@@ -298,8 +229,6 @@ def explore(
     with serve(port) as server, suppress(KeyboardInterrupt):
         print(f"The explorer is at {format_address(server, question)}\nCtrl-C ends it.", flush=True)
         if browser:
-            import webbrowser
-
             webbrowser.open(format_address(server, question))
         server.serve_forever()
     return 0
@@ -311,17 +240,11 @@ def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None)
 
     einnet laurent 3 --powers=-2:2 --generator "1 2 0"
 
-    Parameters
-    ----------
-    variables
-        The number of variables.
-    powers
-        The lowest and the highest exponent of a variable.
-    generator
-        A permutation of the variables that leaves the function alone; several generate a group.
+    Args:
+        variables: The number of variables.
+        powers: The lowest and the highest exponent of a variable.
+        generator: A permutation of the variables that leaves the function alone; several generate a group.
     """
-    from einnet.taylor import laurent as laurent_series
-
     low, _, high = powers.partition(":")
     try:
         allowed = range(int(low), int(high) + 1)
@@ -329,7 +252,7 @@ def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None)
             raise ValueError
     except ValueError:
         raise EinNetError(f"--powers is written LOWEST:HIGHEST, such as --powers=-2:2, got {powers!r}") from None
-    print(laurent_series(variables, allowed, [_permutation(g) for g in generator or []]))
+    print(taylor.laurent(variables, allowed, [_permutation(g) for g in generator or []]))
     return 0
 
 
@@ -349,13 +272,10 @@ def _permutation(text: str) -> list[int]:
 
 
 def _as_json(expansion: Series) -> str:
-    from einnet.taylor import GroupSeries, TypeSeries
-
     result: dict[str, object] = {"dof": expansion.dof, "total": expansion.total, "commutative": expansion.commutative}
-    if isinstance(expansion, GroupSeries):
+    if isinstance(expansion, taylor.GroupSeries):
         result |= {"generators": expansion.generators, "out_generators": expansion.out_generators}
-    if isinstance(expansion, TypeSeries):
-        coefficients = [c for k in range(expansion.order + 1) for c in expansion.coefficients(k)]
+    if isinstance(expansion, taylor.TypeSeries):
         result |= {"signature": str(expansion.signature), "sizes": expansion.sizes, "features": expansion.features}
         result["coefficients"] = [
             {
@@ -363,7 +283,8 @@ def _as_json(expansion: Series) -> str:
                 "free": c.dof,
                 "contractions": [str(t) for t in c.contractions] if c.is_listable else None,
             }
-            for c in coefficients
+            for k in range(expansion.order + 1)
+            for c in expansion.coefficients(k)
         ]
     return dumps(result, indent=2)
 

@@ -1,19 +1,12 @@
 """Checks for users' own work: the equivariance of a function, the contract of a task."""
 
-import csv
 import inspect
-import io
-import json
 import math
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
-from typing import Any
-from unittest import mock
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from einnet.errors import EinNetError
@@ -21,9 +14,19 @@ from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
 from einnet.symmetry import Symmetry
 
+if TYPE_CHECKING:
+    from einnet.tasks.contract import check_task
+
 __all__ = ["assert_equivariant", "check_task", "equivariance_error"]
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.05}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what belongs to the tasks at its first use."""
+    if name == "check_task":
+        return import_module("einnet.tasks.contract").check_task
+    raise AttributeError(f"module 'einnet.testing' has no attribute {name!r}")
 
 
 def equivariance_error(
@@ -46,9 +49,8 @@ def equivariance_error(
     True
 
     Args:
-        function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A
-            module is checked in evaluation mode. What takes `sizes=` gets those of the output's axes that no input
-            has.
+        function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A module is checked
+            in evaluation mode. What takes `sizes=` gets those of the output's axes that no input has.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -64,42 +66,40 @@ def equivariance_error(
     if dtype not in TOLERANCE:
         raise EinNetError(f"equivariance is measured in {', '.join(map(str, TOLERANCE))}; got {dtype}")
     module = function if isinstance(function, torch.nn.Module) else torch.nn.Module()
-    with evaluation_mode(module):  # with dropout no function is equivariant
-        return _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype)
-
-
-def _worst_difference(function, signature, sizes, widths, batch, trials, seed, masks, dtype) -> float:
     generator = torch.Generator().manual_seed(seed)
-    worst = 0.0
-    for trial in range(trials):
-        g = signature.random_element(sizes, (seed, trial))
-        inputs = [
-            torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
-            for t, w in zip(signature.inputs, widths, strict=True)
+    with evaluation_mode(module), torch.no_grad():  # with dropout no function is equivariant
+        errors = [
+            _relative_difference(function, signature, sizes, widths, batch, (seed, trial), generator, masks, dtype)
+            for trial in range(trials)
         ]
-        moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
-        extra: dict[str, Any] = _free_sizes(function, signature, sizes)
-        moved_extra = dict(extra)
-        if masks:
-            extra["mask"] = _random_masks(signature, sizes, batch, generator)
-            moved_extra["mask"] = {c: g.act(m, _type_of_class(signature, c)) for c, m in extra["mask"].items()}
-        with torch.no_grad():
-            output, moved_output = function(*inputs, **extra), function(*moved, **moved_extra)
-        if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
-            raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
-        expected = g.act(output, signature.output)
-        if moved_output.shape != expected.shape:
-            raise EinNetError(
-                f"the function returned shape {tuple(moved_output.shape)} and {tuple(expected.shape)} for inputs "
-                "that differ by a permutation only"
-            )
-        scale = max(expected.abs().max().item(), 1e-30) if expected.numel() else 1.0
-        difference = (moved_output - expected).abs().max().item() if expected.numel() else 0.0
-        error = difference / scale
-        if not math.isfinite(error):
-            return float("nan")
-        worst = max(worst, error)
-    return worst
+    return max(errors, default=0.0) if all(map(math.isfinite, errors)) else float("nan")
+
+
+def _relative_difference(function, signature, sizes, widths, batch, seed, generator, masks, dtype) -> float:
+    """That of one random input and group element."""
+    g = signature.random_element(sizes, seed)
+    inputs = [
+        torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
+        for t, w in zip(signature.inputs, widths, strict=True)
+    ]
+    moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
+    options = _free_sizes(function, signature, sizes)
+    moved_options = dict(options)
+    if masks:
+        types = {c: _type_of_class(signature, c) for c in signature.classes}
+        shapes = {c: [*batch, *(sizes[a] for a in t.axes)] for c, t in types.items()}
+        options["mask"] = {c: torch.rand(shape, generator=generator) < 0.7 for c, shape in shapes.items()}
+        moved_options["mask"] = {c: g.act(m, types[c]) for c, m in options["mask"].items()}
+    output, moved_output = function(*inputs, **options), function(*moved, **moved_options)
+    if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
+        raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
+    expected = g.act(output, signature.output)
+    if moved_output.shape != expected.shape:
+        shapes = f"{tuple(moved_output.shape)} and {tuple(expected.shape)}"
+        raise EinNetError(f"the function returned shape {shapes} for inputs that differ by a permutation only")
+    if not expected.numel():
+        return 0.0
+    return (moved_output - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
 
 
 def assert_equivariant(
@@ -119,33 +119,27 @@ def assert_equivariant(
     AssertionError: not equivariant to 'ab -> ab': f(g x) differs from g f(x) by 1.4 of the largest
     value, more than 1e-10
 
-    `options` are those of `equivariance_error`; the default tolerance is 1e-10 in float64, 1e-4 in
-    float32.
+    `options` are those of `equivariance_error`; the default tolerance is 1e-10 in float64, 1e-4 in float32.
     """
     dtype = options.get("dtype") or _dtype(function)
     error = equivariance_error(function, signature, sizes, **options)
     limit = TOLERANCE[dtype] if tolerance is None else tolerance
     if not error <= limit:
-        parsed = as_signature(signature)
-        raise AssertionError(
-            f"not equivariant to '{parsed}': f(g x) differs from g f(x) by {error:.2g} of the "
-            f"largest value, more than {limit:g}"
-        )
+        difference = f"f(g x) differs from g f(x) by {error:.2g} of the largest value, more than {limit:g}"
+        raise AssertionError(f"not equivariant to '{as_signature(signature)}': {difference}")
 
 
 def _features(function: Any, signature: Signature, features: int | Sequence[int] | None) -> list[int]:
     known: Any = getattr(function, "in_features", 3) if features is None else features
     widths = [known] * len(signature.inputs) if isinstance(known, int) else list(known)
     if len(widths) != len(signature.inputs):
-        raise EinNetError(
-            f"'{signature}' has {len(signature.inputs)} inputs, got features for {len(widths)}: {known!r}"
-        )
+        number = len(signature.inputs)
+        raise EinNetError(f"'{signature}' has {number} inputs, got features for {len(widths)}: {known!r}")
     return widths
 
 
 def _dtype(function: Any) -> torch.dtype:
-    parameters = function.parameters() if isinstance(function, torch.nn.Module) else iter(())
-    first = next(parameters, None)
+    first = next(function.parameters(), None) if isinstance(function, torch.nn.Module) else None
     return torch.float64 if first is None else first.dtype
 
 
@@ -168,155 +162,3 @@ def _takes_sizes(function: Any) -> bool:
     except (TypeError, ValueError):  # built in
         return False
     return "sizes" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-
-def _random_masks(signature, sizes, batch, generator) -> dict[str, Tensor]:
-    masks = {}
-    for letter in signature.classes:
-        shape = [*batch, *(sizes[c] for c in _type_of_class(signature, letter).axes)]
-        masks[letter] = torch.rand(shape, generator=generator) < 0.7
-    return masks
-
-
-RUN_FILES = ("best.safetensors", "config.json", "index.html", "last.safetensors", "log.csv", "metrics.json")
-
-
-def check_task(
-    app: Any,
-    folder: Path | str,
-    tiny: Sequence[str],
-    *,
-    evaluate: Sequence[str] | None = None,
-    predict: Sequence[str] | None = None,
-) -> None:
-    """Raises `AssertionError` unless a task's commands keep their contract; trains it for four steps, a few times.
-
-    Training leaves its files; an interrupted run and a killed run are resumed with the result of an uninterrupted
-    one, bit by bit; `eval --json` prints the metrics; `predict` answers; wrong input is exit code 2 and a message.
-    docs/how-to/adding-a-task.md has an example.
-
-    Args:
-        app: an `einnet.tasks.app.TaskApp`.
-        folder: where the runs are made.
-        tiny: options of `train` that make it quick.
-        evaluate: further options of `eval`, for a task that measures data of the user's; its JSON is not compared then.
-        predict: arguments of `predict`, for a task that has it.
-    """
-    folder = Path(folder)
-    options = ["train", *tiny, "--steps", "4", "--precision", "32", "--deterministic", "--out"]
-    with mock.patch.object(app, "validate_every", 2):
-        reference = _train(app, [*options, str(folder / "whole")], 0)
-        metrics = (reference / "metrics.json").read_text()
-        for name, disturb, code in (("interrupted", _interrupt, 130), ("killed", _kill, None)):
-            with _disturb_task(app, 2, disturb):
-                run = _train(app, [*options, str(folder / name)], code)
-            _expect(app, ["train", "--resume", str(run)], 0)
-            _compare_runs(run, reference, name)
-            if (run / "metrics.json").read_text() != metrics:
-                raise AssertionError(f"metrics.json of the {name} run, resumed, differs from that of {reference}")
-    if missing := [name for name in RUN_FILES if not (reference / name).is_file()]:
-        raise AssertionError(f"{reference} has no {', '.join(missing)}")
-    checkpoint = ["--checkpoint", str(reference)]
-    printed, _ = _expect(app, ["eval", *checkpoint, *(evaluate or ()), "--json"], 0)
-    if evaluate is None and json.loads(printed) != json.loads(metrics):
-        raise AssertionError(f"eval --json differs from {reference / 'metrics.json'}: {printed[:300]}")
-    if predict is not None:
-        _expect(app, ["predict", *predict, *checkpoint], (0, 1))  # 1: without an answer
-    _check_wrong_input(app, reference, evaluate or ())
-
-
-def _check_wrong_input(app: Any, run: Path, evaluate: Sequence[str]) -> None:
-    for arguments, phrase in (
-        (["train", "--steps", "0"], "--steps must be"),
-        (["train", "--resume", str(run), "--steps", "7"], "--resume"),
-        (["train", "--resume", str(run / "nowhere")], "nowhere is not a run's folder"),
-        (["eval", "--checkpoint", str(run / "nowhere"), *evaluate], "nowhere is not a run's folder"),
-        (["train", "--no-such-option"], "no-such-option"),
-    ):
-        output, message = _expect(app, arguments, 2)
-        if phrase not in output + message:
-            raise AssertionError(f"{app.name} {' '.join(arguments)}: the message lacks {phrase!r}: {message}")
-    best = run / "best.safetensors"
-    content = best.read_bytes()
-    best.write_bytes(content[: len(content) // 2])
-    try:
-        _, message = _expect(app, ["eval", "--checkpoint", str(run), *evaluate], 2)
-    finally:
-        best.write_bytes(content)
-    if best.name not in message:
-        raise AssertionError(f"a damaged {best.name} is not named: {message}")
-
-
-def _train(app: Any, arguments: list[str], code: int | None) -> Path:
-    """The folder of a new run, ended with this exit code; None: by a kill."""
-    if code is None:
-        try:
-            _expect(app, arguments, 0)
-        except _Killed:
-            pass
-        else:
-            raise AssertionError(f"{app.name} {' '.join(arguments)} outlived its kill")
-    else:
-        _expect(app, arguments, code)
-    (folder,) = (Path(arguments[-1]) / app.name).iterdir()
-    return folder
-
-
-def _expect(app: Any, arguments: list[str], code: int | tuple[int, ...]) -> tuple[str, str]:
-    """What a command prints on standard output and on standard error; its exit code must be as expected."""
-    output, message = io.StringIO(), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(message):
-        result = app.main(arguments)
-    if result not in (code if isinstance(code, tuple) else (code,)):
-        raise AssertionError(
-            f"{app.name} {' '.join(arguments)}: exit code {result}, expected {code}\n{output.getvalue()}"
-            f"{message.getvalue()}"
-        )
-    return output.getvalue(), message.getvalue()
-
-
-class _Killed(BaseException):
-    """Ends a training as a kill does: nothing catches it."""
-
-
-def _interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
-
-
-def _kill() -> None:
-    raise _Killed
-
-
-@contextmanager
-def _disturb_task(app: Any, step: int, disturb: Callable[[], None]) -> Iterator[None]:
-    """Within the block the loss of a step of a new task is preceded by a disturbance."""
-    make_task = app.make_task
-
-    def make_disturbed_task(*arguments: Any) -> Any:
-        task = make_task(*arguments)
-        loss = task.loss
-
-        def loss_after_disturbance(k: int) -> Tensor:
-            if k == step:
-                disturb()
-            return loss(k)
-
-        task.loss = loss_after_disturbance
-        return task
-
-    with mock.patch.object(app, "make_task", make_disturbed_task):
-        yield
-
-
-def _compare_runs(run: Path, reference: Path, name: str) -> None:
-    """Weights, training states and logs are those of the reference, bit by bit."""
-    for file in ("best.safetensors", "last.safetensors"):
-        one, two = load_file(run / file), load_file(reference / file)
-        if one.keys() != two.keys() or not all(torch.equal(one[k], two[k]) for k in one):
-            raise AssertionError(f"{file} of the {name} run, resumed, differs from that of {reference}")
-    logs = []
-    for folder in (run, reference):
-        with (folder / "log.csv").open(newline="") as f:
-            logs.append([{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(f)])
-    if logs[0] != logs[1]:
-        raise AssertionError(f"log.csv of the {name} run, resumed, differs from that of {reference}: {logs}")

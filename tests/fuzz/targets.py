@@ -21,9 +21,9 @@ from einnet.tasks.arc import grids
 from einnet.tasks.arc.solve import solve_puzzle
 from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import load
-from einnet.tasks.sudoku.boards import clash, read_file
+from einnet.tasks.sudoku.boards import clash, read_file, read_puzzles
 from einnet.tasks.sudoku.search import solutions
-from einnet.tasks.sudoku.verdicts import GUESSES, read_puzzles
+from einnet.tasks.sudoku.verdicts import GUESSES
 from einnet.terms import linear_terms
 from fuzz.inputs import as_json, mutate
 from fuzz.watch import Target, Watch

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from einnet.errors import DataError
-from einnet.tasks.parallel import check_conditions
+from einnet.tasks.bench import check_conditions
 from fuzz.targets import ARC, BOARDS, CONFIG, PAIRS, TARGETS, _save_network, _with_content
 
 BRIDGES = ",".join(["ab,ac,bc,bd"] * 9)

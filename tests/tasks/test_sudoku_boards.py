@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+import runpy
 from itertools import permutations, product
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from einnet.errors import DataError
 from einnet.tasks.sudoku.boards import Layout, clash, format_board, read_board, read_file
 from einnet.tasks.sudoku.generate import make_full_grid, make_puzzle
-from einnet.tasks.sudoku.search import SearchError, fill_singles, share_solved_by_singles, solutions
+from einnet.tasks.sudoku.search import SearchError, solutions
 from oracles.sudoku import sat_solutions
 from refusals import assert_refused
 
@@ -211,16 +212,21 @@ def test_full_grids_of_other_sizes(n):
 # --- logic ------------------------------------------------------------------------------------------
 
 
-def test_singles_fill_only_what_is_right_and_hidden_ones_more():
+@pytest.fixture(scope="module")
+def singles():
+    return runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "singles.py"))
+
+
+def test_singles_fill_only_what_is_right_and_hidden_ones_more(singles):
     rng = random.Random(0)
     puzzles, solved = map(np.stack, zip(*(make_puzzle(Layout.of(6), rng) for _ in range(20)), strict=True))
-    naked, filled = fill_singles(puzzles, hidden=False), fill_singles(puzzles)
+    naked, filled = singles["fill_singles"](puzzles, hidden=False), singles["fill_singles"](puzzles)
     for boards in (naked, filled):
         assert ((boards == 0) | (boards == solved)).all()
         assert ((puzzles == 0) | (boards == puzzles)).all()
     assert ((naked == 0) | (filled == naked)).all()
     assert (filled > 0).sum() > (naked > 0).sum()
-    assert share_solved_by_singles(read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
+    assert singles["share_solved_by_singles"](read_board(EASY)[None], read_board(SOLVED)[None], hidden=False) == 1.0
 
 
 @pytest.mark.slow
@@ -232,11 +238,11 @@ def test_singles_fill_only_what_is_right_and_hidden_ones_more():
         ("gen25x25_singles_givens380_150.txt.gz", 0.97, 1.0),
     ],
 )  # fmt: skip
-def test_the_shares_that_singles_solve_are_those_known_of_the_sets(name, naked, filled):
+def test_the_shares_that_singles_solve_are_those_known_of_the_sets(singles, name, naked, filled):
     puzzles, solved = read_file(data(name))
     step = max(1, len(puzzles) // 2000)
     puzzles, solved = puzzles[::step], solved[::step]
-    shares = [share_solved_by_singles(puzzles, solved, hidden) for hidden in (False, True)]
+    shares = [singles["share_solved_by_singles"](puzzles, solved, hidden) for hidden in (False, True)]
     assert shares == pytest.approx([naked, filled], abs=0.02 if 0 < naked < 1 else 0.0)
 
 

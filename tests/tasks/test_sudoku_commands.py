@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from einnet.cli import main
-from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board, read_board
+from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board, read_board, read_puzzles
 from einnet.tasks.sudoku.generate import generate_puzzles
-from einnet.tasks.sudoku.verdicts import read_puzzles
 
 EASY = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"

@@ -8,7 +8,7 @@ import torch
 from einnet.errors import CheckpointError
 from einnet.io.tensors import write_tensors
 from einnet.train import Options, Run
-from einnet.train.checkpoint import read_state, write_state
+from einnet.train.state import read_state, write_state
 
 
 def make_state() -> dict:

@@ -189,9 +189,9 @@ def _colours(number: int) -> list[Any]:
     return list(hsv_to_rgb(shades))
 
 
-def check_picture_name(picture: Path | str) -> None:
-    """Raises for a file name that does not end as a picture does."""
-    if Path(picture).suffix not in SUFFIXES:
+def check_picture_name(picture: Path | str | None) -> None:
+    """Raises for a file name that does not end as a picture does; None is no name."""
+    if picture is not None and Path(picture).suffix not in SUFFIXES:
         raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App, Parameter
 
 from einnet.errors import CheckpointError, EinNetError
+from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
 from einnet.train.options import Options
@@ -42,15 +43,6 @@ class Checkpoint:
         return Run.open(self.checkpoint, task) if self.checkpoint else Run.latest(self.out, task)
 
 
-RESUME_HELP = """
-
-Parameters
-----------
-resume
-    Folder of a run to continue, with the run's own data, config and options.
-"""
-
-
 class TaskApp(ABC):
     """A task's commands. `data` is whatever `load_data` returns; `config` an instance of `config_class`."""
 
@@ -72,20 +64,18 @@ class TaskApp(ABC):
         """The best network of a run; raises `CheckpointError` for a network of another task."""
 
     @abstractmethod
-    def measure(self, net: "Network", config: Any, data: Any) -> Results:
+    def measure(self, net: Any, config: Any, data: Any) -> Results:
         """The metrics of a trained network, with tables and pictures."""
 
     def describe(self, config: Any, data: Any) -> str:
         """What is learned from, in a few words."""
         return f"training {self.name}"
 
-    def load_data(self, config: Any, seed: int, run: Run | None = None) -> Any:
+    def load_data(self, config: Any, seed: int, run: Run | None = None) -> Any:  # noqa: B027
         """The data to learn from and to measure on; a run that exists already may have it in its folder."""
-        return None
 
-    def save_data(self, config: Any, data: Any, run: Run) -> None:
+    def save_data(self, config: Any, data: Any, run: Run) -> None:  # noqa: B027
         """Saves in a new run's folder what `load_data` shall find there."""
-        return
 
     def to_json(self, config: Any, data: Any) -> dict[str, Any]:
         """The "config" of a run, with absolute paths, and what else its config.json says of the data."""
@@ -152,15 +142,13 @@ class TaskApp(ABC):
 
     def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
         """Trains, draws the learning curve, begins the run's page; False if the user ended it."""
-        from einnet.plots.figures import draw_learning_curve as learning_curve
         from einnet.train.loop import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
-        lengths = {"steps": self.steps, "validate_every": self.validate_every, "warmup": self.warmup}
-        is_finished = fit(make_task, run, options, **lengths, clip=self.clip, resume=resume)
-        metric, higher_is_better = make_task().metric, make_task().higher_is_better
-        rows = run.folder / "log.csv"
-        draw_picture(run.folder / CURVE, lambda picture: learning_curve(rows, picture, metric, higher_is_better))
+        numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip")}
+        is_finished = fit(make_task, run, options, **numbers, resume=resume)
+        metric, rows = (make_task().metric, make_task().higher_is_better), run.folder / "log.csv"
+        draw_picture(run.folder / CURVE, lambda picture: draw_learning_curve(rows, picture, *metric))
         write_run_page(run)
         return is_finished
 
@@ -172,9 +160,10 @@ class TaskApp(ABC):
             return self.train(config, options, resume)
 
         train.__annotations__["config"] = self.config_class
-        train.__doc__ = self.train_help + RESUME_HELP
-        predict = getattr(self, "predict", None)
-        return {"train": train, "eval": self.evaluate, **({"predict": predict} if predict else {})}
+        resume_help = "Folder of a run to continue, with the run's own data, config and options."
+        train.__doc__ = f"{self.train_help}\n\nArgs:\n    resume: {resume_help}"
+        commands = {"train": train, "eval": self.evaluate}
+        return commands | ({"predict": self.predict} if hasattr(self, "predict") else {})  # type: ignore[attr-defined]
 
     def main(self, arguments: list[str] | None = None) -> int:
         """The command line of this task alone: `train`, `eval`, `predict`; returns the exit code."""

@@ -8,13 +8,14 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
 
+from einnet.errors import CheckpointError, DataError
 from einnet.files import write_whole
 from einnet.pages import Section
-from einnet.tasks.console import log
-from einnet.tasks.parallel import check_conditions, map_in_processes, read_result
+from einnet.tasks.console import log, read_json
+from einnet.tasks.parallel import map_in_processes
 from einnet.tasks.report import Report, print_report, write_report_page
 
-__all__ = ["hash_arrays", "print_results", "run_items", "save_results"]
+__all__ = ["check_conditions", "hash_arrays", "print_results", "run_items", "save_results"]
 
 T = TypeVar("T")
 Result = dict[str, Any]
@@ -43,9 +44,30 @@ def run_items(
     return {name: result for name, job in jobs.items() if (result := _load_result(job)) is not None}
 
 
+def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
+    """Saves the conditions in a new folder; raises `CheckpointError` if the folder was begun with different ones."""
+    file = folder / "conditions.json"
+    if not file.exists():
+        with write_whole(file) as temporary:
+            temporary.write_text(json.dumps(conditions))
+    saved = _read_result(file) or {}
+    if different := [k for k in {**conditions, **saved} if saved.get(k) != conditions.get(k)]:
+        before, now = (", ".join(f"{k} {d.get(k)}" for k in different) for d in (saved, conditions))
+        raise CheckpointError(f"{folder} was begun with {before}, not with {now}: give another folder")
+
+
+def _read_result(file: Path) -> dict[str, Any] | None:
+    """The JSON object that a job left in its file; None if there is no file."""
+    if not file.is_file():
+        return None
+    if not isinstance(content := read_json(file), dict):
+        raise DataError(f"{file} must hold a JSON object: delete it, and its job is done again")
+    return content
+
+
 def _load_result(job: Job) -> Result | None:
     file, fingerprint, _ = job
-    result = read_result(file)
+    result = _read_result(file)
     return result if result and result.get("item") == fingerprint else None
 
 

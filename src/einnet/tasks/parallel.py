@@ -1,23 +1,17 @@
-"""Independent jobs on all cores, each leaving a file, so that a benchmark that was ended can be continued."""
+"""Independent jobs on all cores."""
 
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 
-from einnet.errors import CheckpointError, DataError
-from einnet.files import write_whole
-from einnet.tasks.console import read_json
-
-__all__ = ["check_conditions", "map_in_processes", "read_result"]
+__all__ = ["map_in_processes"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,27 +36,6 @@ def map_in_processes(
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # at once, after Ctrl-C too
     return [future.result() for future in futures]
-
-
-def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
-    """Saves the conditions in a new folder; raises `CheckpointError` if the folder was begun with different ones."""
-    file = folder / "conditions.json"
-    if not file.exists():
-        with write_whole(file) as temporary:
-            temporary.write_text(json.dumps(conditions))
-    saved = read_result(file) or {}
-    if different := [k for k in {**conditions, **saved} if saved.get(k) != conditions.get(k)]:
-        before, now = (", ".join(f"{k} {d.get(k)}" for k in different) for d in (saved, conditions))
-        raise CheckpointError(f"{folder} was begun with {before}, not with {now}: give another folder")
-
-
-def read_result(file: Path) -> dict[str, Any] | None:
-    """The JSON object that a job left in its file; None if there is no file."""
-    if not file.is_file():
-        return None
-    if not isinstance(content := read_json(file), dict):
-        raise DataError(f"{file} must hold a JSON object: delete it, and its job is done again")
-    return content
 
 
 def _use_one_core() -> None:

@@ -14,18 +14,9 @@ from einnet.tasks.console import log
 from einnet.train.run import Run
 
 __all__ = [
-    "CURVE",
-    "Picture",
-    "Report",
-    "Results",
-    "draw_picture",
-    "finish_run",
-    "log_files",
-    "make_table",
-    "print_report",
-    "write_report_page",
-    "write_run_page",
-]
+    "CURVE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table", "print_report",
+    "write_report_page", "write_run_page",
+]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them
 Picture = tuple[str, Callable[[Path], Any]]  # a caption, and a function that draws to a file
@@ -65,7 +56,7 @@ def finish_run(run: Run, results: Results) -> None:
     print_report(results.report)
     for name, (_, draw) in results.pictures.items():
         draw_picture(run.folder / name, draw)
-    write_run_page(run, results.report, {name: caption for name, (caption, _) in results.pictures.items()})
+    write_run_page(run, results)
     log_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, "index.html")
 
 
@@ -82,36 +73,23 @@ def log_files(run: Run, *names: str) -> None:
     log(f"Saved in {run.folder}: {', '.join(name for name in names if (run.folder / name).is_file())}")
 
 
-def write_run_page(run: Run, report: Report = (), captions: Mapping[str, str] | None = None) -> None:
+def write_run_page(run: Run, results: Results | None = None) -> None:
     """Writes the run's page: results, learning curve, pictures, config; one file with everything in it."""
     config = run.read_config()
-    results = _to_blocks(report) or [pages.Text("No results: training was ended early.")]
-    captions = {
-        CURVE: "the training loss, and the metric on the validation set by which the network is chosen",
-        **(captions or {}),
-    }
-    pictures = [
-        pages.read_picture(run.folder / name, caption)
-        for name, caption in captions.items()
-        if (run.folder / name).is_file()
-    ]
-    sections = [
-        pages.Section("Results", results),
-        pages.Section("Pictures", pictures),
-        pages.Section("Config", [pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))]),
-    ]
-    title = f"einnet {config['task']}, {run.folder.name}"
-    pages.write_page(run.folder / "index.html", pages.render_page(title, sections))
+    results = results or Results({}, ["No results: training was ended early."])
+    curve = "the training loss, and the metric on the validation set by which the network is chosen"
+    captions = {CURVE: curve} | {name: caption for name, (caption, _) in results.pictures.items()}
+    files = {run.folder / name: caption for name, caption in captions.items()}
+    pictures = [pages.read_picture(file, caption) for file, caption in files.items() if file.is_file()]
+    rows = pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))
+    sections = [pages.Section("Pictures", pictures), pages.Section("Config", [rows])]
+    write_report_page(run.folder, f"einnet {config['task']}, {run.folder.name}", results.report, sections)
 
 
 def write_report_page(folder: Path, title: str, report: Report, sections: Sequence[pages.Section] = ()) -> None:
     """Writes the page of a benchmark's folder: its results, and further sections."""
-    results = pages.Section("Results", _to_blocks(report))
-    pages.write_page(folder / "index.html", pages.render_page(title, [results, *sections]))
-
-
-def _to_blocks(report: Report) -> list[pages.Block]:
-    return [block for part in report for block in ([pages.Text(part)] if isinstance(part, str) else _to_html(part))]
+    blocks = [block for part in report for block in ([pages.Text(part)] if isinstance(part, str) else _to_html(part))]
+    pages.write_page(folder / "index.html", pages.render_page(title, [pages.Section("Results", blocks), *sections]))
 
 
 def _to_html(table: Table) -> list[pages.Block]:
@@ -133,9 +111,8 @@ def _flatten(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in config.items():
         if isinstance(value, dict):
             rows += [(f"{name}.{inner}", text) for inner, text in _flatten(value)]
-        elif not isinstance(value, list):
-            rows.append((name, str(value)))
         else:
-            more = len(value) - MAX_ITEMS
-            rows.append((name, ", ".join(map(str, value[:MAX_ITEMS])) + (f", ... {more} more" if more > 0 else "")))
+            items = value if isinstance(value, list) else [value]
+            more = [f"... {len(items) - MAX_ITEMS} more"] if len(items) > MAX_ITEMS else []
+            rows.append((name, ", ".join([*map(str, items[:MAX_ITEMS]), *more])))
     return rows

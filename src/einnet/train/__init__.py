@@ -15,6 +15,6 @@ __all__ = ["Options", "Run", "Task", "fit"]
 
 def __getattr__(name: str) -> Any:
     """Imports what needs torch and Lightning at its first use."""
-    if name in ("fit", "Task"):
-        return getattr(import_module({"fit": "einnet.train.loop", "Task": "einnet.train.task"}[name]), name)
+    if module := {"fit": "einnet.train.loop", "Task": "einnet.train.task"}.get(name):
+        return getattr(import_module(module), name)
     raise AttributeError(f"module 'einnet.train' has no attribute {name!r}")

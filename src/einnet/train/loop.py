@@ -2,6 +2,9 @@
 
 import logging
 import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
@@ -12,19 +15,21 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.optim import Optimizer
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
-from einnet.train.average import AveragedNet
-from einnet.train.checkpoint import Checkpointer, read_state, write_state
 from einnet.train.options import Options
-from einnet.train.progress import ProgressBar
 from einnet.train.run import Run
-from einnet.train.schedule import Interrupt, Schedule
-from einnet.train.sharding import shard_module, shard_optimizer_state, to_full
+from einnet.train.state import Checkpointer, read_state, write_state
 from einnet.train.task import Task
+from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_state, to_full
 
 __all__ = ["fit"]
+
+FLOOR = 1e-3  # of the learning rate, as a share of its peak
 
 
 def fit(
@@ -51,8 +56,6 @@ def fit(
     Returns False if Ctrl-C, or a SIGTERM, ended the run early.
     """
     if resume:
-        if not run.last.is_file():
-            raise CheckpointError(f"no state to resume from in {run.folder}: {run.last.name} is missing")
         remove_leftovers(run.folder)
     total = -(-(options.steps or steps) // validate_every) * validate_every
     fabric = _make_fabric(options)
@@ -61,25 +64,47 @@ def fit(
     torch.manual_seed(options.seed)
     with _deterministic(options.deterministic):
         state = read_state(run.last) if resume else None
-        training = _Training(fabric, make_task(), run, options, Schedule(total, options.minutes, warmup), state)
+        training = _Training(fabric, make_task(), run, options, _Schedule(total, options.minutes, warmup), state)
         is_finished = training.train(validate_every, clip)
     if not fabric.is_global_zero:
         raise SystemExit(0)  # the first process alone measures and reports
     return is_finished
 
 
+class _Schedule:
+    """Linear warm-up, then linear decay by the share of the steps or of the minutes, whichever is further."""
+
+    def __init__(self, steps: int, minutes: float | None, warmup: int):
+        self.steps, self.seconds, self.warmup = steps, (minutes or float("inf")) * 60, warmup
+        self.started = time.monotonic()
+
+    @property
+    def duration(self) -> float:
+        """Seconds of training, those before the run was resumed included."""
+        return time.monotonic() - self.started
+
+    def time_share(self) -> float:
+        """The share of the minutes that is spent; 1 or more at the end."""
+        return self.duration / self.seconds
+
+    def set_rate(self, optimizer: Optimizer, step: int, time_share: float) -> None:
+        """Sets the learning rate of a step."""
+        factor = min((step + 1) / self.warmup, max(1 - max(step / self.steps, time_share), FLOOR))
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("peak", group["lr"]) * factor
+
+
 class _Training:
     """A task on its devices with all that changes while it learns."""
 
     def __init__(
-        self, fabric: Fabric, task: Task, run: Run, options: Options, schedule: Schedule, state: dict[str, Any] | None
+        self, fabric: Fabric, task: Task, run: Run, options: Options, schedule: _Schedule, state: dict[str, Any] | None
     ):
         self.fabric, self.task, self.run, self.schedule = fabric, task, run, schedule
         task.rank, task.world_size = fabric.global_rank, fabric.world_size
         self.average = AveragedNet(task.net, task.average)
         self.log = Checkpointer(run, task, options.patience, fabric.is_global_zero)
-        self.interrupt = Interrupt()
-        self.step = 0
+        self.is_interrupted, self.step = False, 0
         if state is not None:
             with _name_file(run.last):
                 self.load(state)
@@ -93,22 +118,41 @@ class _Training:
 
     def train(self, validate_every: int, clip: float) -> bool:
         """Steps until the schedule, the patience or the user ends it; False for the user."""
-        (time_share,), is_interrupted = self.agree(self.schedule.time_share()), False
-        with ProgressBar(self.schedule.steps, self.step, self.fabric.is_global_zero) as bar, self.interrupt.listen():
-            while self.step < self.schedule.steps and time_share < 1 and not self.log.has_no_patience:
+        (time_share,), is_interrupted, steps = self.agree(self.schedule.time_share()), False, self.schedule.steps
+        with _make_bar(self.fabric.is_global_zero) as bar, self.listen():
+            row = bar.add_task("training", total=steps, completed=self.step, text="")
+            while self.step < steps and time_share < 1 and not is_interrupted and not self.log.has_no_patience:
                 self.schedule.set_rate(self.optimizer, self.step, time_share)
                 time_share, is_interrupted = self.take_step(clip)
-                bar.update(self.step, self.log.summary())
+                bar.update(row, completed=self.step, text=self.log.summary())
                 is_validated = self.step % validate_every == 0
                 if is_validated or time_share >= 1 or (is_interrupted and not self.log.rows):
                     self.validate()
-                    bar.print_line(self.step, self.schedule.duration, self.log.summary())
+                    if self.fabric.is_global_zero and not bar.console.is_terminal:
+                        summary = f"step {self.step}/{steps}  {self.schedule.duration:.0f} s  {self.log.summary()}"
+                        print(summary, file=sys.stderr, flush=True)
                     self.save()
                 elif is_interrupted:  # a resumed run validates at the usual steps alone
                     self.save()
-                if is_interrupted:
-                    break
         return not is_interrupted
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Notes Ctrl-C and a scheduler's SIGTERM: the run ends after the step, with a second Ctrl-C at once."""
+
+        def note(*_: Any) -> None:
+            self.is_interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        try:
+            previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread, which alone receives signals
+            previous = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def take_step(self, clip: float) -> tuple[float, bool]:
         """One optimiser step; the share of the time that is spent, and whether the user has ended the run."""
@@ -117,13 +161,11 @@ class _Training:
         self.fabric.backward(loss)
         value = float(loss.detach())
         time_share, is_interrupted, is_broken = self.agree(
-            self.schedule.time_share(), self.interrupt.is_set, not isfinite(value)
+            self.schedule.time_share(), self.is_interrupted, not isfinite(value)
         )
         if is_broken:
-            raise EinNetError(
-                f"the loss is {value} at step {self.step + 1}: lower the learning rate, or use --precision 32; the "
-                f"last good state is in {self.run.folder}"
-            )
+            hint = f"lower the learning rate, or use --precision 32; the last good state is in {self.run.folder}"
+            raise EinNetError(f"the loss is {value} at step {self.step + 1}: {hint}")
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
         self.optimizer.step()
         self.average.update(self.task.net)
@@ -167,11 +209,12 @@ class _Training:
     def load(self, state: dict[str, Any]) -> None:
         """Continues from a state, all but the optimiser's, which needs the weights in their places."""
         self.step = int(state["step"])
-        self.schedule.resume(state["elapsed"])
+        self.schedule.started -= state["elapsed"]
         self.task.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.log.load_state_dict(state["log"])
-        self.task.load_extra_state(_of_rank(state["task"], self.fabric.global_rank))
+        rank = self.fabric.global_rank  # a process beyond those that saved has no part
+        self.task.load_extra_state({name: x[rank] for name, x in state["task"].items() if rank < len(x)})
 
 
 @contextmanager
@@ -183,15 +226,16 @@ def _name_file(path: Path) -> Iterator[None]:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(
-            f"{path} is not a state of this run: its data or config may have changed since it was saved, or the "
-            f"file is damaged ({reason})"
-        ) from error
+        problem = "its data or config may have changed since it was saved, or the file is damaged"
+        raise CheckpointError(f"{path} is not a state of this run: {problem} ({reason})") from error
 
 
-def _of_rank(extra: dict[str, torch.Tensor], rank: int) -> dict[str, torch.Tensor]:
-    """The part of one process; none where there were fewer processes."""
-    return {name: x[rank] for name, x in extra.items() if rank < len(x)}
+def _make_bar(is_main: bool) -> Progress:
+    """The step, the loss and the task's metric, on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}")]
+    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    return Progress(*columns, console=console, disable=not (is_main and console.is_terminal))
 
 
 def _make_fabric(options: Options) -> Fabric:
@@ -204,13 +248,7 @@ def _make_fabric(options: Options) -> Fabric:
     elif processes > 1:
         strategy = DDPStrategy(broadcast_buffers=False)
     precision: Any = "bf16-mixed" if _use_bf16(options.precision) else "32-true"
-    return Fabric(
-        accelerator="auto",
-        devices=options.devices,
-        num_nodes=options.nodes,
-        strategy=strategy,
-        precision=precision,
-    )
+    return Fabric(devices=options.devices, num_nodes=options.nodes, strategy=strategy, precision=precision)
 
 
 def _use_bf16(precision: str) -> bool:

@@ -17,9 +17,8 @@ SMALLEST = 4  # a matrix with a shorter side has too few directions for Muon to 
 def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> AdamW:
     """AdamW; biases and gains do not decay."""
     weights = list(parameters)
-    matrices = [p for p in weights if p.dim() > 1]
-    vectors = [p for p in weights if p.dim() <= 1]
-    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    vectors = {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0}
+    groups = [{"params": [p for p in weights if p.dim() > 1]}, vectors]
     return AdamW(groups, lr=lr, betas=BETAS, weight_decay=weight_decay)
 
 
@@ -31,9 +30,8 @@ class MuonAdamW(Optimizer):
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0):
         weights = list(parameters)
-        of_muon = [p.dim() == 2 and min(p.shape) >= SMALLEST for p in weights]
-        matrices = [p for p, is_matrix in zip(weights, of_muon, strict=True) if is_matrix]
-        rest = [p for p, is_matrix in zip(weights, of_muon, strict=True) if not is_matrix]
+        matrices = [p for p in weights if p.dim() == 2 and min(p.shape) >= SMALLEST]
+        rest = [p for p in weights if p.dim() != 2 or min(p.shape) < SMALLEST]
         self.parts: list[Optimizer] = []
         if matrices:
             self.parts.append(Muon(matrices, lr=FASTER * lr, weight_decay=weight_decay, momentum=0.9))

@@ -1,5 +1,6 @@
 """How to train, whatever the task: the options that every `einnet train` command has."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,28 +9,17 @@ from cyclopts import Parameter
 
 from einnet.checks import check_choice, check_count, check_real
 
-__all__ = ["Options", "check_counts", "check_positive"]
+__all__ = ["Options", "check_fields"]
 
 
-def check_counts(config: Any, *names: str, minimum: int = 1) -> None:
-    """Checks that fields of a config are whole numbers of at least `minimum`; messages name the options.
+def check_fields(config: Any, check: Callable[..., Any], *names: str, **bounds: Any) -> None:
+    """Checks fields of a config that are not None, with a function of `einnet.checks`; messages name the options.
 
-    >>> check_counts(Options(steps=None), "steps", "devices")
+    >>> check_fields(Options(steps=None), check_count, "steps", "devices")
     """
     for name in names:
-        if getattr(config, name) is not None:
-            check_count(getattr(config, name), _option(name), minimum=minimum)
-
-
-def check_positive(config: Any, *names: str) -> None:
-    """Checks that fields of a config are numbers above 0."""
-    for name in names:
-        if getattr(config, name) is not None:
-            check_real(getattr(config, name), _option(name), above=0)
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+        if (value := getattr(config, name)) is not None:
+            check(value, "--" + name.replace("_", "-"), **bounds)
 
 
 @Parameter(name="*", group="Training")
@@ -59,9 +49,9 @@ class Options:
     "Folder in which the run's own folder is made."
 
     def __post_init__(self) -> None:
-        check_positive(self, "minutes")
-        check_counts(self, "steps", "patience", "devices", "nodes")
-        check_count(self.seed, "--seed", minimum=0, maximum=2**31 - 1)
+        check_fields(self, check_real, "minutes", above=0)
+        check_fields(self, check_count, "steps", "patience", "devices", "nodes")
+        check_fields(self, check_count, "seed", minimum=0, maximum=2**31 - 1)
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))
 
     def as_json(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from einnet.files import cannot_write, write_whole
 
 __all__ = ["Run"]
 
-_SHARED = "EINNET_RUN"
+_SHARED = "EINNET_RUN"  # the environment variable that names the main process's run
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,9 @@ class Run:
             break
         else:
             raise CheckpointError(f"cannot make a new folder in {out / task}")
-        versions = {name: version(name) for name in ("einnet", "torch")} | {"python": platform.python_version()}
-        run = cls(folder)
-        run.write_json("config.json", {"task": task, **config, "versions": versions})
-        return run
+        versions = {"einnet": version("einnet"), "torch": version("torch"), "python": platform.python_version()}
+        cls(folder).write_json("config.json", {"task": task, **config, "versions": versions})
+        return cls(folder)
 
     @classmethod
     def of_main_process(cls) -> "Run | None":
@@ -75,10 +74,8 @@ class Run:
         """A folder that `create` made for this task."""
         run = cls(Path(folder))
         if not (run.folder / "config.json").is_file():
-            raise CheckpointError(
-                f"{folder} is not a run's folder: it has no config.json (runs are made by 'einnet "
-                f"train {task}', in runs/{task}/)"
-            )
+            hint = f"runs are made by 'einnet train {task}', in runs/{task}/"
+            raise CheckpointError(f"{folder} is not a run's folder: it has no config.json ({hint})")
         name = run.read_config().get("task")
         if name != task:
             raise CheckpointError(f"{folder} is a run of the task {name!r}, expected {task!r}")
@@ -89,10 +86,8 @@ class Run:
         """The newest run of a task that has a network."""
         networks = sorted((out / task).glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
         if not networks:
-            raise CheckpointError(
-                f"no trained run in {out / task}: train one with 'einnet train {task}' or name one "
-                "with --checkpoint RUN"
-            )
+            hint = f"train one with 'einnet train {task}' or name one with --checkpoint RUN"
+            raise CheckpointError(f"no trained run in {out / task}: {hint}")
         return cls.open(networks[-1].parent, task)
 
     @contextmanager
@@ -113,10 +108,7 @@ class Run:
         return self.folder / "last.safetensors"
 
     def read_config(self) -> dict[str, Any]:
-        return self.read_json("config.json")
-
-    def read_json(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
+        path = self.folder / "config.json"
         try:
             content = json.loads(path.read_text())
         except (OSError, ValueError, RecursionError) as error:
@@ -129,9 +121,8 @@ class Run:
         with write_whole(self.folder / name) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n")
 
-    def write_log(self, rows: Iterable[Mapping[str, float]]) -> None:
-        rows = list(rows)
+    def write_log(self, rows: Sequence[Mapping[str, float]]) -> None:
         with write_whole(self.folder / "log.csv") as temporary, temporary.open("w", newline="") as f:
-            writer = csv.DictWriter(f, fieldnames=list(rows[0]) if rows else ["step"])
+            writer = csv.DictWriter(f, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -1,5 +1,6 @@
 """`einnet train arc`, `einnet bench arc`; torch is imported inside the functions, so that --help is quick."""
 
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,7 +49,7 @@ def train(
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
     from einnet.tasks.arc.solve import solve_puzzle
-    from einnet.tasks.report import draw_picture, log_files, write_run_page
+    from einnet.tasks.report import Results, draw_picture, log_files, write_run_page
 
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
@@ -61,9 +62,11 @@ def train(
         print(dumps(result))
     else:
         print_outcome(puzzle, outcome, solved)
-    draw_picture(run.folder / "task.png", lambda picture: draw_puzzle(puzzle, outcome, picture))
+    draw = partial(draw_puzzle, puzzle, outcome)
+    draw_picture(run.folder / "task.png", draw)
     lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]
-    write_run_page(run, lines or ["No symmetry that fits gives an answer."], {"task.png": "the task and the attempts"})
+    pictures = {"task.png": ("the task and the attempts", draw)}
+    write_run_page(run, Results(result, lines or ["No symmetry that fits gives an answer."], pictures))
     log_files(run, "answers.json", "task.png", "index.html")
     return 0 if solved or (solved is None and attempts) else 1
 

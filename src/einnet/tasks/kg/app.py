@@ -3,22 +3,19 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
-from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.errors import CheckpointError, EinNetError
+from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import EinNet
-    from einnet.tasks.kg.network import Completion
 
 __all__ = ["KgApp", "KgConfig"]
 
@@ -56,12 +53,10 @@ class KgConfig:
     "Weight of predicting the relation, compared with head and tail; less where pairs have many relations."
 
     def __post_init__(self) -> None:
-        check_counts(self, "heads", "hidden", "depth")
-        check_positive(self, "lr")
-        check_real(self.dropout, "--dropout", below=1)
-        check_real(self.label_smoothing, "--label-smoothing", below=1)
-        check_real(self.weight_decay, "--weight-decay")
-        check_real(self.relation_loss, "--relation-loss")
+        check_fields(self, check_count, "heads", "hidden", "depth")
+        check_fields(self, check_real, "lr", above=0)
+        check_fields(self, check_real, "dropout", "label_smoothing", below=1)
+        check_fields(self, check_real, "weight_decay", "relation_loss")
         if not 0 <= self.mask_low <= self.mask_high <= 1:
             raise EinNetError(f"expected 0 <= --mask-low <= --mask-high <= 1, got {self.mask_low} and {self.mask_high}")
 
@@ -81,19 +76,19 @@ class KgApp(TaskApp):
         return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)}
 
     def describe(self, config: KgConfig, data: KnowledgeGraph) -> str:
-        numbers = f"{len(data.entities)} entities, {len(data.relations)} relations, {len(data.train)} facts"
-        return f"{data.name}: {numbers} to learn from"
+        entities, relations = len(data.entities), len(data.relations)
+        return f"{data.name}: {entities} entities, {relations} relations, {len(data.train)} facts to learn from"
 
-    def make_task(self, config: KgConfig, data: KnowledgeGraph, seed: int) -> "Completion":
+    def make_task(self, config: KgConfig, data: KnowledgeGraph, seed: int):
         from einnet.tasks.kg.network import Completion
 
         return Completion(data, config, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run):
         relations = len(_relations(run))
         return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
-    def measure(self, net: "EinNet", config: KgConfig, data: KnowledgeGraph) -> Results:
+    def measure(self, net: Any, config: KgConfig, data: KnowledgeGraph) -> Results:
         from einnet.tasks.kg.evaluate import measure
 
         return measure(net, data)
@@ -107,10 +102,8 @@ class KgApp(TaskApp):
     ) -> int:
         """Rank the valid and test facts with a trained network.
 
-        Parameters
-        ----------
-        data
-            A dataset as for training; without it, the one that the network was trained on.
+        Args:
+            data: A dataset as for training; without it, the one that the network was trained on.
         """
         run, config, graph = self.open_trained(network, data)
         return self.print_results(run, config, graph, as_json)
@@ -134,30 +127,21 @@ class KgApp(TaskApp):
 
         einnet predict kg --head person1 --relation term4 --explain --plot why.svg
 
-        Parameters
-        ----------
-        relation
-            Name of the relation.
-        head
-            Name of the head; then tails are ranked.
-        tail
-            Name of the tail; then heads are ranked. With --explain, --head and --tail may both be given.
-        top
-            How many new answers; the known ones are listed before them. With --explain, how many supporting facts.
-        explain
-            Instead of the answers, show which known facts support the first new answer, or the fact with this head
-            and this tail.
-        plot
-            With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
-        data
-            A dataset as for training; without it, the one that the network was trained on.
+        Args:
+            relation: Name of the relation.
+            head: Name of the head; then tails are ranked.
+            tail: Name of the tail; then heads are ranked. With --explain, --head and --tail may both be given.
+            top: How many new answers; the known ones are listed before them. With --explain, how many supporting facts.
+            explain: Instead of the answers, show which known facts support the first new answer, or the fact with this
+                head and this tail.
+            plot: With --explain, draw the supporting facts to this file (.svg, .png or .pdf).
+            data: A dataset as for training; without it, the one that the network was trained on.
         """
         if (head is None and tail is None) or (head is not None and tail is not None and not explain):
-            raise EinNetError(
-                "give --head for (head, relation, ?) or --tail for (?, relation, tail), one of the two; with --explain "
-                "also both"
-            )
+            expected = "--head for (head, relation, ?) or --tail for (?, relation, tail)"
+            raise EinNetError(f"give {expected}, one of the two; with --explain also both")
         check_count(top, "--top")
+        check_picture_name(plot)
         if plot is not None and not explain:
             raise EinNetError("--plot draws the facts that support an answer: add --explain")
         run, _, graph = self.open_trained(network, data)
@@ -168,18 +152,10 @@ class KgApp(TaskApp):
         """A run, its config, and the data that is named or else the run's own."""
         run = network.find_run(self.name)
         config, _ = self.read_config(run)
-        try:
-            return run, config, load(data or config.dataset, _relations(run))
-        except DataError as error:
-            if "was not trained on" not in str(error):
-                raise
-            raise DataError(
-                f"{error} It is the network in {run.folder}, trained on {config.dataset}: name another run with "
-                f"--checkpoint, or train one with 'einnet train kg --data {data}'"
-            ) from None
+        return run, config, load(data or config.dataset, _relations(run))
 
 
-def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:
+def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:
     from einnet.tasks.kg.predict import answers, print_answers
 
     ranked = answers(net, graph, *query)
@@ -194,12 +170,9 @@ def _answer(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, as_jso
     return 0
 
 
-def _explain(net: "EinNet", graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
-    from einnet.plots.figures import check_picture_name
+def _explain(net: Any, graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
     from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
 
-    if plot is not None:
-        check_picture_name(plot)
     explanation = explain(net, graph, *query, top)
     if as_json:
         print(json.dumps(explanation.as_json()))

@@ -44,18 +44,13 @@ class KnowledgeGraph:
         names = sorted({r for _, r, _ in facts})
         order = list(relations) if relations is not None else names
         if unknown := [r for r in names if r not in set(order)]:
-            raise DataError(
-                f"the data has the relation {unknown[0]!r}, which the network was not trained on."
-                + did_you_mean(unknown[0], order)
-            )
+            hint = "Name the run that was trained on this data with --checkpoint, or train one with 'einnet train kg'"
+            problem = f"the data has the relation {unknown[0]!r}, which the network was not trained on."
+            raise DataError(f"{problem}{did_you_mean(unknown[0], order)} {hint}")
         entity, relation = ({x: k for k, x in enumerate(names)} for names in (entities, order))
-        rows = {
-            split: np.array(
-                [(entity[h], relation[r], entity[t]) for h, r, t in triples[split]], dtype=np.int64
-            ).reshape(-1, 3)
-            for split in SPLITS
-        }
-        return cls(name, tuple(entities), tuple(order), rows["train"], rows["valid"], rows["test"])
+        numbers = ([(entity[h], relation[r], entity[t]) for h, r, t in triples[split]] for split in SPLITS)
+        train, valid, test = (np.array(rows, dtype=np.int64).reshape(-1, 3) for rows in numbers)
+        return cls(name, tuple(entities), tuple(order), train, valid, test)
 
     def tensor(self, *facts: np.ndarray) -> np.ndarray:
         """Ones at [head, tail, relation] of these facts, zeros elsewhere, float32."""
@@ -88,10 +83,8 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
         return replace(KnowledgeGraph.of(_load_bundled(BUNDLED[source]), source, relations), bundled=True)
     folder = Path(source)
     if not folder.is_dir():
-        raise DataError(
-            f"no dataset or folder {str(source)!r}: expected {', '.join(BUNDLED)}, or a folder with the "
-            "files train.txt, valid.txt and test.txt"
-        )
+        expected = f"{', '.join(BUNDLED)}, or a folder with the files train.txt, valid.txt and test.txt"
+        raise DataError(f"no dataset or folder {str(source)!r}: expected {expected}")
     triples = {split: read_triples(_file(folder, split)) for split in SPLITS}
     return KnowledgeGraph.of(triples, folder.resolve().name, relations)
 
@@ -108,10 +101,8 @@ def read_triples(path: Path) -> list[tuple[str, str, str]]:
             continue
         columns = tuple(c.strip() for c in line.split("\t"))
         if len(columns) != 3 or not all(columns):
-            raise DataError(
-                f"{path}, line {number}: expected 3 columns 'head<TAB>relation<TAB>tail', got "
-                f"{len(columns)}: {line[:60]!r}"
-            )
+            problem = f"expected 3 columns 'head<TAB>relation<TAB>tail', got {len(columns)}: {line[:60]!r}"
+            raise DataError(f"{path}, line {number}: {problem}")
         triples.append((columns[0], columns[1], columns[2]))
     if not triples:
         raise DataError(f"{path} has no triples")
@@ -130,16 +121,12 @@ def _load_bundled(name: str) -> dict[str, list[tuple[str, str, str]]]:
     try:
         from pykeen.datasets import get_dataset
     except ImportError:
-        raise DataError(
-            f"the dataset {name} comes with PyKEEN, which is not installed: install the extra 'kg', or "
-            "use --data FOLDER"
-        ) from None
+        hint = "install the extra 'kg', or use --data FOLDER"
+        raise DataError(f"the dataset {name} comes with PyKEEN, which is not installed: {hint}") from None
     dataset = get_dataset(dataset=name)
     parts = {"train": dataset.training, "valid": dataset.validation, "test": dataset.testing}
-    return {
-        split: [(str(h), str(r), str(t)) for h, r, t in factory.label_triples(factory.mapped_triples)]
-        for split, factory in parts.items()
-    }
+    named = {split: factory.label_triples(factory.mapped_triples) for split, factory in parts.items()}
+    return {split: [(str(h), str(r), str(t)) for h, r, t in triples] for split, triples in named.items()}
 
 
 def _look_up(name: str, known: tuple[str, ...], kind: str) -> int:

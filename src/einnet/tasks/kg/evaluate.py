@@ -5,10 +5,9 @@ that are known to be right, in any split, are left out. Ties count in two ways: 
 equals count before the true entity, and *realistic*, half of them do.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +26,6 @@ __all__ = ["PUBLISHED", "Ranks", "compute_metrics", "make_results_table", "measu
 FOLDS = 10
 HITS = (1, 3, 10)
 RELATIONS, SIDE = 3, 150  # of the picture: how many, and how many entities
-METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 
 _CONVE = "ConvE (Dettmers et al. 2018): results in its repository"
 _COMPLEX = "ComplEx-N3 with relation prediction, run on the same split"
@@ -54,8 +52,7 @@ def measure(net: EinNet, graph: KnowledgeGraph) -> Results:
     return Results(metrics, [make_results_table(metrics)], pictures)
 
 
-@dataclass(frozen=True)
-class Ranks:
+class Ranks(NamedTuple):
     """Ranks of the true entities, one for each tail query and then one for each head query."""
 
     pessimistic: Tensor
@@ -63,11 +60,10 @@ class Ranks:
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """MRR and Hits@k, heads and tails averaged, by tie policy."""
-        return {"pessimistic": _metrics(self.pessimistic), "realistic": _metrics(self.realistic)}
-
-    @classmethod
-    def concat(cls, parts: Sequence["Ranks"]) -> "Ranks":
-        return cls(torch.cat([p.pessimistic for p in parts]), torch.cat([p.realistic for p in parts]))
+        return {
+            ties: {"mrr": float((1 / x).mean()), **{f"hits@{k}": float((x <= k).double().mean()) for k in HITS}}
+            for ties, x in self._asdict().items()
+        }
 
 
 def score_tables(net: EinNet, message_graph: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +72,7 @@ def score_tables(net: EinNet, message_graph: np.ndarray | Tensor) -> tuple[Tenso
     The network gives each cell (h, t) and relation r two logits: the softmax of one over tails
     answers (h, r, ?), that of the other over heads (?, r, t).
     """
-    x = torch.as_tensor(message_graph, dtype=next(net.parameters()).dtype, device=next(net.parameters()).device)
+    x = torch.as_tensor(message_graph).to(next(net.parameters()))
     with evaluation_mode(net), torch.no_grad():
         tails, heads = net(x).float().chunk(2, dim=-1)
     return tails.log_softmax(1), heads.log_softmax(0)
@@ -86,15 +82,13 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
     """Filtered ranks of facts; `known` is true at [head, tail, relation] of every known fact."""
     h, r, t = torch.as_tensor(facts, device=known.device).T
     tails, heads = tables
-    queries = [(tails[h, :, r], known[h, :, r], t), (heads[:, t, r].T, known[:, t, r].T, h)]
     pessimistic, realistic = [], []
-    for scores, right, truth in queries:
+    for scores, right, truth in ((tails[h, :, r], known[h, :, r], t), (heads[:, t, r].T, known[:, t, r].T, h)):
         if (bad := ~scores.isfinite()).any():
             row = int(bad.any(1).nonzero()[0])
             raise EinNetError(
-                f"the scores for fact {row} (head {int(h[row])}, relation {int(r[row])}, tail "
-                f"{int(t[row])}) are not finite: the network has diverged; train it again with a lower "
-                "learning rate or --precision 32"
+                f"the scores for fact {row} (head {h[row]}, relation {r[row]}, tail {t[row]}) are not finite: the "
+                "network has diverged; train it again with a lower learning rate or --precision 32"
             )
         score = scores.gather(1, truth[:, None])
         is_candidate = ~right.scatter(1, truth[:, None], True)  # the true entity itself is counted below
@@ -112,7 +106,9 @@ def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
     For the valid split the second is taken in ten folds, each ranked with the remaining ones in
     the message graph, so that no fact is shown to itself.
     """
-    known = torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test), device=_device(net)) > 0
+    known = (
+        torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test), device=next(net.parameters()).device) > 0
+    )
 
     def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> Ranks:
         return rank(score_tables(net, graph.tensor(*message_facts)), facts, known)
@@ -126,7 +122,7 @@ def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
         },
         "valid": {
             "train": rank_with(graph.valid, graph.train).metrics(),
-            "train+valid": Ranks.concat(folds).metrics(),
+            "train+valid": Ranks(*map(torch.cat, zip(*folds, strict=True))).metrics(),
         },
     }
 
@@ -140,7 +136,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
     for graph, by_ties in metrics["test"].items():
         for ties, values in by_ties.items():
-            table.add_row("EinNet", graph, ties, *(f"{values[n]:.4f}" for n in METRICS), style="bold")
+            table.add_row("EinNet", graph, ties, *(f"{v:.4f}" for v in values.values()), style="bold")
     for model, graph, *values, source in published:
         number = list(sources).index(source) + 1
         table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))
@@ -153,8 +149,9 @@ def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     questions = graph.tensor(graph.test)
     chosen = questions.sum((0, 1)).argsort()[::-1][:RELATIONS]
     tails = score_tables(net, message_graph)[0].exp().masked_fill(torch.as_tensor(message_graph) > 0, 0).cpu().numpy()
-    plt = pyplot()
-    figure, panels = plt.subplots(2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained")
+    figure, panels = pyplot().subplots(
+        2, len(chosen), figsize=(3 * len(chosen), 6.4), squeeze=False, layout="constrained"
+    )
     for (above, below), r in zip(panels.T, chosen, strict=True):
         facts = (message_graph + 2 * questions)[:SIDE, :SIDE, r]
         above.imshow(facts, cmap="Blues", vmax=2, interpolation="nearest")
@@ -165,11 +162,3 @@ def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
     panels[0][0].set_ylabel("facts: pale shown, dark asked")
     panels[1][0].set_ylabel("probability of a new tail")
     save_figure(figure, picture)
-
-
-def _metrics(ranks: Tensor) -> dict[str, float]:
-    return {"mrr": float((1 / ranks).mean()), **{f"hits@{k}": float((ranks <= k).double().mean()) for k in HITS}}
-
-
-def _device(net: EinNet) -> torch.device:
-    return next(net.parameters()).device

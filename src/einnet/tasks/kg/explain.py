@@ -1,18 +1,14 @@
 """Why was this fact predicted? The facts that its score depends on, found by gradient, confirmed by deletion.
 
-The *score* of an answer is the logarithm of its odds against all other candidates. A known fact is a
-cell of the network's input with the value 1; to delete the fact is to set the cell to 0, and what the
-score loses by that is the fact's *change*. It is the integral of the score's derivative with respect
-to the cell, over its values from 0 to 1. A pass for each fact would take long, so the facts are cut
-into a few groups at random, the cells of a group go from 0 to 1 together, and a few derivatives on
-the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1 alone
-says little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The
-facts with the largest estimates are deleted one at a time, and the network runs again: this gives the
-changes. What all supporting facts are worth together is measured too. Facts that replace one another
-have small changes, each alone, and can be missed.
+The *score* of an answer is the logarithm of its odds against all other candidates. To delete a known fact is to set
+its cell of the network's input from 1 to 0; what the score loses by that is the fact's *change*. A pass for each fact
+would take long, so the facts are cut into a few groups at random, the cells of a group go from 0 to 1 together, and a
+few derivatives on the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1
+alone says little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The facts
+with the largest estimates are deleted one at a time, and the network runs again: this gives the changes. Facts that
+replace one another have small changes, each alone, and can be missed.
 
-Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3;
-by groups of facts as above.
+Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3.
 """
 
 from collections.abc import Sequence
@@ -26,7 +22,6 @@ import networkx as nx
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
@@ -36,6 +31,7 @@ from einnet.nn.mode import evaluation_mode
 from einnet.plots.figures import check_picture_name, pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
+from einnet.tasks.report import make_table
 
 __all__ = ["Deletion", "Explanation", "draw_explanation", "explain", "print_explanation"]
 
@@ -65,8 +61,11 @@ class Deletion:
     rank: int
 
     def as_json(self) -> dict[str, Any]:
-        facts = [dict(zip(("head", "relation", "tail"), fact, strict=True)) for fact in self.facts]
-        return {"facts": facts, "estimate": self.estimate, "change": self.change, "rank": self.rank}
+        return vars(self) | {"facts": list(map(_fact_as_json, self.facts))}
+
+
+def _fact_as_json(fact: Triple) -> dict[str, str]:
+    return dict(zip(("head", "relation", "tail"), fact, strict=True))
 
 
 @dataclass(frozen=True)
@@ -93,17 +92,11 @@ class Explanation:
         return float(torch.tensor(self.score, dtype=torch.float64).sigmoid())
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "fact": dict(zip(("head", "relation", "tail"), self.fact, strict=True)),
-            "asked": self.end,
-            "known": self.known,
-            "probability": self.probability,
-            "score": self.score,
-            "rank": self.rank,
-            "candidates": self.candidates,
-            "support": [d.as_json() for d in self.support],
-            "together": self.together and self.together.as_json(),
-        }
+        support, together = [d.as_json() for d in self.support], self.together and self.together.as_json()
+        changed = {"fact": _fact_as_json(self.fact), "support": support, "together": together}
+        content = vars(self) | changed | {"probability": self.probability, "asked": self.end}
+        del content["end"]
+        return content
 
 
 def explain(
@@ -172,9 +165,9 @@ class _Question:
         """What it does to the answer to delete the facts of these cells."""
         x = self.facts.clone()
         x[tuple(zip(*cells, strict=True))] = 0
-        less, rank = self.score(x)
+        score_without, rank = self.score(x)
         estimate = sum(float(estimates[k]) for k in cells)
-        return Deletion(tuple(map(self.names_of, cells)), estimate, float(score - less), rank)
+        return Deletion(tuple(map(self.names_of, cells)), estimate, float(score - score_without), rank)
 
     def score(self, x: Tensor) -> tuple[Tensor, int]:
         """The score of the answer and its rank, all equals before it, where the network sees x."""
@@ -194,17 +187,13 @@ def print_explanation(explanation: Explanation) -> None:
     console = Console()
     if explanation.known is not None:
         console.print(f"The fact is in {explanation.known}. It was hidden from the network.", highlight=False)
-    title = _to_sentence(explanation.fact).append(
-        f": the {explanation.end} has rank {explanation.rank} of {explanation.candidates}"
-    )
+    rank = f"rank {explanation.rank} of {explanation.candidates}"
+    title = _to_sentence(explanation.fact).append(f": the {explanation.end} has {rank}")
     if not explanation.support:
         console.print(title.append(". No fact that was deleted supports it."))
         return
     console.print(title.append(f", probability {explanation.probability:.4f}"))
-    table = Table()
-    table.add_column("supporting fact")
-    for name in ("estimate", "change", "rank"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = make_table("", ["supporting fact"], ["estimate", "change", "rank"])
     for deletion in explanation.support:
         table.add_row(_to_sentence(deletion.facts[0]), *_to_numbers(deletion))
     if explanation.together is not None and len(explanation.support) > 1:
@@ -248,9 +237,8 @@ def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
         width = 0.6 + 2.4 * max(change for _, change in facts) / largest
         label = "\n".join(fill(relation, LETTERS) for relation, _ in facts)
         _draw_arrow(panel, names[start], names[end], label, width, INK, bend=0.12)
-    _draw_arrow(
-        panel, names[head], names[tail], f"{relation}?", 1.5, ANSWER, bend=-0.3 if (head, tail) in arrows else 0
-    )
+    bend = -0.3 if (head, tail) in arrows else 0
+    _draw_arrow(panel, names[head], names[tail], f"{relation}?", 1.5, ANSWER, bend)
     save_figure(figure, picture)
 
 

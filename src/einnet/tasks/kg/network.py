@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 
 from einnet.nn import EinNet
 from einnet.tasks.kg.data import KnowledgeGraph
@@ -32,16 +33,12 @@ class Completion(Task):
 
     metric = "mrr"
 
-    facts: Tensor
-    known: Tensor
-
     def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
         net = make_net(len(graph.relations), config)
         super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
         self.graph, self.config = graph, config
-        self.register_buffer("facts", torch.as_tensor(graph.tensor(graph.train)), persistent=False)
-        known = torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0
-        self.register_buffer("known", known, persistent=False)
+        self.facts = Buffer(torch.as_tensor(graph.tensor(graph.train)))
+        self.known = Buffer(torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0)
 
     def loss(self, step: int) -> Tensor:
         return completion_loss(self.net, self.facts, self.config)

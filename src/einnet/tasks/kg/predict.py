@@ -41,10 +41,8 @@ def answers(net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None,
     seen = torch.tensor([k in known for k in range(len(graph.entities))])
     probability = scores.cpu().masked_fill(seen, -torch.inf).softmax(0).tolist()
     new = sorted((k for k in range(len(graph.entities)) if k not in known), key=lambda k: -probability[k])
-    return [
-        *(Answer(graph.entities[k], None, known[k]) for k in sorted(known)),
-        *(Answer(graph.entities[k], probability[k], None) for k in new),
-    ]
+    known_answers = [Answer(graph.entities[k], None, known[k]) for k in sorted(known)]
+    return known_answers + [Answer(graph.entities[k], probability[k], None) for k in new]
 
 
 def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) -> None:

@@ -1,18 +1,15 @@
 """`einnet train | eval pinv`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cyclopts import Parameter
 
+from einnet.checks import check_count, check_real
 from einnet.tasks.app import TaskApp, load_net
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import PolynomialNet
-    from einnet.tasks.pinv.network import Inverse
 
 __all__ = ["PinvApp", "PinvConfig"]
 
@@ -40,8 +37,8 @@ class PinvConfig:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_counts(self, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
-        check_positive(self, "lr")
+        check_fields(self, check_count, "matrices", "rows", "columns", "heads", "hidden", "depth", "batch")
+        check_fields(self, check_real, "lr", above=0)
 
 
 class PinvApp(TaskApp):
@@ -54,15 +51,15 @@ class PinvApp(TaskApp):
     def describe(self, config: PinvConfig, data: None) -> str:
         return f"{config.matrices} matrices {config.rows} x {config.columns} to learn from"
 
-    def make_task(self, config: PinvConfig, data: None, seed: int) -> "Inverse":
+    def make_task(self, config: PinvConfig, data: None, seed: int):
         from einnet.tasks.pinv.network import Inverse
 
         return Inverse(config, seed)
 
-    def load_net(self, run: Run) -> "PolynomialNet":
+    def load_net(self, run: Run):
         return load_net(run.best, "abH -> abH", 1, 1, "matrices")
 
-    def measure(self, net: "PolynomialNet", config: PinvConfig, data: None) -> Results:
+    def measure(self, net: Any, config: PinvConfig, data: None) -> Results:
         from einnet.tasks.pinv.evaluate import measure
 
         return measure(net, config.rows, config.columns)

@@ -70,9 +70,8 @@ def _draw_product(net: PolynomialNet, picture: Path, rows: int, columns: int) ->
     """Draws F(A) A^T after some layers and at the end, and I, for one test matrix; then the errors by layer."""
     a = matrices("test", rows, columns, TEST)
     outputs = inverses(net, a)
-    plt = pyplot()
     layers = sorted({0, min(2, len(outputs) - 1), len(outputs) - 1})
-    figure, panels = plt.subplots(1, len(layers) + 2, figsize=(2.5 * (len(layers) + 2), 2.9), layout="constrained")
+    figure, panels = pyplot().subplots(1, len(layers) + 2, figsize=(2.5 * (len(layers) + 2), 2.9), layout="constrained")
     small = a[0] if rows <= columns else a[0].mT
     for panel, k in zip(panels, layers, strict=False):
         x = outputs[k][0] if rows <= columns else outputs[k][0].mT

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 
 from einnet.nn import PolynomialNet
 from einnet.train.task import Task
@@ -86,14 +87,11 @@ class Inverse(Task):
 
     metric, higher_is_better = "error", False
 
-    examples: Tensor
-    held_out: Tensor
-
     def __init__(self, config: "PinvConfig", seed: int):
         super().__init__(make_net(config), lr=config.lr, seed=seed)
         shape, self.batch = (config.rows, config.columns), config.batch
-        self.register_buffer("examples", matrices("train", *shape, config.matrices, seed), persistent=False)
-        self.register_buffer("held_out", matrices("valid", *shape, VALID, seed), persistent=False)
+        self.examples = Buffer(matrices("train", *shape, config.matrices, seed))
+        self.held_out = Buffer(matrices("valid", *shape, VALID, seed))
 
     def loss(self, step: int) -> Tensor:
         """The root mean square of F(A) A^T - I after every layer, half as much weight for each layer before.

@@ -2,21 +2,17 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cyclopts import Parameter
 
-from einnet.checks import check_real
+from einnet.checks import check_count, check_real
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
 from einnet.tasks.report import Results
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import EinNet
-    from einnet.tasks.poker.network import Winning
 
 __all__ = ["PokerApp", "PokerConfig"]
 
@@ -48,11 +44,11 @@ class PokerConfig:
     "Decoupled, as in AdamW."
 
     def __post_init__(self) -> None:
-        check_counts(self, "players", "cards", "hidden", "heads", "depth", "batch")
-        check_counts(self, "deals", minimum=10)  # a tenth of them to select on
-        check_positive(self, "lr")
-        check_real(self.dropout, "--dropout", below=1)
-        check_real(self.weight_decay, "--weight-decay")
+        check_fields(self, check_count, "players", "cards", "hidden", "heads", "depth", "batch")
+        check_fields(self, check_count, "deals", minimum=10)  # a tenth of them to select on
+        check_fields(self, check_real, "lr", above=0)
+        check_fields(self, check_real, "dropout", below=1)
+        check_fields(self, check_real, "weight_decay")
         check_deck(self.players, self.cards)
 
 
@@ -66,17 +62,17 @@ class PokerApp(TaskApp):
     def describe(self, config: PokerConfig, data: None) -> str:
         return f"{config.deals:,} deals of {config.players} players with {config.cards} cards"
 
-    def make_task(self, config: PokerConfig, data: None, seed: int) -> "Winning":
+    def make_task(self, config: PokerConfig, data: None, seed: int):
         from einnet.tasks.poker.network import Winning
 
         return Winning(config, seed)
 
-    def load_net(self, run: Run) -> "EinNet":
+    def load_net(self, run: Run):
         from einnet.tasks.poker.network import FEATURES, SIGNATURE
 
         return load_net(run.best, SIGNATURE, FEATURES, 1, "poker")
 
-    def measure(self, net: "EinNet", config: PokerConfig, data: None) -> Results:
+    def measure(self, net: Any, config: PokerConfig, data: None) -> Results:
         from einnet.tasks.poker.evaluate import measure
 
         return measure(net)
@@ -86,10 +82,8 @@ class PokerApp(TaskApp):
 
         einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
 
-        Parameters
-        ----------
-        hands
-            The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
+        Args:
+            hands: The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
         """
         dealt = read_hands(hands)
         from einnet.tasks.poker.evaluate import print_answer
@@ -99,16 +93,10 @@ class PokerApp(TaskApp):
         logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
         chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
         if as_json:
-            players = [
-                {
-                    "hand": [card_name(c) for c in hand],
-                    "chance": float(p),
-                    "wins": bool(w),
-                    "wins by the rules": bool(r),
-                }
-                for hand, p, w, r in zip(dealt.tolist(), chances, chosen, right, strict=True)
-            ]
-            print(json.dumps({"players": players}))
+            names = ("hand", "chance", "wins", "wins by the rules")
+            hands_of_names = [list(map(card_name, hand)) for hand in dealt.tolist()]
+            rows = zip(hands_of_names, chances.tolist(), chosen.tolist(), right.tolist(), strict=True)
+            print(json.dumps({"players": [dict(zip(names, row, strict=True)) for row in rows]}))
         else:
             print_answer(dealt, chances, chosen, right)
         return 0

@@ -73,10 +73,6 @@ def print_answer(hands: np.ndarray, chances: np.ndarray, chosen: np.ndarray, rig
     for column in ("player", "hand", "chance", "network", "by the rules"):
         table.add_column(column, justify="right" if column == "chance" else "left")
     for k, hand in enumerate(hands):
-        cells = (
-            " ".join(map(card_name, hand)),
-            f"{chances[k]:.1%}",
-            *("wins" if x[k] else "" for x in (chosen, right)),
-        )
-        table.add_row(str(k + 1), *cells)
+        verdicts = ("wins" if wins[k] else "" for wins in (chosen, right))
+        table.add_row(str(k + 1), " ".join(map(card_name, hand)), f"{chances[k]:.1%}", *verdicts)
     Console().print(table)

@@ -4,8 +4,6 @@ A card is a number, 4 * rank + suit: ranks 2 to A are 0 to 12, suits clubs, diam
 to 3. Deals are arrays (number, players, cards); those who win (number, players), several at a tie.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from einnet.errors import DataError
@@ -41,10 +39,8 @@ def deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
 def check_deck(players: int, cards: int) -> None:
     """Raises `DataError` where a deck is not dealt so."""
     if players < 2 or not MIN_CARDS <= cards <= MAX_CARDS or players * cards > 52:
-        raise DataError(
-            f"a deck of 52 is dealt to 2 players or more, {MIN_CARDS} to {MAX_CARDS} cards each; got {players} players "
-            f"with {cards} cards"
-        )
+        expected = f"a deck of 52 is dealt to 2 players or more, {MIN_CARDS} to {MAX_CARDS} cards each"
+        raise DataError(f"{expected}; got {players} players with {cards} cards")
 
 
 def winners(dealt: np.ndarray) -> np.ndarray:
@@ -73,18 +69,13 @@ def read_hands(text: str) -> np.ndarray:
                 whose = f"players {owners[card]} and {player}" if owners[card] != player else f"player {player}"
                 raise DataError(f"{card_name(card)} is there twice, in the hand{'s' * (' and ' in whose)} of {whose}")
             owners[card] = player
-    _check_numbers(hands)
-    return np.array(hands)
-
-
-def _check_numbers(hands: Sequence[Sequence[int]]) -> None:
     numbers = [len(hand) for hand in hands]
     if len(hands) < 2:
         raise DataError("expected the hands of two players or more, with | between: 'AS KS ... | 2C 2D ...'")
     if len(set(numbers)) > 1 or not MIN_CARDS <= numbers[0] <= MAX_CARDS:
-        lengths = ", ".join(map(str, numbers))
         expected = f"every player needs the same number of cards, {MIN_CARDS} to {MAX_CARDS}"
-        raise DataError(f"{expected}; got hands of {lengths} cards")
+        raise DataError(f"{expected}; got hands of {', '.join(map(str, numbers))} cards")
+    return np.array(hands)
 
 
 def _card(word: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 
 from einnet.nn import EinNet, EinPool
 from einnet.tasks.poker.hands import deals, winners
@@ -65,16 +66,11 @@ class Winning(Task):
 
     metric = "accuracy"
 
-    deals: Tensor
-    won: Tensor
-
     def __init__(self, config: "PokerConfig", seed: int, net: EinNet | None = None):
         super().__init__(net or make_net(config), lr=config.lr, weight_decay=config.weight_decay, seed=seed)
         dealt = deals(config.deals, config.players, config.cards, seed * len(SEEDS) + SEEDS["train"])
-        won = winners(dealt)
         self.batch, self.held_out = config.batch, min(2000, config.deals // 10)
-        self.register_buffer("deals", torch.from_numpy(dealt), persistent=False)
-        self.register_buffer("won", torch.from_numpy(won), persistent=False)
+        self.deals, self.won = Buffer(torch.from_numpy(dealt)), Buffer(torch.from_numpy(winners(dealt)))
 
     def loss(self, step: int) -> Tensor:
         """The cross-entropy of the winner; those who share a win are equally right."""

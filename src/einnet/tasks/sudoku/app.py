@@ -4,25 +4,22 @@ import gzip
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
 
-from einnet.checks import check_count
+from einnet.checks import check_count, check_real
 from einnet.errors import DataError
 from einnet.files import write_whole
+from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import TaskApp
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.report import Results
-from einnet.tasks.sudoku.boards import Layout, format_board, read_file
+from einnet.tasks.sudoku.boards import Layout, format_board, read_file, read_puzzles
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
-from einnet.train.options import check_counts, check_positive
+from einnet.train.options import check_fields
 from einnet.train.run import Run
-
-if TYPE_CHECKING:
-    from einnet.nn import RecurrentNet
-    from einnet.tasks.sudoku.network import Solving
 
 __all__ = ["SudokuApp", "SudokuConfig"]
 
@@ -57,10 +54,10 @@ class SudokuConfig:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_counts(self, "copies", "hidden", "heads", "iterations", "batch")
-        check_counts(self, "puzzles", minimum=2)  # one of them to select on
-        check_counts(self, "more", minimum=0)
-        check_positive(self, "lr")
+        check_fields(self, check_count, "copies", "hidden", "heads", "iterations", "batch")
+        check_fields(self, check_count, "puzzles", minimum=2)  # one of them to select on
+        check_fields(self, check_count, "more", minimum=0)
+        check_fields(self, check_real, "lr", above=0)
         Layout.of(self.side)
 
 
@@ -82,10 +79,10 @@ class Solver:
         if self.depth is not None:
             log("--depth is now called --iterations; the former name goes with the next release")
             object.__setattr__(self, "iterations", self.depth)
-        check_counts(self, "iterations")
-        check_counts(self, "tries", minimum=0)
+        check_fields(self, check_count, "iterations")
+        check_fields(self, check_count, "tries", minimum=0)
 
-    def load_net(self) -> "RecurrentNet":
+    def load_net(self):
         from einnet.tasks.sudoku.solve import load_solver
 
         return load_solver() if self.checkpoint is None else load_solver(Run.open(self.checkpoint, "sudoku").best)
@@ -121,40 +118,32 @@ class SudokuApp(TaskApp):
         side = data[0].shape[1]
         return f"{len(data[0]):,} puzzles of {side}x{side} to learn from"
 
-    def make_task(self, config: SudokuConfig, data: Boards, seed: int) -> "Solving":
+    def make_task(self, config: SudokuConfig, data: Boards, seed: int):
         from einnet.tasks.sudoku.network import Solving
 
         puzzles, solutions = (np.repeat(boards, config.copies, 0) for boards in data)
         return Solving(config, add_givens(puzzles, solutions, config.more, seed), solutions, seed)
 
-    def load_net(self, run: Run) -> "RecurrentNet":
+    def load_net(self, run: Run):
         from einnet.tasks.sudoku.solve import load_solver
 
         return load_solver(run.best)
 
-    def measure(self, net: "RecurrentNet", config: SudokuConfig, data: Boards) -> Results:
+    def measure(self, net: Any, config: SudokuConfig, data: Boards) -> Results:
         from einnet.tasks.sudoku.solve import measure
 
         return measure(net, data[0].shape[1])
 
     def evaluate(  # type: ignore[override]
-        self,
-        *,
-        data: Path,
-        limit: int | None = None,
-        solver: Solver = Solver(),
-        as_json: Json = False,
+        self, *, data: Path, limit: int | None = None, solver: Solver = Solver(), as_json: Json = False
     ) -> int:
         """Count the whole boards that a network solves, in one pass of a fixed number of steps.
 
         einnet eval sudoku --data puzzles.txt.gz --json
 
-        Parameters
-        ----------
-        data
-            File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
-        limit
-            Only the first so many boards.
+        Args:
+            data: File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
+            limit: Only the first so many boards.
         """
         if limit is not None:
             check_count(limit, "--limit")
@@ -181,22 +170,15 @@ class SudokuApp(TaskApp):
 
         Every answer is checked against the rules before it is shown.
 
-        Parameters
-        ----------
-        puzzle
-            The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with
-            a puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as
-            puzzles of 4x4: give a 16x16 board on one line). Without it, standard input is read.
-        show_steps
-            Also show the step at which each cell got its digit (for one puzzle; --json always has them).
-        plot
-            Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
+        Args:
+            puzzle: The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with a
+                puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as puzzles of
+                4x4: give a 16x16 board on one line). Without it, standard input is read.
+            show_steps: Also show the step at which each cell got its digit (for one puzzle; --json always has them).
+            plot: Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         """
-        if plot is not None:
-            from einnet.plots.figures import check_picture_name
-
-            check_picture_name(plot)
-        from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict, read_puzzles
+        check_picture_name(plot)
+        from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict
 
         puzzles = read_puzzles(puzzle)
         unsolved, first = 0, None
@@ -210,7 +192,6 @@ class SudokuApp(TaskApp):
             else:
                 print_verdict(verdict, show_steps)
         if plot is not None and first is not None:
-            is_drawn = draw_verdict(first, plot)
             reason = "is not drawn: one pass of the network did not solve the first puzzle"
-            log(f"drawn to {plot}" if is_drawn else f"{plot} {reason}")
+            log(f"drawn to {plot}" if draw_verdict(first, plot) else f"{plot} {reason}")
         return 1 if unsolved else 0

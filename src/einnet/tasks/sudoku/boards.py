@@ -5,8 +5,11 @@ columns, n = height * width symbols: 1 to 9, then A, B, C, ...
 """
 
 import gzip
+import os
+import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import isqrt
@@ -17,17 +20,7 @@ import numpy as np
 from einnet.errors import DataError
 from einnet.limits import limits
 
-__all__ = [
-    "Layout",
-    "clash",
-    "follows_rules",
-    "format_board",
-    "number_lines",
-    "read_board",
-    "read_file",
-    "read_lines",
-    "read_numbered_lines",
-]
+__all__ = ["Layout", "clash", "follows_rules", "format_board", "read_board", "read_file", "read_puzzles"]
 
 SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANKS = ".0"
@@ -56,11 +49,6 @@ class Layout:
         if height is None:
             raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
         return cls(height, n // height)
-
-    @staticmethod
-    def exists(n: int) -> bool:
-        """Whether there is a board of this side."""
-        return _height(n) is not None
 
     @property
     def n(self) -> int:
@@ -132,11 +120,9 @@ def clash(board: np.ndarray) -> str | None:
     '1 stands twice in row 1'
     """
     layout = Layout.of(len(board))
-    values = board.ravel()[layout.units]
-    for number, unit in enumerate(values.tolist()):
-        seen = [v for v in unit if v]
-        for v in seen:
-            if seen.count(v) > 1:
+    for number, unit in enumerate(board.ravel()[layout.units].tolist()):
+        for v, times in Counter(unit).items():
+            if v and times > 1:
                 kind = ("row", "column", "box")[number // layout.n]
                 return f"{SYMBOLS[v - 1]} stands twice in {kind} {number % layout.n + 1}"
     return None
@@ -155,14 +141,42 @@ def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
     line for a line that cannot be read, or that is of another size or kind than the first.
     """
-    return read_lines(read_numbered_lines(path), str(path))
+    return _read_lines(_read_numbered_lines(path), str(path))
 
 
-def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
+def read_puzzles(text: str | None) -> np.ndarray:
+    """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for None.
+
+    A file, or standard input, may also hold one board with a row on each line, where a row is not a board of its own.
+    """
+    if text is not None and not text.strip():
+        raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
+    if text is None:
+        source, lines = "standard input", list(_number_lines(_standard_input()))
+    elif os.path.exists(text):  # False for a text that can be no name
+        source, lines = text, list(_read_numbered_lines(text))
+    elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
+        raise DataError(f"no file at {text}")
+    else:
+        return read_board(text)[None]
+    rows = ["".join(line.split()) for _, line in lines]
+    is_square = bool(rows) and all(len(row) == len(rows) and "," not in row for row in rows)
+    is_board = isqrt(len(rows)) ** 2 == len(rows) and _height(isqrt(len(rows)))  # a row alone
+    if is_square and _height(len(rows)) and not is_board:
+        return read_board("".join(rows), source)[None]
+    return _read_lines(lines, source)[0]
+
+
+def _standard_input() -> str:
+    try:
+        return "" if sys.stdin is None else sys.stdin.read().removeprefix("\ufeff")
+    except ValueError as error:
+        raise DataError(f"standard input cannot be read: {error}") from None
+
+
+def _read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The same from numbered lines; `source` names them in messages."""
-    puzzles: list[np.ndarray] = []
-    solutions: list[np.ndarray] = []
-    numbers: list[int] = []
+    puzzles, solutions, numbers = [], [], []
     for number, line in lines:
         where = f"{source}, line {number}"
         parts = [read_board(part, where) for part in line.split(",")]
@@ -176,10 +190,15 @@ def read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarra
         solutions += parts[1:]
     if not puzzles:
         raise DataError(f"{source} has no puzzle")
-    return np.stack(puzzles), _check_solutions(solutions, puzzles, numbers, source) if solutions else None
+    if not solutions:
+        return np.stack(puzzles), None
+    is_right = follows_rules(np.stack(solutions), np.stack(puzzles))
+    if not is_right.all():
+        raise DataError(f"{source}, line {numbers[int(np.argmin(is_right))]}: the solution breaks a rule or the givens")
+    return np.stack(puzzles), np.stack(solutions)
 
 
-def read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
+def _read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
     """The lines of a file, gz or plain text, that say something, with their numbers."""
     path = Path(path)
     try:
@@ -187,30 +206,17 @@ def read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
             content = f.read(limit + 1)
         if len(content) > limit:
-            raise DataError(
-                f"{path} expands to more than {limits().expansion} times its size: that is no file of puzzles"
-            )
+            raise DataError(f"{path} expands to more than {limits().expansion} times its size: no file of puzzles")
         text = content.decode("utf-8-sig")
     except DataError:
         raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    yield from number_lines(text)
+    yield from _number_lines(text)
 
 
-def number_lines(text: str) -> Iterator[tuple[int, str]]:
+def _number_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines of a text that say something, with their numbers."""
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line and not line.startswith("#"):
             yield number, line
-
-
-def _check_solutions(
-    solutions: Sequence[np.ndarray], puzzles: Sequence[np.ndarray], numbers: Sequence[int], source: str
-) -> np.ndarray:
-    """The solutions, all complete, by the rules, and with the givens."""
-    boards = np.stack(solutions)
-    right = follows_rules(boards, np.stack(puzzles))
-    if not right.all():
-        raise DataError(f"{source}, line {numbers[int(np.argmin(right))]}: the solution breaks a rule or the givens")
-    return boards

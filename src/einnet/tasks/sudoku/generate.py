@@ -44,16 +44,12 @@ def make_puzzle(layout: Layout, rng: random.Random, givens: int = 0) -> tuple[np
     dug = solution.copy()
     order = list(range(layout.n**2))
     rng.shuffle(order)
-    left = layout.n**2
     for cell in order:
-        if left <= givens:
+        if np.count_nonzero(dug) <= givens:
             break
-        value = int(dug.flat[cell])
         dug.flat[cell] = 0
-        if _has_another(dug, cell, value, layout):
-            dug.flat[cell] = value
-        else:
-            left -= 1
+        if _has_another(dug, cell, int(solution.flat[cell]), layout):
+            dug.flat[cell] = solution.flat[cell]
     return dug, solution
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 from torch.nn.functional import cross_entropy
 
 from einnet.errors import CheckpointError
@@ -76,18 +77,12 @@ class Solving(Task):
 
     metric = "mean_solved"
 
-    puzzles: Tensor
-    solutions: Tensor
-    held_puzzles: Tensor
-    held_solutions: Tensor
-
     def __init__(self, config: "SudokuConfig", puzzles: np.ndarray, solutions: np.ndarray, seed: int):
         super().__init__(make_net(config), lr=config.lr, average=0.995, seed=seed)
         copies = config.copies
         held_out = copies * max(1, min(HELD_OUT, len(puzzles) // 10) // copies)  # all copies of a puzzle
-        for name, boards in (("puzzles", puzzles), ("solutions", solutions)):
-            self.register_buffer(name, torch.from_numpy(boards[:-held_out].copy()), persistent=False)
-            self.register_buffer(f"held_{name}", torch.from_numpy(boards[-held_out:].copy()), persistent=False)
+        boards = (torch.from_numpy(b.copy()).split([len(b) - held_out, held_out]) for b in (puzzles, solutions))
+        (self.puzzles, self.held_puzzles), (self.solutions, self.held_solutions) = (map(Buffer, b) for b in boards)
         self.boards = torch.zeros(config.batch, dtype=torch.long)  # numbers of the puzzles in the batch
         self.age = torch.full((config.batch,), ROUNDS)
         self.state: Tensor | None = None
@@ -125,9 +120,7 @@ class Solving(Task):
 
     def extra_state(self) -> dict[str, Tensor]:
         """The boards in the batch, with their states."""
-        if self.state is None:
-            return {}
-        return {"boards": self.boards, "age": self.age, "state": self.state}
+        return {} if self.state is None else {"boards": self.boards, "age": self.age, "state": self.state}
 
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
         if not state:
@@ -135,8 +128,6 @@ class Solving(Task):
         number, side = self.puzzles.shape[:2]
         shape = encode_boards(self.puzzles[:1]).shape[1:-1]
         if state["state"].shape[1:-1] != shape or state["boards"].max() >= number:
-            raise CheckpointError(
-                f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different ones. "
-                "Restore the data file that it began with, or train again"
-            )
+            problem = f"the run cannot continue with these {number} boards of {side}x{side}: it learned from different"
+            raise CheckpointError(f"{problem} ones. Restore the data file that it began with, or train again")
         self.boards, self.age, self.state = state["boards"].cpu(), state["age"].cpu(), state["state"]

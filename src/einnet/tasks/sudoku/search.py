@@ -1,8 +1,7 @@
-"""Exact solving: the solutions of a board, as many as one asks for; and what plain singles solve, for comparison.
+"""Exact solving: the solutions of a board, as many as one asks for.
 
-Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its
-peers; a symbol that one cell of a unit alone can take goes there; what is then left is tried on the
-cell with the fewest candidates.
+Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its peers; a symbol that
+one cell of a unit alone can take goes there; what is then left is tried on the cell with the fewest candidates.
 """
 
 import random
@@ -14,7 +13,7 @@ import numpy as np
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
 
-__all__ = ["Search", "SearchError", "fill_singles", "share_solved_by_singles", "solutions"]
+__all__ = ["Search", "SearchError", "solutions"]
 
 Candidates = list[int]
 
@@ -65,12 +64,11 @@ class Search:
         while todo:
             cell, allowed = todo.pop()
             before = candidates[cell]
-            left = before & allowed
+            candidates[cell] = left = before & allowed
             if left == before:
                 continue
             if not left:
                 return False
-            candidates[cell] = left
             if left & (left - 1) == 0:
                 todo += [(peer, ~left) for peer in self.layout.peers[cell] if candidates[peer] & left]
             for unit in self.units_of[cell]:
@@ -94,9 +92,7 @@ class Search:
             self.rng.shuffle(choices)
         for choice in choices:
             if self.guesses == self.limit:
-                raise SearchError(
-                    f"{self.limit:,} guesses do not decide the board: it is no proper puzzle, or very hard"
-                )
+                raise SearchError(f"{self.limit:,} guesses do not decide the board: no proper puzzle, or very hard")
             self.guesses += 1
             longer = list(candidates)
             if self.restrict(longer, cell, choice):
@@ -108,37 +104,3 @@ def _bits(number: int) -> Iterator[int]:
         lowest = number & -number
         yield lowest
         number ^= lowest
-
-
-def fill_singles(puzzles: np.ndarray, hidden: bool = True) -> np.ndarray:
-    """The boards (number, n, n) after singles have filled what they can; 0 where a cell stays open.
-
-    A naked single is a cell with one candidate; a hidden single a symbol that has one place in a unit.
-    """
-    number, n, _ = puzzles.shape
-    layout = Layout.of(n)
-    boards = puzzles.reshape(number, n * n).copy()
-    active = np.arange(number)
-    while len(active):
-        filled = _fill_once(boards[active], layout, hidden)
-        changed = (filled != boards[active]).any(1)
-        boards[active] = filled
-        active = active[changed]
-    return boards.reshape(puzzles.shape)
-
-
-def _fill_once(boards: np.ndarray, layout: Layout, hidden: bool) -> np.ndarray:
-    n = layout.n
-    is_value = boards[:, :, None] == np.arange(1, n + 1)  # (board, cell, symbol)
-    in_unit = is_value[:, layout.units].any(2)  # (board, unit, symbol)
-    candidates = ~in_unit[:, layout.units_of].any(2) & (boards == 0)[:, :, None]
-    single = candidates & (candidates.sum(2, keepdims=True) == 1)
-    if hidden:
-        places = candidates[:, layout.units].sum(2) == 1
-        single |= candidates & places[:, layout.units_of].any(2)
-    return np.where(single.any(2), single.argmax(2) + 1, boards)
-
-
-def share_solved_by_singles(puzzles: np.ndarray, solutions: np.ndarray, hidden: bool = True) -> float:
-    """The share of boards that singles solve whole."""
-    return float((fill_singles(puzzles, hidden) == solutions).all((1, 2)).mean())

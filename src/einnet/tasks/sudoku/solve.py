@@ -1,10 +1,9 @@
 """Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,23 +28,17 @@ TEST, TEST_SEED = 100, 2**31  # fresh puzzles; seeds of runs are smaller
 CELLS = 64 * 9**3  # cells times digits in a batch: as many as fit the caches
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What the network answers to puzzles: nothing here has been checked against the rules.
+class Answers(NamedTuple):
+    """What the network answers to puzzles: nothing here has been checked against the rules."""
 
-    boards (number, n, n); settled (number, n, n), the step at which a cell last changed, 0 where none
-    did; probabilities (number, n, n, digits), in the end.
-    """
-
-    boards: np.ndarray
-    settled: np.ndarray
-    probabilities: np.ndarray
+    boards: np.ndarray  # (number, n, n)
+    settled: np.ndarray  # (number, n, n): the step at which a cell last changed, 0 where none did
+    probabilities: np.ndarray  # (number, n, n, digits), in the end
 
     @classmethod
-    def concat(cls, parts: Sequence["Answers"]) -> "Answers":
+    def concat(cls, parts: Iterable["Answers"]) -> "Answers":
         """The answers to several batches."""
-        fields = zip(*((a.boards, a.settled, a.probabilities) for a in parts), strict=True)
-        return cls(*map(np.concatenate, fields))
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def load_solver(path: Path = SHIPPED) -> RecurrentNet:
@@ -58,7 +51,7 @@ def answers(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None = Non
     """One pass of the network over each puzzle (number, n, n)."""
     board = torch.from_numpy(puzzles)
     settled, logits = torch.zeros_like(board), torch.zeros(0)
-    steps = logits_and_states(net, encode_boards(board), net.config.iterations if iterations is None else iterations)
+    steps = logits_and_states(net, encode_boards(board), iterations or net.config.iterations)
     for step, (logits, _) in enumerate(steps, start=1):
         before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
@@ -87,11 +80,7 @@ def to_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def search_with_restarts(
-    net: RecurrentNet,
-    puzzles: np.ndarray,
-    first: Answers,
-    tries: int,
-    iterations: int | None = None,
+    net: RecurrentNet, puzzles: np.ndarray, first: Answers, tries: int, iterations: int | None = None
 ) -> Iterator[np.ndarray]:
     """Boards after each of some tries from the first answers: a search, guided by the network.
 
@@ -105,7 +94,7 @@ def search_with_restarts(
         todo = np.flatnonzero(~follows_rules(boards, puzzles) & (puzzles == 0).any((1, 2)))
         if len(todo):
             guessed = _add_guesses(puzzles[todo], first.probabilities[todo], 1 + attempt % 4, rng)
-            new = Answers.concat([answers(net, batch, iterations) for batch in to_batches(guessed)]).boards
+            new = Answers.concat(answers(net, batch, iterations) for batch in to_batches(guessed)).boards
             right = follows_rules(new, puzzles[todo])
             boards[todo[right]] = new[right]
         yield boards.copy()
@@ -125,7 +114,7 @@ def _add_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rn
 
 
 def count_solved(
-    net: "RecurrentNet", puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
+    net: RecurrentNet, puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
 ) -> dict[str, Any]:
     """How many boards one pass of the network solves, and how many after each try of a search."""
 
@@ -136,20 +125,14 @@ def count_solved(
     started = time.perf_counter()
     progress = {"description": "solving", "console": Console(stderr=True), "transient": True}
     batches = track(list(to_batches(puzzles)), **progress)
-    answer = Answers.concat([answers(net, batch, iterations) for batch in batches])
-    solved = count(answer.boards)
-    result: dict[str, Any] = {
-        "boards": len(puzzles),
-        "solved": solved,
-        "accuracy": solved / len(puzzles),
-        "iterations": net.config.iterations if iterations is None else iterations,
-        "seconds": time.perf_counter() - started,
-    }
+    answer = Answers.concat(answers(net, batch, iterations) for batch in batches)
+    solved, seconds = count(answer.boards), time.perf_counter() - started
+    result: dict[str, Any] = {"boards": len(puzzles), "solved": solved, "accuracy": solved / len(puzzles)}
+    result |= {"iterations": iterations or net.config.iterations, "seconds": seconds}
     if tries:
         attempts = track(search_with_restarts(net, puzzles, answer, tries, iterations), total=tries, **progress)
-        result["tries"] = [
-            {"solved": count(boards), "seconds": round(time.perf_counter() - started, 2)} for boards in attempts
-        ]
+        scores = ((count(boards), round(time.perf_counter() - started, 2)) for boards in attempts)
+        result["tries"] = [{"solved": number, "seconds": seconds} for number, seconds in scores]
     return result
 
 

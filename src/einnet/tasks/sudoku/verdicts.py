@@ -1,32 +1,20 @@
-"""Puzzles as people give them, the verdict on each (solved, or why not), and how it is printed and drawn."""
+"""The verdict on a puzzle (solved, or why not), and how it is printed and drawn."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from einnet.errors import DataError
 from einnet.nn import RecurrentNet
-from einnet.tasks.sudoku.boards import (
-    Layout,
-    clash,
-    follows_rules,
-    format_board,
-    number_lines,
-    read_board,
-    read_lines,
-    read_numbered_lines,
-)
+from einnet.tasks.sudoku.boards import clash, follows_rules, format_board
 from einnet.tasks.sudoku.drawing import draw_steps, format_grid, format_steps
 from einnet.tasks.sudoku.search import SearchError, solutions
 from einnet.tasks.sudoku.solve import answers, search_with_restarts, to_batches
 
-__all__ = ["Verdict", "draw_verdict", "judge", "print_verdict", "read_puzzles"]
+__all__ = ["Verdict", "draw_verdict", "judge", "print_verdict"]
 
 GUESSES = 2000  # of the exact search that counts solutions, on a board of 9x9; fewer where each takes longer
 
@@ -62,47 +50,6 @@ class Verdict:
         }
 
 
-def read_puzzles(text: str | None) -> np.ndarray:
-    """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for None.
-
-    A file, or standard input, may also hold one board with a row on each line, where a row is not a
-    board of its own.
-    """
-    if text is not None and not text.strip():
-        raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
-    if text is None:
-        source, lines = "standard input", list(number_lines(_standard_input()))
-    elif _exists(text):
-        source, lines = text, list(read_numbered_lines(text))
-    elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
-        raise DataError(f"no file at {text}")
-    else:
-        return read_board(text)[None]
-    rows = ["".join(line.split()) for _, line in lines]
-    square = bool(rows) and all(len(row) == len(rows) and "," not in row for row in rows)
-    if square and Layout.exists(len(rows)) and not _is_board(len(rows)):
-        return read_board("".join(rows), source)[None]
-    return read_lines(lines, source)[0]
-
-
-def _is_board(cells: int) -> bool:
-    return isqrt(cells) ** 2 == cells and Layout.exists(isqrt(cells))
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
-
-
-def _standard_input() -> str:
-    try:
-        return "" if sys.stdin is None else sys.stdin.read().removeprefix("\ufeff")
-    except ValueError as error:
-        raise DataError(f"standard input cannot be read: {error}") from None
-
-
 def judge(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     """What the network answers to each puzzle, checked against the rules; an exact search counts solutions."""
     for batch in to_batches(puzzles):
@@ -115,17 +62,15 @@ def judge(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries:
 
 def _answer(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None, tries: int) -> Iterator[Verdict]:
     first = answers(net, puzzles, iterations)
-    boards = first.boards
-    for boards in search_with_restarts(net, puzzles, first, tries, iterations):  # noqa: B007  (the last)
-        pass
+    *_, boards = first.boards, *search_with_restarts(net, puzzles, first, tries, iterations)
     at_once = (boards == first.boards).all((1, 2))
     for k, valid in enumerate(follows_rules(boards, puzzles)):
         if valid:
             yield Verdict(puzzles[k], "", boards[k], first.settled[k] if at_once[k] else None)
         else:
             broken = clash(boards[k]) or "a given is not kept"
-            reason = f"not solved: in the network's answer {broken} (more --iterations or --tries may help)"
-            yield Verdict(puzzles[k], reason)
+            hint = "more --iterations or --tries may help"
+            yield Verdict(puzzles[k], f"not solved: in the network's answer {broken} ({hint})")
 
 
 def _find_flaw(puzzle: np.ndarray) -> str:

@@ -27,8 +27,7 @@ class Checkpointer:
         self.metric, self.higher_is_better = task.metric, task.higher_is_better
         self.rows: list[dict[str, float]] = []
         self.losses: list[float] = []  # since the last row
-        self.best = float("nan")
-        self.stale = 0
+        self.best, self.stale = float("nan"), 0
 
     @property
     def has_no_patience(self) -> bool:
@@ -45,17 +44,15 @@ class Checkpointer:
         self.stale = 0 if is_better or self.best != self.best else self.stale + 1
         if self.stale == 0:
             self.best = value
-        if self.is_main:
-            if self.stale == 0:
+            if self.is_main:
                 net.save(self.run.best)
+        if self.is_main:
             self.run.write_log(self.rows)
 
     def summary(self) -> str:
         """The last loss and the metric, for the progress bar."""
-        losses = self.losses or [row["loss"] for row in self.rows[-1:]]
-        parts = [f"loss {losses[-1]:.3f}"] if losses else []
-        if self.rows:
-            parts.append(f"valid {self.metric} {self.rows[-1][self.metric]:.4f} (best {self.best:.4f})")
+        parts = [f"loss {loss:.3f}" for loss in (self.losses or [row["loss"] for row in self.rows])[-1:]]
+        parts += [f"valid {self.metric} {row[self.metric]:.4f} (best {self.best:.4f})" for row in self.rows[-1:]]
         return "  ".join(parts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -75,17 +72,15 @@ def read_state(path: Path) -> dict[str, Any]:
     """What `write_state` wrote; raises `CheckpointError` for any other file."""
     tensors, content, _ = read_tensors(path, KIND)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} is a training state of another version of EinNet, this one reads format {FORMAT}: train again, or "
-            "resume with the version that wrote it"
-        )
+        hint = f"this one reads format {FORMAT}: train again, or resume with the version that wrote it"
+        raise CheckpointError(f"{path} is a training state of another version of EinNet, {hint}")
     try:
         state = _unpack(content["state"], tensors)
-        missing = PARTS - set(state)
+        missing = sorted(PARTS - set(state))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the training state in {path} is damaged: {error!r}") from None
     if missing:
-        raise CheckpointError(f"the training state in {path} lacks {', '.join(sorted(missing))}")
+        raise CheckpointError(f"the training state in {path} lacks {', '.join(missing)}")
     return state
 
 
@@ -110,9 +105,8 @@ def _pack(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
         return items if isinstance(value, list) else {"tuple": items}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise CheckpointError(
-        f"the training state has a {type(value).__name__} at {name}, which cannot be saved without pickle"
-    )
+    kind = type(value).__name__
+    raise CheckpointError(f"the training state has a {kind} at {name}, which cannot be saved without pickle")
 
 
 def _unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
