@@ -69,9 +69,10 @@ def kill_while_training(folder: Path) -> None:
     def train(into: Run) -> None:
         fit(Mean, into, options, steps=STEPS, validate_every=VALIDATE_EVERY, resume=into.last.is_file())
 
+    start = time.monotonic()
     train(complete)
-    kills = 0
-    while kill_after(moments.uniform(0.2, 0.9) + 0.1 * kills, lambda: train(run)):  # a slow machine ends too
+    seconds, kills = time.monotonic() - start, 0
+    while kill_after(moments.uniform(0.1, 0.6) * seconds + 0.1 * kills, lambda: train(run)):  # a slow machine ends too
         kills += 1
         if run.best.is_file():
             EinNet.load(run.best)

@@ -12,7 +12,7 @@ from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.pool import Pooling
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
-from einnet.terms import Term
+from einnet.terms import Term, TypeSet
 from einnet.terms.type_set import Types
 
 __all__ = ["einsum"]
@@ -45,6 +45,7 @@ def einsum(
         operands: one tensor for each operand, (batch..., axes..., features), with batch axes and features that
             broadcast against each other.
         type: the type of the operands and the output, or several types; by default the coarsest that the term allows.
+            Operands and outputs with fewer indices than one type have the axes on which these indices stand.
         reduction: "sum", or "max" for one operand.
         normalize: "size" to divide sums as `EinPool` does.
         mask: True where an index is present: a tensor for a term over one axis, else a dict by axis.
@@ -78,5 +79,20 @@ def _make_pooling(
     term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None
 ) -> tuple[Pooling, Signature]:
     """The operation, and the types of its operands and its result."""
-    pooling = Pooling([term], types, reduction, normalize)
+    parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
+    pooling = Pooling([parsed], completed, reduction, normalize)
     return pooling, Signature.of([pooling.types[k] for k in pooling.reads], pooling.types[pooling.writes[0]])
+
+
+def _complete_types(term: Term, types: str | tuple[str, ...]) -> tuple[Term, Types]:
+    """The term with typed indices, and the types of its tuples: for `ab->a` and `ab` these are `ab` and `a`."""
+    type_set = TypeSet.of(types)
+    symmetry, tuples = type_set.types[0], (*term.operands, term.output)
+    letters = {i: c for t in tuples if len(t) == len(symmetry.axes) for i, c in zip(t, symmetry.axes, strict=True)}
+    short = [t for t in tuples if len(t) < len(symmetry.axes) and letters.keys() >= {*t}]
+    if type_set.has_several_types or not short:
+        return term, type_set.types
+    names = {i: f"{c}{sorted(letters).index(i)}" for i, c in letters.items()}
+    typed = Term.of([[names.get(i, i) for i in t] for t in term.operands], [names.get(i, i) for i in term.output])
+    axes = dict.fromkeys(tuple(letters[i] for i in t) for t in short)
+    return typed, (symmetry, *(Symmetry.of(a, symmetry.dependencies, features=False) for a in axes))
