@@ -53,6 +53,14 @@ def test_a_new_axis_has_a_size():
         einsum("a->ab", x)
 
 
+def test_letters_have_sizes_of_their_own():
+    x, y = tensor("ab"), tensor("bc")
+    assert torch.allclose(einsum("ab,bc->ac", x, y), torch.einsum("abh,bch->ach", x, y))
+    assert torch.allclose(einsum("Xy,yz->zX", x, y), torch.einsum("abh,bch->cah", x, y))
+    with pytest.raises(ShapeError):
+        einsum("ab,bc->ac", x, x)
+
+
 def test_wrong_calls():
     with pytest.raises(ShapeError, match="2 operands, got 1"):
         einsum("ab,bc->ac", tensor("ab"))

@@ -25,6 +25,7 @@ __all__ = [
     "make_dropout",
     "make_norm",
     "map_channels",
+    "reset",
     "rms_normalize",
     "upcast",
 ]
@@ -199,3 +200,12 @@ def format_arguments(*positional: Any, **named: tuple[Any, Any]) -> str:
     """
     parts = [*map(repr, positional), *(f"{name}={v!r}" for name, (v, default) in named.items() if v != default)]
     return ", ".join(parts)
+
+
+def reset(module: nn.Module) -> None:
+    """New random weights for a module, by its own `reset_parameters` or by those of its parts."""
+    if callable(function := getattr(module, "reset_parameters", None)):
+        function()
+    else:
+        for part in module.children():
+            reset(part)

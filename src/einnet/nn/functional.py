@@ -1,7 +1,8 @@
 """The operations of the modules as functions of tensors: one term, a set of terms, a linear map of a signature."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from string import ascii_lowercase
 
 from torch import Tensor
 
@@ -44,7 +45,8 @@ def einsum(
         term: any valid term; operands and output may have different numbers of indices.
         operands: one tensor for each operand, (batch..., axes..., features), with batch axes and features that
             broadcast against each other.
-        type: the type of the operands and the output, or several types; by default the coarsest that the term allows.
+        type: the type of the operands and the output, or several types; by default the coarsest that the term allows,
+            or, for operands of other shapes and without a mask, each index has an axis of its own.
             Operands and outputs with fewer indices than one type have the axes on which these indices stand.
         reduction: "sum", or "max" for one operand.
         normalize: "size" to divide sums as `EinPool` does.
@@ -54,7 +56,8 @@ def einsum(
     Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
     not of the type, `ShapeError` for tensors that do not fit.
     """
-    pooling, signature = _make_pooling(str(term), _as_key(type), reduction, normalize)
+    has_own_axes = type is None and mask is None and not _is_square(str(term), operands)
+    pooling, signature = _make_pooling(str(term), "" if has_own_axes else _as_key(type), reduction, normalize)
     types, output = signature.inputs, signature.output
     if len(operands) != len(types):
         raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
@@ -68,6 +71,24 @@ def einsum(
     return to_channels_last(context.fill(y, output), len(output.axes))
 
 
+@lru_cache(maxsize=256)
+def _coarsest_axes(term: str) -> tuple[tuple[str, ...], ...]:
+    """The axis of each index of each operand, in the coarsest types."""
+    _, signature = _make_pooling(term, None, "sum", None)
+    return tuple(t.axes for t in signature.inputs)
+
+
+def _is_square(term: str, operands: Sequence[Tensor]) -> bool:
+    """Whether the operands have one size for each axis of the coarsest types."""
+    sizes: dict[str, int] = {}
+    return all(
+        sizes.setdefault(c, n) == n
+        for x, axes in zip(operands, _coarsest_axes(term), strict=False)
+        if isinstance(x, Tensor) and x.dim() > len(axes)
+        for c, n in zip(axes, x.shape[x.dim() - 1 - len(axes) :], strict=False)
+    )
+
+
 def _as_key(types: Types | None) -> str | tuple[str, ...] | None:
     if types is None or isinstance(types, str):
         return types
@@ -79,7 +100,13 @@ def _make_pooling(
     term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None
 ) -> tuple[Pooling, Signature]:
     """The operation, and the types of its operands and its result."""
-    parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
+    if types == "":  # each index has an axis of its own
+        names = dict(zip(Term(term).indices, ascii_lowercase, strict=False))
+        tuples = [[names[i] for i in t] for t in (*Term(term).operands, Term(term).output)]
+        *first, last = [[f"{c}0" for c in t] for t in tuples]
+        parsed, completed = Term.of(first, last), tuple(dict.fromkeys(map("".join, tuples)))
+    else:
+        parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
     pooling = Pooling([parsed], completed, reduction, normalize)
     return pooling, Signature.of([pooling.types[k] for k in pooling.reads], pooling.types[pooling.writes[0]])
 

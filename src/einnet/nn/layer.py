@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import to_channels_first
-from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm
+from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_features
@@ -50,9 +50,9 @@ class EinLayer(nn.Module):
             the backward pass: the pooled values of one part only are in memory at a time.
         device, dtype: of the parameters.
 
-    Submodules, each called in `forward` on tensors with the features last: `norm`; `in_proj`, features to
-    heads * operands; `pool_proj`, the results of all terms to expansion * features; `activation`; `out_proj`;
-    `dropout`.
+    Submodules, called in this order on tensors with the features last: `norm`; `in_proj`, features to
+    heads * operands; `pool_proj` (a `PooledLinear`, which is called with the pooling), the results of all terms to
+    expansion * features; `activation`; `out_proj`; `dropout`.
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`.
     """
@@ -120,9 +120,9 @@ class EinLayer(nn.Module):
         self.dropout = make_dropout(dropout)
 
     def reset_parameters(self) -> None:
+        """New random weights, as when the layer was made."""
         for module in self.children():
-            if callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
+            reset(module)
 
     def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
         context = self._make_context(x, mask)

@@ -111,6 +111,9 @@ class Pooling:
             results.append(y.masked_fill(y == -torch.inf, 0) if context.masks else y)
         return results
 
+    def __repr__(self) -> str:
+        return f"Pooling({self.terms_as_text()}; {', '.join(map(str, self.types))})"
+
     def terms_as_text(self) -> str:
         return ", ".join(map(str, self.plan.terms))
 

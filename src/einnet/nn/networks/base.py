@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from einnet.checks import check_count
 from einnet.errors import CheckpointError, EinNetError, ShapeError, did_you_mean
 from einnet.io.tensors import read_tensors, write_tensors
-from einnet.nn.channels import format_arguments
+from einnet.nn.channels import format_arguments, reset
 from einnet.nn.context import Context, MaskLike, axes_of
-from einnet.nn.deprecated import NORMALIZE, rename_arguments
+from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
@@ -54,7 +54,12 @@ class Network(nn.Module, ABC):
             cls.__signature__ = CallSignature([*first, *named, *last])  # type: ignore[attr-defined]
 
     @rename_arguments(
-        scale=NORMALIZE, state="hidden_type", recompute="checkpoint_activations", exchange="automorphism", block=None
+        scale=NORMALIZE,
+        norm=NORM,
+        state="hidden_type",
+        recompute="checkpoint_activations",
+        exchange="automorphism",
+        block=None,
     )
     def __init__(
         self,
@@ -194,15 +199,6 @@ class Network(nn.Module, ABC):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")
         return format_arguments(signature, **arguments)
-
-
-def reset(module: nn.Module) -> None:
-    """New random weights for a module, by its own `reset_parameters` or by those of its parts."""
-    if callable(function := getattr(module, "reset_parameters", None)):
-        function()
-    else:
-        for part in module.children():
-            reset(part)
 
 
 class StatefulNetwork(Network):

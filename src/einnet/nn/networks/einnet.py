@@ -44,7 +44,7 @@ class EinNet(StatefulNetwork):
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, if not the smallest that holds all inputs and the output.
-        expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`.
+        expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
         device, dtype: of the parameters.

@@ -42,6 +42,9 @@ class PolynomialLayer(nn.Module):
         self.pool_proj.reset_parameters()
         nn.init.eye_(self.skip.weight)
 
+    def extra_repr(self) -> str:
+        return f"'{self.symmetry}', terms={[str(t) for t in self.pool.plan.terms]}"
+
     def forward(self, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         operands = to_channels_first(self.in_proj(torch.cat([state, encoded], -1)), len(self.symmetry.axes))
         update = self.pool_proj(lambda _: self.pool.pool([operands], context), context.shape(self.symmetry))

@@ -40,6 +40,9 @@ class RecurrentLayer(nn.Module):
         self.pool_proj = PooledLinear(self.plan, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
+    def extra_repr(self) -> str:
+        return f"'{self.symmetry}', terms={[str(t) for t in self.plan.terms]}"
+
     def forward(self, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         rank = len(self.symmetry.axes)
         z, *parts = self.in_proj(torch.cat([state, encoded], -1)).split(
