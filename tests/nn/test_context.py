@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from einnet import EinLinear, EinPool, Signature, Symmetry
+from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
 from einnet.errors import ShapeError
 from einnet.operations import pooling_terms
 from networks import NETWORKS, randomize, small
@@ -214,3 +214,10 @@ def test_masked_means_in_half_precision():
     x = torch.full((300, 300, 1), 0.01, dtype=torch.float16)
     present = {c: torch.ones(300, dtype=torch.bool) for c in "ab"}
     assert EinPool(["ab->cd"], "ab")(x, mask=present)[0, 0, 0].item() == pytest.approx(0.01, rel=1e-2)
+
+
+def test_a_mask_compiles_with_as_many_samples_as_features():
+    layer = EinLayer("aH", 8, 2)
+    x, mask = torch.randn(8, 5, 8), torch.rand(8, 5) < 0.7
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend="eager")
+    assert torch.allclose(compiled(x, mask=mask), layer(x, mask=mask), atol=1e-6)

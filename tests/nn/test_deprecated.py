@@ -92,3 +92,13 @@ def test_new_names_give_no_warning(recwarn):
     for network in (EinNet, PolynomialNet, RecurrentNet, ReferenceNet):
         make_net(network, hidden_type="abH")
     assert not [w for w in recwarn if issubclass(w.category, DeprecationWarning)]
+
+
+def test_old_arguments_without_effect_are_accepted():
+    with pytest.warns(DeprecationWarning, match="RecurrentNet"):
+        net = EinNet("abH", 2, 1, 2, 4, 1, block="recurrent", scale="sum", recompute=False, dropout=0.0)
+    assert isinstance(net, RecurrentNet)
+    with pytest.warns(DeprecationWarning, match="norm=None"):
+        assert EinNet("aH", 2, 1, 2, 4, 1, norm="none").config.norm is None
+    with pytest.raises(TypeError, match="norm must be"):
+        EinNet("aH", 2, 1, 2, 4, 1, norm=["a"])

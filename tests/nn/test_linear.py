@@ -112,3 +112,13 @@ def test_in_features_are_integers(features):
 def test_sizes_are_integers_by_axis(sizes):
     layer = EinLinear("aH -> abH", 2, 3)
     assert_refused(lambda: layer(torch.randn(4, 2), sizes=sizes), TypeError, "size")
+
+
+def test_an_output_that_is_broadcast_can_be_written_in_place():
+    y = EinLinear("aH -> abH", 2, 3)(torch.randn(4, 2), sizes={"b": 5})
+    assert torch.nn.functional.relu_(y).min() >= 0
+
+
+def test_an_input_of_another_dtype_is_refused():
+    with pytest.raises(ShapeError, match="float64"):
+        EinLinear("aH", 2, 3)(torch.randn(4, 2).double())

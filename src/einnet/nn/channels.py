@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from einnet.checks import check_choice
+from einnet.checks import check_choice, check_count
 from einnet.nn.backend import to_channels_first, to_channels_last
 
 __all__ = [
@@ -54,7 +54,7 @@ class Linear(nn.Linear):
         self, in_features: int, out_features: int, rank: int, bias: bool = True, device: Any = None, dtype: Any = None
     ):
         super().__init__(in_features, out_features, bias, device, dtype)
-        self.rank = rank
+        self.rank = check_count(rank, "rank", minimum=0)
 
     def forward(self, input: Tensor) -> Tensor:
         x = to_channels_first(input, self.rank)

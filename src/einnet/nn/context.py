@@ -167,7 +167,8 @@ def _check_mask(mask: Tensor, letter: str, symmetry: Symmetry, sizes: Mapping[st
 def is_broadcastable(shape: Sequence[int], target: Sequence[int]) -> bool:
     """Whether a tensor of this shape can be broadcast to the target shape."""
     pairs = zip(reversed(shape), reversed(target), strict=False)
-    return len(shape) <= len(target) and all(size in (1, expected) for size, expected in pairs)
+    fits = [size == 1 or size == expected for size, expected in pairs]  # `size in (1, expected)` misleads dynamo
+    return len(shape) <= len(target) and all(fits)
 
 
 def axes_of(signature: Signature) -> Symmetry:

@@ -30,7 +30,7 @@ def rename_arguments(**names: str | tuple[str, Mapping[Any, Any]] | None) -> Cal
             for old in names.keys() & kwargs.keys():
                 rule = names[old]
                 new, values = rule if isinstance(rule, tuple) else (rule, {})
-                if new == old and kwargs[old] not in values:
+                if new == old and not (isinstance(kwargs[old], str) and kwargs[old] in values):
                     continue
                 value = kwargs.pop(old)
                 says = f"{old}={value!r} has no effect any more"

@@ -11,7 +11,7 @@ from einnet.nn.backend import to_channels_first
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import check_features
+from einnet.nn.inputs import check_dtype, check_features
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
@@ -147,6 +147,7 @@ class EinLayer(nn.Module):
         check_features(x, self.symmetry.axes, self.features)
         if isinstance(mask, Context):
             return mask
+        check_dtype([x], next(self.parameters()).dtype)
         sizes = self.symmetry.sizes_of(x.shape)
         return make_context(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - len(self.symmetry.axes)])
 

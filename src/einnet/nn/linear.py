@@ -11,7 +11,7 @@ from einnet.checks import check_choice, check_count, check_flag
 from einnet.nn.backend import run_plan, to_channels_first, to_channels_last
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_inputs, check_in_features
+from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
 from einnet.plan import Plan
@@ -96,6 +96,7 @@ class EinLinear(nn.Module):
         self, *inputs: Tensor, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None
     ) -> Tensor:
         context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
+        check_dtype(inputs, self.weight.dtype)
         results: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
             channels = context.fill(to_channels_first(x, len(source.axes)), source)

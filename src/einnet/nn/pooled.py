@@ -75,7 +75,9 @@ class PooledMap:
         for axis_map, larger in self.nested:
             names = [larger[axis_map.index(k)] for k in range(1 + max((-1, *axis_map)))]
             left[larger] = left[larger] + align(left.pop(axis_map), names, range(count_axes(larger)))
-        return add_all([self._expand(x, axis_map, shape) for axis_map, x in left.items()])
+        total = add_all([self._expand(x, axis_map, shape) for axis_map, x in left.items()])
+        is_expanded_view = len(left) == 1 and any(k < 0 for axis_map in left for k in axis_map)
+        return total.contiguous() if is_expanded_view else total
 
     def _expand(self, x: Tensor, axis_map: AxisMap, shape: Sequence[int]) -> Tensor:
         return self.expansions[axis_map].apply(x, shape, TORCH)

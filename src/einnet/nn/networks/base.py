@@ -30,6 +30,13 @@ from einnet.terms.term import as_terms
 __all__ = ["Network", "StatefulNetwork"]
 
 KIND = "network"
+NO_EFFECT = {  # of arguments that a network does not have: what the old EinNet accepted
+    "normalize": None,
+    "dropout": 0.0,
+    "iterations": 1,
+    "checkpoint_activations": False,
+    "automorphism": None,
+}
 POSITIONAL = ("signature", "in_features", "out_features", "heads", "hidden", "depth")
 
 
@@ -75,10 +82,9 @@ class Network(nn.Module, ABC):
         **options: Any,
     ):
         super().__init__()
-        if options.get("normalize", "size") is None and not hasattr(self.config_class, "normalize"):
-            del options["normalize"]  # these networks have plain sums
-        if unknown := sorted(options.keys() - {f.name for f in fields(self.config_class)}):
-            known = [f.name for f in fields(self.config_class)]
+        known = [f.name for f in fields(self.config_class)]
+        options = {k: v for k, v in options.items() if k in known or v != NO_EFFECT.get(k, ...)}
+        if unknown := sorted(options.keys() - {*known}):
             hint = did_you_mean(unknown[0], known)
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)

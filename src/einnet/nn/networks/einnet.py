@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from einnet.errors import EinNetError
 from einnet.nn.channels import Linear, make_norm
 from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
@@ -63,7 +64,7 @@ class EinNet(StatefulNetwork):
         if block == "default":
             return super().__new__(cls)
         if block not in BLOCKS:
-            raise ValueError(f"block={block!r} is no network; there are {', '.join(BLOCKS.values())}")
+            raise EinNetError(f"block={block!r} is no network; there are {', '.join(BLOCKS.values())}")
         name = BLOCKS[block]
         warnings.warn(
             f"EinNet(block={block!r}) is now einnet.nn.{name}; the old name goes with the next release",
