@@ -33,7 +33,6 @@ KIND = "network"
 NO_EFFECT = {  # of arguments that a network does not have: what the old EinNet accepted
     "normalize": None,
     "dropout": 0.0,
-    "iterations": 1,
     "checkpoint_activations": False,
     "automorphism": None,
 }
