@@ -49,7 +49,7 @@ def examples(net, sizes, batch):
     ]
 
 
-@pytest.mark.grid(stratum=lambda name, suffix: (suffix, name == "the bridge"))
+@pytest.mark.grid(stratum=lambda name, suffix: suffix)
 @pytest.mark.parametrize(
     ("name", "suffix"),
     [("list of lists", ".onnx"), ("two inputs", ".onnx"), ("the bridge", ".onnx"), ("reference", ".onnx"),
