@@ -383,9 +383,8 @@ def _():
     assert _maps.rank == 3
     _guessed = [np.einsum(t, np.eye(3), np.eye(3)) for t in ("ik,jl->ijkl", "il,jk->ijkl", "ij,kl->ijkl")]
     _maps_twice = np.concatenate([np.reshape(_guessed, (3, 81)), _maps.basis.reshape(3, 81)])
-    assert (
-        np.linalg.matrix_rank(_maps_twice[:3]) == np.linalg.matrix_rank(_maps_twice, tol=1e-9) == 3
-    )  # the same maps, mixed
+    # the same maps, mixed
+    assert np.linalg.matrix_rank(_maps_twice[:3]) == np.linalg.matrix_rank(_maps_twice, tol=1e-9) == 3
 
     _rotation, _m, _p = np.linalg.qr(random(3, 3))[0], random(9), random(3)
     _rotation *= np.linalg.det(_rotation)  # 1 or -1

@@ -56,8 +56,10 @@ def einsum(
     Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
     not of the type, `ShapeError` for tensors that do not fit.
     """
-    has_own_axes = type is None and mask is None and not _is_square(str(term), operands)
-    pooling, signature = _make_pooling(str(term), "" if has_own_axes else _as_key(type), reduction, normalize)
+    text, key = str(term), _as_key(type)
+    if key is None and mask is None and not _is_square(text, operands):
+        text, key = _with_own_axes(text)
+    pooling, signature = _make_pooling(text, key, reduction, normalize)
     types, output = signature.inputs, signature.output
     if len(operands) != len(types):
         raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
@@ -71,22 +73,29 @@ def einsum(
     return to_channels_last(context.fill(y, output), len(output.axes))
 
 
-@lru_cache(maxsize=256)
-def _coarsest_axes(term: str) -> tuple[tuple[str, ...], ...]:
-    """The axis of each index of each operand, in the coarsest types."""
-    _, signature = _make_pooling(term, None, "sum", None)
-    return tuple(t.axes for t in signature.inputs)
-
-
 def _is_square(term: str, operands: Sequence[Tensor]) -> bool:
     """Whether the operands have one size for each axis of the coarsest types."""
+    _, signature = _make_pooling(term, None, "sum", None)
     sizes: dict[str, int] = {}
     return all(
         sizes.setdefault(c, n) == n
-        for x, axes in zip(operands, _coarsest_axes(term), strict=False)
-        if isinstance(x, Tensor) and x.dim() > len(axes)
-        for c, n in zip(axes, x.shape[x.dim() - 1 - len(axes) :], strict=False)
+        for x, t in zip(operands, signature.inputs, strict=False)
+        if isinstance(x, Tensor) and x.dim() > len(t.axes)
+        for c, n in zip(t.axes, x.shape[x.dim() - 1 - len(t.axes) :], strict=False)
     )
+
+
+def _with_own_axes(text: str) -> tuple[str, tuple[str, ...]]:
+    """The term with an axis of its own for each index, and the types of its tuples.
+
+    >>> _with_own_axes("ab,bc->ac")
+    ('a0b0,b0c0->a0c0', ('ab', 'bc', 'ac'))
+    """
+    term = Term(text)
+    letters = dict(zip(term.indices, ascii_lowercase, strict=False))
+    *operands, output = ([letters[i] for i in t] for t in (*term.operands, term.output))
+    typed = Term.of([[f"{c}0" for c in t] for t in operands], [f"{c}0" for c in output])
+    return str(typed), tuple(dict.fromkeys(map("".join, (*operands, output))))
 
 
 def _as_key(types: Types | None) -> str | tuple[str, ...] | None:
@@ -100,13 +109,7 @@ def _make_pooling(
     term: str, types: str | tuple[str, ...] | None, reduction: str, normalize: str | None
 ) -> tuple[Pooling, Signature]:
     """The operation, and the types of its operands and its result."""
-    if types == "":  # each index has an axis of its own
-        names = dict(zip(Term(term).indices, ascii_lowercase, strict=False))
-        tuples = [[names[i] for i in t] for t in (*Term(term).operands, Term(term).output)]
-        *first, last = [[f"{c}0" for c in t] for t in tuples]
-        parsed, completed = Term.of(first, last), tuple(dict.fromkeys(map("".join, tuples)))
-    else:
-        parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
+    parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
     pooling = Pooling([parsed], completed, reduction, normalize)
     return pooling, Signature.of([pooling.types[k] for k in pooling.reads], pooling.types[pooling.writes[0]])
 

@@ -11,7 +11,7 @@ from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["batch_of", "bind_inputs", "check_dtype", "check_features", "check_in_features"]
+__all__ = ["batch_of", "bind_input", "bind_inputs", "check_dtype", "check_features", "check_in_features"]
 
 
 AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast casts to one another
@@ -46,6 +46,14 @@ def bind_inputs(
         return mask
     known = signature.bind([x.shape for x in inputs], sizes)
     return make_context(mask, axes, known, batch_of(signature.inputs, inputs))
+
+
+def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Context) -> Context:
+    """The sizes and masks of a call with one input of a type."""
+    check_features(x, symmetry.axes, features)
+    if isinstance(mask, Context):
+        return mask
+    return make_context(mask, symmetry, symmetry.sizes_of(x.shape), x.shape[: x.dim() - 1 - len(symmetry.axes)])
 
 
 def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:

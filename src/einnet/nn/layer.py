@@ -9,9 +9,9 @@ from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import to_channels_first
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
-from einnet.nn.context import Context, MaskLike, make_context
+from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import check_dtype, check_features
+from einnet.nn.inputs import bind_input, check_dtype
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
@@ -125,7 +125,9 @@ class EinLayer(nn.Module):
             reset(module)
 
     def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
-        context = self._make_context(x, mask)
+        context = bind_input(self.symmetry, self.features, x, mask)
+        if context is not mask:
+            check_dtype([x], next(self.parameters()).dtype)
         normed = self.norm(x)
 
         def pool(heads: slice) -> list[Tensor]:
@@ -142,14 +144,6 @@ class EinLayer(nn.Module):
         if isinstance(self.in_proj, HeadLinear):
             return self.in_proj(normed, heads)
         return self.in_proj(normed).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)  # another module
-
-    def _make_context(self, x: Tensor, mask: MaskLike | Context) -> Context:
-        check_features(x, self.symmetry.axes, self.features)
-        if isinstance(mask, Context):
-            return mask
-        check_dtype([x], next(self.parameters()).dtype)
-        sizes = self.symmetry.sizes_of(x.shape)
-        return make_context(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - len(self.symmetry.axes)])
 
     def extra_repr(self) -> str:
         return format_arguments(str(self.symmetry), **self._arguments)

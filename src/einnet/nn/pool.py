@@ -204,15 +204,17 @@ class EinPool(nn.Module):
         return self.pooling.fan_out
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Context = None) -> Any:
-        batch, sizes = self._check(inputs)
-        context = make_context(mask, self.pooling.axes, sizes, batch)
+        self._check(inputs)
+        batch, context = batch_of(self.types, inputs), mask
+        if not isinstance(context, Context):
+            sizes = self.pooling.signature.bind([x.shape for x in inputs])
+            context = make_context(mask, self.pooling.axes, sizes, batch)
         channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(inputs, self.types, strict=True)]
         results = self.pooling.pool(channels, context)
         outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
         return outputs[0] if self.pooling.has_one_type else tuple(outputs)
 
-    def _check(self, inputs: Sequence[Tensor]) -> tuple[tuple[int, ...], dict[str, int]]:
-        """The batch axes and the size of each axis."""
+    def _check(self, inputs: Sequence[Tensor]) -> None:
         if len(inputs) != len(self.types):
             raise ShapeError(
                 f"expected one input for each of the types {', '.join(map(str, self.types))}, got {len(inputs)}; "
@@ -222,7 +224,6 @@ class EinPool(nn.Module):
             check_features(x, t.axes)
         if len(dtypes := {x.dtype for x in inputs}) > 1:
             raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
-        return batch_of(self.types, inputs), self.pooling.signature.bind([x.shape for x in inputs])
 
     def _concat(self, k: int, results: Sequence[Tensor], x: Tensor, batch: Sequence[int], context: Context) -> Tensor:
         """The results of the k-th type side by side, features last."""

@@ -34,9 +34,8 @@ class PooledMap:
     """
 
     def __init__(self, axis_maps: Sequence[AxisMap], columns: Sequence[range], out: int):
-        self.axis_maps, self.columns = list(axis_maps), list(columns)
-        self.rank = len(axis_maps[0])
-        self.full = tuple(range(self.rank))
+        self.axis_maps = list(axis_maps)
+        self.full = tuple(range(len(axis_maps[0])))
         by_map: dict[AxisMap, list[int]] = {}
         for k, axis_map in enumerate(axis_maps):
             by_map.setdefault(axis_map, []).append(k)

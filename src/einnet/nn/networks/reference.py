@@ -14,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 from einnet.checks import check_count
 from einnet.nn.backend import to_channels_first, to_channels_last
 from einnet.nn.channels import Linear, format_arguments
-from einnet.nn.context import Context, MaskLike, make_context
-from einnet.nn.inputs import check_features
+from einnet.nn.context import Context, MaskLike
+from einnet.nn.inputs import bind_input
 from einnet.nn.networks.base import Network
 from einnet.nn.networks.config import ReferenceConfig
 from einnet.nn.networks.type_map import TypeMap
@@ -65,10 +65,8 @@ class ReferenceBlock(nn.Module):
                 module.reset_parameters()
 
     def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
-        check_features(x, self.symmetry.axes, self.heads * self.pool.fan_in)
         rank = len(self.symmetry.axes)
-        sizes = self.symmetry.sizes_of(x.shape)
-        context = make_context(mask, self.symmetry, sizes, x.shape[: x.dim() - 1 - rank])
+        context = bind_input(self.symmetry, self.heads * self.pool.fan_in, x, mask)
         channels = context.fill(to_channels_first(x, rank), self.symmetry, torch.finfo(x.dtype).min)
         flat = channels.flatten(-rank) if rank else channels.unsqueeze(-1)
         soft = to_channels_last(flat.softmax(-1).reshape(channels.shape), rank)
