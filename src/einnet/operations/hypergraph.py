@@ -82,15 +82,15 @@ class Hypergraph:
 
         keys = {v: (self.classes[v], len(edges)) for v, edges in edges_of.items() if edges}
         what = f"a term with {len(self.edges)} operands and output"
-        return self._with_order(canonical_order(keys, views, self._with_order, what, self._twins))
+        return self._with_order(canonical_order(keys, views, self._with_order, what, self.twins))
 
     def _with_order(self, order: Sequence[int]) -> "Hypergraph":
         place = {-1: -1, **{v: k for k, v in enumerate(order)}}
         edges = tuple(sorted(tuple(sorted(place[v] for v in e)) for e in self.edges))
         return Hypergraph(edges, tuple(self.classes[v] for v in order), tuple(place[self.parents[v]] for v in order))
 
-    def _twins(self, cell: list[int]) -> list[list[int]]:
-        """The cell in groups of indices that may change places while all edges stay the same."""
+    def twins(self, indices: Iterable[int]) -> list[list[int]]:
+        """The indices in groups that may change places while all edges stay the same."""
         edges = Counter(map(frozenset, self.edges))
 
         def are_twins(v: int, w: int) -> bool:
@@ -100,7 +100,7 @@ class Hypergraph:
             return edges == Counter(frozenset(swap.get(u, u) for u in e) for e in self.edges)
 
         groups: list[list[int]] = []
-        for v in cell:
+        for v in indices:
             if group := next((g for g in groups if are_twins(v, g[0])), None):
                 group.append(v)
             else:

@@ -51,9 +51,8 @@ def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
 def _has_full_edges(type_set: TypeSet) -> bool:
     """Whether the largest hypergraphs have only full edges, so that no others need be grown.
 
-    So it is for one type (theorem 3), and for types of two axes at most: an edge that is not full has
-    one index v, which is in another edge. If that one is full, its other index can be added here; if
-    it has v alone too, a new index can be added to both.
+    So it is for one type (theorem 3), and for types of two axes at most: an edge with one index v only can take the
+    other index of an edge that has v too, or, if that one has v alone as well, both can take a new index.
     """
     return len(type_set.maximal) == 1 or all(shape.total() <= 2 for shape in type_set.maximal)
 
@@ -190,20 +189,31 @@ def _write_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term:
     without a name gets the next one, but the first name is reserved for the output.
     """
     types = [next(t for t in type_set.types if hypergraph.counts(e) <= Counter(t.axes)) for e in hypergraph.edges]
+    h = _fill_edges(hypergraph, types).with_output(root)
     letter = types[root].axes[0] if types[root].axes else ""
-    firsts = [{v: _name({}, letter, type_set)} for v in hypergraph.edges[root] if hypergraph.classes[v] == letter]
+    firsts = [{v: _name({}, letter, type_set)} for v in h.edges[root] if h.classes[v] == letter]
     ways: list[tuple[frozenset[int], Names]] = [(frozenset([root]), names) for names in firsts or [{}]]
     operands: list[tuple[str, ...]] = []
-    for _ in range(len(hypergraph.edges) - 1):
+    for _ in range(h.order):
         by_operand: dict[tuple[str, ...], list[tuple[frozenset[int], Names]]] = {}
         for used, names in ways:
-            for k in set(range(len(hypergraph.edges))) - used:
-                for tup, more_names in _name_edge(hypergraph, k, types[k], names, type_set):
+            for k in set(range(len(types))) - used:
+                for tup, more_names in _name_edge(h, k, types[k], names, type_set):
                     by_operand.setdefault(tup, []).append((used | {k}, more_names))
         operands.append(min(by_operand))
         ways = list({(used, tuple(sorted(n.items()))): (used, n) for used, n in by_operand[operands[-1]]}.values())
-    outputs = [t for _, names in ways for t, _ in _name_edge(hypergraph, root, types[root], names, type_set)]
+    outputs = [t for _, names in ways for t, _ in _name_edge(h, root, types[root], names, type_set)]
     return Term.of(operands, min(outputs))
+
+
+def _fill_edges(h: Hypergraph, types: list[Symmetry]) -> Hypergraph:
+    """The hypergraph with a new index for each axis that no index of an edge needs."""
+    edges, classes = [], list(h.classes)
+    for edge, symmetry in zip(h.edges, types, strict=True):
+        missing = list((Counter(symmetry.axes) - h.counts(edge)).elements())
+        edges.append((*edge, *range(len(classes), len(classes) + len(missing))))
+        classes += missing
+    return Hypergraph(tuple(edges), tuple(classes), (*h.parents, *[-1] * (len(classes) - len(h.classes))))
 
 
 def _name(names: Names, letter: str, type_set: TypeSet) -> str:
@@ -212,29 +222,15 @@ def _name(names: Names, letter: str, type_set: TypeSet) -> str:
     return f"{letter}{same}" if type_set.has_several_types else ascii_letters[len(names)]
 
 
-def _twins(hypergraph: Hypergraph, indices: list[int]) -> list[list[int]]:
-    """The indices in groups whose members are in the same edges: their order makes no difference."""
-    groups: dict[tuple, list[int]] = {}
-    for v in indices:
-        places = tuple(k for k, e in enumerate(hypergraph.edges) if v in e)
-        groups.setdefault((v,) if v in hypergraph.parents else (None, places), []).append(v)
-    return list(groups.values())
-
-
 def _name_edge(
-    hypergraph: Hypergraph, k: int, symmetry: Symmetry, names: Names, type_set: TypeSet
+    h: Hypergraph, k: int, symmetry: Symmetry, names: Names, type_set: TypeSet
 ) -> Iterator[tuple[tuple[str, ...], Names]]:
     """The tuple of an edge in every naming of its new indices, and the names then; indices of a class in order."""
-    edge = hypergraph.edges[k]
-    first_new = len(hypergraph.classes) + k * len(symmetry.axes)
-    by_class = {c: [v for v in edge if hypergraph.classes[v] == c] for c in symmetry.classes}
-    for place, letter in enumerate(symmetry.axes):  # an axis that no index needs gets a new one
-        if len(by_class[letter]) < symmetry.axes.count(letter):
-            by_class[letter].append(first_new + place)
-    unnamed = [_twins(hypergraph, [v for v in by_class[c] if v not in names]) for c in symmetry.classes]
+    by_class = {c: [v for v in h.edges[k] if h.classes[v] == c] for c in symmetry.classes}
+    unnamed = [h.twins(v for v in vs if v not in names) for vs in by_class.values()]
     for orders in product(*map(orders_of_groups, unnamed)):
         more_names = dict(names)
-        queue = {c: list(vs) for c, vs in zip(symmetry.classes, orders, strict=True)}
+        queue = {c: list(vs) for c, vs in zip(by_class, orders, strict=True)}
         for place, letter in enumerate(symmetry.axes):
             if queue[letter] and symmetry.axes[place:].count(letter) <= len(queue[letter]):
                 more_names[queue[letter].pop(0)] = _name(more_names, letter, type_set)
@@ -245,9 +241,8 @@ def _name_edge(
 def generators(types: Types | TypeSet) -> tuple[Term, ...]:
     """Order-1 operations whose compositions are all order-1 operations of the type set.
 
-    Of every type the identity; for a letter that occurs more than once a diagonal and the swaps of
-    neighbours; for every letter a sum over its last axis and all that depends on it. From one type
-    to another, the indices that fit into both.
+    Of every type the identity; for a letter that occurs more than once a diagonal and the swaps of neighbours; for
+    every letter a sum over its last axis and all that depends on it. Then the transfers between types.
 
     >>> [str(t) for t in generators("aab")]
     ['abc->abc', 'aab->aab', 'abc->bac', 'abc->adc', 'abc->abd']
@@ -260,19 +255,16 @@ def generators(types: Types | TypeSet) -> tuple[Term, ...]:
 
 
 def _generators_of_type(symmetry: Symmetry, with_classes: bool) -> list[Term]:
-    axes, full = symmetry.axes, _name_axes(symmetry)
+    full = _name_axes(symmetry)
     diagonals, swaps, sums = [], [], []
     for letter in symmetry.classes:
-        where = [k for k, x in enumerate(axes) if x == letter]
-        for i, j in pairwise(where):
-            swaps.append((full, [full[{i: j, j: i}.get(k, k)] for k in range(len(axes))]))
-        if len(where) > 1:
-            diagonal = [full[where[0] if k == where[1] else k] for k in range(len(axes))]
+        own = [i for i in full if i[0] == letter]
+        swaps += [(full, [{i: j, j: i}.get(k, k) for k in full]) for i, j in pairwise(own)]
+        if len(own) > 1:
+            diagonal = [own[0] if i == own[1] else i for i in full]
             diagonals.append((diagonal, diagonal))
-        summed = [k == where[-1] or letter in symmetry.ancestors(x) for k, x in enumerate(axes)]
-        sums.append((full, [f"{i[0]}new" if is_summed else i for i, is_summed in zip(full, summed, strict=True)]))
-    pairs = [(full, full), *diagonals, *swaps, *sums]
-    return [with_letters([operand], output, with_classes) for operand, output in pairs]
+        sums.append((full, [f"{i[0]}new" if i == own[-1] or letter in symmetry.ancestors(i[0]) else i for i in full]))
+    return [with_letters([t], output, with_classes) for t, output in ((full, full), *diagonals, *swaps, *sums)]
 
 
 def _name_axes(symmetry: Symmetry) -> list[str]:
@@ -281,7 +273,7 @@ def _name_axes(symmetry: Symmetry) -> list[str]:
 
 
 def _transfers(type_set: TypeSet) -> list[Term]:
-    """The transfers between types, without those that others compose."""
+    """The terms from one type to another that pass on the indices which fit into both, without those others compose."""
     numbers = range(len(type_set.types))
     links = {(s, t): type_set.shapes[s] & type_set.shapes[t] for s in numbers for t in numbers if s != t}
     for link, shape in sorted(links.items(), key=lambda item: item[1].total()):
@@ -291,10 +283,5 @@ def _transfers(type_set: TypeSet) -> list[Term]:
             reached |= more
         if link[1] in reached:
             del links[link]
-    return [_transfer(type_set.types[s], type_set.types[t]) for s, t in links]
-
-
-def _transfer(source: Symmetry, target: Symmetry) -> Term:
-    """The term that passes on the indices which fit into both types; others are summed or broadcast."""
-    operand = _name_axes(source)
-    return with_letters([operand], [i if i in operand else f"{i}new" for i in _name_axes(target)], True)
+    axes = list(map(_name_axes, type_set.types))
+    return [with_letters([axes[s]], [i if i in axes[s] else f"{i}new" for i in axes[t]], True) for s, t in links]

@@ -18,23 +18,16 @@ Views = Callable[[Colours], Mapping[Index, Any]]
 
 
 def canonical_order(
-    keys: Mapping[Index, Any],
-    views: Views,
-    form: Callable[[Sequence[Index]], Any],
-    what: str,
-    twins: Callable[[list[Index]], list[list[Index]]] | None = None,
+    keys: Mapping[Index, Any],  # what tells indices apart at first, the same under every renaming
+    views: Views,  # for a colouring, what each index sees of it
+    form: Callable[[Sequence[Index]], Any],  # of an order, what is compared
+    what: str,  # what messages call the object
+    twins: Callable[[list[Index]], list[list[Index]]] | None = None,  # groups of indices that can change places
 ) -> list[Index]:
     """The order of the indices with the smallest form, of those that refinement leaves open.
 
     Indices are coloured by their keys, and a colour is split while its indices have different views of the others.
     Where few orders are left, their forms are compared; else a search breaks ties and refines again.
-
-    Args:
-        keys: what tells indices apart at first, the same under every renaming.
-        views: for a colouring, what each index sees of it.
-        form: what is compared, a function of the order.
-        what: what messages call the object.
-        twins: divides a colour into groups of indices that can change places without any effect.
 
     Source: McKay, Practical Graph Isomorphism (1981), without his pruning of worse forms.
     """
