@@ -1,16 +1,15 @@
 """`Closure`: whether a set of operations composes a term, and how.
 
-Theorem 4 of docs/pooling.md. A term is in the closure of a set exactly if order-1 operations on the
-operands and the output of an operation give it, or if for some split both the inner and the outer
-term are in the closure. Both have lower order, so the recursion ends. Order-1 operations are always
-included; so only the hypergraphs of terms matter.
+A term is in the closure of a set exactly if order-1 operations on the operands and the output of an operation give it,
+or if for some split both the inner and the outer term, which have lower order, are in the closure (theorem 4 of
+docs/pooling.md). Order-1 operations are always included; so only the hypergraphs of terms matter.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
 from einnet.checks import SearchBudget, check_limit
-from einnet.operations.derivation import Derivation, Leaf, Node, to_derivation
+from einnet.operations.derivation import Derivation, Leaf, Tree, Tuple, to_derivation
 from einnet.operations.embedding import Embedding, Operation
 from einnet.operations.hypergraph import Hypergraph, number_indices
 from einnet.terms.term import Term, as_terms
@@ -24,7 +23,8 @@ COMPARED = 200  # embeddings that are compared for a short program
 def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSet) -> Derivation | None:
     """How compositions of the operations compute a term, or None if they cannot.
 
-    Order-1 operations (sums, broadcasts, diagonals, swaps) are always included.
+    Order-1 operations (sums, broadcasts, diagonals, swaps) are always included. `types` is a type, or several such as
+    ("ab", "aa", "bb").
 
     >>> print(generates(["ab,cb,cd->ad", "ab,ab->ab"], "ab,cb,cd,ed,ef->af", "ab"))
     ab,cb,cd,ed,ef->af
@@ -32,11 +32,6 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSe
       y2 = ab,cb,cd->ad  (y1, x4, x5)
     >>> generates(["ab,ab->ab", "ab,bc->ac"], "ab,ac,bc,bd,cd->ad", "aa") is None
     True
-
-    Args:
-        ops: the operations, valid terms of the types.
-        term: what they are to compute; its operands are x1, x2, ...
-        types: a type, or several such as ("ab", "aa", "bb").
 
     Raises `NotationError` for a term that cannot be read or is not valid for the types.
 
@@ -64,7 +59,7 @@ class Closure:
         if not self._has(hypergraph, budget):
             return None
         tuples = [tuple(map(hypergraph.name, t)) for t in number_indices(term)]
-        leaves = tuple(map(Leaf, count(), tuples[1:]))
+        leaves: list[Tree] = list(map(Leaf, count(), tuples[1:]))
         tree = self._tree(hypergraph, leaves, count(len(term.indices)), budget, tuples[0])
         return to_derivation(term, tuples, tree, self.type_set)
 
@@ -91,26 +86,21 @@ class Closure:
                 yield from ((op, embedding) for embedding in op.embeddings(hypergraph, budget))
 
     def _tree(
-        self,
-        hypergraph: Hypergraph,
-        operand_trees: tuple[Leaf | Node, ...],
-        fresh: Iterator[int],
-        budget: SearchBudget,
-        output: tuple[str, ...] | None = None,
-    ) -> Leaf | Node:
+        self, h: Hypergraph, trees: list[Tree], fresh: Iterator[int], budget: SearchBudget, output: Tuple | None = None
+    ) -> Tree:
         """The composition that computes a hypergraph in the closure from the trees of its operands.
 
-        Of the first embeddings into operations one is taken with the fewest operations of order 1 and
-        then the smallest factor; over the whole program there may be better ones.
+        Of the first embeddings into operations one is taken with the fewest operations of order 1 and then the
+        smallest factor; over the whole program there may be better ones.
         """
-        if hypergraph.order == 1:
-            return operand_trees[0]
-        nodes = (op.apply(e, hypergraph, operand_trees, fresh) for op, e in self._embeddings(hypergraph, budget))
+        if h.order == 1:
+            return trees[0]
+        nodes = (op.apply(e, h, trees, fresh) for op, e in self._embeddings(h, budget))
         if first_nodes := list(islice(nodes, COMPARED)):
             return min(first_nodes, key=lambda node: node.count_conversions(output))
-        for numbers, inner, outer in hypergraph.splits(self.type_set, budget):
+        for numbers, inner, outer in h.splits(self.type_set, budget):
             if self._has(inner, budget) and self._has(outer, budget):
-                inner_tree = self._tree(inner, tuple(operand_trees[k] for k in numbers), fresh, budget)
-                rest = tuple(tree for k, tree in enumerate(operand_trees) if k not in numbers)
-                return self._tree(outer, (*rest, inner_tree), fresh, budget, output)
+                inner_tree = self._tree(inner, [trees[k] for k in numbers], fresh, budget)
+                rest = [tree for k, tree in enumerate(trees) if k not in numbers]
+                return self._tree(outer, [*rest, inner_tree], fresh, budget, output)
         raise AssertionError("a hypergraph in the closure has an embedding or a split")

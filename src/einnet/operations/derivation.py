@@ -13,7 +13,7 @@ from einnet.signature import Signature
 from einnet.terms.term import Term, with_letters
 from einnet.terms.type_set import TypeSet
 
-__all__ = ["Derivation", "DerivationStep", "Leaf", "Node", "to_derivation"]
+__all__ = ["Derivation", "DerivationStep", "Leaf", "Node", "Tree", "Tuple", "to_derivation"]
 
 Tuple = tuple[str, ...]  # indices, in trees each with its class and a number: "a 3"
 
@@ -42,8 +42,8 @@ class Derivation:
     >>> program.factor, program.steps[2].sources
     (('b',), ('y1', 'y2'))
 
-    The program may sum an index that no operand has; `factor` has the axis of each such index, and
-    the result is the term times the product of their sizes. Made by `generates`.
+    The program may sum an index that no operand has; `factor` has the axis of each such index, and the result is the
+    term times the product of their sizes. Made by `generates`.
     """
 
     term: Term
@@ -112,7 +112,7 @@ class Node:
     term: Term
     operands: tuple[Tuple, ...]
     output: Tuple
-    children: "tuple[Leaf | Node, ...]"
+    children: "tuple[Tree, ...]"
 
     def count_conversions(self, output: Tuple | None) -> tuple[int, int]:
         """The number of order-1 operations that its operands need, and its result if it must have this output.
@@ -124,12 +124,15 @@ class Node:
         return direct.count(False) + (output is not None and self.output != output), len(extra)
 
 
-def _is_operand(value: Leaf | Node, indices: Tuple) -> bool:
+Tree = Leaf | Node
+
+
+def _is_operand(value: Tree, indices: Tuple) -> bool:
     """Whether the value is this operand without conversion; a repeated index needs the diagonal only."""
     return value.output == indices and len(set(indices)) == len(indices)
 
 
-def to_derivation(term: Term, tuples: list[Tuple], tree: Leaf | Node, type_set: TypeSet) -> Derivation:
+def to_derivation(term: Term, tuples: list[Tuple], tree: Tree, type_set: TypeSet) -> Derivation:
     """The program of a composition: order-1 operations between nodes where their indices differ.
 
     `tuples` are the output and the operands of the term, named as in the tree.
@@ -138,7 +141,7 @@ def to_derivation(term: Term, tuples: list[Tuple], tree: Leaf | Node, type_set: 
     own = {i for t in tuples for i in t}
     factor: dict[str, str] = {}
 
-    def as_operand(child: Leaf | Node, indices: Tuple) -> str:
+    def as_operand(child: Tree, indices: Tuple) -> str:
         source = f"x{child.number + 1}" if isinstance(child, Leaf) else run(child)
         if _is_operand(child, indices):
             return source

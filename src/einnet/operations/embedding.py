@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import combinations
 
 from einnet.checks import SearchBudget, check_limit
-from einnet.operations.derivation import Leaf, Node
+from einnet.operations.derivation import Node, Tree
 from einnet.operations.hypergraph import Hypergraph, number_indices
 from einnet.terms.term import Term
 
@@ -44,9 +44,8 @@ class Operation:
                 if h.kind(u) == h.kind(v) and coarser not in known:
                     known.add(coarser)
                     maps.append(coarser)
-            check_limit(
-                len(maps), "diagonals", f"'{self.term}' has {{}} diagonals", "use an operation of fewer indices"
-            )
+            what = f"'{self.term}' has {{}} diagonals"
+            check_limit(len(maps), "diagonals", what, "use an operation of fewer indices")
         return quotients
 
     def _quotient(self, quotient_map: QuotientMap) -> Hypergraph:
@@ -62,17 +61,15 @@ class Operation:
                 for images, places in _Search(target, quotient, budget).place_edges({}, {}):
                     yield Embedding(quotient_map, images, places)
 
-    def apply(
-        self, embedding: Embedding, target: Hypergraph, operand_trees: Sequence[Leaf | Node], fresh: Iterator[int]
-    ) -> Node:
+    def apply(self, embedding: Embedding, target: Hypergraph, trees: Sequence[Tree], fresh: Iterator[int]) -> Node:
         """The operation applied to these operands, its indices named as in the target.
 
-        An index that the target does not need takes the name of one that only the operand in this
-        place has, which is then summed later; else a fresh name.
+        An index that the target does not need takes the name of one that only the operand in this place has, which is
+        then summed later; else a fresh name.
         """
         tuples = [tuple(embedding.quotient_map[i] for i in t) for t in number_indices(self.term)]
-        trees = {embedding.places[k]: tree for k, tree in enumerate(operand_trees, start=1)}
-        children = tuple(trees[k] for k in range(1, self.term.order + 1))
+        child_at = {embedding.places[k]: tree for k, tree in enumerate(trees, start=1)}
+        children = tuple(child_at[k] for k in range(1, self.term.order + 1))
         names = {w: target.name(v) for v, w in embedding.images.items()}
         for tup, child in zip(tuples[1:], children, strict=True):
             self._take_names(tup, embedding.quotient_map, child, names)
@@ -82,9 +79,7 @@ class Operation:
         result, *operands = (tuple(names[i] for i in tup) for tup in tuples)
         return Node(self.term, tuple(operands), result, children)
 
-    def _take_names(
-        self, tup: tuple[int, ...], quotient_map: QuotientMap, child: Leaf | Node, names: dict[int, str]
-    ) -> None:
+    def _take_names(self, tup: tuple[int, ...], quotient_map: QuotientMap, child: Tree, names: dict[int, str]) -> None:
         """Names the indices of an operand that have no name yet after those of the child that nothing needs."""
         for index in sorted(set(tup) - set(names), key=lambda v: (self.hypergraph.depth(v), tup.index(v))):
             letter, parent = self.hypergraph.classes[index], self.hypergraph.parents[index]

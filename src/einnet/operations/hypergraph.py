@@ -1,9 +1,9 @@
 """Hypergraphs: a term as a graph whose edges are its operands and its output.
 
-Summing or broadcasting an index that only one edge has, dropping an index from an edge and putting
-two indices of an edge on a diagonal are order-1 operations. Where those do not count, a term is a
-hypergraph: indices, each with a class and perhaps a parent, and edges that are *sets* of indices. A
-hypergraph may be *closed* (any edge could be the output) or *rooted* (one edge is).
+Summing or broadcasting an index that only one edge has, dropping an index from an edge and putting two indices of an
+edge on a diagonal are order-1 operations. Where those do not count, a term is a hypergraph: indices, each with a class
+and perhaps a parent, and edges that are *sets* of indices. A hypergraph may be *closed* (any edge could be the output)
+or *rooted* (one edge is).
 """
 
 from collections import Counter
@@ -131,8 +131,8 @@ class Hypergraph:
     ) -> Iterator[tuple[tuple[int, ...], "Hypergraph", "Hypergraph"]]:
         """Operands that can be computed alone: their numbers, the inner hypergraph, and the outer that reads it last.
 
-        Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in
-        indices which fit into one tuple. The first edge is the output.
+        Theorem 1 of docs/pooling.md: two operands or more, but not all, that meet the rest in indices which fit into
+        one tuple. The first edge is the output.
         """
         for part, shared in split_edges(self.edges, range(2, self.order), fixed=1):
             budget.spend()

@@ -21,8 +21,8 @@ __all__ = ["PoolingSet", "pooling", "pooling_terms", "reference_terms"]
 HIGHEST_ORDER = 3  # of a default set, for types of up to WIDE axes
 WIDE = 5
 
-# The formulas of the reference network that differ from the minimal sets by order or names.
-_REFERENCE = {Symmetry("ab"): "ab->ab ab->ac ab->cb ab,ab->ab ac,bc,ad->bd"}
+# The formulas of the reference network for "ab", which differ from the minimal set by order or names.
+REFERENCE_FORMULAS = tuple(map(Term, ("ab->ab", "ab->ac", "ab->cb", "ab,ab->ab", "ac,bc,ad->bd")))
 
 ByOrder = dict[int, tuple[Term, ...]]
 
@@ -115,18 +115,15 @@ def pooling(
     >>> pooling("aa", order=4, method="recipe").stages[4]
     (6719, 6719, 1436, 144, 50)
 
-    The minimal set is graded by order. Order 1 has generators of all order-1 operations (swaps,
-    diagonals, sums); a higher order has one representative of every largest term that no terms of
-    lower order compose. Constants do not count as operands. Linear mixing and residuals add no
-    compositions (theorem 2), so the set is also what a network of such layers needs.
+    The minimal set is graded by order, the number of operands; constants do not count. Order 1 has generators of all
+    order-1 operations (swaps, diagonals, sums); a higher order has one representative of every largest term that no
+    terms of lower order compose. Linear mixing and residuals add no compositions (theorem 2), so the set is also what
+    a network of such layers needs. Several types are over the same classes; feature axes do not matter.
 
     Args:
-        types: a type, or several over the same classes; feature axes do not matter.
-        order: the largest number of operands, 1 or more.
         method: "minimal", or "recipe" for the steps of the blog post (see `recipe`), which leave more operations.
         targets: the types of the operands and the output of the einsums to generate; by default all types.
-        max_exponent: leave out operations of order 2 or more whose plan costs more than n^e for axes of
-            size n; see `left_out`.
+        max_exponent: leave out operations of order 2 or more whose plan costs more than n^e for axes of size n.
 
     Raises `NotationError` for types that cannot be read, `EinNetError` for other wrong arguments.
 
@@ -164,8 +161,8 @@ def _minimal_set(type_set: TypeSet, order: int) -> ByOrder:
 def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> ByOrder:
     """The smallest part of the minimal set that generates all einsums of the targets.
 
-    It is enough to generate the minimal set of the targets. Operations of higher order are added only
-    if lower ones do not suffice; then those that the rest composes are removed, the highest order first.
+    It is enough to generate the minimal set of the targets. Operations of higher order are added only if lower ones
+    do not suffice; then those that the rest composes are removed, the highest order first.
     """
     if foreign := [t for t in targets.types if t not in type_set.types]:
         raise EinNetError(f"the target '{foreign[0]}' is none of the types {type_set}")
@@ -190,9 +187,9 @@ def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> ByOrder:
 def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
     """The minimal set of a type up to an order; without one, the default set.
 
-    The default order is the smallest with an operation that is no product: 3 for `ab`, 2 for `aa`. It
-    is 2 if all operations up to order 3 are products (`a`, `ab; a->b`), and for types of six axes or
-    more. The default set has only operations that cost no more than a matrix product, n^(axes + 1).
+    The default order is the smallest with an operation that is no product: 3 for `ab`, 2 for `aa`. It is 2 if all
+    operations up to order 3 are products (`a`, `ab; a->b`), and for types of six axes or more. The default set has only
+    operations that cost no more than a matrix product, n^(axes + 1).
 
     >>> [str(t) for t in pooling_terms(Symmetry("aaH"))]
     ['ab->ab', 'aa->aa', 'ab->ba', 'ab->ac', 'ab,ab->ab', 'ab,bc->ac']
@@ -214,9 +211,8 @@ def _default_terms(symmetry: Symmetry) -> tuple[Term, ...]:
 def reference_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
     """The operations of `pooling_terms` as they are in the reference network's formulas."""
     terms = pooling_terms(symmetry, order)
-    if (canonical := symmetry.bare.canonical()) not in _REFERENCE:
+    if symmetry.bare.canonical() != Symmetry("ab"):
         return terms
-    formulas = [Term(t) for t in _REFERENCE[canonical].split()]
     by_canonical = {t.canonical(): t for t in terms}
-    shared = [t for t in formulas if by_canonical.pop(t.canonical(), None)]
+    shared = [t for t in REFERENCE_FORMULAS if by_canonical.pop(t.canonical(), None)]
     return (*shared, *by_canonical.values())

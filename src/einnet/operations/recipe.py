@@ -26,10 +26,9 @@ def recipe(symmetry: Symmetry, order: int) -> tuple[tuple[Term, ...], tuple[int,
     >>> [str(t) for t in terms], stages
     (['ab,cd,cb->ad'], (65, 65, 17, 17, 1))
 
-    (1) All terms of the type without dependencies; (2) those that respect the dependencies; (3) without
-    terms of order 2 or more that are a pointwise product of two of lower order, but with the product
-    itself; (4) one of those that differ by swaps of joint axes; (5) without terms of order 2 or more
-    whose output has an index that no operand has.
+    (1) All terms of the type without dependencies; (2) those that respect the dependencies; (3) without terms of order
+    2 or more that are a pointwise product of two of lower order, but with the product itself; (4) one of those that
+    differ by swaps of joint axes; (5) without terms of order 2 or more whose output has an index that no operand has.
     """
     rank = len(symmetry.axes)
     if order <= limits().listed_order:

@@ -21,9 +21,8 @@ Types = Symmetry | str | Sequence[Symmetry | str]
 class TypeSet:
     """One type, or several with common letters, without feature axes.
 
-    With several types an index of a term is written as a letter of the types and a number, unless
-    the lengths of the tuples leave only one reading. Raises `EinNetError` if a letter has different
-    parents in two types.
+    With several types an index of a term is written as a letter of the types and a number, unless the lengths of the
+    tuples leave only one reading. Raises `EinNetError` if a letter has different parents in two types.
 
     >>> type_set = TypeSet.of(("aH", "aaH"))
     >>> print(type_set)
