@@ -1,8 +1,9 @@
 """Reading the notation of symmetry types: axes, dependencies, and errors with a caret."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from einnet.checks import check_text
 from einnet.errors import NotationError
@@ -15,6 +16,8 @@ _SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come 
 _DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
 _PARENT = "A parent letter occurs once in a type that has its child: give the second axis a letter of its own."
 
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Dependency:
@@ -23,7 +26,7 @@ class Dependency:
     start: int  # its position in the text, for the caret
 
 
-def split_at_commas(text: str, start: int, stop: int) -> list[tuple[int, int]]:
+def split_at_commas(text: str, start: int, stop: int) -> list[Span]:
     """The start and the end of each part of text[start:stop] between commas."""
     commas = [k for k in range(start, stop) if text[k] == ","]
     return list(zip([start, *(k + 1 for k in commas)], [*commas, stop], strict=True))
@@ -81,10 +84,8 @@ def _parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool
     return tuple(axes), features, batch
 
 
-def parse_parts(
-    text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]
-) -> list[tuple[tuple[str, ...], bool, bool, tuple[tuple[str, str], ...]]]:
-    """The axes, features and batch of the types at these places, and the dependencies of which each has the child."""
+def parse_parts(text: str, spans: Iterable[Span], dependencies: list[Dependency]) -> Iterator[dict[str, Any]]:
+    """The fields of the types at these places; each has the dependencies of which it has the child."""
     parts = [_parse_axes(text, *span) for span in spans]
     letters = {x for axes, _, _ in parts for x in axes}
     for d in dependencies:
@@ -92,20 +93,19 @@ def parse_parts(
             if letter not in letters:
                 hint, start = f"The axes are: {', '.join(sorted(letters)) or 'none'}.", text.index(letter, d.start)
                 raise NotationError(f"unknown letter {letter!r} in a dependency", text, start, hint=hint)
-    for axes, _, _ in parts:
-        for d in dependencies:
-            _check_parent(text, d, axes)
-    return [(*part, tuple((d.parent, d.child) for d in dependencies if d.child in part[0])) for part in parts]
-
-
-def _check_parent(text: str, d: Dependency, axes: tuple[str, ...]) -> None:
-    """Raises unless a type that has the child of a dependency has the parent once."""
-    if d.child in axes and d.parent not in axes:
-        problem = f"'{d.child}' depends on '{d.parent}', which the type '{''.join(axes)}' lacks"
-        raise NotationError(problem, text, d.start, hint="A dependent axis comes with its parent axis.")
-    if d.child in axes and axes.count(d.parent) > 1:
-        problem = f"'{d.child}' depends on '{d.parent}', which occurs twice: which '{d.parent}' does it belong to?"
-        raise NotationError(problem, text, d.start, hint=_PARENT)
+    for axes, features, batch in parts:
+        own = [d for d in dependencies if d.child in axes]
+        for d in own:
+            problem = f"'{d.child}' depends on '{d.parent}', which"
+            if d.parent not in axes:
+                hint = "A dependent axis comes with its parent axis."
+                raise NotationError(f"{problem} the type '{''.join(axes)}' lacks", text, d.start, hint=hint)
+            if axes.count(d.parent) > 1:
+                problem += f" occurs twice: which '{d.parent}' does it belong to?"
+                raise NotationError(problem, text, d.start, hint=_PARENT)
+        pairs = tuple((d.parent, d.child) for d in own)
+        fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
+        yield fields | {"_dependency_set": frozenset(pairs)}
 
 
 def ancestors_of(letter: str, parents: Mapping[str, str]) -> tuple[str, ...]:

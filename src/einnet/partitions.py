@@ -1,8 +1,8 @@
 """Partitions: the orbits of index tuples under the group of a type, for all sizes at once.
 
-The entries of a coefficient tensor have one index in each of its *slots*. The group maps two entries
-to each other exactly if the same slots have equal indices; so an orbit is a set partition of the
-slots of each letter, nested along dependencies. For size n it has at most n blocks.
+The entries of a coefficient tensor have one index in each of its *slots*. The group maps two entries to each other
+exactly if the same slots have equal indices; so an orbit is a set partition of the slots of each letter, nested along
+dependencies. For size n it has at most n blocks.
 """
 
 from collections import Counter
@@ -77,8 +77,7 @@ class Slots:
     def count(self, sizes: Sizes = None, lengths: Sequence[int] | None = None) -> int:
         """The number of partitions, without listing them; with `sizes`, of those that fit.
 
-        With `lengths`, the slots stand for the cycles of a permutation of slots, of these lengths, and
-        the partitions that the permutation fixes are counted.
+        With `lengths`, each slot stands for a cycle of this length: partitions that the permutation fixes are counted.
         """
         lengths = lengths or [1] * len(self)
         below: dict[int, Bundle] = {}
@@ -95,8 +94,8 @@ class Slots:
     def labels(self, sizes: Mapping[str, int], fitting: Sizes = None) -> np.ndarray:
         """The row in `partitions(fitting)` of the entry at each tuple of indices.
 
-        An `int32` array with one axis for each slot. It is built axis by axis: along a new axis all
-        entries have one partition, except on the diagonals with the axes before.
+        An `int32` array with one axis for each slot, built axis by axis: along a new axis all entries have one
+        partition, except on the diagonals with the axes before.
         """
         labels = np.zeros((), np.int32)
         for stage in self._stages(fitting):
@@ -203,21 +202,17 @@ def _count(items: tuple, blocks: int, sizes: tuple[tuple[str, int], ...] | None)
     ((length, bundle), k), *tail = items
     rest = [((length, bundle), k - 1), *tail]
     total = 0
-    for d in range(1, min(length, blocks) + 1):
-        for ways, taken, inner, left in _choices((length, bundle), rest, d) if length % d == 0 else ():
-            slots = sum(n * k for (n, _), k in left)
-            total += ways * d**taken * _count_all(inner, sizes) * _count(left, min(blocks - d, slots), sizes)
+    divisors = [d for d in range(1, min(length, blocks) + 1) if length % d == 0]
+    for d in divisors:
+        for numbers in product(*(range(k + 1) if n % d == 0 else (0,) for (n, _), k in rest)):
+            chosen = list(zip(rest, numbers, strict=True))  # how many cycles of each kind join the first
+            ways = d ** sum(numbers) * prod(comb(k, c) for (_, k), c in chosen)
+            members = [((length, bundle), 1), *((item, c) for (item, _), c in chosen)]
+            inner = [(letter, n // d, below) for (n, slots), c in members for letter, below in slots * c]
+            left = tuple((item, k - c) for (item, k), c in chosen if k > c)
+            left_slots = sum(n * k for (n, _), k in left)
+            total += ways * _count_all(inner, sizes) * _count(left, min(blocks - d, left_slots), sizes)
     return total
-
-
-def _choices(first: tuple, rest: list, d: int) -> Iterator[tuple[int, int, list, tuple]]:
-    """The cycles that can join the block of the first: the ways, their number, the slots inside, the cycles left."""
-    for numbers in product(*(range(k + 1) if item[0] % d == 0 else (0,) for item, k in rest)):
-        ways = prod(comb(k, c) for (_, k), c in zip(rest, numbers, strict=True))
-        members = [(first, 1), *((item, c) for (item, _), c in zip(rest, numbers, strict=True))]
-        inner = [(c, length // d, below) for (length, bundle), k in members for c, below in bundle * k]
-        left = tuple((item, k - c) for (item, k), c in zip(rest, numbers, strict=True) if k > c)
-        yield ways, sum(numbers), inner, left
 
 
 def cycle_types(k: int, longest: int | None = None) -> Iterator[tuple[tuple[int, ...], int]]:

@@ -78,14 +78,10 @@ class Signature:
         Traceback (most recent call last):
         einnet.errors.ShapeError: input 2 of type 'aaH' has size 6 on axis 'a', input 1 has size 5
 
-        Sizes are compared only, so they may be symbolic.
-
-        Args:
-            shapes: the shape of each input, (batch..., axes..., features where the type has H).
-            sizes: the sizes of axes that no input has; for other axes they must agree with the inputs.
-            names: what messages call each input.
-            required: the axes that must have a size; by default those of the output.
-            has_batch: whether shapes may begin with batch axes.
+        Shapes are (batch..., axes..., features where the type has H), without batch axes unless `has_batch`. `sizes`
+        has the sizes of axes that no input has; for other axes they must agree with the inputs. The axes in `required`,
+        by default those of the output, must have a size. Sizes are compared only, so they may be symbolic. `names` is
+        what messages call each input.
 
         Raises `ShapeError` for shapes and sizes that contradict the signature or each other, and for a missing size;
         `TypeError` for a size that is no whole number.

@@ -18,9 +18,9 @@ __all__ = ["GroupElement", "Symmetry", "as_symmetry"]
 class Symmetry:
     """The symmetry type of one tensor.
 
-    A lowercase letter is a permuted axis; the same letter twice is permuted jointly; `H` is the
-    feature axis, `Z` stands for the leading batch axes, which are accepted with or without it.
-    After a semicolon, `a->b` says that each `a` has its own list of `b`.
+    A lowercase letter is a permuted axis; the same letter twice is permuted jointly; `H` is the feature axis, `Z`
+    stands for the leading batch axes, which are accepted with or without it. After a semicolon, `a->b` says that each
+    `a` has its own list of `b`. The group is the wreath product of the symmetric groups along the dependencies.
 
     >>> lists = Symmetry("abcH; a->b")
     >>> lists.axes, lists.classes, lists.parent_of("b")
@@ -35,8 +35,6 @@ class Symmetry:
       aab; a->b
            ^
     A parent letter occurs once in a type that has its child: give the second axis a letter of its own.
-
-    The group is the wreath product of the symmetric groups along the dependencies.
     """
 
     text: InitVar[str]
@@ -59,12 +57,11 @@ class Symmetry:
         cls, text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]
     ) -> tuple["Symmetry", ...]:
         """The types at these places of a notation."""
-        parts = []
-        for axes, features, batch, pairs in parse_parts(text, spans, dependencies):
-            parts.append(object.__new__(cls))
-            fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
-            parts[-1].__dict__.update(fields, _dependency_set=frozenset(pairs))
-        return tuple(parts)
+        types = []
+        for fields in parse_parts(text, spans, dependencies):
+            types.append(object.__new__(cls))
+            types[-1].__dict__.update(fields)
+        return tuple(types)
 
     @classmethod
     def of(
@@ -189,10 +186,8 @@ class GroupElement:
         parents = {c: p for p, c in types.dependencies}
         if missing := [c for c in types.classes if c not in sizes]:
             raise ShapeError(f"sizes are missing for {', '.join(map(repr, missing))}: got {dict(sizes)}")
-        maps = {}
-        for c in types.classes:
-            shape = tuple(sizes[x] for x in (*ancestors_of(c, parents), c))
-            maps[c] = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
+        shapes = {c: tuple(sizes[x] for x in (*ancestors_of(c, parents), c)) for c in types.classes}
+        maps = {c: rng.permuted(np.broadcast_to(np.arange(s[-1]), s), axis=-1) for c, s in shapes.items()}
         return cls(maps, parents)
 
     def act(self, x: Any, symmetry: Symmetry) -> Any:
@@ -221,10 +216,8 @@ class GroupElement:
 
     def __matmul__(self, other: "GroupElement") -> "GroupElement":
         """First `other`, then this one."""
-        composed = {
-            c: np.take_along_axis(self.maps[c][other._move(other.maps, c)], images, axis=-1)
-            for c, images in other.maps.items()
-        }
+        moved = {c: self.maps[c][other._move(other.maps, c)] for c in other.maps}
+        composed = {c: np.take_along_axis(moved[c], images, axis=-1) for c, images in other.maps.items()}
         return GroupElement(composed, self.parents)
 
     def _move(self, maps: Mapping[str, np.ndarray], letter: str) -> tuple:
