@@ -34,7 +34,10 @@ def explain_signature(
     parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]
     if left_out := [(str(t), f"{describe_term(t)}: costs n^{cost_exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
-    parts += [str(layer.pool.plan), "", _count_parameters(net, layer, depth)]
+    per_layer = sum(p.numel() for p in layer.parameters())
+    total = sum(p.numel() for p in net.parameters()) + (depth - 1) * per_layer
+    network = f"network with heads={heads}, hidden={hidden}, depth={depth}, one feature in and out"
+    parts += [str(layer.pool.plan), "", f"{network}: {total:,} parameters, {per_layer:,} a layer"]
     return "\n".join(parts)
 
 
@@ -57,9 +60,8 @@ def describe_term(term: Term) -> str:
     """
     summed = ", ".join(term.summed_indices)
     if term.order > 1:
-        phrases = [
-            f"contraction of {term.order} operands over {summed}" if summed else f"product of {term.order} operands"
-        ]
+        operands = f"of {term.order} operands"
+        phrases = [f"contraction {operands} over {summed}" if summed else f"product {operands}"]
     else:
         has_diagonal = any(t.count(i) > 1 for t in term.operands for i in t)
         phrases = ["diagonal"] * has_diagonal + [f"sum over {summed}"] * bool(summed)
@@ -88,13 +90,3 @@ def _linear(source: Symmetry, target: Symmetry) -> list[str]:
 def _table(rows: list[tuple[str, str]]) -> list[str]:
     width = max((len(a) for a, _ in rows), default=0)
     return [f"  {a:<{width}}  {b}" for a, b in rows]
-
-
-def _count_parameters(net, layer, depth: int) -> str:
-    """The number of parameters of a deep network, from a network of one layer."""
-    per_layer = sum(p.numel() for p in layer.parameters())
-    total = sum(p.numel() for p in net.parameters()) + (depth - 1) * per_layer
-    return (
-        f"network with heads={net.config.heads}, hidden={net.config.hidden}, depth={depth}, one feature in and out: "
-        f"{total:,} parameters, {per_layer:,} a layer"
-    )

@@ -25,9 +25,8 @@ def count_terms(types: Types | TypeSet, order: int) -> int:
     >>> [count_terms("aa", k) for k in (1, 2, 3, 4, 5)]
     [15, 117, 877, 6719, 52505]
 
-    Source: Burnside's lemma, the mean over the reorderings of operands of one type of the number of terms
-    that a reordering fixes; those are counted by `einnet.partitions`. Raises `EinNetError` for an order
-    below 1 or above the limit `counted_order`.
+    Source: Burnside's lemma, the mean over the reorderings of operands of one type of the number of terms that a
+    reordering fixes. Raises `EinNetError` for an order below 1 or above the limit `counted_order`.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
     slots = (order + 1) * max((t.axes.count(c) for t in type_set.types for c in t.classes), default=0)
@@ -47,8 +46,7 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
     >>> sum(1 for _ in all_terms(("a", "ab"), 1)), count_terms(("a", "ab"), 1)
     (10, 10)
 
-    The memory does not grow with the number of terms. Raises `EinNetError` for an order below 1 or above the
-    limit `listed_order`.
+    The memory does not grow with their number. Raises `EinNetError` for an order below 1 or above `listed_order`.
     """
     type_set = TypeSet.of(types)
     for output, operands in _choices_of_types(type_set, order):
@@ -60,8 +58,8 @@ def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
 def linear_terms(source: Symmetry | str, target: Symmetry | str) -> tuple[Term, ...]:
     """A basis of the linear equivariant maps from type `source` to type `target`, any large size.
 
-    One term for each way in which indices of the operand and of the output can coincide: for each set
-    partition of the axes with one letter, nested along dependencies.
+    One term for each way in which indices of the operand and of the output can coincide: for each set partition of the
+    axes with one letter, nested along dependencies.
 
     >>> [str(t) for t in linear_terms(Symmetry("a"), Symmetry("a"))]
     ['a->a', 'a->b']
@@ -113,10 +111,9 @@ def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.n
     what = "the order of terms that are listed is {}"
     check_limit(len(operands), "listed_order", what, "lower the order, or use count_terms")
     types = (output, *operands)
-    slots = sum(len(t.axes) for t in types)
+    starts = np.cumsum([0, *(len(t.axes) for t in types)]).tolist()
     what = f"terms of order {len(operands)} have {{}} index positions"
-    check_limit(slots, "listed_positions", what, "lower the order, or use a type of fewer axes")
-    starts = np.cumsum([0, *(len(t.axes) for t in types)])
+    check_limit(starts[-1], "listed_positions", what, "lower the order, or use a type of fewer axes")
     moves = [p for p in permutations(range(len(operands))) if [operands[k] for k in p] == list(operands)]
     moves.sort(key=lambda p: sum(k != m for k, m in enumerate(p)))  # swaps first: they leave few rows
     for rows in _extend(Slots.of(types), np.zeros((1, starts[-1]), np.uint8), 0):

@@ -38,9 +38,8 @@ class IndexMap:
 class Term:
     """One einsum operation: operands, and an output whose indices may repeat or be new.
 
-    An operand index that the output lacks is summed; an output index that no operand has is
-    broadcast; a repeated output index embeds a diagonal. Indices are single letters or, for several
-    types, a letter of the types and a number.
+    An operand index that the output lacks is summed; an output index that no operand has is broadcast; a repeated
+    output index embeds a diagonal. Indices are single letters or, for several types, letters of the types and numbers.
 
     >>> attention = Term("ab,cb,cd->ad")
     >>> attention.order, attention.summed_indices, attention.broadcast_indices
@@ -94,8 +93,8 @@ class Term:
     def classes(self, operands: Symmetry | Sequence[Symmetry], output: Symmetry | None = None) -> dict[str, str]:
         """The letter of the axis of each index, from the types of the operands and of the output; or from one for all.
 
-        Raises `NotationError` for a term that is not valid: with a tuple of another length than its
-        type, an index on two different axes, or a dependent index with two different parents.
+        Raises `NotationError` for a term that is not valid: with a tuple of another length than its type, an index on
+        two different axes, or a dependent index with two different parents.
 
         >>> Term("ab,cb->cb").classes(Symmetry("ab; b->a"))
         {'a': 'a', 'b': 'b', 'c': 'a'}
@@ -135,8 +134,6 @@ class Term:
 
     def canonical(self) -> "Term":
         """The representative of all terms that differ by renaming indices and reordering operands.
-
-        It has the smallest operands of all renamings that `canonical_order` leaves open.
 
         >>> Term("bc,ab->ac").canonical()
         Term('ab,bc->ac')

@@ -115,7 +115,10 @@ class TypeSet:
             return candidates[0]
         reason = f"could have the types {', '.join(map(str, candidates))}"
         problem = f"'{''.join(tup)}' {reason if candidates else f'has none of the types {self}'}"
-        raise NotationError(problem, str(term), start, start + len("".join(tup)), HINT)
+        hint = (
+            "With several types an index is written as a letter of the types and a number, such as 'a0b0,a1b0->a0a1'."
+        )
+        raise NotationError(problem, str(term), start, start + len("".join(tup)), hint)
 
     def canonical(self) -> "TypeSet":
         """The representative of all type sets that differ by letters.
@@ -130,9 +133,6 @@ class TypeSet:
     def __str__(self) -> str:
         dependencies = dict.fromkeys(d for t in self.types for d in t.dependencies)
         return write_type(", ".join(t.head for t in self.types), dependencies)
-
-
-HINT = "With several types an index is written as a letter of the types and a number, such as 'a0b0,a1b0->a0a1'."
 
 
 def _check_parents(types: tuple[Symmetry, ...]) -> None:
