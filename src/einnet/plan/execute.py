@@ -45,10 +45,7 @@ def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> A
 
 
 def expand(compact: Any, axis_map: Sequence[int], sizes: Sequence[int], backend: Backend = NUMPY) -> Any:
-    """The output from a compact result: axes permuted, broadcast (a view), or embedded on a diagonal.
-
-    `axis_map` is that of the `Result`; `sizes` are the sizes of the output's axes.
-    """
+    """The output, with axes of these sizes, from a compact result with the axis map of a `Result`; perhaps a view."""
     return Expansion.of(tuple(axis_map)).apply(compact, sizes, backend)
 
 

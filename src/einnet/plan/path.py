@@ -13,15 +13,7 @@ import opt_einsum
 from einnet.checks import check_count, check_limit
 from einnet.terms.term import Term
 
-__all__ = [
-    "REPRESENTATIVE_SIZE",
-    "Contraction",
-    "choose_loop",
-    "contraction_steps",
-    "cost_exponent",
-    "reduce_operands",
-    "split_by_cost",
-]
+__all__ = ["Contraction", "choose_loop", "contraction_steps", "cost_exponent", "reduce_operands", "split_by_cost"]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32  # of each axis, for which paths are compared
@@ -30,8 +22,7 @@ SEARCHED_OPERANDS = 9  # terms of more operands get a greedy path
 
 @lru_cache(maxsize=1024)
 def find_path(operands: tuple[Tuple, ...], output: Tuple, rank: int | None = None) -> list[tuple[int, ...]] | None:
-    """The pairs to contract, by opt_einsum: positions in a list from which two are taken and to which
-    their contraction is appended.
+    """The pairs to contract, by opt_einsum: places in a list of which two go and their contraction is appended.
 
     With `rank`, the cheapest path whose intermediates have at most so many axes; None if there is none, or for
     many operands.

@@ -1,11 +1,10 @@
 """`Plan`: a set of terms as pairwise steps, made once, run at any size.
 
-Each operand of a term is first reduced: diagonals taken, indices of this operand alone summed. The
-reduced operands are contracted two at a time along the path that opt_einsum finds for representative
-sizes. Where that would make a tensor of more axes than the types have, all operands are contracted in
-one step that loops over some indices. The *compact result* has each index of the output once, without
-those that are broadcast. The `Result` says how it becomes the output: which axes are broadcast, permuted,
-or embedded on a diagonal. A linear map of the output can be applied to the compact result, which is smaller.
+Each operand of a term is first reduced: diagonals taken, indices of this operand alone summed. The reduced operands are
+contracted two at a time along the path that opt_einsum finds for representative sizes. Where that would make a tensor
+of more axes than the types have, all operands are contracted in one step that loops over some indices. The *compact
+result* has each index of the output once, without those that are broadcast; a linear map of the output can be applied
+to it, as it is smaller. The `Result` says how it becomes the output.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 from einnet.errors import EinNetError
 from einnet.plan.cost import Cost
 from einnet.plan.kernel import Kernel
-from einnet.plan.path import REPRESENTATIVE_SIZE, choose_loop, contraction_steps, reduce_operands
+from einnet.plan.path import choose_loop, contraction_steps, reduce_operands
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import IndexMap, Term, as_terms
 from einnet.terms.type_set import Types, TypeSet
@@ -107,8 +106,8 @@ class Plan:
     ) -> "Plan":
         """The plan of terms of a type set; with `output`, of terms from a type to another one.
 
-        `sources` gives, for each term, the number of the input that each operand is read from. Without it
-        each operand is an input of its own, in order. Equal steps on equal values are done once.
+        `sources` gives, for each term, the number of the input that each operand is read from; by default each operand
+        is an input of its own, in order. Equal steps on equal values are done once.
         """
         parsed = tuple(as_terms(terms))
         type_set = TypeSet.of(types)
@@ -132,8 +131,7 @@ class Plan:
     @property
     def largest(self) -> Cost:
         """The size of the largest intermediate, without inputs and outputs."""
-        sizes = {"": 0, **dict.fromkeys({c for m in self.index_maps for c in m.classes.values()}, REPRESENTATIVE_SIZE)}
-        return max((s.size for s in self.steps), key=lambda c: c.at(sizes), default=Cost())
+        return max((s.size for s in self.steps), key=lambda size: size.degree, default=Cost())
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """A header and a row for each step: its number, the contraction, what it reads, its cost per feature."""
@@ -168,10 +166,7 @@ def _number_inputs(terms: Sequence[Term], sources: Sequence[Sequence[int]] | Non
 
 @lru_cache(maxsize=256)
 def _make_plan(
-    terms: tuple[Term, ...],
-    sources: tuple[tuple[int, ...], ...],
-    index_maps: tuple[IndexMap, ...],
-    has_loops: bool,
+    terms: tuple[Term, ...], sources: tuple[tuple[int, ...], ...], index_maps: tuple[IndexMap, ...], has_loops: bool
 ) -> Plan:
     """The plan of terms; cached, as the layers of a network have equal plans."""
     builder = _Builder(1 + max((k for s in sources for k in s), default=-1), has_loops)
@@ -213,12 +208,7 @@ class _Builder:
         return values[-1]
 
     def add_step(
-        self,
-        values: Sequence[tuple[int, Tuple]],
-        output: Tuple,
-        flops: Cost,
-        axes: Mapping[str, str],
-        loop: Tuple = (),
+        self, values: Sequence[tuple[int, Tuple]], output: Tuple, flops: Cost, axes: Mapping[str, str], loop: Tuple = ()
     ) -> tuple[int, Tuple]:
         """The number of the value of this einsum, and the order of its indices."""
         values = sorted(values, key=lambda v: v[0]) if len({v for v, _ in values}) > 1 else list(values)
