@@ -6,7 +6,7 @@ dependencies. For size n it has at most n blocks.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -16,7 +16,7 @@ import numpy as np
 
 from einnet.symmetry import Symmetry
 
-__all__ = ["Slots", "add_slot", "cycle_types", "first_occurrence", "row_numbers", "sort_keys"]
+__all__ = ["Slots", "add_slot", "count_fixed", "cycle_types", "first_occurrence", "row_numbers", "sort_keys"]
 
 Sizes = Mapping[str, int] | None
 Bundle = tuple  # the dependent slots that come with a slot: (class, bundle) of each
@@ -226,6 +226,20 @@ def cycle_types(k: int, longest: int | None = None) -> Iterator[tuple[tuple[int,
     for first in range(min(k, longest or k), 0, -1):
         for rest, number in cycle_types(k - first, first):
             yield (first, *rest), number * perm(k, first) // (first * (rest.count(first) + 1))
+
+
+def count_fixed(
+    output: Symmetry, operands: Sequence[Symmetry], groups: Sequence[Hashable], sizes: Sizes = None
+) -> Iterator[tuple[int, int, list[Symmetry]]]:
+    """For Burnside's lemma, for each kind of reorderings of the operands within groups: their number, the number of
+    partitions that each fixes, and the types of the output and of the cycles.
+    """
+    members = Counter(groups)
+    for choice in product(*(tuple(cycle_types(n)) for n in members.values())):
+        cycles = [(groups.index(g), n) for g, (lengths, _) in zip(members, choice, strict=True) for n in lengths]
+        types = [output, *(operands[k] for k, _ in cycles)]
+        by_slot = [n for t, n in zip(types, (1, *(n for _, n in cycles)), strict=True) for _ in t.axes]
+        yield prod(times for _, times in choice), Slots.of(types).count(sizes, by_slot), types
 
 
 def first_occurrence(rows: np.ndarray) -> np.ndarray:

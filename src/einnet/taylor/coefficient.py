@@ -3,11 +3,9 @@
 A *partition* is an equality pattern of the tensor's indices: a block for each set of equal indices.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from math import prod
 from string import ascii_letters
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 import scipy
 
 from einnet.checks import check_limit
-from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
+from einnet.partitions import Slots, count_fixed, first_occurrence, row_numbers
 from einnet.plan.backends import Backend, backend_of
 from einnet.plan.execute import expand, run_plan
 from einnet.plan.plan import Plan
@@ -139,21 +137,10 @@ class Coefficient:
             what = f"{self.name} has {{}} operands to reorder"
             check_limit(len(self.types), "commuting_operands", what, "lower the order")
         total = ways = 0
-        for lengths, firsts, times in self._iterate_reorderings():
-            types = [self.output, *(self.types[k] for k in firsts)]
-            by_slot = [n for t, n in zip(types, (1, *lengths), strict=True) for _ in t.axes]
-            labels = self.features ** sum(t.features for t in types)
-            total += times * Slots.of(types).count(self.sizes, by_slot) * labels
+        for times, partitions, types in count_fixed(self.output, self.types, self.groups, self.sizes):
+            total += times * partitions * self.features ** sum(t.features for t in types)
             ways += times
         return total // ways
-
-    def _iterate_reorderings(self) -> Iterator[tuple[list[int], list[int], int]]:
-        """The cycle lengths of the reorderings within groups, the first operand of each cycle, how many there are."""
-        counts = Counter(self.groups)
-        for choice in product(*(tuple(cycle_types(n)) for n in counts.values())):
-            lengths = [length for cycles, _ in choice for length in cycles]
-            firsts = [self.groups.index(i) for i, (cycles, _) in zip(counts, choice, strict=True) for _ in cycles]
-            yield lengths, firsts, prod(times for _, times in choice)
 
     @cached_property
     def representatives(self) -> tuple[np.ndarray, np.ndarray]:

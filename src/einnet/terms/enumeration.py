@@ -1,14 +1,13 @@
 """All valid terms of a type set: their number, the terms as a stream, and those from one type to another."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, permutations, product
-from math import comb, factorial, prod
+from math import comb
 
 import numpy as np
 
 from einnet.checks import check_count, check_limit
-from einnet.partitions import Slots, add_slot, cycle_types, first_occurrence, sort_keys
+from einnet.partitions import Slots, add_slot, count_fixed, first_occurrence, sort_keys
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry, as_symmetry
 from einnet.terms.term import Term, with_letters
@@ -35,7 +34,11 @@ def count_terms(types: Types | TypeSet, order: int) -> int:
     choices = len(type_set.types) * comb(len(type_set.types) + order - 1, order)
     what = f"order {order} of '{type_set}' has {{}} choices of types"
     check_limit(choices, "counted_types", what, "lower the order")
-    return sum(_count(output, operands) for output, operands in _choices_of_types(type_set, order))
+    total = 0
+    for output, operands in _choices_of_types(type_set, order):
+        reorderings = list(count_fixed(output, operands, operands))
+        total += sum(times * fixed for times, fixed, _ in reorderings) // sum(times for times, _, _ in reorderings)
+    return total
 
 
 def all_terms(types: Types | TypeSet, order: int) -> Iterator[Term]:
@@ -90,17 +93,6 @@ def check_term_order(order: int) -> int:
 def _choices_of_types(type_set: TypeSet, order: int) -> Iterator[tuple[Symmetry, tuple[Symmetry, ...]]]:
     """The types of the output and of the operands, equal types next to each other."""
     yield from product(type_set.types, combinations_with_replacement(type_set.types, check_term_order(order)))
-
-
-def _count(output: Symmetry, operands: Sequence[Symmetry]) -> int:
-    groups = list(Counter(operands).items())
-    total = 0
-    for cycles in product(*(cycle_types(n) for _, n in groups)):
-        lengths = [length for kind, _ in cycles for length in kind]
-        types = [t for (t, _), (kind, _) in zip(groups, cycles, strict=True) for _ in kind]
-        per_slot = [n for t, n in zip((output, *types), (1, *lengths), strict=True) for _ in t.axes]
-        total += prod(times for _, times in cycles) * Slots.of([output, *types]).count(None, per_slot)
-    return total // prod(factorial(n) for _, n in groups)
 
 
 def unique_rows(output: Symmetry, operands: Sequence[Symmetry]) -> Iterator[np.ndarray]:
