@@ -1,17 +1,16 @@
 """Minimal sets: the terms of an order that no terms of lower order compose.
 
-A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into
-two parts of two edges or more that share indices which fit into one tuple. Which edge is the output
-makes no difference, so closed hypergraphs are grown edge by edge, those that split are dropped, and
-every edge is taken as the output; of terms whose edges can take a further index, none is returned.
+A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into two parts of two
+edges or more that share indices which fit into one tuple. Which edge is the output makes no difference, so closed
+hypergraphs are grown edge by edge, those that split or lie below a larger one are dropped, and every edge is taken as
+the output.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise, product
 from math import comb, factorial, prod
-from string import ascii_letters
 
 from einnet.checks import check_limit
 from einnet.limits import limits
@@ -19,12 +18,12 @@ from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import orders_of_groups
-from einnet.terms.term import Term, with_letters
+from einnet.terms.term import Term, name_indices, with_letters
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["estimate_hypergraphs", "generators", "indecomposable_terms"]
 
-Names = dict[int, str]
+Named = tuple[int, ...]  # indices, in the order in which they get names
 
 
 def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
@@ -155,11 +154,7 @@ def _add_indices(h: Hypergraph, letter: str, n: int, above: str | None) -> Itera
 
 
 def _can_grow(h: Hypergraph, type_set: TypeSet) -> bool:
-    """Whether the hypergraph lies below a larger one.
-
-    An edge could take an index of another edge; two edges or more a new one; or an index could be
-    two indices of one edge.
-    """
+    """Whether an edge could take an index of another edge, two edges a new one, or an index be two of one edge."""
     for letter in type_set.classes:
         above = type_set.parent_of(letter)
         for parent in [v for v, c in enumerate(h.classes) if c == above] if above else [-1]:
@@ -191,18 +186,18 @@ def _write_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term:
     types = [next(t for t in type_set.types if hypergraph.counts(e) <= Counter(t.axes)) for e in hypergraph.edges]
     h = _fill_edges(hypergraph, types).with_output(root)
     letter = types[root].axes[0] if types[root].axes else ""
-    firsts = [{v: _name({}, letter, type_set)} for v in h.edges[root] if h.classes[v] == letter]
-    ways: list[tuple[frozenset[int], Names]] = [(frozenset([root]), names) for names in firsts or [{}]]
+    firsts = [(v,) for v in h.edges[root] if h.classes[v] == letter] or [()]
+    ways: set[tuple[frozenset[int], Named]] = {(frozenset([root]), named) for named in firsts}
     operands: list[tuple[str, ...]] = []
     for _ in range(h.order):
-        by_operand: dict[tuple[str, ...], list[tuple[frozenset[int], Names]]] = {}
-        for used, names in ways:
+        by_operand = defaultdict(set)
+        for used, named in ways:
             for k in set(range(len(types))) - used:
-                for tup, more_names in _name_edge(h, k, types[k], names, type_set):
-                    by_operand.setdefault(tup, []).append((used | {k}, more_names))
+                for tup, more in _name_edge(h, k, types[k], named, type_set):
+                    by_operand[tup].add((used | {k}, more))
         operands.append(min(by_operand))
-        ways = list({(used, tuple(sorted(n.items()))): (used, n) for used, n in by_operand[operands[-1]]}.values())
-    outputs = [t for _, names in ways for t, _ in _name_edge(h, root, types[root], names, type_set)]
+        ways = by_operand[operands[-1]]
+    outputs = [t for _, named in ways for t, _ in _name_edge(h, root, types[root], named, type_set)]
     return Term.of(operands, min(outputs))
 
 
@@ -216,26 +211,21 @@ def _fill_edges(h: Hypergraph, types: list[Symmetry]) -> Hypergraph:
     return Hypergraph(tuple(edges), tuple(classes), (*h.parents, *[-1] * (len(classes) - len(h.classes))))
 
 
-def _name(names: Names, letter: str, type_set: TypeSet) -> str:
-    """The next name for an index of a class."""
-    same = sum(name[0] == letter for name in names.values())
-    return f"{letter}{same}" if type_set.has_several_types else ascii_letters[len(names)]
-
-
 def _name_edge(
-    h: Hypergraph, k: int, symmetry: Symmetry, names: Names, type_set: TypeSet
-) -> Iterator[tuple[tuple[str, ...], Names]]:
-    """The tuple of an edge in every naming of its new indices, and the names then; indices of a class in order."""
+    h: Hypergraph, k: int, symmetry: Symmetry, named: Named, type_set: TypeSet
+) -> Iterator[tuple[tuple[str, ...], Named]]:
+    """The tuple of an edge in every naming of its new indices, and what is named then; indices of a class in order."""
     by_class = {c: [v for v in h.edges[k] if h.classes[v] == c] for c in symmetry.classes}
-    unnamed = [h.twins(v for v in vs if v not in names) for vs in by_class.values()]
+    unnamed = [h.twins(v for v in vs if v not in named) for vs in by_class.values()]
     for orders in product(*map(orders_of_groups, unnamed)):
-        more_names = dict(names)
+        more = list(named)
         queue = {c: list(vs) for c, vs in zip(by_class, orders, strict=True)}
         for place, letter in enumerate(symmetry.axes):
             if queue[letter] and symmetry.axes[place:].count(letter) <= len(queue[letter]):
-                more_names[queue[letter].pop(0)] = _name(more_names, letter, type_set)
-        sides = {c: sorted(more_names[v] for v in vs) for c, vs in by_class.items()}
-        yield tuple(sides[c].pop(0) for c in symmetry.axes), more_names
+                more.append(queue[letter].pop(0))
+        names = name_indices(map(h.name, more), type_set.has_several_types)
+        sides = {c: sorted(names[h.name(v)] for v in vs) for c, vs in by_class.items()}
+        yield tuple(sides[c].pop(0) for c in symmetry.axes), tuple(more)
 
 
 def generators(types: Types | TypeSet) -> tuple[Term, ...]:

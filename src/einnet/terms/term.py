@@ -13,7 +13,7 @@ from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import canonical_order
 
-__all__ = ["IndexMap", "Term", "as_terms", "with_letters"]
+__all__ = ["IndexMap", "Term", "as_terms", "name_indices", "with_letters"]
 
 Tuple = tuple[str, ...]
 
@@ -184,7 +184,7 @@ class Term:
 
     def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple]:
         """Operands, sorted, and output with the indices named in this order."""
-        names = _name_indices(order, self.has_typed_indices)
+        names = name_indices(order, self.has_typed_indices)
         return sorted(tuple(names[i] for i in t) for t in self.operands), tuple(names[i] for i in self.output)
 
     def __str__(self) -> str:
@@ -202,11 +202,11 @@ def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_
     >>> with_letters([["a7", "b1"]], ["a7", "b2"], with_classes=True)
     Term('a0b0->a0b1')
     """
-    names = _name_indices((i for t in (*operands, output) for i in t), with_classes)
+    names = name_indices((i for t in (*operands, output) for i in t), with_classes)
     return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
 
 
-def _name_indices(indices: Iterable[str], with_classes: bool) -> dict[str, str]:
+def name_indices(indices: Iterable[str], with_classes: bool) -> dict[str, str]:
     """New names of the indices in this order: letters, or with classes their first letter and a number."""
     names: dict[str, str] = {}
     counts: Counter[str] = Counter()
