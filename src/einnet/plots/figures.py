@@ -62,8 +62,8 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
     terms = pooling_terms(symmetry) if terms is None else terms
     highest = max(t.order for t in terms)
     generator = torch.Generator().manual_seed(1)
-    layout = {"squeeze": False, "layout": "constrained", "figsize": (1.5 * len(terms), 1.6 * (highest + 1))}
-    figure, panels = pyplot().subplots(highest + 1, len(terms), **layout)
+    size = 1.5 * len(terms), 1.6 * (highest + 1)
+    figure, panels = pyplot().subplots(highest + 1, len(terms), squeeze=False, layout="constrained", figsize=size)
     for panel in panels.flat:
         panel.set_axis_off()
     for column, term in enumerate(terms):
@@ -81,10 +81,10 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
 def draw_sharing(series: Series, picture: Path | str) -> None:
     """Draws the parameter at each entry of the coefficients of order 0, 1 and 2.
 
-    One colour for each free parameter. A matrix has the output and the operand, or the two operands,
-    as rows and columns; at order 2 there is a matrix for each entry of the output. The legend names
-    a parameter by the contraction with the same indices (for a group given by generators, by the
-    first entry of its orbit); different letters stand for different indices there.
+    One colour for each free parameter. A matrix has the output and the operand, or the two operands, as rows and
+    columns; at order 2 there is a matrix for each entry of the output. The legend names a parameter by the contraction
+    with the same indices, of which different letters are different (for a group given by generators, by the first entry
+    of its orbit).
     """
     if not isinstance(series, Series):
         raise TypeError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")

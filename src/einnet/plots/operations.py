@@ -71,13 +71,11 @@ def _positions(term: Term) -> dict[str, tuple[float, float]]:
     indices = list(term.indices)
     if len(indices) == 1:
         return {indices[0]: (0.0, 0.0)}
-    first = list(dict.fromkeys(term.output))[:1] or indices[:1]
-    last = [i for i in dict.fromkeys(term.output) if i not in first][-1:]
+    outputs = list(dict.fromkeys(term.output))
+    first, last = outputs[:1] or indices[:1], outputs[1:][-1:]
     middle = [i for i in indices if i not in first and i not in last]
     half = (len(middle) + 1) // 2
     around = [*first, *middle[:half], *last, *middle[half:][::-1]]
-    if len(around) == 2:
-        return dict(zip(around, [(-1.0, 0.0), (1.0, 0.0)], strict=True))
     return {i: (-cos(2 * pi * k / len(around)), sin(2 * pi * k / len(around))) for k, i in enumerate(around)}
 
 
