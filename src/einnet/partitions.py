@@ -160,8 +160,7 @@ def _stages(slots: Slots, sizes: tuple[tuple[str, int], ...] | None) -> tuple[_S
 def add_slot(slots: Slots, done: int, rows: np.ndarray, sizes: Sizes = None) -> tuple[np.ndarray, np.ndarray]:
     """The partitions with one more slot, the next of `outermost_first`; blocks are named by their first slot.
 
-    Also the number of the new row in which the slot begins a block, or joins one, of each row before: an array of
-    shape (slots, rows before), -1 where there is none.
+    Also, of shape (slots, rows before), the number of the new row in which the slot joins or begins a block, or -1.
     """
     slot = slots.outermost_first[done]
     parent = slots.parents[slot]

@@ -80,8 +80,7 @@ class Derivation:
     def reference(self, *operands: Any, sizes: Mapping[str, int] | None = None) -> np.ndarray:
         """The term on the same arrays, times the factor: what `run` must return."""
         known = self.sizes(operands, sizes)
-        value = self._evaluate(self.term, [np.asarray(x) for x in operands], known)
-        return value * prod(known[c] for c in self.factor)
+        return self._evaluate(self.term, list(map(np.asarray, operands)), known) * prod(known[c] for c in self.factor)
 
     def _evaluate(self, term: Term, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
         return evaluate_term(term, operands, {i: sizes[c] for i, c in self.type_set.classes_of(term).items()})
@@ -133,10 +132,7 @@ def _is_operand(value: Tree, indices: Tuple) -> bool:
 
 
 def to_derivation(term: Term, tuples: list[Tuple], tree: Tree, type_set: TypeSet) -> Derivation:
-    """The program of a composition: order-1 operations between nodes where their indices differ.
-
-    `tuples` are the output and the operands of the term, named as in the tree.
-    """
+    """The program of a composition for the output and operands of a term; order-1 operations where indices differ."""
     steps: list[DerivationStep] = []
     own = {i for t in tuples for i in t}
     factor: dict[str, str] = {}

@@ -37,8 +37,7 @@ class Cost:
 
     def __add__(self, other: "Cost") -> "Cost":
         total: Counter[Monomial] = Counter(dict(self.terms))
-        for monomial, coefficient in other.terms:
-            total[monomial] += coefficient
+        total.update(dict(other.terms))
         return Cost(tuple(sorted(total.items(), key=lambda t: (-len(t[0]), t[0]))))
 
     def __str__(self) -> str:

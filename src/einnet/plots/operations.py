@@ -22,9 +22,9 @@ INK, OUTPUT = "#444444", "#c0392b"
 def draw_operations(operations: PoolingSet, picture: Path | str, number: int | None = None) -> None:
     """Draws the operations of a set, or the first few of each order: a row of small graphs for each order.
 
-    A node is an index, coloured by its axis. A line is an operand, with an arrow from the first to the second index
-    if both are on one axis; a loop is an operand with an index twice; a square with lines to indices is an operand of
-    three indices or more. The indices of the output are ringed in red and connected by a dashed red line.
+    A node is an index, coloured by its axis. An operand is a line, with an arrow to its second index if both are on one
+    axis, a loop if it has one index, twice, or a square with lines to three indices or more. The indices of the output
+    are ringed in red and connected by a dashed red line.
     """
     check_picture_name(picture)
     rows = [

@@ -1,7 +1,7 @@
 """Automorphisms of a type: they exchange its axes, rows with columns, as the transposition of a matrix does.
 
-A layer commutes with an automorphism if its set of operations is closed under it, and if operations that
-the automorphism maps to each other share their weights.
+A layer commutes with an automorphism if its set of operations is closed under it, and if operations that the
+automorphism maps to each other share their weights.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -22,8 +22,7 @@ def automorphism_axes(symmetry: Symmetry, automorphism: str) -> tuple[int, ...]:
     >>> automorphism_axes(Symmetry("ixjyc; i->x, j->y"), "jyixc")
     (2, 3, 0, 1, 4)
 
-    Raises `EinNetError` for a text that is no automorphism of the type: with other letters, with a letter
-    that occurs twice, or with other dependencies.
+    Raises `EinNetError` for a text that is no automorphism of the type.
     """
     check_text(automorphism, "an automorphism", "ba")
     what = f"automorphism '{automorphism}' of the type '{symmetry.bare}'"
@@ -58,9 +57,8 @@ def tie_weights(
         for k, term in enumerate(terms):
             image = with_letters([[t[a] for a in axes] for t in term.operands], [term.output[a] for a in axes], False)
             if (target := numbers.get(image.canonical())) is None:
-                raise EinNetError(
-                    f"the automorphism maps a term to {image}: add it to the terms, so that they are closed"
-                )
+                what = f"the automorphism maps a term to {image}"
+                raise EinNetError(f"{what}: add it to the terms, so that they are closed")
             term_pairs.append((k, target))
             operand_pairs += [((k, o), (target, j)) for j, o in enumerate(_match(image, terms[target]))]
     shared = _number_blocks(places, operand_pairs)

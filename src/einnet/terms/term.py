@@ -163,8 +163,7 @@ class Term:
         for index, letter in zip(tup, axes, strict=True):
             first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
             if first != letter:
-                problem = f"index '{index}' is on axis '{first}' and on axis '{letter}'"
-                refuse(problem, "an index belongs to one axis")
+                refuse(f"index '{index}' is on axis '{first}' and on axis '{letter}'", "an index belongs to one axis")
         for index, letter in zip(tup, axes, strict=True):
             if parent := symmetry.parent_of(letter):
                 above = tup[axes.index(parent)]
@@ -195,7 +194,7 @@ class Term:
 
 
 def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
-    """The term with its indices renamed in order of occurrence; their names must begin with their class.
+    """The term with its indices renamed in order of occurrence; their names begin with their class.
 
     >>> with_letters([["row1", "col1"]], ["row1", "col2"], with_classes=False)
     Term('ab->ac')
