@@ -248,17 +248,11 @@ def first_occurrence(rows: np.ndarray) -> np.ndarray:
     array([[0, 1, 0],
            [0, 0, 1]], dtype=uint8)
     """
-    named = np.zeros(rows.shape, np.uint8)
-    used = np.zeros(len(rows), np.uint8)
-    for s in range(rows.shape[1]):
-        new = np.ones(len(rows), bool)
-        for t in range(s):
-            same = rows[:, t] == rows[:, s]
-            named[same, s] = named[same, t]
-            new &= ~same
-        named[new, s] = used[new]
-        used += new
-    return named
+    first = np.zeros(rows.shape, int)  # the first slot with the same value
+    for s, column in enumerate(rows.T):
+        first[:, s] = (rows.T[: s + 1] == column).argmax(0)
+    numbers = (first == np.arange(rows.shape[1])).cumsum(1, np.uint8) - np.uint8(1)
+    return np.take_along_axis(numbers, first, 1)
 
 
 def row_numbers(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
