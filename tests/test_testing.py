@@ -166,3 +166,41 @@ def test_check_task_is_imported_at_its_first_use():
     assert einnet.testing.check_task is einnet.tasks.contract.check_task
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = einnet.testing.no_such_name
+
+
+@pytest.mark.parametrize(
+    "options", [{"trials": 0}, {"trials": -1}, {"batch": (0,)}, {"features": 0}, {"tolerance": float("inf")}]
+)
+def test_a_check_that_checks_nothing_is_refused(options):
+    with pytest.raises(EinNetError, match=f"{next(iter(options))}|nothing is compared"):
+        assert_equivariant(lambda x: x.cumsum(-2), "aH", {"a": 5}, **options)
+
+
+@pytest.mark.parametrize("signature", ["aH", "aH -> H", "abH; a->b", "abH"])
+def test_a_short_axis_is_moved_whatever_the_seed(signature):
+    first = torch.tensor([2.0, 1.0], dtype=torch.float64)
+
+    def weigh(x):  # the first of each axis more than the second
+        for k in range(len(Signature(signature).inputs[0].axes)):
+            x = x * first[: x.shape[1 + k]].reshape(-1, *[1] * (x.dim() - 2 - k))
+        return x.sum(-2) if signature.endswith(" H") else x
+
+    for seed in range(20):
+        with pytest.raises(AssertionError):
+            assert_equivariant(weigh, signature, {"a": 2, "b": 2}, trials=1, seed=seed)
+
+
+COMPARED = {
+    "bool": lambda x: x > 0,
+    "uint8": lambda x: (x > 0).byte(),
+    "int8": lambda x: (x > 0).char() * -128,
+    "int64": lambda x: x.sign().long(),
+    "complex": lambda x: torch.complex(x, -x),
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_outputs_that_are_not_real_numbers_are_compared(name):
+    assert_equivariant(COMPARED[name], "aH", {"a": 6})
+    with pytest.raises(AssertionError, match="not equivariant"):
+        assert_equivariant(lambda x: COMPARED[name](x.cumsum(-2)), "aH", {"a": 6})

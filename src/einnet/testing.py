@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from einnet.checks import check_count, check_real
 from einnet.errors import EinNetError
 from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
-from einnet.symmetry import Symmetry
+from einnet.symmetry import GroupElement, Symmetry
 
 if TYPE_CHECKING:
     from einnet.tasks.contract import check_task
@@ -55,13 +57,14 @@ def equivariance_error(
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
         batch: leading batch axes of the inputs.
-        trials: how many random inputs and group elements.
+        trials: how many random inputs and group elements, 1 or more.
         seed: of the random inputs and group elements.
         masks: whether to pass random masks, permuted with the inputs.
         dtype: of the inputs; without it, that of the function's parameters, else float64.
     """
     signature = as_signature(signature)
     widths = _features(function, signature, features)
+    check_count(trials, "trials")
     dtype = dtype or _dtype(function)
     if dtype not in TOLERANCE:
         raise EinNetError(f"equivariance is measured in {', '.join(map(str, TOLERANCE))}; got {dtype}")
@@ -72,12 +75,12 @@ def equivariance_error(
             _relative_difference(function, signature, sizes, widths, batch, (seed, trial), generator, masks, dtype)
             for trial in range(trials)
         ]
-    return max(errors, default=0.0) if all(map(math.isfinite, errors)) else float("nan")
+    return max(errors) if all(map(math.isfinite, errors)) else float("nan")
 
 
 def _relative_difference(function, signature, sizes, widths, batch, seed, generator, masks, dtype) -> float:
     """That of one random input and group element."""
-    g = signature.random_element(sizes, seed)
+    g = _random_element(signature, sizes, seed)
     inputs = [
         torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
         for t, w in zip(signature.inputs, widths, strict=True)
@@ -93,13 +96,30 @@ def _relative_difference(function, signature, sizes, widths, batch, seed, genera
     output, moved_output = function(*inputs, **options), function(*moved, **moved_options)
     if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
         raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
+    output, moved_output = _to_measurable(output), _to_measurable(moved_output)
     expected = g.act(output, signature.output)
     if moved_output.shape != expected.shape:
         shapes = f"{tuple(moved_output.shape)} and {tuple(expected.shape)}"
         raise EinNetError(f"the function returned shape {shapes} for inputs that differ by a permutation only")
     if not expected.numel():
-        return 0.0
+        shape = tuple(expected.shape)
+        raise EinNetError(f"nothing is compared: the function returned no values, shape {shape}. Choose larger sizes")
     return (moved_output - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
+
+
+def _random_element(signature: Signature, sizes: Mapping[str, int], seed: tuple[int, int]) -> GroupElement:
+    """A random element other than the identity, which moves nothing; where no axis is longer than 1, the identity."""
+    g = signature.random_element(sizes, seed)
+    if any((m != np.arange(m.shape[-1])).any() for m in g.maps.values()):
+        return g
+    long = [c for c in g.maps if g.maps[c].shape[-1] > 1]
+    chosen = long[seed[1] % len(long)] if long else ""
+    return GroupElement({c: np.roll(m, 1, -1) if c == chosen else m for c, m in g.maps.items()}, g.parents)
+
+
+def _to_measurable(output: Tensor) -> Tensor:
+    """Integers and booleans as float64: torch subtracts no booleans, and small integers overflow."""
+    return output if output.is_floating_point() or output.is_complex() else output.double()
 
 
 def assert_equivariant(
@@ -123,7 +143,7 @@ def assert_equivariant(
     """
     dtype = options.get("dtype") or _dtype(function)
     error = equivariance_error(function, signature, sizes, **options)
-    limit = TOLERANCE[dtype] if tolerance is None else tolerance
+    limit = TOLERANCE[dtype] if tolerance is None else check_real(tolerance, "tolerance")
     if not error <= limit:
         difference = f"f(g x) differs from g f(x) by {error:.2g} of the largest value, more than {limit:g}"
         raise AssertionError(f"not equivariant to '{as_signature(signature)}': {difference}")

@@ -69,3 +69,38 @@ def test_contractions_and_unknown_reductions_are_refused():
     assert_refused(lambda: EinPool(["ab->ab", "ab,cb->ac"], "aaH", reduction="max"), EinNetError, "ab,cb->ac")
     assert_refused(lambda: EinPool(["ab->ab"], "abH", reduction="min"), EinNetError, "'min'")
     assert "reduction='max'" in repr(EinPool(["ab->ab"], "abH", reduction="max"))
+
+
+INTEGERS = [torch.int64, torch.int8, torch.uint8, torch.bool]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("term", ["ab->ac", "ab->cd", "ab->ab"])
+def test_integers_with_a_mask(dtype, term):
+    x = torch.tensor([[0, -7, 90], [0, 0, 90], [90, 90, 90]])
+    x = (x if dtype.is_signed else x.clamp(min=0)).to(dtype)
+    y = EinPool([term], "abH", reduction="max")(x[..., None], mask={"a": torch.arange(3) < 2, "b": torch.arange(3) < 2})
+    small = EinPool([term], "abH", reduction="max")(x[:2, :2, None])
+    assert y.dtype == dtype and torch.equal(y[:2, :2], small)
+    assert not y[2:].any() and not y[:, 2:].any()
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, torch.float32], ids=str)
+def test_the_largest_of_nothing_keeps_its_dtype(dtype):
+    pool = EinPool(["ab->ac"], "abH", reduction="max")
+    for columns in (0, 2):
+        y = pool(torch.ones(2, columns, 1).to(dtype), mask={"b": torch.zeros(columns, dtype=torch.bool)})
+        assert y.dtype == dtype and not y.any()
+
+
+@pytest.mark.parametrize("lowest", [-torch.inf, torch.iinfo(torch.int64).min])
+def test_a_value_that_is_the_lowest_number_stays(lowest):
+    x = torch.tensor([[lowest, lowest], [lowest, 1]])
+    y = EinPool(["ab->ac"], "abH", reduction="max")(x[..., None], mask={"b": torch.tensor([True, False])})[..., 0]
+    assert torch.equal(y[:, 0], x[:, 0])
+
+
+def test_the_mean_of_integers_with_a_mask_is_no_integer():
+    x = torch.tensor([[1, 4, 9], [2, 2, 9]])
+    y = EinPool(["ab->ac"], "abH")(x[..., None], mask={"b": torch.arange(3) < 2})[..., 0]
+    assert y[:, 0].tolist() == [2.5, 2.0]

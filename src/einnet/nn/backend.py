@@ -41,7 +41,7 @@ class MaxBackend(TorchBackend):
     """The largest value in place of the sum; zero where there is none."""
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return x.sum(axes) if any(x.shape[k] == 0 for k in axes) else x.amax(axes)
+        return x.sum(axes, dtype=x.dtype) if any(x.shape[k] == 0 for k in axes) else x.amax(axes)
 
 
 TORCH = TorchBackend(torch)

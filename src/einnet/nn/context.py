@@ -91,7 +91,8 @@ class Context:
         if not self.masks:
             return max(prod([self.sizes[c] for c in letters]), 1) ** power
         counts = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
-        return counts.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power).to(dtype)
+        factor = counts.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power)
+        return factor.to(dtype) if dtype.is_floating_point or dtype.is_complex else factor
 
     def counts(self, term: Term, index_map: IndexMap, axes: Sequence[str]) -> Tensor:
         """How many values a term sums for each index of its compact result: (batch..., 1, compact axes or 1...).

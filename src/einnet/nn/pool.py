@@ -107,8 +107,11 @@ class Pooling:
     def _largest(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         results = []
         for x, k, term, result in zip(operands, self.reads, self.plan.terms, self.plan.results, strict=True):
-            y = largest(context.fill(x, self.types[k], -torch.inf), term.operands[0], result.compact)
-            results.append(y.masked_fill(y == -torch.inf, 0) if context.masks else y)
+            operand, cells = term.operands[0], context.cells(self.types[k])
+            y = largest(context.fill(x, self.types[k], lowest(x.dtype)), operand, result.compact)
+            if cells is not None:  # the largest of nothing is zero; a value may be the lowest number itself
+                y = y.masked_fill(~largest(cells.unsqueeze(-1 - len(operand)), operand, result.compact), 0)
+            results.append(y)
         return results
 
     def __repr__(self) -> str:
@@ -252,6 +255,13 @@ def rescale(results: Sequence[Tensor], plan: Plan, context: Context) -> list[Ten
     """Sums divided by the number of their values, or by its root: see `Context.factors`."""
     factors = context.factors(plan, results[0].dtype)
     return [x if f is None else x * f for x, f in zip(results, factors, strict=True)]
+
+
+def lowest(dtype: torch.dtype) -> float:
+    """The number that no number of the dtype is below."""
+    if dtype.is_floating_point:
+        return -torch.inf
+    return 0 if dtype == torch.bool else torch.iinfo(dtype).min
 
 
 def infer_types(terms: Sequence[Term]) -> list[Symmetry]:
