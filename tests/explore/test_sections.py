@@ -9,7 +9,7 @@ from einnet.cli import main
 from einnet.explore import Question, render_report
 from einnet.explore.program import write_program
 from einnet.explore.sections import list_sections, make_section
-from einnet.pages import Section, Table, Text, render_section
+from einnet.pages import Picture, Section, Table, Text, render_page, render_section, write_page
 
 TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "ab, bb -> a", "H", "aa ->"]
 
@@ -77,6 +77,15 @@ def test_text_from_outside_is_no_markup():
     assert "<script" not in render_section(
         Section("<script>", [Text("<script>"), Text("<script>", "error"), Table("x", [["<script>"]])])
     )
+
+
+def test_control_characters_become_visible(tmp_path):
+    name = "zo\u00eb \x1b[2J\x00\x08\r\x7f\x9b31m\ud800\uffff\tb\nc"
+    blocks = [Text(name), Text(name, "error"), Table([name], [[name, 3]]), Picture("data:,", name)]
+    write_page(tmp_path / "page.html", render_page(name, [Section(name, blocks)]))
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert html.count("\\x1b[2J\\x00\\x08\\r\\x7f\\x9b31m\\ud800\\uffff\tb\nc") == 9
+    assert html.isprintable() or set(filter(lambda c: not c.isprintable(), html)) == {"\n", "\t"}
 
 
 def test_the_report_holds_all_that_it_shows(tmp_path, capsys):

@@ -1,9 +1,11 @@
 """The learning curve marks the best value, whichever way is better."""
 
+from xml.etree import ElementTree
+
 import pytest
 from matplotlib.figure import Figure
 
-from einnet.plots.figures import draw_learning_curve
+from einnet.plots.figures import draw_learning_curve, pyplot, save_figure
 
 
 @pytest.mark.parametrize(("higher_is_better", "best"), [(True, "0.5, step 10"), (False, "0.001, step 20")])
@@ -17,3 +19,19 @@ def test_the_best_value_is_the_one_that_is_chosen(tmp_path, monkeypatch, higher_
     log.write_text("step,loss,error\n10,3.0,0.5\n20,0.1,0.001\n30,-0.2,0.01\n")
     draw_learning_curve(log, tmp_path / "curve.png", "error", higher_is_better)
     assert f"best valid error: {best}" in titles and (tmp_path / "curve.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+@pytest.mark.filterwarnings("error")  # matplotlib warns of letters that the font lacks
+def test_control_characters_in_names_are_escaped(tmp_path, suffix):
+    name = "zo\u00eb \x1b[2J\x00\x7f\x85\ud800\uffff <&-->"
+    figure, panel = pyplot().subplots()
+    panel.set(title=name, xlabel=name)
+    panel.plot([1], [1], label=name)
+    panel.legend()
+    panel.annotate(name, (0, 0))
+    save_figure(figure, tmp_path / f"names.{suffix}")
+    if suffix == "svg":
+        ElementTree.parse(tmp_path / "names.svg")
+        content = (tmp_path / "names.svg").read_text(encoding="utf-8")
+        assert "\\x1b[2J\\x00" in content and "zo\u00eb" in content

@@ -4,6 +4,7 @@ A page has sections, a section has blocks: texts, tables, listings, pictures.
 """
 
 import base64
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from typing import Any, Literal
 from einnet.files import write_whole
 
 __all__ = [
-    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "read_picture", "render_page", "render_section",
-    "write_page",
+    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "escape_controls", "read_picture", "render_page",
+    "render_section", "write_page",
 ]  # fmt: skip
 
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no letters of XML, nor of a font
 _matplotlib_lock = Lock()  # its figures are not made for threads
 
 
@@ -80,6 +82,15 @@ def read_picture(path: Path, caption: str) -> Picture:
     return Picture(f"data:image/{kind};base64,{content}", caption)
 
 
+def escape_controls(text: str) -> str:
+    """Control characters as Python writes them, so that every text can stand in HTML, in SVG, and in UTF-8.
+
+    >>> escape_controls("\\x1b[2Jzo\u00eb")
+    '\\\\x1b[2Jzo\u00eb'
+    """
+    return CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
 def render_page(
     title: str, sections: Sequence[Section], lead: str = "", template: str = "pages/page.html", **variables: Any
 ) -> str:
@@ -110,6 +121,7 @@ def _load_templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    options["finalize"] = lambda value: escape_controls(str(value))
     environment = Environment(loader=PackageLoader("einnet", "."), **options)
     environment.filters["class"] = lambda block: type(block).__name__
     return environment

@@ -12,6 +12,7 @@ from einnet.checks import check_limit
 from einnet.errors import EinNetError
 from einnet.files import write_whole
 from einnet.operations import pooling_terms
+from einnet.pages import escape_controls
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
@@ -196,7 +197,11 @@ def check_picture_name(picture: Path | str | None) -> None:
 
 
 def save_figure(figure: Any, picture: Path | str) -> None:
-    """Saves and closes a figure of matplotlib."""
+    """Saves and closes a figure of matplotlib; control characters in its texts are escaped."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_text(escape_controls(text.get_text()))
     with write_whole(picture) as temporary:
         figure.savefig(temporary, dpi=150, metadata={"Date": None} if Path(picture).suffix == ".svg" else None)
     pyplot().close(figure)
