@@ -203,6 +203,7 @@ def explore(
     order: int = 5,
     term: str = "",
     html: Path | None = None,
+    recipe: Flag = False,
     port: int = 8321,
     browser: bool = True,
 ) -> int:
@@ -215,6 +216,7 @@ def explore(
         order: The largest number of operands, and the degree of the series.
         term: An einsum whose composition is shown too.
         html: Write the page to this file instead, whole in itself.
+        recipe: With --html, compare with the recipe of the blog post too, which takes longest.
         port: Where the page is served, on this machine only; 0 for any free port.
         browser: Open the page in the browser.
     """
@@ -223,7 +225,7 @@ def explore(
     if html is not None:
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
-        write_page(html, render_report(question))
+        write_page(html, render_report(question, recipe=recipe))
         print(f"written to {html}", file=sys.stderr)
         return 0
     with serve(port) as server, suppress(KeyboardInterrupt):

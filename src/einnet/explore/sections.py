@@ -165,6 +165,7 @@ class SectionKind:
     title: str
     blocks: Callable[[Question], Sequence[Block]]
     narrow: bool = False
+    is_on_request: bool = False  # it takes far longer than the others
 
 
 SECTIONS = {
@@ -172,7 +173,7 @@ SECTIONS = {
     "sharing": SectionKind("Which coefficients are equal", show_sharing),
     "counts": SectionKind("Free parameters by order", show_counts),
     "minimal": SectionKind("The operations that suffice", show_operations, narrow=True),
-    "recipe": SectionKind("What the recipe leaves", show_recipe, narrow=True),
+    "recipe": SectionKind("What the recipe leaves", show_recipe, narrow=True, is_on_request=True),
     "term": SectionKind("The term, composed", show_derivation),
     "plan": SectionKind("The plan and its cost", show_plan),
     "code": SectionKind("Ten lines of PyTorch", lambda question: [Text(write_program(question), "listing")]),
@@ -194,13 +195,16 @@ def make_section(question: Question, name: str) -> Section:
     return Section(kind.title, blocks, kind.narrow)
 
 
-def render_report(question: Question) -> str:
+def render_report(question: Question, *, recipe: bool = False) -> str:
     """All sections as one page of HTML without other files, with a progress bar on standard error.
+
+    The section on the recipe takes longest: it is made with `recipe=True` only.
 
     >>> html = render_report(Question("aH", 2))
     >>> "a,a-&gt;a" in html, "http://" in html
     (True, False)
     """
-    names, console = list_sections(question), Console(stderr=True)
-    sections = [make_section(question, name) for name in track(names, "computing", console=console, transient=True)]
+    names = [name for name in list_sections(question) if recipe or not SECTIONS[name].is_on_request]
+    progress = track(names, "computing", console=Console(stderr=True), transient=True)
+    sections = [make_section(question, name) for name in progress]
     return render_page(f"{question.text} up to order {question.order}", sections, LEAD)

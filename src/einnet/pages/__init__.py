@@ -61,6 +61,11 @@ class Section:
     blocks: Sequence[Block]
     narrow: bool = False
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it has the message of an error."""
+        return any(isinstance(block, Text) and block.kind == "error" for block in self.blocks)
+
 
 def draw_picture(draw: Callable[[Path], object], caption: str) -> Picture:
     """The picture that `draw` writes to a file, an SVG.

@@ -1,0 +1,131 @@
+"""Calls in processes of their own: one that nobody waits for is ended, whatever it does."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from queue import Empty, LifoQueue
+from threading import BoundedSemaphore, Thread
+from typing import Any
+
+__all__ = ["BusyError", "EndedError", "Workers"]
+
+SECONDS = 0.5  # between two questions whether a result is still wanted
+CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")  # the former imports once, for all
+
+
+class BusyError(RuntimeError):
+    """As many calls wait as may wait."""
+
+
+class EndedError(RuntimeError):
+    """The process ended before its call: there was not enough memory, or somebody ended it."""
+
+
+class Workers:
+    """A number of processes that call a function, and a limited queue of calls that wait for one.
+
+    The function is one that another process can import; arguments and result are values of JSON. `modules` are
+    imported before the first call.
+    """
+
+    def __init__(self, function: Callable[..., Any], processes: int, places: int, modules: Sequence[str] = ()):
+        CONTEXT.set_forkserver_preload(["__main__", function.__module__, *modules])
+        self._workers = [Worker(function) for _ in range(processes)]
+        self._idle: LifoQueue[Worker] = LifoQueue()  # the one that worked last knows most about the question
+        self._places = BoundedSemaphore(places)
+        self._is_open = True
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def call(self, is_wanted: Callable[[], bool], *arguments: Any) -> Any:
+        """The function's result; None if it is not wanted any more."""
+        if not self._places.acquire(blocking=False):
+            raise BusyError
+        try:
+            if (worker := self._wait(is_wanted)) is None:
+                return None
+            try:
+                return worker.call(is_wanted, arguments)
+            finally:
+                self._idle.put(worker)
+        finally:
+            self._places.release()
+
+    def _wait(self, is_wanted: Callable[[], bool]) -> "Worker | None":
+        while self._is_open and is_wanted():
+            with suppress(Empty):
+                return self._idle.get(timeout=SECONDS)
+        return None
+
+    def close(self) -> None:
+        """Ends the processes, those at work too."""
+        self._is_open = False
+        for worker in self._workers:
+            worker.end()
+
+
+class Worker:
+    """A process that answers one call after the other, and is started again if it has ended."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+        self._start()
+
+    def _start(self) -> None:
+        self._connection, theirs = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, theirs), daemon=True)
+        with _block_interrupts():
+            self._process.start()
+        theirs.close()
+
+    def call(self, is_wanted: Callable[[], bool], arguments: Any) -> Any:
+        if not self._process.is_alive():
+            self._start()
+        try:
+            self._connection.send_bytes(json.dumps(arguments).encode())
+            while not self._connection.poll(SECONDS):
+                if not is_wanted():
+                    self.end()
+                    return None
+            return json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            self.end()
+            raise EndedError from None
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join(5)
+
+
+@contextmanager
+def _block_interrupts() -> Iterator[None]:
+    """Ctrl-C ends the process that waits; one that is started meanwhile never sees it, not even while it imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _answer_calls(function: Callable[..., Any], connection: Connection) -> None:
+    """The life of a process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            arguments = json.loads(connection.recv_bytes())
+            connection.send_bytes(json.dumps(function(*arguments)).encode())
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        wait([parent.sentinel])
+    os._exit(1)
