@@ -1,6 +1,7 @@
 """What the explorer says: counts against brute force, programs that run, pages that need nothing else."""
 
 import re
+import time
 
 import pytest
 
@@ -8,7 +9,7 @@ from einnet import Symmetry, pooling, series
 from einnet.cli import main
 from einnet.explore import Question, render_report
 from einnet.explore.program import write_program
-from einnet.explore.sections import list_sections, make_section
+from einnet.explore.sections import SECTIONS, list_sections, make_section
 from einnet.pages import Picture, Section, Table, Text, render_page, render_section, write_page
 
 TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "ab, bb -> a", "H", "aa ->"]
@@ -93,17 +94,34 @@ def test_the_report_holds_all_that_it_shows(tmp_path, capsys):
     assert main(["explore", "aaH", "--order", "2", "--term", "ab,bc,cd->ad", "--html", str(page)]) == 0
     html = page.read_text()
     sources = re.findall(r'(?:src|href)="([^"]*)"', html)
-    assert len(sources) >= 4 and all(s.startswith("data:") for s in sources)
+    assert len(sources) == 3 and all(s.startswith("data:") for s in sources)
     assert "<script" not in html and "ab,bc-&gt;ac" in html and "2a^3" in html
     assert str(page) in capsys.readouterr().err
 
 
 def test_the_report_and_the_page_have_the_same_sections():
     question = Question("aH", 2, "a,a->a")
-    html = render_report(question)
+    html = render_report(question, recipe=True)
     assert all(
         render_section(make_section(question, name)) in html for name in list_sections(question) if name != "sharing"
     )
+
+
+def test_the_recipe_is_made_on_request_only(tmp_path, capsys):
+    title, page = SECTIONS["recipe"].title, tmp_path / "report.html"
+    for options, is_there in ([], False), (["--recipe"], True):
+        assert main(["explore", "aH", "--order", "2", "--html", str(page), *options]) == 0
+        assert (title in page.read_text()) == is_there
+
+
+@pytest.mark.parametrize("text", ["abcH; a->b", "aaaH", "aH, aaH -> aH"])
+@pytest.mark.parametrize("order", [2, 3])
+def test_a_new_type_takes_less_than_two_seconds(text, order):
+    started = time.process_time()
+    for name in list_sections(Question(text, order)):
+        if not SECTIONS[name].is_on_request:
+            assert not make_section(Question(text, order), name).is_error
+    assert time.process_time() - started < 2
 
 
 def test_a_wrong_type_is_refused_with_its_caret(capsys):

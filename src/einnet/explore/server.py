@@ -93,7 +93,8 @@ class Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        self.workers.close()
+        if "workers" in vars(self):  # not if the port is taken
+            self.workers.close()
 
     def answer(self, is_wanted: Callable[[], bool], *question: str) -> Answer | None:
         """A section, remembered or made; None if it is not wanted any more. Failures are not remembered."""

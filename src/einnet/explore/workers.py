@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["BusyError", "EndedError", "Workers"]
 
-SECONDS = 0.5  # between two questions whether a result is still wanted
+SECONDS = 1.0  # between two questions whether a result is still wanted
 CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")  # the former imports once, for all
 
 
@@ -34,7 +34,7 @@ class Workers:
     """
 
     def __init__(self, function: Callable[..., Any], processes: int, places: int, modules: Sequence[str] = ()):
-        CONTEXT.set_forkserver_preload(["__main__", function.__module__, *modules])
+        CONTEXT.set_forkserver_preload(["__main__", __name__, function.__module__, *modules])
         self._workers = [Worker(function) for _ in range(processes)]
         self._idle: LifoQueue[Worker] = LifoQueue()  # the one that worked last knows most about the question
         self._places = BoundedSemaphore(places)
@@ -57,9 +57,11 @@ class Workers:
             self._places.release()
 
     def _wait(self, is_wanted: Callable[[], bool]) -> "Worker | None":
-        while self._is_open and is_wanted():
+        while self._is_open:
             with suppress(Empty):
                 return self._idle.get(timeout=SECONDS)
+            if not is_wanted():
+                break
         return None
 
     def close(self) -> None:
