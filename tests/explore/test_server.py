@@ -62,23 +62,23 @@ def start(server, name):
     return send(server, f"GET /section/{name}?type=a&order=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
-HERE = "Host: 127.0.0.1:1"
+OWN = "Host: 127.0.0.1:1"
 REQUESTS = {
     "localhost": (["Host: localhost:8321"], 200),
     "forwarded": (["Host: LocalHost:9999"], 200),
     "version 6": (["Host: [::1]:8321"], 200),
-    "own page": ([HERE, "Origin: http://127.0.0.1:1", "Sec-Fetch-Site: same-origin"], 200),
-    "typed": ([HERE, "Sec-Fetch-Site: none"], 200),
+    "own page": ([OWN, "Origin: http://127.0.0.1:1", "Sec-Fetch-Site: same-origin"], 200),
+    "typed": ([OWN, "Sec-Fetch-Site: none"], 200),
     "a name that leads here": (["Host: evil.example:8321"], 403),
     "a name like it": (["Host: 127.0.0.1.evil.example"], 403),
     "a user before it": (["Host: localhost@evil.example"], 403),
     "no host": (["Accept: */*"], 403),
-    "two hosts": ([HERE, "Host: evil.example"], 403),
-    "another page": ([HERE, "Origin: http://evil.example"], 403),
-    "another port": ([HERE, "Origin: http://127.0.0.1:2"], 403),
-    "a file": ([HERE, "Origin: null"], 403),
-    "an image of another site": ([HERE, "Sec-Fetch-Site: cross-site"], 403),
-    "an image of another port": ([HERE, "Sec-Fetch-Site: same-site"], 403),
+    "two hosts": ([OWN, "Host: evil.example"], 403),
+    "another page": ([OWN, "Origin: http://evil.example"], 403),
+    "another port": ([OWN, "Origin: http://127.0.0.1:2"], 403),
+    "a file": ([OWN, "Origin: null"], 403),
+    "an image of another site": ([OWN, "Sec-Fetch-Site: cross-site"], 403),
+    "an image of another port": ([OWN, "Sec-Fetch-Site: same-site"], 403),
 }
 
 
@@ -87,7 +87,7 @@ def test_only_pages_of_this_machine_are_answered(server):
         name: ask(server, "/section/code?type=a&order=2", *headers)[0] for name, (headers, _) in REQUESTS.items()
     }
     assert statuses == {name: status for name, (_, status) in REQUESTS.items()}
-    assert ask(server, "/", HERE, "Sec-Fetch-Site: cross-site")[0] == 200  # a link; it starts no work
+    assert ask(server, "/", OWN, "Sec-Fetch-Site: cross-site")[0] == 200  # a link; it starts no work
     status, page = ask(server, "/", "Host: evil.example")
     assert status == 403 and f"http://127.0.0.1:{server.server_port}/" in page
     assert "frame-ancestors 'none'" in ask(server, "/")[1]

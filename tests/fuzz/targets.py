@@ -25,6 +25,7 @@ from einnet.tasks.sudoku.boards import clash, read_file, read_puzzles
 from einnet.tasks.sudoku.search import solutions
 from einnet.tasks.sudoku.verdicts import GUESSES
 from einnet.terms import linear_terms
+from fuzz import explorer
 from fuzz.inputs import as_json, mutate
 from fuzz.watch import Target, Watch
 
@@ -321,5 +322,6 @@ TARGETS = {
             ),
             (b"", json.dumps(CONFIG).encode()),
         ),
+        Target("http", explorer.ask, explorer.CONNECTIONS, ([explorer.SECTION], "wait")),
     ]
 }

@@ -116,8 +116,9 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Answers `/` with the page, `/section/NAME` with a section."""
 
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
     timeout = SECONDS
+    default_request_version = "HTTP/1.0"  # an answer has a status, whatever the request
 
     def setup(self) -> None:
         super().setup()

@@ -1,4 +1,4 @@
-"""Calls in processes of their own: one that nobody waits for is ended, whatever it does."""
+"""Calls in processes of their own: a call whose result is not wanted any more is ended, whatever it does."""
 
 import json
 import os
@@ -23,7 +23,7 @@ class BusyError(RuntimeError):
 
 
 class EndedError(RuntimeError):
-    """The process ended before its call: there was not enough memory, or somebody ended it."""
+    """The process ended before its call: there was not enough memory, or a user ended it."""
 
 
 class Workers:
@@ -79,11 +79,11 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
-        self._connection, theirs = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, theirs), daemon=True)
+        self._connection, end = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, end), daemon=True)
         with _block_interrupts():
             self._process.start()
-        theirs.close()
+        end.close()
 
     def call(self, is_wanted: Callable[[], bool], arguments: Any) -> Any:
         if not self._process.is_alive():

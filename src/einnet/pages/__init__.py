@@ -88,7 +88,7 @@ def read_picture(path: Path, caption: str) -> Picture:
 
 
 def escape_controls(text: str) -> str:
-    """Control characters as Python writes them, so that every text can stand in HTML, in SVG, and in UTF-8.
+    """Control characters as Python writes them, so that HTML, SVG and UTF-8 can hold every text.
 
     >>> escape_controls("\\x1b[2Jzo\u00eb")
     '\\\\x1b[2Jzo\u00eb'
