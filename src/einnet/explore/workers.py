@@ -9,13 +9,16 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from queue import Empty, LifoQueue
+from tempfile import gettempdir
 from threading import BoundedSemaphore, Thread
 from typing import Any
 
 __all__ = ["BusyError", "EndedError", "Workers"]
 
 SECONDS = 1.0  # between two questions whether a result is still wanted
-CONTEXT = get_context("forkserver" if sys.platform == "linux" else "spawn")  # the former imports once, for all
+LONGEST = 70  # letters of the folder for a socket's file, whose path may have 107
+HAS_FORKSERVER = sys.platform == "linux" and len(gettempdir()) < LONGEST
+CONTEXT = get_context("forkserver" if HAS_FORKSERVER else "spawn")  # the former imports once, for all processes
 
 
 class BusyError(RuntimeError):
