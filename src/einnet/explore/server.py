@@ -6,6 +6,7 @@ of its page, so that it can be bookmarked. Sections are made by two processes; o
 
 import re
 import socket
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class Server(ThreadingHTTPServer):
     """With a limit for everything: connections, connections that ask nothing, sections that wait or are remembered."""
 
     request_queue_size = 64
+    allow_reuse_address = sys.platform != "win32"  # where it takes a port from another program
 
     def __init__(self, *arguments: Any):
         super().__init__(*arguments)
