@@ -5,9 +5,13 @@ catches all of them, and so does `except ValueError`.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "did_you_mean"]
+__all__ = ["CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "did_you_mean", "to_printable"]
+
+# characters that are commands to a terminal, or turn the direction of writing
+COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class EinNetError(ValueError):
@@ -27,7 +31,10 @@ class NotationError(EinNetError):
     def __init__(self, problem: str, text: str, start: int, stop: int | None = None, hint: str = ""):
         self.text, self.start = text, start
         self.stop = max(start + 1, start + 1 if stop is None else stop)
-        lines = [problem, f"  {text}", "  " + " " * start + "^" * (self.stop - start)]
+        parts = (text[:start], text[start : self.stop], text[self.stop :])
+        before, marked, after = (to_printable(part).replace("\n", r"\n") for part in parts)
+        caret = "^" * max(len(marked), self.stop - start)
+        lines = [to_printable(problem), f"  {before}{marked}{after}", "  " + " " * len(before) + caret]
         super().__init__("\n".join(lines + [hint] * bool(hint)))
 
 
@@ -41,6 +48,15 @@ class DataError(EinNetError):
 
 class CheckpointError(EinNetError):
     """A saved file that is truncated, foreign, or of another network."""
+
+
+def to_printable(text: str) -> str:
+    r"""A text with the characters that a terminal or the direction of writing obeys as escapes, but for new lines.
+
+    >>> to_printable("\x1b[2J, a new\nline, 日本, \u202e")
+    '\\x1b[2J, a new\nline, 日本, \\u202e'
+    """
+    return COMMANDS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ def test_the_best_value_is_the_one_that_is_chosen(tmp_path, monkeypatch, higher_
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 @pytest.mark.filterwarnings("error")  # matplotlib warns of letters that the font lacks
 def test_control_characters_in_names_are_escaped(tmp_path, suffix):
-    name = "zo\u00eb \x1b[2J\x00\x7f\x85\ud800\uffff <&-->"
+    name = "zo\u00eb \x1b[2J\x00\x7f\x85\ud800\t\u202e <&-->"
     figure, panel = pyplot().subplots()
     panel.set(title=name, xlabel=name)
     panel.plot([1], [1], label=name)

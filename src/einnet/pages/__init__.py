@@ -4,7 +4,6 @@ A page has sections, a section has blocks: texts, tables, listings, pictures.
 """
 
 import base64
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
+from einnet.errors import to_printable
 from einnet.files import write_whole
 
 __all__ = [
-    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "escape_controls", "read_picture", "render_page",
-    "render_section", "write_page",
+    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "read_picture", "render_page", "render_section",
+    "write_page",
 ]  # fmt: skip
 
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")  # no letters of XML, nor of a font
 _matplotlib_lock = Lock()  # its figures are not made for threads
 
 
@@ -87,15 +86,6 @@ def read_picture(path: Path, caption: str) -> Picture:
     return Picture(f"data:image/{kind};base64,{content}", caption)
 
 
-def escape_controls(text: str) -> str:
-    """Control characters as Python writes them, so that HTML, SVG and UTF-8 can hold every text.
-
-    >>> escape_controls("\\x1b[2Jzo\u00eb")
-    '\\\\x1b[2Jzo\u00eb'
-    """
-    return CONTROLS.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
-
-
 def render_page(
     title: str, sections: Sequence[Section], lead: str = "", template: str = "pages/page.html", **variables: Any
 ) -> str:
@@ -126,7 +116,7 @@ def _load_templates() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    options["finalize"] = lambda value: escape_controls(str(value))
+    options["finalize"] = lambda value: to_printable(str(value))  # UTF-8 has no surrogates
     environment = Environment(loader=PackageLoader("einnet", "."), **options)
     environment.filters["class"] = lambda block: type(block).__name__
     return environment

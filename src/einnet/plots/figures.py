@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from einnet.checks import check_limit
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, to_printable
 from einnet.files import write_whole
 from einnet.operations import pooling_terms
-from einnet.pages import escape_controls
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
@@ -201,7 +200,7 @@ def save_figure(figure: Any, picture: Path | str) -> None:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        text.set_text(escape_controls(text.get_text()))
+        text.set_text(to_printable(text.get_text()))
     with write_whole(picture) as temporary:
         figure.savefig(temporary, dpi=150, metadata={"Date": None} if Path(picture).suffix == ".svg" else None)
     pyplot().close(figure)
