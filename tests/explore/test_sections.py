@@ -115,12 +115,10 @@ def test_the_recipe_is_made_on_request_only(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text", ["abcH; a->b", "aaaH", "aH, aaH -> aH"])
-@pytest.mark.parametrize("order", [2, 3])
-def test_a_new_type_takes_less_than_two_seconds(text, order):
-    started = time.process_time()
-    for name in list_sections(Question(text, order)):
-        if not SECTIONS[name].is_on_request:
-            assert not make_section(Question(text, order), name).is_error
+def test_a_new_type_takes_less_than_two_seconds(text):
+    question, started = Question(text, 3), time.process_time()
+    for name in list_sections(question):
+        assert SECTIONS[name].is_on_request or not make_section(question, name).is_error
     assert time.process_time() - started < 2
 
 

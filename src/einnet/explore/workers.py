@@ -18,7 +18,7 @@ __all__ = ["BusyError", "EndedError", "Workers"]
 SECONDS = 1.0  # between two questions whether a result is still wanted
 LONGEST = 70  # letters of the folder for a socket's file, whose path may have 107
 HAS_FORKSERVER = sys.platform == "linux" and len(gettempdir()) < LONGEST
-CONTEXT = get_context("forkserver" if HAS_FORKSERVER else "spawn")  # the former imports once, for all processes
+CONTEXT: Any = get_context("forkserver" if HAS_FORKSERVER else "spawn")  # the former imports once, for all processes
 
 
 class BusyError(RuntimeError):
