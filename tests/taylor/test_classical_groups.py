@@ -96,13 +96,22 @@ def symmetric_characters(n: int) -> list[int]:
 
 
 GROUPS = {  # the group, and the number of invariants in V^m
-    **{f"C({n})": ([turn(2 * np.pi / n)], lambda m, n=n: mean_power(cyclic_characters(n), m)) for n in range(1, 9)},
     **{
-        f"D({n})": ([turn(2 * np.pi / n), MIRROR], lambda m, n=n: mean_power(cyclic_characters(n) + [0] * n, m))
+        f"C({n})": (Representation([turn(2 * np.pi / n)]), lambda m, n=n: mean_power(cyclic_characters(n), m))
+        for n in range(1, 9)
+    },
+    **{
+        f"D({n})": (
+            Representation([turn(2 * np.pi / n), MIRROR]),
+            lambda m, n=n: mean_power(cyclic_characters(n) + [0] * n, m),
+        )
         for n in range(1, 9)
     },
     **{f"S({n})": (permutations(n), lambda m, n=n: mean_power(symmetric_characters(n), m)) for n in range(1, 6)},
-    **{f"Z({n})": ([[*range(1, n), 0]], lambda m, n=n: mean_power([n] + [0] * (n - 1), m)) for n in range(1, 7)},
+    **{
+        f"Z({n})": (Representation([[*range(1, n), 0]]), lambda m, n=n: mean_power([n] + [0] * (n - 1), m))
+        for n in range(1, 6)
+    },
     **{f"SO({n})": (rotations(n), lambda m, n=n: count_orthogonal(n, m, True)) for n in range(2, 6)},
     **{f"O({n})": (orthogonal(n), lambda m, n=n: count_orthogonal(n, m, False)) for n in range(1, 6)},
     "SO+(1,1)": (lorentz(1), lambda m: count_orthogonal(2, m, True)),
@@ -116,9 +125,31 @@ GROUPS = {  # the group, and the number of invariants in V^m
     **{f"SU({n})": (unitary(n), lambda m, n=n: count_unitary(n, m)) for n in (2, 3)},
 }
 CASES = [(name, m) for name in GROUPS for m in range(ORDER + 1)]
+LARGE = [(name, m) for name, m in CASES if GROUPS[name][0].dimension ** m > 256]
+SMALL = [case for case in CASES if case not in LARGE]
 
 
 def assert_ranks(name: str, m: int) -> None:
-    group, count = GROUPS[name]
-    v = group if isinstance(group, Representation) else Representation(group)
+    v, count = GROUPS[name]
     assert [linear_maps(source=v**k, target=v ** (m - k)).rank for k in range(m + 1)] == [count(m)] * (m + 1)
+
+
+@pytest.mark.grid(stratum=lambda name, m: (name.partition("(")[0], m))
+@pytest.mark.parametrize(("name", "m"), SMALL)
+def test_every_rank(name, m):
+    assert_ranks(name, m)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "m"), LARGE)
+def test_every_rank_in_many_unknowns(name, m):
+    assert_ranks(name, m)
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_permutations_given_as_matrices_with_rounding(n):
+    """Not found by orbits, so by decomposition: the same ranks."""
+    rng = np.random.default_rng(n)
+    v = Representation([g.toarray() + 1e-16 * rng.standard_normal((n, n)) for g in permutations(n).generators])
+    for m in range(5):
+        assert linear_maps(source=v ** (m // 2), target=v ** (m - m // 2)).rank == GROUPS[f"S({n})"][1](m)

@@ -53,7 +53,12 @@ def linear_maps(
         method: "exact" (elimination in rational numbers), "dense" (a decomposition) or "iterative" (projections);
             "auto" takes orbits for permutations, else the first that the size and the entries allow.
 
-    Raises `EinNetError` or `ShapeError` for a matrix that is no group element, and for shapes that do not fit.
+    Entries may carry rounding and any units: the matrix of half a turn, whose sine is 1e-16, is -1, while a turn by
+    1e-10 and a boost with v/c^2 = 1e-17 keep their meaning. Entries below 1e-12, in units that balance the
+    matrices, are taken for rounding where a generator is otherwise a multiple of the identity.
+
+    Raises `EinNetError` or `ShapeError` for a matrix that is no group element, for shapes that do not fit, and
+    where double precision does not tell which equations are zero.
     Source: Finzi et al., A Practical Method for Constructing Equivariant Multilayer Perceptrons for
     Arbitrary Matrix Groups (2021), section 4: the constraints of generators and Lie algebra suffice.
     """

@@ -1,17 +1,17 @@
 """The maps W with T W = W S for all pairs of matrices T, S: exactly, by a dense decomposition, or iteratively.
 
-In floating point an equation counts as zero only by comparison with the rounding of its terms. Rounding is
-relative to the size of the matrices in suitable units, so
+In floating point an equation is zero only in comparison with the rounding of its terms, which is relative to the
+size of the matrices in suitable units. Therefore
 
-1. both spaces are given units that balance the matrices: a boost in metres and seconds has entries of 1 and
-   1e-17, and both matter, since only their product is free of units;
-2. each equation of T W - W S is divided by the largest entry of its row of T and its column of S, whose
-   difference it is; one of a Lie algebra by that of the two matrices, as these have no ones to compare with;
-3. a constraint without an entry above `ROUNDING` is none: T and S are multiples of one, up to rounding. Entries are
-   never set to zero one by one: a turn by a small angle t has entries of t and of t^2, and dropping the latter
-   alone would give equations with no solution;
-4. any other constraint is divided by its largest entry, however small (a turn by 1e-10 is a constraint), and
-   singular values that the rounding may have caused are zero. Those near that bound are refused.
+1. both spaces are given units that balance the matrices. A boost in metres and seconds has entries of 1 and
+   1e-17, and both count: only their product is free of units.
+2. Each equation of T W - W S = 0 is divided by the largest entry of its row of T and its column of S, whose
+   difference it is; for a Lie algebra, which has no ones to compare with, by the largest entry of both matrices.
+3. A constraint without an entry above `ROUNDING` is none: T and S are one multiple of the identity, up to rounding.
+   Entries are not set to zero one by one: a turn by a small angle t has entries of t and of t^2, and without the
+   latter alone its equations would have other solutions.
+4. Any other constraint is divided by its norm, however small: a turn by 1e-10 is a constraint. Singular values
+   that rounding explains are zero; those near that bound are refused.
 
 Sources: Osborne, On Pre-Conditioning of Matrices (1960), for the units; Weyl's inequality, by which an error e of
 the constraints moves singular values by |e| at most.
@@ -87,10 +87,9 @@ def _find_units(v: Representation) -> np.ndarray:
     the units were. Between such sets the scale is free: it only makes large entries no larger than those inside.
     """
     n = v.dimension
-    sizes = [abs(m).max() for m in v.matrices]
     total = scipy.sparse.coo_array((n, n))
-    for matrix, size in zip(v.matrices, sizes, strict=True):
-        total += abs(matrix) / (size or 1)
+    for m in map(abs, v.matrices):
+        total += m / (np.sqrt(m.multiply(m.T).max()) or m.max() or 1)  # the former is the same in all units
     i, j = total.nonzero()
     values = total.tocsr()[i, j]
     count, labels = scipy.sparse.csgraph.connected_components(total, connection="strong")
@@ -100,7 +99,7 @@ def _find_units(v: Representation) -> np.ndarray:
 
 
 def _balance(i: np.ndarray, j: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """Powers of two d for which rows and columns of a matrix with entries values d[j] / d[i] have similar sums."""
+    """Powers of two d for which rows and columns of the entries values d[j] / d[i] have sums of similar size."""
     units = np.ones(n)
     for _ in range(SWEEPS):
         scaled = values * units[j] / units[i]
@@ -115,10 +114,10 @@ def _balance(i: np.ndarray, j: np.ndarray, values: np.ndarray, n: int) -> np.nda
 
 def _approximate(constraints: Sequence[Any], method: str) -> np.ndarray:
     """An orthonormal basis of the vectors that every constraint takes to zero, as rows."""
-    unknowns = int(constraints[0].shape[1])
-    sizes = [float(abs(c).max()) for c in constraints]
-    scaled = [c / size for c, size in zip(constraints, sizes, strict=True) if size > ROUNDING]
-    zero = max([ZERO, *(ERROR / size for size in sizes if size > ROUNDING)])
+    unknowns = constraints[0].shape[1]
+    constraints = [c for c in constraints if abs(c).max() > ROUNDING]
+    scaled = [c / abs(c).sum(0).max() for c in constraints]
+    zero = max([ZERO, *(ERROR / abs(c).max() for c in constraints)])
     if method == "dense" or not scaled:
         entries, what = max(len(scaled), 1) * unknowns**2, f"{unknowns:,} unknowns would write out {{}} entries"
         instead = "use method='iterative', use representations of smaller dimension"
