@@ -65,11 +65,11 @@ def _as_numbers(value: Any) -> np.ndarray:
     return array
 
 
-def check_vectors(x: Any, n: int, params: Any, dof: int) -> None:
-    """Raises unless x has shape (batch..., n) and `params` is a vector of length `dof`."""
+def check_vectors(x: Any, n: int, params: Any = None, dof: int = 0) -> None:
+    """Raises unless x has shape (batch..., n), and `params`, if any, is a vector of length `dof`."""
     if tuple(x.shape[-1:]) != (n,):
         raise ShapeError(f"x must have shape (batch..., {n}), got {tuple(x.shape)}")
-    if tuple(params.shape) != (dof,):
+    if params is not None and tuple(params.shape) != (dof,):
         raise ShapeError(f"expected {dof} parameters in one vector, got shape {tuple(params.shape)}")
 
 

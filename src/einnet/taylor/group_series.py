@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from einnet.checks import check_choice, check_flag
-from einnet.errors import EinNetError, ShapeError
+from einnet.errors import EinNetError
 from einnet.plan.backends import module_of
-from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, constant_like, gather
+from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, check_vectors, constant_like, gather
 from einnet.taylor.expansion import Panel, Series, check_order
 from einnet.taylor.orbits import as_permutations, list_cycles, number_orbits
 from einnet.taylor.table import format_cycles, format_number, list_first
@@ -173,8 +173,7 @@ class GroupSeries(Series):
         check_choice(basis, "basis of a group given by generators", ("orbit",))
         parts = self.split(params)
         x, *parts = as_arrays(x, *parts)
-        if not x.shape or x.shape[-1] != self.size:
-            raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
+        check_vectors(x, self.size)
         batch = tuple(x.shape[:-1])
         x = x.reshape((prod(batch), self.size))
         total = constant_like(np.zeros((prod(batch), *self.out_shape), int), x)

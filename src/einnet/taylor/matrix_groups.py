@@ -131,9 +131,7 @@ def _as_permutation(matrix: Any) -> np.ndarray | None:
     columns = matrix.tocsc()
     columns.eliminate_zeros()
     one_each = (np.diff(columns.indptr) == 1).all() and (columns.data == 1).all()
-    if not one_each or len(np.unique(columns.indices)) < len(columns.indices):
-        return None
-    return columns.indices
+    return columns.indices if one_each and len(np.unique(columns.indices)) == matrix.shape[0] else None
 
 
 def _make_orbit_basis(moves: Sequence[tuple], shape: tuple[int, int]) -> np.ndarray:
