@@ -125,7 +125,7 @@ GROUPS = {  # the group, and the number of invariants in V^m
     **{f"SU({n})": (unitary(n), lambda m, n=n: count_unitary(n, m)) for n in (2, 3)},
 }
 CASES = [(name, m) for name in GROUPS for m in range(ORDER + 1)]
-LARGE = [(name, m) for name, m in CASES if GROUPS[name][0].dimension ** m > 256]
+LARGE = [(name, m) for name, m in CASES if GROUPS[name][0].dimension ** m > 128]
 SMALL = [case for case in CASES if case not in LARGE]
 
 
