@@ -66,7 +66,7 @@ class KgApp(TaskApp):
 
     name, config_class = "kg", KgConfig
     train_help = "Train on a knowledge graph, then rank the test facts."
-    steps, validate_every, auto_precision = 800, 25, "auto"
+    steps, validate_every, auto_precision, sources = 800, 25, "auto", ("dataset",)
 
     def load_data(self, config: KgConfig, seed: int, run: Run | None = None) -> KnowledgeGraph:
         return load(config.dataset, None if run is None else _relations(run))
@@ -74,6 +74,9 @@ class KgApp(TaskApp):
     def to_json(self, config: KgConfig, data: KnowledgeGraph) -> dict[str, Any]:
         source = config.dataset if config.dataset in BUNDLED else str(Path(config.dataset).resolve())
         return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)}
+
+    def identify(self, data: KnowledgeGraph) -> Any:
+        return data.entities, data.relations, data.train, data.valid, data.test
 
     def describe(self, config: KgConfig, data: KnowledgeGraph) -> str:
         entities, relations = len(data.entities), len(data.relations)
@@ -152,7 +155,13 @@ class KgApp(TaskApp):
         """A run, its config, and the data that is named or else the run's own."""
         run = network.find_run(self.name)
         config, _ = self.read_config(run)
-        return run, config, load(data or config.dataset, _relations(run))
+        graph = load(data or config.dataset, _relations(run))
+        changes = self.find_changes(run, graph)
+        if "settings" in changes:  # the order of the relations is that of the network's features
+            raise CheckpointError(f"the settings in {run.folder / 'config.json'} are not those that the run began with")
+        if "data" in changes and data is None:
+            log(f"The data have changed since {run.folder} was trained on them")
+        return run, config, graph
 
 
 def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:

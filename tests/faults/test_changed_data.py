@@ -1,0 +1,166 @@
+"""A run is not continued with other data or settings than it began with; options that would have no effect are refused."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from einnet.cli import main
+from einnet.tasks.sudoku.boards import Layout, format_board
+from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.train.run import compute_fingerprint
+from families import write_families
+
+TINY = ["--steps", "1", "--precision", "32", "--hidden", "4", "--heads", "1"]
+TASKS = {
+    "kg": ["--data", "DATA", "--depth", "1"],
+    "sudoku": ["--data", "DATA/boards.txt", "--puzzles", "6", "--batch", "2", "--iterations", "2"],
+    "pinv": ["--matrices", "4", "--batch", "2", "--depth", "1"],
+    "poker": ["--deals", "20", "--batch", "2", "--depth", "1"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The data of all tasks, and a run of each."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = write_families(folder / "data")
+    boards = zip(*generate_puzzles(Layout.of(4), 7, seed=0, processes=1), strict=True)
+    (data / "boards.txt").write_text("".join(f"{format_board(p)},{format_board(s)}\n" for p, s in boards))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("einnet.tasks.poker.evaluate.KINDS", [(2, 5), (2, 7)])
+        patch.setattr("einnet.tasks.sudoku.solve.TEST", 4)
+        for task, options in TASKS.items():
+            data_options = [option.replace("DATA", str(data)) for option in options]
+            assert main(["train", task, *TINY, *data_options, "--out", str(folder)]) == 0
+    return folder
+
+
+def run_of(folder, task):
+    (run,) = (folder / task).iterdir()
+    return run
+
+
+def refusal(arguments, capsys) -> str:
+    """The last line on standard error of a command that is refused."""
+    capsys.readouterr()
+    assert main(list(map(str, arguments))) == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.fixture
+def change(folder):
+    """Changes a file by a function of its text, and afterwards back."""
+    before = {}
+
+    def change(file, function):
+        before.setdefault(file, file.read_text())
+        changed = function(before[file])
+        assert changed != before[file]
+        file.write_text(changed)
+
+    yield change
+    for file, text in before.items():
+        file.write_text(text)
+
+
+def first_line_last(text: str) -> str:
+    first, rest = text.split("\n", 1)
+    return rest + first + "\n"
+
+
+CHANGES = [
+    ("kg", "train.txt", lambda text: text.replace("ann0\tspouse\tbob0", "ann0\tspouse\tbob1")),
+    ("kg", "valid.txt", lambda text: re.sub(r"\t(\w+)\n", r"\tann3\n", text, count=1)),
+    ("kg", "test.txt", lambda text: text.replace("0\t", "1\t", 1)),
+    ("kg", "train.txt", lambda text: text.replace("dan3", "eve3")),  # a name
+    ("sudoku", "boards.txt", first_line_last),
+]
+
+
+@pytest.mark.parametrize(("task", "name", "function"), CHANGES)
+def test_other_data_of_the_same_size_are_refused(folder, task, name, function, change, capsys):
+    change(folder / "data" / name, function)
+    before = (run_of(folder, task) / "metrics.json").read_text()
+    assert "the data of" in (message := refusal(["train", task, "--resume", run_of(folder, task)], capsys))
+    assert "have changed since the run began" in message
+    assert (run_of(folder, task) / "metrics.json").read_text() == before
+
+
+@pytest.mark.parametrize(("task", "setting"), [("kg", "lr"), ("sudoku", "more"), ("pinv", "lr"), ("poker", "dropout")])
+def test_changed_settings_are_refused(folder, task, setting, change, capsys):
+    change(run_of(folder, task) / "config.json", lambda text: re.sub(rf'"{setting}": [\d.]+', f'"{setting}": 0.25' if setting != "more" else '"more": 3', text))
+    assert "the settings of" in refusal(["train", task, "--resume", run_of(folder, task)], capsys)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_another_seed_is_refused(folder, task, change, capsys):
+    change(run_of(folder, task) / "config.json", lambda text: text.replace('"seed": 0', '"seed": 1'))
+    assert "the settings of" in refusal(["train", task, "--resume", run_of(folder, task)], capsys)
+
+
+@pytest.mark.parametrize("command", ["train kg --resume", "eval kg --checkpoint", "predict kg --relation child --head ann0 --checkpoint"])
+def test_relations_in_another_order_are_refused(folder, command, change, capsys):
+    def swap(text):
+        content = json.loads(text)
+        return json.dumps(content | {"relations": content["relations"][::-1]})
+
+    change(run_of(folder, "kg") / "config.json", swap)
+    assert "settings" in refusal([*command.split(), run_of(folder, "kg")], capsys)
+
+
+def test_eval_and_predict_say_that_the_data_have_changed(folder, change, capsys):
+    checkpoint = ["--checkpoint", str(run_of(folder, "kg"))]
+    commands = ["eval", "kg", "--json", *checkpoint], ["predict", "kg", "--relation", "child", "--head", "ann0", *checkpoint]
+    for is_changed in (False, True):
+        if is_changed:
+            change(folder / "data" / "test.txt", lambda text: text.replace("0\t", "1\t", 1))
+        for command in commands:
+            assert main(command) == 0
+            assert ("have changed since" in capsys.readouterr().err) == is_changed
+
+
+def test_what_changes_nothing_is_continued(folder, change, capsys, monkeypatch):
+    """The data in another place, more puzzles than are used, longer training."""
+    monkeypatch.setattr("einnet.tasks.sudoku.solve.TEST", 4)
+    change(folder / "data" / "boards.txt", lambda text: text.rsplit("\n", 2)[0] + "\n")
+    (folder / "data").rename(folder / "moved")
+    try:
+        for task in ("kg", "sudoku"):
+            config = run_of(folder, task) / "config.json"
+            change(config, lambda text: text.replace(str(folder / "data"), str(folder / "moved")).replace('"steps": 1', '"steps": 2'))
+            assert main(["train", task, "--resume", str(run_of(folder, task))]) == 0
+    finally:
+        (folder / "moved").rename(folder / "data")
+    assert "not known" not in capsys.readouterr().err
+
+
+def test_a_run_without_fingerprint_is_continued_and_said(folder, change, capsys):
+    def remove(text):
+        content = json.loads(text)
+        del content["fingerprint"]
+        return json.dumps(content)
+
+    change(run_of(folder, "pinv") / "config.json", remove)
+    assert main(["train", "pinv", "--resume", str(run_of(folder, "pinv"))]) == 0
+    assert "is not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--lr 0.004", "--seed 0", "--out runs", "--precision auto", "--heads 8"])
+def test_an_option_beside_resume_is_refused_even_if_it_has_its_usual_value(folder, option, capsys):
+    arguments = ["train", "pinv", "--resume", run_of(folder, "pinv"), *option.split()]
+    assert "--resume" in refusal(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(2), np.zeros(2, np.float32)), ([np.zeros(1)], np.zeros(1)),
+        ("a", ["a"]), (["ab", "c"], ["a", "bc"]), ({"a": 1}, {"a": 2}), (1, "1"), (None, ""), ([], [[]]),
+        (np.array(["a", None], object), np.array(["b", None], object)),
+    ],
+)  # fmt: skip
+def test_fingerprints_of_different_values_differ(one, two):
+    assert compute_fingerprint(one) != compute_fingerprint(two)
+    assert compute_fingerprint(one) == compute_fingerprint(one)
