@@ -2,11 +2,15 @@
 
 import json
 import re
+from contextlib import contextmanager
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from einnet.cli import main
+from einnet.tasks.app import TaskApp
+from einnet.tasks.report import Results
 from einnet.tasks.sudoku.boards import Layout, format_board
 from einnet.tasks.sudoku.generate import generate_puzzles
 from einnet.train.run import compute_fingerprint
@@ -28,13 +32,21 @@ def folder(tmp_path_factory):
     data = write_families(folder / "data")
     boards = zip(*generate_puzzles(Layout.of(4), 7, seed=0, processes=1), strict=True)
     (data / "boards.txt").write_text("".join(f"{format_board(p)},{format_board(s)}\n" for p, s in boards))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("einnet.tasks.poker.evaluate.KINDS", [(2, 5), (2, 7)])
-        patch.setattr("einnet.tasks.sudoku.solve.TEST", 4)
+    with unmeasured():
         for task, options in TASKS.items():
             data_options = [option.replace("DATA", str(data)) for option in options]
             assert main(["train", task, *TINY, *data_options, "--out", str(folder)]) == 0
     return folder
+
+
+@contextmanager
+def unmeasured():
+    """Within the block training ends without metrics and pictures, which take most of the time."""
+    with (
+        mock.patch.object(TaskApp, "measure_run", return_value=Results({}, [])),
+        mock.patch("einnet.tasks.app.draw_picture"),
+    ):
+        yield
 
 
 def run_of(folder, task):
@@ -88,9 +100,13 @@ def test_other_data_of_the_same_size_are_refused(folder, task, name, function, c
     assert (run_of(folder, task) / "metrics.json").read_text() == before
 
 
-@pytest.mark.parametrize(("task", "setting"), [("kg", "lr"), ("sudoku", "more"), ("pinv", "lr"), ("poker", "dropout")])
-def test_changed_settings_are_refused(folder, task, setting, change, capsys):
-    change(run_of(folder, task) / "config.json", lambda text: re.sub(rf'"{setting}": [\d.]+', f'"{setting}": 0.25' if setting != "more" else '"more": 3', text))
+CHANGED = [("kg", "lr", 0.1), ("sudoku", "more", 3), ("pinv", "batch", 3), ("poker", "dropout", 0.5)]
+
+
+@pytest.mark.parametrize(("task", "setting", "value"), CHANGED)
+def test_changed_settings_are_refused(folder, task, setting, value, change, capsys):
+    config = run_of(folder, task) / "config.json"
+    change(config, lambda text: re.sub(rf'"{setting}": \d[\d.]*', f'"{setting}": {value}', text))
     assert "the settings of" in refusal(["train", task, "--resume", run_of(folder, task)], capsys)
 
 
@@ -100,7 +116,9 @@ def test_another_seed_is_refused(folder, task, change, capsys):
     assert "the settings of" in refusal(["train", task, "--resume", run_of(folder, task)], capsys)
 
 
-@pytest.mark.parametrize("command", ["train kg --resume", "eval kg --checkpoint", "predict kg --relation child --head ann0 --checkpoint"])
+@pytest.mark.parametrize(
+    "command", ["train kg --resume", "eval kg --checkpoint", "predict kg --relation child --head ann0 --checkpoint"]
+)
 def test_relations_in_another_order_are_refused(folder, command, change, capsys):
     def swap(text):
         content = json.loads(text)
@@ -112,7 +130,10 @@ def test_relations_in_another_order_are_refused(folder, command, change, capsys)
 
 def test_eval_and_predict_say_that_the_data_have_changed(folder, change, capsys):
     checkpoint = ["--checkpoint", str(run_of(folder, "kg"))]
-    commands = ["eval", "kg", "--json", *checkpoint], ["predict", "kg", "--relation", "child", "--head", "ann0", *checkpoint]
+    commands = (
+        ["eval", "kg", "--json", *checkpoint],
+        ["predict", "kg", "--relation", "child", "--head", "ann0", *checkpoint],
+    )
     for is_changed in (False, True):
         if is_changed:
             change(folder / "data" / "test.txt", lambda text: text.replace("0\t", "1\t", 1))
@@ -121,16 +142,21 @@ def test_eval_and_predict_say_that_the_data_have_changed(folder, change, capsys)
             assert ("have changed since" in capsys.readouterr().err) == is_changed
 
 
-def test_what_changes_nothing_is_continued(folder, change, capsys, monkeypatch):
-    """The data in another place, more puzzles than are used, longer training."""
-    monkeypatch.setattr("einnet.tasks.sudoku.solve.TEST", 4)
+def test_what_changes_nothing_is_continued(folder, change, capsys):
+    """The data in another place, fewer of the puzzles that are not used, longer training."""
     change(folder / "data" / "boards.txt", lambda text: text.rsplit("\n", 2)[0] + "\n")
     (folder / "data").rename(folder / "moved")
     try:
         for task in ("kg", "sudoku"):
             config = run_of(folder, task) / "config.json"
-            change(config, lambda text: text.replace(str(folder / "data"), str(folder / "moved")).replace('"steps": 1', '"steps": 2'))
-            assert main(["train", task, "--resume", str(run_of(folder, task))]) == 0
+            change(
+                config,
+                lambda text: text.replace(str(folder / "data"), str(folder / "moved")).replace(
+                    '"steps": 1', '"steps": 2'
+                ),
+            )
+            with unmeasured():
+                assert main(["train", task, "--resume", str(run_of(folder, task))]) == 0
     finally:
         (folder / "moved").rename(folder / "data")
     assert "not known" not in capsys.readouterr().err
@@ -143,7 +169,8 @@ def test_a_run_without_fingerprint_is_continued_and_said(folder, change, capsys)
         return json.dumps(content)
 
     change(run_of(folder, "pinv") / "config.json", remove)
-    assert main(["train", "pinv", "--resume", str(run_of(folder, "pinv"))]) == 0
+    with unmeasured():
+        assert main(["train", "pinv", "--resume", str(run_of(folder, "pinv"))]) == 0
     assert "is not known" in capsys.readouterr().err
 
 
