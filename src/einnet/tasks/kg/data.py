@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
     return graph
 
 
-def read_triples(path: Path) -> list[Triple]:
+def read_triples(path: Path | Traversable) -> list[Triple]:
     """The triples of a file; blank lines are skipped."""
     triples = []
     try:

@@ -153,11 +153,12 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     sources = dict.fromkeys(source for *_, source in published)
     title = f"{metrics['dataset']}: test facts ranked among all entities, known ones filtered"
     table = make_table(title, ["model", "message graph", "ties"], ["MRR", "Hits@1", "Hits@3", "Hits@10"])
-    table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
+    captions = [f"\\[{k}] {source}" for k, source in enumerate(sources, start=1)]
     models = {"EinNet": metrics["test"]}
     if known := metrics.get("names of train", {}).get("test"):
-        by_message = {message: known[message] for message in metrics["test"]}
-        models[f"EinNet, {known['facts']:,} of {known['of']:,} facts: names of train"] = by_message
+        models[f"EinNet, {known['facts']:,} facts"] = {message: known[message] for message in metrics["test"]}
+        captions.append(f"{known['facts']:,} facts: those of the {known['of']:,} whose names train has")
+    table.caption = "; ".join(captions)
     for model, by_message in models.items():
         for message, by_ties in by_message.items():
             for ties, values in by_ties.items():
