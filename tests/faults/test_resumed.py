@@ -37,7 +37,7 @@ def test_a_data_file_with_other_boards(tmp_path, side, number, capsys):
     (folder,) = (out / "sudoku").iterdir()
     write_boards(data, side, number)
     message = error_line(["train", "sudoku", "--resume", folder], capsys)
-    expected = "the data of" if side == 6 else f"{data} has 5 puzzles"
+    expected = "data changed since" if side == 6 else f"{data} has 5 puzzles"
     assert message.startswith("einnet: ") and expected in message
 
 

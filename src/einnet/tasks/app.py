@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "TaskApp", "load_net"]
 
-NO_SETTINGS = ("fingerprint", "options", "task", "versions")  # of a config.json
+NO_CONFIG = ("fingerprint", "options", "task", "versions")  # of a config.json
 
 
 @Parameter(name="*", group="Network")
@@ -105,7 +105,7 @@ class TaskApp(ABC):
         config, options = self.read_config(run)
         data = self.load_data(config, options.seed, run)
         if "data" in self.find_changes(run, data):
-            log(f"The data have changed since {run.folder} was trained on them")
+            log(f"{run.folder}: data changed since the run began")
         return self.print_results(run, config, data, as_json)
 
     def measure_run(self, run: Run, config: Any, data: Any) -> Results:
@@ -138,21 +138,21 @@ class TaskApp(ABC):
             config, options = self.read_config(run)
             data = self.load_data(config, options.seed, run)
             if changes := self.find_changes(run, data):
-                problem = f"the {' and the '.join(changes)} of {run.folder} have changed since the run began"
-                raise CheckpointError(f"{problem}: restore them (config.json names them), or train a new run")
+                problem = f"{run.folder}: {' and '.join(changes)} changed since the run began"
+                raise CheckpointError(f"{problem}: restore what config.json has and names, or train a new run")
         if options.precision == "auto":
             options = replace(options, precision=self.auto_precision)
         return run, config, options, data
 
     def make_fingerprint(self, content: Mapping[str, Any], data: Any) -> dict[str, str]:
-        """Of the data, and of the settings in the content of a config.json on which the results depend."""
-        settings = {name: value for name, value in content.items() if name not in NO_SETTINGS}
+        """Of the data, and of all in the content of a config.json on which the results depend."""
         config = {name: value for name, value in content.get("config", {}).items() if name not in self.sources}
-        text = json.dumps(settings | {"config": config, "seed": content["options"].get("seed")}, sort_keys=True)
-        return {"data": compute_fingerprint(self.identify(data)), "settings": compute_fingerprint(text)}
+        rest = {name: value for name, value in content.items() if name not in NO_CONFIG}
+        text = json.dumps(rest | {"config": config, "seed": content["options"].get("seed")}, sort_keys=True)
+        return {"data": compute_fingerprint(self.identify(data)), "config": compute_fingerprint(text)}
 
     def find_changes(self, run: Run, data: Any) -> list[str]:
-        """Which of "data" and "settings" are not those that a run began with."""
+        """Which of "data" and "config" are not those that a run began with."""
         content = run.read_config()
         if not isinstance(before := content.get("fingerprint"), dict):
             log(f"Whether the data of {run.folder} have changed is not known: config.json has no fingerprint of them")

@@ -1,7 +1,7 @@
 """A run's folder: what was asked, what happened, the weights, the result.
 
 runs/kg/2026-11-23T19-28-21/
-    config.json            task, config, options, fingerprint of the data and the settings, versions
+    config.json            task, config, options, fingerprint of data and config, versions
     log.csv                a row for each validation
     best.safetensors       the network that was best on the validation set
     last.safetensors       the state from which training can be resumed

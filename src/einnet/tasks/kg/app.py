@@ -160,10 +160,10 @@ class KgApp(TaskApp):
         config, _ = self.read_config(run)
         graph = _load(data or config.dataset, _relations(run))
         changes = self.find_changes(run, graph)
-        if "settings" in changes:  # the order of the relations is that of the network's features
-            raise CheckpointError(f"the settings in {run.folder / 'config.json'} are not those that the run began with")
+        if "config" in changes:  # the order of the relations is that of the network's features
+            raise CheckpointError(f"{run.folder}: config changed since the run began: restore its config.json")
         if "data" in changes and data is None:
-            log(f"The data have changed since {run.folder} was trained on them")
+            log(f"{run.folder}: data changed since the run began")
         return run, config, graph
 
 

@@ -55,7 +55,7 @@ class KnowledgeGraph:
     ) -> "KnowledgeGraph":
         """A graph from named triples. `relations` fixes their order, for a network trained before.
 
-        A fact that stands in several splits is left to the last: what is measured on was not learned from.
+        A fact of several splits is left to the last: what is measured on was not learned from.
         """
         triples, notes = _separate_splits(triples)
         facts = [t for split in SPLITS for t in triples[split]]
@@ -124,8 +124,12 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     if not folder.is_dir():
         expected = f"{', '.join(BUNDLED)}, or a folder with the files train.txt, valid.txt and test.txt"
         raise DataError(f"no dataset or folder {str(source)!r}: expected {expected}")
-    paths = {split: _find_file(folder, split) for split in SPLITS}
-    triples, notes = _remove_headers({split: read_triples(path) for split, path in paths.items()})
+    paths: dict[str, Path] = {}
+    triples: dict[str, list[Triple]] = {}
+    for split in SPLITS:
+        paths[split] = _find_file(folder, split)
+        triples[split] = read_triples(paths[split])
+    triples, notes = _remove_headers(triples)
     for split, path in paths.items():
         _check_columns(triples[split], path)
     graph = KnowledgeGraph.of(triples, folder.resolve().name, relations)
@@ -167,23 +171,23 @@ def _find_file(folder: Path, split: str) -> Path:
         if (path := folder / f"{split}{ending}").is_file():
             return path
     expected = "expected the files train.txt, valid.txt and test.txt"
-    raise DataError(f"{folder} has no {split}.txt: {expected}, got {_list_files(folder, ()) or 'no files'}")
+    raise DataError(f"{folder} has no {split}.txt: {expected}, got {_list_files(folder, ()) or 'none'}")
 
 
 def _list_files(folder: Path, read: Collection[Path]) -> str:
-    """How many files a folder has besides those that are read, and some of their names; nothing for none."""
+    """The files of a folder but those that are read: some of their names, and how many more."""
     names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name[0] != "." and p not in read)
-    more = [f"{len(names) - NAMED_FILES} more"] if len(names) > NAMED_FILES else []
-    return f"{len(names)} files: {', '.join(names[:NAMED_FILES] + more)}" if names else ""
+    more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
+    return ", ".join(names[:NAMED_FILES]) + more
 
 
 def _remove_headers(triples: dict[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
     """The triples without first lines that name the columns, and these lines in words.
 
-    Such a line has usual words and a relation of its own, or stands in several files with names that no other line has.
+    Such a line has usual words and a relation of its own, or is in several files with names that no other line has.
     """
-    others = [fact for facts in triples.values() for fact in facts[1:]]
-    names, relations = {name for fact in others for name in fact}, {relation for _, relation, _ in others}
+    rows = [fact for facts in triples.values() for fact in facts[1:]]
+    names, relations = {name for fact in rows for name in fact}, {relation for _, relation, _ in rows}
     first_lines = [facts[0] for facts in triples.values()]
     rest, notes = {}, []
     for split, (first, *facts) in triples.items():
