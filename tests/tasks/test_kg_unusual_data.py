@@ -8,6 +8,7 @@ import torch
 
 from einnet.cli import main
 from einnet.errors import DataError
+from einnet.limits import raise_limits
 from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, check_splits, load
 from einnet.tasks.kg.evaluate import compute_metrics, make_results_table, rank
@@ -88,6 +89,13 @@ def test_a_split_of_which_nothing_is_left_is_refused(tmp_path, capsys):
     assert "no facts in valid" in capsys.readouterr().err and not (tmp_path / "runs").exists()
 
 
+def test_a_graph_that_is_too_large_is_refused_before_there_is_a_run(tmp_path, capsys):
+    folder = write_families(tmp_path / "data")
+    with raise_limits(graph_cells=16 * 16 * 4 - 1):
+        assert main(["train", "kg", "--data", str(folder), "--out", str(tmp_path / "runs"), *SMALL]) == 2
+    assert "16 entities" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
 # --- columns, headers, files --------------------------------------------------------------------------------------------
 
 
@@ -103,6 +111,12 @@ def test_columns_in_another_order_are_refused(tmp_path, order, only):
         DataError, match=rf"{expected}: expected the columns head, relation, tail.*column {order.index(1) + 1}"
     ):
         load(write_splits(tmp_path / "data", splits))
+
+
+def test_columns_in_another_order_are_refused_where_there_are_more_relations_than_entities(tmp_path):
+    facts = [(f"r{k}", "abcd"[k % 4], "bcda"[k % 4]) for k in range(24)]
+    with pytest.raises(DataError, match="column 1 seems to be the relation"):
+        load(write_splits(tmp_path / "data", {"train": facts[:12], "valid": facts[12:18], "test": facts[18:]}))
 
 
 def test_heads_and_tails_may_swap_and_a_graph_may_have_more_relations_than_entities(tmp_path):

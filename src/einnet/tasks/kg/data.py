@@ -91,16 +91,21 @@ class KnowledgeGraph:
 
     def tensor(self, *facts: np.ndarray) -> np.ndarray:
         """Ones at [head, tail, relation] of these facts, zeros elsewhere, float32."""
+        self.check_size()
+        n, r = len(self.entities), len(self.relations)
+        x = np.zeros((n, n, r), dtype=np.float32)
+        for rows in facts:
+            x[rows[:, 0], rows[:, 2], rows[:, 1]] = 1
+        return x
+
+    def check_size(self) -> None:
+        """Raises `DataError` for a graph whose tensor would be too large."""
         n, r = len(self.entities), len(self.relations)
         if (cells := n * n * r) > limits().graph_cells:
             raise DataError(
                 f"{self.name} has {n:,} entities and {r:,} relations, a tensor of {cells:,} cells, more than the "
                 f"{limits().graph_cells:,} that are held in memory: use a part of the graph"
             )
-        x = np.zeros((n, n, r), dtype=np.float32)
-        for rows in facts:
-            x[rows[:, 0], rows[:, 2], rows[:, 1]] = 1
-        return x
 
     def entity(self, name: str) -> int:
         """The number of an entity; an unknown name gets suggestions."""
@@ -139,7 +144,8 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
 
 
 def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
-    """The graph; raises `DataError` if it has nothing to learn from, to select on or to measure on."""
+    """The graph; raises `DataError` if it has nothing to learn from, to select on or to measure on, or is too large."""
+    graph.check_size()
     if empty := [split for split in SPLITS if not len(getattr(graph, split))]:
         reasons = "; ".join(graph.notes)
         raise DataError(f"{graph.name} has no facts in {' and '.join(empty)}{f' ({reasons})' if reasons else ''}")
@@ -208,18 +214,19 @@ def _check_columns(facts: list[Triple], path: Path) -> None:
     columns = [set(column) for column in zip(*facts, strict=True)]
     shared = {pair: len(columns[pair[0]] & columns[pair[1]]) for pair in ((0, 2), (0, 1), (1, 2))}
     pair = max(shared, key=shared.__getitem__)
-    relation = 3 - sum(pair)
-    if relation != 1 and len(columns[relation]) < len(columns[1]):
-        entities = (
+    relation, (smaller, _) = 3 - sum(pair), sorted(len(columns[k]) for k in pair)
+    is_clear = shared[0, 2] == 0 and 2 * shared[pair] >= smaller
+    if relation != 1 and (is_clear or len(columns[relation]) < len(columns[1])):
+        problem = (
             f"columns {pair[0] + 1} and {pair[1] + 1} have {shared[pair]:,} names in common, as heads and tails do"
         )
-        problem = f"{entities}, and column {relation + 1} has the fewest names ({len(columns[relation]):,})"
+        problem += f" (columns 1 and 3 have {shared[0, 2]:,}), so that column {relation + 1} seems to be the relation"
         raise DataError(f"{path}: expected the columns head, relation, tail; but {problem}: reorder the columns")
 
 
 def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
     """Each fact once, in the last split that has it, and what is left out in words."""
-    facts: dict[str, dict[Triple, None]] = {split: dict.fromkeys(triples[split]) for split in SPLITS}
+    facts: dict[str, dict[Triple, None]] = {split: dict.fromkeys(map(tuple, triples[split])) for split in SPLITS}
     notes = [
         f"{repeated:,} of {len(triples[split]):,} facts of {split} repeat another one and are left out"
         for split in SPLITS
