@@ -1,5 +1,6 @@
 """A run is not continued with other data or config than it began with; options that would have no effect are refused."""
 
+import gzip
 import json
 import re
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 
 from einnet.cli import main
 from einnet.tasks.app import TaskApp
@@ -97,6 +99,19 @@ def test_other_data_of_the_same_size_are_refused(folder, task, name, function, c
     before = (run_of(folder, task) / "metrics.json").read_text()
     assert ": data changed since" in refusal(["train", task, "--resume", run_of(folder, task)], capsys)
     assert (run_of(folder, task) / "metrics.json").read_text() == before
+
+
+def test_puzzles_that_a_run_made_itself_are_not_exchanged(tmp_path, capsys):
+    made = ["--side", "4", "--puzzles", "4", "--batch", "2", "--iterations", "2"]
+    with (
+        no_results(),
+        mock.patch("einnet.tasks.sudoku.generate.map_in_processes", lambda make, jobs, *_: list(map(make, jobs))),
+    ):
+        assert main(["train", "sudoku", *TINY, *made, "--out", str(tmp_path)]) == 0
+        assert main(["train", "sudoku", "--resume", str(run_of(tmp_path, "sudoku"))]) == 0
+    file = run_of(tmp_path, "sudoku") / "puzzles.txt.gz"
+    file.write_bytes(gzip.compress(first_line_last(gzip.decompress(file.read_bytes()).decode()).encode()))
+    assert ": data changed since" in refusal(["train", "sudoku", "--resume", file.parent], capsys)
 
 
 CHANGED = [("kg", "lr", 0.1), ("sudoku", "more", 3), ("pinv", "batch", 3), ("poker", "dropout", 0.5)]
@@ -190,3 +205,7 @@ def test_an_option_beside_resume_is_refused_even_if_it_has_its_usual_value(folde
 def test_fingerprints_of_different_values_differ(one, two):
     assert compute_fingerprint(one) != compute_fingerprint(two)
     assert compute_fingerprint(one) == compute_fingerprint(one)
+
+
+def test_fingerprints_of_whole_numbers_do_not_depend_on_their_width():
+    assert compute_fingerprint(np.arange(3, dtype=np.int32)) == compute_fingerprint(torch.arange(3))

@@ -145,6 +145,8 @@ def compute_fingerprint(value: Any) -> str:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         if array.dtype.hasobject:  # its bytes are addresses
             return compute_fingerprint(array.tolist())
+        if array.dtype.kind in "iu":  # the width depends on the platform
+            array = array.astype(np.int64)
         content = f"{array.dtype.str} {array.shape} ".encode() + array.tobytes()
     elif isinstance(value, Mapping) or hasattr(value, "__dict__"):
         return compute_fingerprint(list((value if isinstance(value, Mapping) else vars(value)).items()))
