@@ -102,12 +102,12 @@ def test_other_data_of_the_same_size_are_refused(folder, task, name, function, c
 
 
 def test_puzzles_that_a_run_made_itself_are_not_exchanged(tmp_path, capsys):
-    made = ["--side", "4", "--puzzles", "4", "--batch", "2", "--iterations", "2"]
+    options = ["--side", "4", "--puzzles", "4", "--batch", "2", "--iterations", "2"]
     with (
         no_results(),
         mock.patch("einnet.tasks.sudoku.generate.map_in_processes", lambda make, jobs, *_: list(map(make, jobs))),
     ):
-        assert main(["train", "sudoku", *TINY, *made, "--out", str(tmp_path)]) == 0
+        assert main(["train", "sudoku", *TINY, *options, "--out", str(tmp_path)]) == 0
         assert main(["train", "sudoku", "--resume", str(run_of(tmp_path, "sudoku"))]) == 0
     file = run_of(tmp_path, "sudoku") / "puzzles.txt.gz"
     file.write_bytes(gzip.compress(first_line_last(gzip.decompress(file.read_bytes()).decode()).encode()))
