@@ -226,7 +226,9 @@ def _check_columns(facts: list[Triple], path: Path) -> None:
 
 def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
     """Each fact once, in the last split that has it, and what is left out in words."""
-    facts: dict[str, dict[Triple, None]] = {split: {(h, r, t): None for h, r, t in triples[split]} for split in SPLITS}
+    facts: dict[str, dict[Triple, None]] = {
+        split: dict.fromkeys((h, r, t) for h, r, t in triples[split]) for split in SPLITS
+    }
     notes = [
         f"{repeated:,} of {len(triples[split]):,} facts of {split} repeat another one and are left out"
         for split in SPLITS
