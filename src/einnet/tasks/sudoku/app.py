@@ -93,7 +93,7 @@ class SudokuApp(TaskApp):
 
     name, config_class = "sudoku", SudokuConfig
     train_help = "Learn to solve Sudoku from puzzles with their solutions; the rules are not told."
-    steps, validate_every, warmup, clip = 1000, 100, 50, 0.5
+    steps, validate_every, warmup, clip, sources = 1000, 100, 50, 0.5, ("data",)
 
     def load_data(self, config: SudokuConfig, seed: int, run: Run | None = None) -> Boards:
         source = Path(config.data) if config.data else run and run.folder / PUZZLES
