@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
-STANDARD_INPUT = "-"  # in the place of a file's name
+STANDARD_INPUT = "-"  # as the name of a file
 
 
 def name_source(source: Path | str) -> str:

@@ -195,7 +195,8 @@ def _read_block(items: list[tuple[Line, list[Cells]]]) -> list[Record]:
     sixteen = [any(len(cells := read(line[1])) == 16 and is_row(cells, 16) for read in READINGS) for line, _ in items]
     of_4x4 = [bool(boards) for _, boards in items]
     if 2 * sum(of_4x4) > sum(sixteen):
-        return [r for r in singles if r]
+        runs = [list(run) for _, run in groupby(items, key=lambda item: bool(item[1]))]
+        return [r for run in runs for r in ([_to_record(*i) for i in run] if run[0][1] else _read_block(run))]
     lines = [line for line, _ in items if not _is_border(line[1])]
     without_rules = [line for line in lines if not _is_rule(line[1])]
     attempts = [list(_stack_rows(part, read)) for part in (without_rules, lines) for read in READINGS]

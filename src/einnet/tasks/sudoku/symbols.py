@@ -85,19 +85,19 @@ def _fits(record: Record, symbols: Symbols) -> bool:
 
 def _guess(record: Record) -> Symbols | str:
     """The symbols of a record by itself."""
-    side, usual = record.side, symbols_of_side(record.side)
-    from_one = next((s for s in (usual, DIGITS[10 : 10 + side], NUMBERS[1 : side + 1]) if _fits(record, s)), None)
+    side, standard = record.side, symbols_of_side(record.side)
+    from_one = next((s for s in (standard, DIGITS[10 : 10 + side], NUMBERS[1 : side + 1]) if _fits(record, s)), None)
     from_zero = next((s for s in (DIGITS[:side], NUMBERS[:side]) if _fits(record, s)), None)
     if from_zero and _has_zero(record, from_zero):
         if from_one and side <= DECIMAL and not record.solution:
-            names = f"--symbols {''.join(usual)} or --symbols {''.join(from_zero)}"
-            return f"0 stands beside another blank, so that it may be a blank or a symbol: give {names}"
+            names = f"--symbols {''.join(standard)} or --symbols {''.join(from_zero)}"
+            return f"0 and another blank, so that 0 may be a blank or a symbol: give {names}"
         return from_zero
-    return from_one or _name_stranger(record, usual)
+    return from_one or _name_stranger(record, standard)
 
 
 def _has_zero(record: Record, symbols: Symbols) -> bool:
-    """Whether zero is a symbol, where the symbols may be these: in a full board or beside another blank."""
+    """Whether zero is a symbol, where the symbols may be these: in a full board, or one with another blank."""
     if record.solution and sum(cell in ZERO for cell in record.solution) == record.side:
         return True
     if record.side > DECIMAL and (to_numbers(record.puzzle, symbols) > 0).all():
