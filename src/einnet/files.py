@@ -17,8 +17,8 @@ from einnet.errors import DataError
 from einnet.limits import limits
 
 __all__ = [
-    "STANDARD_INPUT", "cannot_write", "name_source", "read_bytes", "read_named_text", "read_text", "remove_leftovers",
-    "write_whole",
+    "STANDARD_INPUT", "cannot_write", "get_stem", "name_source", "read_bytes", "read_named_text", "read_text",
+    "remove_leftovers", "write_whole",
 ]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
@@ -28,6 +28,12 @@ STANDARD_INPUT = "-"  # as the name of a file
 def name_source(source: Path | str) -> str:
     """A source of data in messages: its path, or words for standard input."""
     return "standard input" if str(source) == STANDARD_INPUT else str(source)
+
+
+def get_stem(source: Path | str) -> str:
+    """The name of a source of data without its ending, to name files after it."""
+    path = Path(source).expanduser().resolve()
+    return "standard-input" if str(source) == STANDARD_INPUT else path.name if path.is_dir() else path.stem
 
 
 def read_bytes(source: Path | str) -> bytes:

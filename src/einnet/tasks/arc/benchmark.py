@@ -1,6 +1,6 @@
 """All tasks of a subset of ARC, each attempted in a process of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,20 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
     table, unknown = make_table(title, ["tasks"], ["number"]), summary["answers not known"]
     rows = {"solved": f"{summary['solved']} of {summary['tasks'] - unknown}"}
     rows |= {"without known answers": unknown} if unknown else {}
+    rows |= {"left out": len(summary["left out"])} if summary.get("left out") else {}
     rows |= {"attempted": f"{summary['attempted']} of {summary['tasks']}", **summary["failures"]}
     for name, number in (*rows.items(), ("seconds of one core", f"{summary['seconds']:,.0f}")):
         table.add_row(name, str(number))
     return [table]
 
 
-def save_summary(puzzles: Mapping[str, Puzzle], results: Results, title: str, folder: Path) -> dict[str, Any]:
-    """The summary of the results; writes it to results.json, and a page with a picture of each attempted task."""
-    summary = {"title": title} | summarize(results)
+def save_summary(
+    puzzles: Mapping[str, Puzzle], results: Results, title: str, folder: Path, left_out: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The summary of the results; writes it to results.json, and a page with a picture of each attempted task.
+
+    `left_out` has the problems with tasks that were not attempted.
+    """
+    summary = {"title": title} | summarize(results) | {"left out": list(left_out)}
     save_results(folder, title, summary, make_tables(summary, title), make_sections(puzzles, results))
     return summary
