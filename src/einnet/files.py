@@ -17,8 +17,8 @@ from einnet.errors import DataError
 from einnet.limits import limits
 
 __all__ = [
-    "STANDARD_INPUT", "cannot_write", "get_stem", "name_source", "read_bytes", "read_named_text", "read_text",
-    "remove_leftovers", "write_whole",
+    "STANDARD_INPUT", "cannot_write", "decode_text", "get_stem", "name_source", "read_bytes", "read_named_text",
+    "read_text", "remove_leftovers", "write_whole",
 ]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
@@ -89,7 +89,11 @@ def read_text(source: Path | str) -> str:
 
     Packed files are unpacked, as by `read_bytes`; raises `DataError` for what is no text.
     """
-    content = read_bytes(source)
+    return decode_text(read_bytes(source), source)
+
+
+def decode_text(content: bytes, source: Path | str) -> str:
+    """The text of a content, whose source is named in messages."""
     encoding = json.detect_encoding(content)
     try:
         return content.decode(encoding).removeprefix("\ufeff")

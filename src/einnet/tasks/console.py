@@ -12,7 +12,7 @@ from rich.console import Console
 from einnet.errors import DataError, EinNetError
 from einnet.files import name_source, read_text
 
-__all__ = ["Flag", "Json", "Source", "log", "read_json", "run_cli"]
+__all__ = ["Flag", "Json", "Source", "log", "parse_json", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
@@ -21,11 +21,15 @@ Source = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a file, or - f
 
 def read_json(file: Path | str) -> Any:
     """The content of a JSON file, or of standard input for "-"; raises `DataError` for one that cannot be read."""
-    text = read_text(file)
+    return parse_json(read_text(file), name_source(file))
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The content of a text; raises `DataError` with the name for one that is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{name_source(file)} is not JSON: {error}") from None
+        raise DataError(f"{name} is not JSON: {error}") from None
 
 
 def log(text: str) -> None:

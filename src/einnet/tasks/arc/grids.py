@@ -10,7 +10,7 @@ import numpy as np
 
 from einnet.checks import check_choice, check_count
 from einnet.errors import DataError, did_you_mean
-from einnet.files import STANDARD_INPUT, name_source
+from einnet.files import STANDARD_INPUT, get_stem, name_source
 from einnet.tasks.console import log, read_json
 
 __all__ = [
@@ -161,7 +161,8 @@ def _read_tasks(file: Path) -> tuple[dict[str, Puzzle], list[str]]:
     try:
         content = read_json(file)
         if _is_task(content):
-            return {file.stem: _parse_task(file.stem, content, name)}, []
+            stem = get_stem(file) if str(file) == STANDARD_INPUT else file.stem
+            return {stem: _parse_task(stem, content, name)}, []
         if not isinstance(content, dict) or not any(map(_is_task, content.values())):
             raise DataError(f'{name} is no task of ARC: expected {{"train": [...], "test": [...]}}')
         solutions = read_json(partner) if (partner := _find_partner(file)) != file and partner.is_file() else {}
