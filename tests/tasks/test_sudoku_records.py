@@ -281,3 +281,13 @@ def test_lines_of_sixteen_cells_are_rows_if_most_cannot_be_boards_of_4x4():
     assert [e.puzzle is None for e in entries] == [k == 7 for k in range(21)]
     rows = write(GIVENS, "123456789ABCDEFG", newline="\n").splitlines()
     assert [e.puzzle.shape for e in parse_entries("\n".join([*rows[:3], "." * 16, *rows[4:]]))] == [(16, 16)]
+
+
+def test_paths_in_the_home_folder_are_read_and_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "p.txt").write_text("12..............,1234341221434321\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["predict", "sudoku", "~/p.txt", "--plot=~/steps.svg"]) in (0, 1)
+    assert main(["eval", "sudoku", "--data=~/p.txt", "--checkpoint=~/nowhere"]) == 2
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err
+    assert main(["predict", "sudoku", "--show-step"]) == 2
+    assert "neither an option" in capsys.readouterr().err
