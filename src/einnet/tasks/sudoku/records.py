@@ -102,7 +102,7 @@ def _columns(delimiter: str, line: str) -> list[str]:
         return []
     if delimiter == "|" == line[0] == line[-1]:
         line = line[1:-1]
-    return [BARS.sub("", cell) or "." for cell in line.split(delimiter)]
+    return [BARS.sub("", cell).removesuffix(".0") or "." for cell in line.split(delimiter)]  # 5.0 as pandas writes
 
 
 def _pairs(line: str) -> list[str]:
@@ -179,7 +179,7 @@ def find_problem(cells: Cells) -> str:
     if side * side != len(cells) or side < 4:
         return f"{len(cells)} cells: a board of side n has n * n cells, 81 for the usual one"
     if box_height(side) is None:
-        return f"boards have boxes of two rows or more, so the side is 4, 6, 8, 9, ... {MAX_SIDE}; got {side}"
+        return f"rows of {side} cells: boxes have two rows or more, so that a side is 4, 6, 8, 9, ... {MAX_SIDE}; got {side}"
     place = next((k for k, cell in enumerate(cells) if not is_row([cell], side)), 0)
     return (
         f"{cells[place]!r} in row {place // side + 1}, column {place % side + 1} is no symbol of a {side}x{side} board"
@@ -192,14 +192,14 @@ def find_problem(cells: Cells) -> str:
 def _read_block(items: list[tuple[Line, list[Cells]]]) -> list[Record]:
     """The boards of rows; or of lines of 16 cells, where most of these are boards of 4x4."""
     singles = [_to_record(line, boards) if boards else _explain(line) for line, boards in items]
-    sixteen = [any(len(cells := read(line[1])) == 16 and is_row(cells, 16) for read in READINGS) for line, _ in items]
-    of_4x4 = [bool(boards) for _, boards in items]
-    if 2 * sum(of_4x4) > sum(sixteen):
+    of_4x4 = sum(bool(boards) for _, boards in items)
+    if of_4x4 and 2 * of_4x4 > sum(_has_sixteen(line[1]) for line, _ in items):
         runs = [list(run) for _, run in groupby(items, key=lambda item: bool(item[1]))]
         return [r for run in runs for r in ([_to_record(*i) for i in run] if run[0][1] else _read_block(run))]
     lines = [line for line, _ in items if not _is_border(line[1])]
     without_rules = [line for line in lines if not _is_rule(line[1])]
-    attempts = [list(_stack_rows(part, read)) for part in (without_rules, lines) for read in READINGS]
+    parts = [without_rules, lines] if len(without_rules) < len(lines) else [lines]
+    attempts = [list(_stack_rows(part, read)) for part in parts for read in READINGS]
     best = max(attempts, key=lambda records: (sum(not r.problem for r in records), sum(map(_height, records))))
     if not any(map(_height, best)):
         return [r for r in singles if r] or best
@@ -207,6 +207,11 @@ def _read_block(items: list[tuple[Line, list[Cells]]]) -> list[Record]:
     best = [problems.get(r.lines[0], r) if r.problem and not _height(r) else r for r in best]
     covered = {number for r in best for number in range(r.lines[0], r.lines[1] + 1)}
     return sorted(best + [r for n, r in problems.items() if n not in covered], key=lambda record: record.lines)
+
+
+def _has_sixteen(text: str) -> bool:
+    """Whether a line may be a row of 16x16."""
+    return any(len(cells := read(text)) == SMALLEST and is_row(cells, SMALLEST) for read in READINGS)
 
 
 def _height(record: Record) -> int:

@@ -115,5 +115,6 @@ def _name_stranger(record: Record, symbols: Symbols) -> str:
     blank = kinds.most_common(1)[0][0] if kinds else "."
     place = next(k for k, cell in enumerate(cells) if cell not in table and (cell not in BLANKS or cell[0] != blank))
     where = f"row {place // side % side + 1}, column {place % side + 1}" + " of the solution" * (place >= side**2)
-    known = f"{symbols[0]} to {symbols[-1]}, and {blank!r} for a blank"
-    return f"{cells[place]!r} in {where}: symbols of a {side}x{side} board are {known}"
+    blanks = "'.' or '0'" if blank in ".0" and "0" not in table else repr(blank)
+    known = f"symbols of a {side}x{side} board are {symbols[0]} to {symbols[-1]}, and {blanks} for a blank"
+    return f"{cells[place]!r} in {where}: {known}"
