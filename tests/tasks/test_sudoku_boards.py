@@ -120,6 +120,8 @@ def test_files_that_cannot_be_read(tmp_path, content, phrase):
         (f"{EASY},{SOLVED[1:] + SOLVED[:1]}", "breaks a rule"),
         (f"{EASY},{EASY},{EASY}", "3 boards"),
         (f"%{EASY[1:]},{SOLVED}", "row 1, column 1"),
+        (f"{EASY[1:]},{SOLVED}", "80 cells"),
+        (f"{EASY},{SOLVED}1", "82 cells"),
     ],
 )
 def test_one_bad_line_is_left_out_and_said(tmp_path, line, problem, capsys):

@@ -253,6 +253,7 @@ def test_every_command_reads_what_predict_reads(tmp_path, capsys, monkeypatch):
     text = f"id,puzzle,solution\n1,1..4............,1234341221434321\n2,,\n3,1..2.............\n\nGrid 4\n{small}"
     (tmp_path / "p.csv").write_text(text)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("einnet.tasks.sudoku.solve.TEST", 2)
     assert main(["predict", "sudoku", "~/p.csv"]) == 1
     first, second, third = capsys.readouterr().out.splitlines()
     assert (
@@ -267,7 +268,8 @@ def test_every_command_reads_what_predict_reads(tmp_path, capsys, monkeypatch):
     arguments = ["--puzzles", "2", "--batch", "1", "--hidden", "2", "--heads", "1", "--iterations", "2", "--steps", "1"]
     assert main(["train", "sudoku", "--data", "-", "--out", str(tmp_path), *arguments]) == 0
     (run,) = (tmp_path / "sudoku").iterdir()
-    assert main(["train", "sudoku", "--resume", str(run)]) == 0  # the puzzles are saved with the run
+    assert json.loads((run / "config.json").read_text())["config"]["data"] is None  # but saved with the run
+    assert len(read_boards(run / "puzzles.txt.gz").solutions) == 2
 
 
 @pytest.mark.parametrize(("side", "shape"), [(4, [(4, 4)]), (9, [(9, 9)]), (16, 16 * [(4, 4)]), (20, [(20, 20)])])

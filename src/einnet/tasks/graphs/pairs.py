@@ -123,7 +123,7 @@ def _decode_graph(text: str, kind: str, limit: int) -> Graph:
 
     digits = [ord(c) - 63 for c in text[kind != "graph6" :]]
     if not digits or not all(0 <= d < 64 for d in digits):
-        raise ValueError("characters after the first are from ? to ~")
+        raise ValueError("its characters are from ? to ~")
     number, rest = data_to_n(digits)
     if not 1 <= number <= limit:
         raise ValueError(f"{number:,} nodes, expected 1 to {limit:,}")

@@ -183,7 +183,7 @@ def read_puzzles(text: str | None, symbols: str | None = None) -> list[Entry]:
 
 def _explain_nothing(text: str, file: str, entries: list[Entry]) -> str:
     if entries:
-        more = f", and {len(entries) - 1:,} more problems" if len(entries) > 1 else ""
+        more = f", and {len(entries) - 1:,} more" if len(entries) > 1 else ""
         return f"{f'{file}, {entries[0].place}' if file else 'the puzzle'} has {entries[0].problem}{more}"
     if text.startswith("--") and text[2:3].isalpha():
         return f"{text} is neither an option nor a puzzle: see --help"

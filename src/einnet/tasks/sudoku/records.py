@@ -31,9 +31,9 @@ BLANKS = frozenset(".0_*?Xx-\u00b7\u2013\u25a1") | {"..", "00", "__", "--"}  # 0
 BOX_DRAWING = "".join(map(chr, range(0x2500, 0x2580)))
 SPACES = "\\s\ufeff\u200b"
 BARS = re.compile(rf"[{SPACES},;:|\"'`\[\](){{}}<>/\\{BOX_DRAWING}]+")  # between cells and around boards
-SIGNS = f" +=~{BOX_DRAWING}"  # of a border
+SIGNS = frozenset(f"+=~{BOX_DRAWING}")  # of a border
 FIELDS = re.compile(r'["\t;|]')  # whose cells have commas or spaces between them
-RULED = SIGNS + "|:'`-_*.,"  # of a line that is a border, or a row of blanks
+RULED = "".join(SIGNS) + " |:'`-_*.,"  # of a line that is a border, or a row of blanks
 WORD = re.compile(r"[^\W\d_]{2}")
 SMALLEST = 16  # cells of a board of 4x4, or of a row of 16x16
 
@@ -157,6 +157,10 @@ def _to_record(line: Line, boards: list[Cells]) -> Record:
     lines = (line[0], line[0])
     if len(boards) > 2:
         return Record(lines, problem=f"{len(boards)} boards, expected a puzzle, or a puzzle and its solution")
+    size = len(boards[0])
+    damaged = [w for w in _words(line[1]) if 0.9 * size < len(w) < 1.1 * size and not _is_board(w)]
+    if len(boards) == 1 and damaged:  # a puzzle next to its solution, which is not the puzzle
+        return Record(lines, problem=find_problem(damaged[0]))
     puzzle, *solution = sorted(boards, key=lambda cells: -sum(map(BLANKS.__contains__, cells)))
     return Record(lines, puzzle, solution[0] if solution else None)
 
@@ -179,7 +183,9 @@ def find_problem(cells: Cells) -> str:
     if side * side != len(cells) or side < 4:
         return f"{len(cells)} cells: a board of side n has n * n cells, 81 for the usual one"
     if box_height(side) is None:
-        return f"rows of {side} cells: boxes have two rows or more, so that a side is 4, 6, 8, 9, ... {MAX_SIDE}; got {side}"
+        return (
+            f"rows of {side} cells: a box has two rows or more, so that a side is 4, 6, 8, ... {MAX_SIDE}; got {side}"
+        )
     place = next((k for k, cell in enumerate(cells) if not is_row([cell], side)), 0)
     return (
         f"{cells[place]!r} in row {place // side + 1}, column {place % side + 1} is no symbol of a {side}x{side} board"
@@ -226,7 +232,7 @@ def _is_rule(text: str) -> bool:
 
 def _is_border(text: str) -> bool:
     """Whether a line is a border and no row."""
-    return not text.strip(RULED) and any(sign in text for sign in SIGNS if sign != " ")
+    return not text.strip(RULED) and not SIGNS.isdisjoint(text)
 
 
 def _stack_rows(lines: list[Line], read: Reading) -> Iterator[Record]:
