@@ -12,7 +12,9 @@ import pytest
 
 from einnet.cli import main
 from einnet.errors import DataError
+from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import follows_rules, format_board, parse_entries, read_boards, read_puzzles
+from einnet.train.run import Run
 from refusals import assert_refused
 
 EASY = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
@@ -253,7 +255,6 @@ def test_every_command_reads_what_predict_reads(tmp_path, capsys, monkeypatch):
     text = f"id,puzzle,solution\n1,1..4............,1234341221434321\n2,,\n3,1..2.............\n\nGrid 4\n{small}"
     (tmp_path / "p.csv").write_text(text)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("einnet.tasks.sudoku.solve.TEST", 2)
     assert main(["predict", "sudoku", "~/p.csv"]) == 1
     first, second, third = capsys.readouterr().out.splitlines()
     assert (
@@ -265,11 +266,11 @@ def test_every_command_reads_what_predict_reads(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr()
     assert json.loads(printed.out)["boards"] == 1 and json.loads(printed.out)["left_out"] == 2
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{text}2..............., 2143432112343412\n"))
-    arguments = ["--puzzles", "2", "--batch", "1", "--hidden", "2", "--heads", "1", "--iterations", "2", "--steps", "1"]
-    assert main(["train", "sudoku", "--data", "-", "--out", str(tmp_path), *arguments]) == 0
-    (run,) = (tmp_path / "sudoku").iterdir()
-    assert json.loads((run / "config.json").read_text())["config"]["data"] is None  # but saved with the run
-    assert len(read_boards(run / "puzzles.txt.gz").solutions) == 2
+    app, config, run = SudokuApp(), SudokuConfig(data="-", puzzles=2), Run.create(tmp_path, "sudoku", {})
+    boards = app.load_data(config, 0)
+    app.save_data(config, boards, run)  # a run that is resumed finds what standard input had
+    assert app.to_json(config, boards)["config"]["data"] is None
+    assert np.array_equal(app.load_data(SudokuConfig(puzzles=2), 0, run), boards)
 
 
 @pytest.mark.parametrize(("side", "shape"), [(4, [(4, 4)]), (9, [(9, 9)]), (16, 16 * [(4, 4)]), (20, [(20, 20)])])
