@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from einnet.errors import CheckpointError
 from einnet.io.tensors import FORMAT
 from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
 from networks import SMALL, random_inputs, small
+
+MAPS = Path("/proc/self/maps")
 
 
 @pytest.mark.parametrize(
@@ -150,3 +153,22 @@ def test_loading_never_unpickles(tmp_path):
         write()
         assert "truncated" in load_error(path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="needs the list of the files that this process has mapped")
+def test_no_file_is_mapped_while_it_is_read(tmp_path):
+    """A process that reads a mapped file which is truncated meanwhile is ended by SIGBUS."""
+    net, path = EinNet("aaH", 2, 2, hidden=64, depth=2), tmp_path / "net.safetensors"
+    net.save(path)
+    is_mapped = []
+
+    def note(frame, *_):
+        if frame.f_code.co_filename.endswith(("tensors.py", "safetensors/torch.py")):
+            is_mapped.append(str(path) in MAPS.read_text())
+
+    sys.setprofile(note)
+    try:
+        assert EinNet.load(path).config == net.config
+    finally:
+        sys.setprofile(None)
+    assert is_mapped and not any(is_mapped)
