@@ -129,7 +129,9 @@ def test_a_symbolic_link_stays_and_its_file_is_written(is_new, tmp_path):
     assert [p.name for p in target.parent.iterdir()] == ["x.txt"]
 
 
-@pytest.mark.parametrize("name", ["日本語" * 27 + ".txt", "x." + "é" * 120, "a" * 255, os.fsdecode(b"\xff\xfe.txt")], ids=list("abcd"))
+@pytest.mark.parametrize(
+    "name", ["日本語" * 27 + ".txt", "x." + "é" * 120, "a" * 255, os.fsdecode(b"\xff\xfe.txt")], ids=list("abcd")
+)
 def test_every_name_that_a_file_can_have_can_be_written(name, tmp_path):
     save(tmp_path / name)
     assert (tmp_path / name).read_text() == "new"
