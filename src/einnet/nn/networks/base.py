@@ -139,11 +139,11 @@ class Network(nn.Module, ABC):
                 content, tensors = upgrade_config(content), upgrade_tensors(content, tensors)
             name = content.pop("network")
             with torch.device("meta"):  # no memory for weights that the file does not hold
-                shallow, depth = Network.classes[name](**content | {"depth": 1}), check_count(content["depth"], "depth")
+                depth = check_count(content["depth"], "depth")
+                shallow = Network.classes[name](**dict(content, depth=1))
                 needed = depth * sum(key.startswith("layers.") for key in shallow.state_dict())
                 if needed > len(tensors):  # before so many layers are made
-                    problem = f"names {depth:,} layers, which have {needed:,} tensors, and holds {len(tensors):,}"
-                    raise CheckpointError(f"{path} {problem}: it may be truncated")
+                    raise EinNetError(f"{depth:,} layers have {needed:,} tensors, and it holds {len(tensors):,}")
                 net = Network.classes[name](**content)
             dtype = next(iter(tensors.values())).dtype
             if not dtype.is_floating_point or dtype.itemsize < 2:
