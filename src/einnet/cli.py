@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
-from rich.console import Console
 
 from einnet import Series, Signature, __version__, operations, taylor
 from einnet.errors import EinNetError
@@ -22,7 +21,7 @@ from einnet.plots.figures import check_picture_name, draw_pooling, draw_sharing,
 from einnet.plots.operations import draw_operations
 from einnet.signature import hidden_type
 from einnet.tasks.arc import commands as arc
-from einnet.tasks.console import Flag, run_cli
+from einnet.tasks.console import Flag, make_console, run_cli
 from einnet.tasks.graphs import commands as graphs
 from einnet.tasks.kg.app import KgApp
 from einnet.tasks.pinv.app import PinvApp
@@ -183,7 +182,7 @@ def pool(
             indices of the output ringed.
     """
     check_picture_name(draw)
-    with Console(stderr=True).status("looking for the operations"):
+    with make_console(stderr=True).status("looking for the operations"):
         pooling_set = operations.pooling(types, order, method, targets=targets, max_exponent=max_exponent)
         text = str(pooling_set)
         if derive is not None:

@@ -1,19 +1,43 @@
 """The console side of every command: messages, JSON input, exit codes."""
 
 import json
+import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, CycloptsPanel, Parameter
 from rich.console import Console
+from rich.text import Text
 
-from einnet.errors import DataError, EinNetError
+from einnet.errors import DataError, EinNetError, to_printable
 
-__all__ = ["Flag", "Json", "log", "read_json", "run_cli"]
+__all__ = ["Flag", "Json", "log", "make_console", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
+CLOSED_PIPE = 141  # the exit code of a program whose output is read no more, as shells have it
+WIDE = 100_000  # columns
+
+
+class _Console(Console):
+    """A console on which no text is a command to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(to_printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that prints texts as they are, without markup; in a pipe or a file nothing is wrapped or cut."""
+    console = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.file.isatty():
+        console.width = WIDE
+    return console
 
 
 def read_json(file: Path) -> Any:
@@ -28,15 +52,49 @@ def read_json(file: Path) -> Any:
 
 def log(text: str) -> None:
     """Prints a message on standard error; does not wrap paths, so that they can be copied."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
+    make_console(stderr=True).print(text, soft_wrap=True)
 
 
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
-    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C."""
+    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, 141 for a closed pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the encoding has not
     try:
-        return app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
+        code = _run_command(app, arguments)
+        _flush_output()
+        return code
+    except BrokenPipeError:
+        with suppress(OSError):
+            _flush_output()
+        return CLOSED_PIPE
+    except OSError as error:
+        print(f"einnet: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _flush_output() -> None:
+    """Writes what is buffered; where that fails, leaves nothing for the interpreter to write at its end."""
+    failure = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            print(end="", file=stream, flush=True)
+        except OSError as error:
+            failure = error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if failure is not None:
+        raise failure
+
+
+def _run_command(app: App, arguments: list[str] | None) -> int:
+    options: dict[str, Any] = {"exit_on_error": False, "print_error": True, "result_action": "return_value"}
+    options["error_formatter"] = lambda error: CycloptsPanel(to_printable(str(error)))
+    try:
+        return app(arguments, console=_Console(), error_console=_Console(stderr=True), **options) or 0
     except CycloptsError:
         return 2
+    except BrokenPipeError:
+        raise
     except (EinNetError, OSError, MemoryError) as error:
         message = str(error) or type(error).__name__
     except RuntimeError as error:
@@ -51,5 +109,5 @@ def run_cli(app: App, arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("einnet: interrupted", file=sys.stderr)
         return 130
-    print(f"einnet: {message}", file=sys.stderr)
+    print(f"einnet: {to_printable(message)}", file=sys.stderr)
     return 2

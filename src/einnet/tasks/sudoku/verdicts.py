@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from einnet.nn import RecurrentNet
+from einnet.tasks.console import make_console
 from einnet.tasks.sudoku.boards import clash, follows_rules, format_board
 from einnet.tasks.sudoku.drawing import draw_steps, format_grid, format_steps
 from einnet.tasks.sudoku.search import SearchError, solutions
@@ -94,14 +94,15 @@ def draw_verdict(verdict: Verdict, picture: Path) -> bool:
 
 def print_verdict(verdict: Verdict, steps: bool) -> None:
     """The board with its steps, or why there is none."""
-    console = Console(soft_wrap=True)
+    console = make_console()
+    console.soft_wrap = True
     if verdict.board is None:
         console.print(format_grid(verdict.puzzle, verdict.puzzle))
-        console.print(verdict.reason, highlight=False)
+        console.print(verdict.reason)
         return
     console.print(format_grid(verdict.board, verdict.puzzle))
     if verdict.settled is None:
-        console.print("found by search: one pass of the network broke a rule", highlight=False)
+        console.print("found by search: one pass of the network broke a rule")
     elif steps:
-        console.print("\nthe step at which each cell got its digit:", highlight=False)
+        console.print("\nthe step at which each cell got its digit:")
         console.print(format_steps(verdict.settled, verdict.puzzle))
