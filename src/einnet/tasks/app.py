@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, Parameter
 
+from einnet.checks import check_package
 from einnet.errors import CheckpointError, EinNetError
+from einnet.files import check_writable
 from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
@@ -83,6 +85,11 @@ class TaskApp(ABC):
 
     def train(self, config: Any, options: Options, resume: Path | None = None) -> int:
         """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
+        check_package("lightning", "training")
+        try:
+            check_package("matplotlib", "a picture")
+        except EinNetError as error:
+            log(f"The run is without pictures: {error}")
         run, config, options, data = self.open_run(config, options, resume)
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
         if not self.fit(run, config, options, data, resume is not None):
@@ -115,6 +122,7 @@ class TaskApp(ABC):
     def open_run(self, config: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options, Any]:
         """A new run, or the one to continue with its own config and options, and the data."""
         if resume is None:
+            check_writable(options.out / self.name)
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
             run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
             self.save_data(config, data, run)

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, CycloptsPanel, Parameter
 from rich.console import Console
 from rich.text import Text
 
+from einnet.checks import install_command
 from einnet.errors import DataError, EinNetError, to_printable
 
 __all__ = ["Flag", "Json", "log", "make_console", "read_json", "run_cli"]
@@ -102,10 +103,7 @@ def _run_command(app: App, arguments: list[str] | None) -> int:
             raise
         message = "there is not enough memory for this: make the network or the batch smaller"
     except ModuleNotFoundError as error:
-        message = (
-            f"{error}: install the extra that it belongs to, in a checkout with pip install -c constraints.txt -e "
-            "'.[train,viz,kg,poker,arc]'"
-        )
+        message = f"{error}: type {install_command((error.name or '').partition('.')[0])}"
     except KeyboardInterrupt:
         print("einnet: interrupted", file=sys.stderr)
         return 130

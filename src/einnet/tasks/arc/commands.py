@@ -10,6 +10,7 @@ from rich.text import Text
 
 from einnet.checks import check_count, check_real
 from einnet.errors import to_printable
+from einnet.files import check_writable
 from einnet.tasks.arc.grids import find_puzzle, load_puzzles
 from einnet.tasks.console import Json, make_console
 from einnet.train.run import Run
@@ -46,6 +47,7 @@ def train(
         out: Folder in which the run is saved.
     """
     check_real(seconds, "--seconds", minimum=MIN_SECONDS)
+    check_writable(out / "arc")
     puzzle = find_puzzle(task, version, data)
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome

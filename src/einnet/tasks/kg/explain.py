@@ -27,7 +27,7 @@ from torch import Tensor
 from einnet.errors import EinNetError, to_printable
 from einnet.nn import EinNet
 from einnet.nn.mode import evaluation_mode
-from einnet.plots.figures import check_picture_name, pyplot, save_figure
+from einnet.plots.figures import check_picture, pyplot, save_figure
 from einnet.tasks.console import make_console
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
@@ -218,7 +218,7 @@ def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
 
     The explained fact is a dashed red arrow. Facts about the same two entities share an arrow.
     """
-    check_picture_name(picture)
+    check_picture(picture)
     arrows: dict[tuple[str, str], list[tuple[str, float]]] = {}
     for deletion in explanation.support:
         head, relation, tail = deletion.facts[0]

@@ -6,6 +6,7 @@ to 3. Deals are arrays (number, players, cards); those who win (number, players)
 
 import numpy as np
 
+from einnet.checks import check_package
 from einnet.errors import DataError
 
 __all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
@@ -45,6 +46,7 @@ def check_deck(players: int, cards: int) -> None:
 
 def winners(dealt: np.ndarray) -> np.ndarray:
     """True for each player whose best five cards are not beaten."""
+    check_package("phevaluator", "comparing hands")
     from phevaluator import evaluate_cards
 
     values = [[evaluate_cards(*hand) for hand in table] for table in dealt.tolist()]
