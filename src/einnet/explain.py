@@ -21,8 +21,7 @@ def explain_signature(
     from einnet.nn import EinLayer, EinNet
 
     parsed = Signature(signature)
-    for number, name in ((heads, "heads"), (hidden, "hidden")):
-        check_count(number, name, maximum=WIDEST)
+    heads, hidden = check_count(heads, "heads", maximum=WIDEST), check_count(hidden, "hidden", maximum=WIDEST)
     depth = check_count(depth, "depth")
     terms, costly = split_operations(parsed, order, max_exponent)
     with torch.device("meta"):  # the weights are counted, not allocated

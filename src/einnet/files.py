@@ -54,7 +54,7 @@ def _resolve_file(path: Path | str) -> Path:
 
 
 def replace_file(temporary: Path, path: Path) -> None:
-    """Puts a file in the place of another one, whose permissions it gets."""
+    """Replaces a file by a temporary one, which gets its permissions."""
     path = _resolve_file(path)
     if os.path.exists(path):
         shutil.copymode(path, temporary)
