@@ -122,7 +122,7 @@ class TaskApp(ABC):
     def open_run(self, config: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options, Any]:
         """A new run, or the one to continue with its own config and options, and the data."""
         if resume is None:
-            check_writable(options.out / self.name)
+            check_writable(options.out / self.name / "run")
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
             run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
             self.save_data(config, data, run)

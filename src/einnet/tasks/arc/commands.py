@@ -47,7 +47,7 @@ def train(
         out: Folder in which the run is saved.
     """
     check_real(seconds, "--seconds", minimum=MIN_SECONDS)
-    check_writable(out / "arc")
+    check_writable(out / "arc" / "run")
     puzzle = find_puzzle(task, version, data)
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
