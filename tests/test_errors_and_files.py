@@ -2,12 +2,13 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
 import einnet
 from einnet.errors import CheckpointError, DataError, EinNetError, NotationError, ShapeError, did_you_mean
-from einnet.files import write_whole
+from einnet.files import check_writable, write_whole
 
 
 @pytest.mark.parametrize("child", [CheckpointError, DataError, NotationError, ShapeError])
@@ -88,3 +89,59 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
         with pytest.raises(OSError, match="folder or a device"), write_whole(target):
             pass
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def save(path, text="new"):
+    with write_whole(path) as temporary:
+        temporary.write_text(text)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o640, 0o755, 0o444])
+def test_a_file_that_is_saved_over_keeps_its_permissions(mode, tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    path.chmod(mode)
+    save(path)
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_new_file_obeys_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        save(tmp_path / "x.txt")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.txt").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_symbolic_link_stays_and_its_file_is_written(is_new, tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link, second = tmp_path / "there" / "x.txt", tmp_path / "link", tmp_path / "second"
+    if not is_new:
+        target.write_text("old")
+        target.chmod(0o600)
+    link.symlink_to(Path("there") / "x.txt")
+    second.symlink_to(link)
+    save(second)
+    assert link.is_symlink() and second.is_symlink() and target.read_text() == "new"
+    assert is_new or stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [p.name for p in target.parent.iterdir()] == ["x.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["日本語" * 27 + ".txt", "x." + "é" * 120, "a" * 255, os.fsdecode(b"\xff\xfe.txt")], ids=list("abcd")
+)
+def test_every_name_that_a_file_can_have_can_be_written(name, tmp_path):
+    save(tmp_path / name)
+    assert (tmp_path / name).read_text() == "new"
+
+
+def test_a_place_where_nothing_can_be_written_is_named_and_nothing_is_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, reason in ((tmp_path, "folder or a device"), (tmp_path / "file" / "x" / "y.svg", "not a folder")):
+        with pytest.raises(OSError, match=reason) as caught:
+            check_writable(path)
+        assert str(path) in str(caught.value)
+    check_writable(tmp_path / "new" / "folder" / "x.svg")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -113,10 +113,10 @@ def test_a_text_that_is_refused_leaves_no_picture(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("width", [10**13, 10**20])
-def test_widths_of_which_there_is_no_tensor_are_refused(width, capsys):
+@pytest.mark.parametrize(("width", "written"), [(10**13, "10,000,000,000,000"), (10**20, "about 1.0e+20")])
+def test_widths_of_which_there_is_no_tensor_are_refused(width, written, capsys):
     assert main(["explain", "aaH", "--hidden", str(width)]) == 2
-    assert f"got {width:,}" in capsys.readouterr().err
+    assert f"got {written}" in capsys.readouterr().err
 
 
 def test_parameters_are_counted_without_making_them():

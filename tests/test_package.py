@@ -69,6 +69,11 @@ def test_versions_agree():
     assert cited and project["version"] == einnet.__version__ == cited[1]
 
 
+def test_the_build_back_end_is_pinned_as_everything_else():
+    (back_end,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert back_end.startswith("hatchling==") and back_end in (ROOT / "constraints.txt").read_text().split()
+
+
 @pytest.mark.slow
 def test_the_sdist_has_sources_tests_and_docs(dist):
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
-from rich.console import Console
 
 from einnet import Series, Signature, __version__, operations, taylor
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, to_printable
 from einnet.explain import explain_signature, split_operations
 from einnet.explore import Question, format_address, render_report, serve
+from einnet.files import check_writable
 from einnet.pages import write_page
-from einnet.plots.figures import check_picture_name, draw_pooling, draw_sharing, pyplot
+from einnet.plots.figures import check_picture, draw_pooling, draw_sharing, pyplot
 from einnet.plots.operations import draw_operations
 from einnet.signature import hidden_type
 from einnet.tasks.arc import commands as arc
-from einnet.tasks.console import Flag, run_cli
+from einnet.tasks.console import Flag, log, make_console, run_cli
 from einnet.tasks.graphs import commands as graphs
 from einnet.tasks.kg.app import KgApp
 from einnet.tasks.pinv.app import PinvApp
@@ -72,12 +72,12 @@ def explain(
         max_exponent: Leave out, and name, the pooling operations that cost more than n^e.
         plot: Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
-    check_picture_name(plot)
+    check_picture(plot)
     text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
         parsed = Signature(signature)
         draw_pooling(hidden_type(parsed), plot, split_operations(parsed, order, max_exponent)[0])
-        text += f"\ndrawn to {plot}"
+        text += f"\ndrawn to {to_printable(str(plot))}"
     print(text)
     return 0
 
@@ -116,7 +116,7 @@ def series(
     """
     if (signature is None) == (not generator):
         raise EinNetError("give a signature such as 'ab ->', or --generator for each generator of a group")
-    check_picture_name(plot)
+    check_picture(plot)
     if signature is not None:
         if out_generator:
             raise EinNetError("--out-generator belongs to --generator: a signature has its output after the arrow")
@@ -150,7 +150,7 @@ def _plot_sharing(expansion: Series, plot: Path) -> None:
         expansion = taylor.series(expansion.signature, expansion.order, sizes, expansion.commutative)
     draw_sharing(expansion, plot)
     orders = "orders 0 to 2" if expansion.order > 2 else "all orders"
-    print(f"{expansion.heading}: {orders} drawn to {plot}", file=sys.stderr)
+    log(f"{expansion.heading}: {orders} drawn to {plot}")
 
 
 @app.command(group=THEORY)
@@ -182,8 +182,8 @@ def pool(
         draw: Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as edges, the
             indices of the output ringed.
     """
-    check_picture_name(draw)
-    with Console(stderr=True).status("looking for the operations"):
+    check_picture(draw)
+    with make_console(stderr=True).status("looking for the operations"):
         pooling_set = operations.pooling(types, order, method, targets=targets, max_exponent=max_exponent)
         text = str(pooling_set)
         if derive is not None:
@@ -192,7 +192,7 @@ def pool(
     print(text)
     if draw is not None:
         draw_operations(pooling_set, draw)
-        print(f"drawn to {draw}", file=sys.stderr)
+        log(f"drawn to {draw}")
     return 0
 
 
@@ -225,8 +225,9 @@ def explore(
     if html is not None:
         if html.suffix not in (".html", ".htm"):
             raise EinNetError(f"a page is saved as .html, got the file name '{html}'")
+        check_writable(html)
         write_page(html, render_report(question, recipe=recipe))
-        print(f"written to {html}", file=sys.stderr)
+        log(f"written to {html}")
         return 0
     with serve(port) as server, suppress(KeyboardInterrupt):
         print(f"The explorer is at {format_address(server, question)}\nCtrl-C ends it.", flush=True)

@@ -21,8 +21,8 @@ def explain_signature(
     from einnet.nn import EinLayer, EinNet
 
     parsed = Signature(signature)
-    for number, name in ((heads, "heads"), (hidden, "hidden")):
-        check_count(number, name, maximum=WIDEST)
+    heads, hidden = check_count(heads, "heads", maximum=WIDEST), check_count(hidden, "hidden", maximum=WIDEST)
+    depth = check_count(depth, "depth")
     terms, costly = split_operations(parsed, order, max_exponent)
     with torch.device("meta"):  # the weights are counted, not allocated
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])

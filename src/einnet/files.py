@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryFile
 from typing import IO
 from zipfile import BadZipFile, ZipFile
 
@@ -17,8 +19,8 @@ from einnet.errors import DataError
 from einnet.limits import limits
 
 __all__ = [
-    "STANDARD_INPUT", "cannot_write", "decode_text", "get_stem", "name_source", "read_bytes", "read_named_text",
-    "read_text", "remove_leftovers", "write_whole",
+    "STANDARD_INPUT", "cannot_write", "check_writable", "decode_text", "get_stem", "name_source", "read_bytes",
+    "read_named_text", "read_text", "remove_leftovers", "replace_file", "write_whole",
 ]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
@@ -126,21 +128,19 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     >>> target.read_text(), len(list(target.parent.iterdir()))
     ('1 2 3', 1)
 
-    In any case `path` has either its old content or all of the new. A process that is killed leaves the
-    temporary file behind: see `remove_leftovers`. Raises `OSError` if the file cannot be written; the message
-    names `path`.
+    In any case `path` has either its old content or all of the new. It keeps its permissions; a symbolic link stays,
+    and the file that it leads to is written. A process that is killed leaves the temporary file behind: see
+    `remove_leftovers`. Raises `OSError` if the file cannot be written; the message names `path`.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():  # a folder; or a device, which renaming would replace
-        raise OSError(f"{path} cannot be written: it is a folder or a device. Give the name of a file")
-    temporary = path.with_name(f".{path.name[:100]}{MARK}{token_hex(8)}{path.suffix}")
+    path, target = Path(path), _resolve_file(path)
+    temporary = target.with_name(f".{target.name[:20]}{MARK}{token_hex(8)}{target.suffix[:20]}")  # in 255 bytes
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open("rb") as f:
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        replace_file(temporary, path)
     except OSError as error:
         if os.path.exists(temporary) and error.filename not in (None, str(temporary)):
             raise  # the block's own, about another file
@@ -148,6 +148,30 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _resolve_file(path: Path | str) -> Path:
+    """The file that a path leads to, perhaps over symbolic links, or the place of a new one."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a folder; or a device, which renaming would replace
+        raise OSError(f"{path} cannot be written: it is a folder or a device. Give the name of a file")
+    return Path(os.path.realpath(path) if os.path.islink(path) else path)
+
+
+def replace_file(temporary: Path, path: Path) -> None:
+    """Replaces a file by a temporary one, which gets its permissions."""
+    path = _resolve_file(path)
+    if os.path.exists(path):
+        shutil.copymode(path, temporary)
+    os.replace(temporary, path)
+
+
+def check_writable(path: Path | str) -> None:
+    """Raises `OSError` before work starts whose result could not be written to `path`."""
+    folder = next(p for p in _resolve_file(path).absolute().parents if os.path.exists(p))
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise cannot_write(Path(path), error) from None
 
 
 def remove_leftovers(folder: Path | str) -> None:

@@ -91,12 +91,10 @@ class Signature:
             names = ["the input"] if len(self.inputs) == 1 else [f"input {k + 1}" for k in range(len(self.inputs))]
         if len(shapes) != len(self.inputs):
             raise ShapeError(f"'{self}' has {len(self.inputs)} inputs, got {len(shapes)}")
-        known = {} if sizes is None else sizes
-        check_sizes(known)
+        known = check_sizes({} if sizes is None else sizes)
         axes = dict.fromkeys((*self.classes, *required))
         if foreign := [c for c in known if c not in axes]:
             raise ShapeError(f"sizes names {foreign[0]!r}, the axes of '{self}' are {', '.join(axes) or 'none'}")
-        known = dict(known)
         origin = dict.fromkeys(known, "sizes")
         for symmetry, shape, name in zip(self.inputs, shapes, names, strict=True):
             if not has_batch and len(shape) > (rank := len(symmetry.axes) + symmetry.features):

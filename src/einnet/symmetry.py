@@ -181,11 +181,11 @@ class GroupElement:
     @classmethod
     def random(cls, types: Any, sizes: Mapping[str, int], rng: Any = None) -> "GroupElement":
         """An element of the group of a `Symmetry` or `Signature`; see `Signature.random_element`."""
-        check_sizes(sizes)
+        sizes = check_sizes(sizes)
         rng = np.random.default_rng(rng)
         parents = {c: p for p, c in types.dependencies}
         if missing := [c for c in types.classes if c not in sizes]:
-            raise ShapeError(f"sizes are missing for {', '.join(map(repr, missing))}: got {dict(sizes)}")
+            raise ShapeError(f"sizes are missing for {', '.join(map(repr, missing))}: got {sizes}")
         shapes = {c: tuple(sizes[x] for x in (*ancestors_of(c, parents), c)) for c in types.classes}
         maps = {c: rng.permuted(np.broadcast_to(np.arange(s[-1]), s), axis=-1) for c, s in shapes.items()}
         return cls(maps, parents)

@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,11 @@ from safetensors.torch import save_file
 
 from einnet import EinNet
 from einnet.errors import CheckpointError
-from einnet.io.tensors import FORMAT
+from einnet.io.tensors import FORMAT, read_tensors, write_tensors
 from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
 from networks import SMALL, random_inputs, small
+
+MAPS = Path("/proc/self/maps")
 
 
 @pytest.mark.parametrize(
@@ -150,3 +155,39 @@ def test_loading_never_unpickles(tmp_path):
         write()
         assert "truncated" in load_error(path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="needs the list of the files that this process has mapped")
+def test_no_file_is_mapped_while_it_is_read(tmp_path):
+    """A process that reads a mapped file which is truncated meanwhile is ended by SIGBUS."""
+    net, path = EinNet("aaH", 2, 2, hidden=64, depth=2), tmp_path / "net.safetensors"
+    net.save(path)
+    is_mapped = []
+
+    def note(frame, *_):
+        if frame.f_code.co_filename.endswith(("tensors.py", "safetensors/torch.py")):
+            is_mapped.append(str(path) in MAPS.read_text())
+
+    sys.setprofile(note)
+    try:
+        assert EinNet.load(path).config == net.config
+    finally:
+        sys.setprofile(None)
+    assert is_mapped and not any(is_mapped)
+
+
+def test_many_empty_tensors_do_not_pass_for_layers(tmp_path):
+    """Four thousand layers take seconds to make, and torch's message would name all of their tensors."""
+    config = {"network": "EinNet", **asdict(EinNet("aaH", 1, 1, heads=1, hidden=1, depth=1).config), "depth": 4000}
+    write_tensors(tmp_path / "x.safetensors", {f"t{k}": torch.zeros(0) for k in range(4000)}, "network", config)
+    begun = time.process_time()
+    message = load_error(tmp_path / "x.safetensors")
+    assert time.process_time() - begun < 1
+    assert "4,000 layers" in message and len(message) < 500
+
+
+def test_empty_tensors_come_back(tmp_path):
+    empty = {f"t{k}": torch.zeros(0, k) for k in range(4000)}
+    write_tensors(tmp_path / "x.safetensors", empty, "network", {})
+    tensors, _, _ = read_tensors(tmp_path / "x.safetensors", "network")
+    assert {name: x.shape for name, x in tensors.items()} == {name: x.shape for name, x in empty.items()}

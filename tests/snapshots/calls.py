@@ -133,7 +133,7 @@ SERIES = {
     "size missing": lambda: series("ab -> a", 1, {"a": 3}),
     "size unknown": lambda: series("ab ->", 1, {"a": 3, "c": 2}),
     "size 0": lambda: series("a ->", 1, {"a": 0}),
-    "size 3.0": lambda: series("a ->", 1, {"a": 3.0}),
+    "size 3.5": lambda: series("a ->", 1, {"a": 3.5}),
     "sizes [3]": lambda: series("a ->", 1, [3]),
     "order -1": lambda: series("a ->", -1),
     "commutative no": lambda: series("a ->", 2, None, "no"),

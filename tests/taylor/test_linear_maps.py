@@ -334,7 +334,7 @@ WRONG = {
     "too large": (lambda: linear_maps(source=V**7, target=V**7), "2187 x 2187 = 4,782,969"),
     "rotations of a line": (lambda: rotations(1), "dimension", "got 1"),
     "no space": (lambda: lorentz(0), "from 1 to 50", "got 0"),
-    "no points": (lambda: permutations(2.0), "whole number", "got 2.0"),
+    "no points": (lambda: permutations(2.5), "whole number", "got 2.5"),
     "x": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(3), [1, 1]), "(batch..., 2)", "(3,)"),
     "params": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(2), [1]), "2 parameters", "(1,)"),
 }  # fmt: skip

@@ -31,7 +31,7 @@ class Question:
     term: str = ""
 
     def __post_init__(self) -> None:
-        check_count(self.order, "the order", maximum=limits().explorer_order)
+        object.__setattr__(self, "order", check_count(self.order, "the order", maximum=limits().explorer_order))
         _ = self.hidden_type  # raises for a wrong signature
 
     @cached_property

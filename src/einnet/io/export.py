@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from einnet.checks import check_package
 from einnet.errors import EinNetError, ShapeError
 from einnet.files import write_whole
 from einnet.signature import Signature
@@ -62,6 +63,9 @@ def check_examples(path: Path, signature: Signature, inputs: Sequence[Tensor], s
     """Raises for another kind of file, or for inputs that cannot stand for others."""
     if path.suffix not in SUFFIXES:
         raise EinNetError(f"a network is exported as {' or '.join(SUFFIXES)}, got the file name '{path}'")
+    if path.suffix == ".onnx":
+        for package in ("onnx", "onnxscript"):
+            check_package(package, "an ONNX file")
     if len(inputs) != len(signature.inputs):
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} examples")
     for x, symmetry in zip(inputs, signature.inputs, strict=True):

@@ -6,14 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from einnet.checks import check_package
 from einnet.errors import CheckpointError, EinNetError, did_you_mean
-from einnet.files import cannot_write
+from einnet.files import cannot_write, replace_file
 
 try:
     from huggingface_hub import ModelHubMixin, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 except ModuleNotFoundError:
-    raise EinNetError("the hub needs the package huggingface_hub: install it, or the extra 'hub'") from None
+    check_package("huggingface_hub", "the hub")
+    raise
 
 __all__ = ["OnHub", "fetch", "push", "save_folder"]
 
@@ -100,7 +102,7 @@ def save_folder(net: Any, folder: Path) -> None:
             is_own_card = not card.is_file() or MARK in card.read_text(errors="replace")
             for file in Path(temporary).iterdir():
                 if is_own_card or file.name != card.name:  # a card of the user's own stays
-                    file.replace(folder / file.name)
+                    replace_file(file, folder / file.name)
     except OSError as error:
         raise cannot_write(folder, error) from None
 

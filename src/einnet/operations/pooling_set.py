@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from einnet.checks import check_choice
+from einnet.checks import check_choice, check_count
 from einnet.errors import EinNetError
 from einnet.operations.catalogue import compute_operations, read_operations
 from einnet.operations.closure import Closure
@@ -130,6 +130,7 @@ def pooling(
     Source: docs/pooling.md, theorems 1 to 4.
     """
     type_set, order = TypeSet.of(types), check_term_order(order)
+    max_exponent = None if max_exponent is None else check_count(max_exponent, "max_exponent")
     target_set = None if targets is None else TypeSet.of(targets)
     stages: dict[int, tuple[int, ...]] = {}
     if check_choice(method, "method", ("minimal", "recipe")) == "recipe":

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
+from einnet.checks import check_sizes
+
 __all__ = ["Cost"]
 
 Monomial = tuple[str, ...]  # the classes of the indices, sorted; () is the number one
@@ -33,7 +35,8 @@ class Cost:
         return max((len(m) for m, _ in self.terms), default=0)
 
     def at(self, sizes: Mapping[str, int]) -> int:
-        return sum(c * prod(sizes[x] for x in m) for m, c in self.terms)
+        known = check_sizes(sizes)
+        return sum(c * prod(known[x] for x in m) for m, c in self.terms)
 
     def __add__(self, other: "Cost") -> "Cost":
         total: Counter[Monomial] = Counter(dict(self.terms))

@@ -129,6 +129,6 @@ def split_by_cost(terms: Iterable[Term], max_exponent: int | None) -> tuple[tupl
     """The terms that cost at most n^e, and the costly ones; order 1 costs no more than reading its operand."""
     if max_exponent is None:
         return tuple(terms), ()
-    check_count(max_exponent, "max_exponent")
+    max_exponent = check_count(max_exponent, "max_exponent")
     is_cheap = {t: t.order == 1 or cost_exponent(t) <= max_exponent for t in terms}
     return tuple(t for t in is_cheap if is_cheap[t]), tuple(t for t in is_cheap if not is_cheap[t])

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from einnet.checks import check_limit
+from einnet.checks import check_limit, check_package
 from einnet.errors import EinNetError, to_printable
-from einnet.files import write_whole
+from einnet.files import check_writable, write_whole
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
 
-__all__ = ["check_picture_name", "draw_learning_curve", "draw_pooling", "draw_sharing", "pyplot", "save_figure"]
+__all__ = ["check_picture", "draw_learning_curve", "draw_pooling", "draw_sharing", "pyplot", "save_figure"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
 LEGEND = 24  # entries of a legend
@@ -54,7 +54,7 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
 
     from einnet.nn import EinPool
 
-    check_picture_name(picture)
+    check_picture(picture)
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))
@@ -88,7 +88,7 @@ def draw_sharing(series: Series, picture: Path | str) -> None:
     """
     if not isinstance(series, Series):
         raise TypeError(f"a picture shows series of types or of permutation groups, got {type(series).__name__}")
-    check_picture_name(picture)
+    check_picture(picture)
     panels = [panel for k in range(min(series.order, 2) + 1) for panel in series.panels(k)]
     for panel in panels:
         check_limit(panel.sharing.size, "picture_entries", f"{panel.title} has {{}} entries", "choose smaller sizes")
@@ -189,10 +189,14 @@ def _colours(number: int) -> list[Any]:
     return list(hsv_to_rgb(shades))
 
 
-def check_picture_name(picture: Path | str | None) -> None:
-    """Raises for a file name that does not end as a picture does; None is no name."""
-    if picture is not None and Path(picture).suffix not in SUFFIXES:
+def check_picture(picture: Path | str | None) -> None:
+    """Raises before work starts whose picture could not be drawn to this file; None is no file."""
+    if picture is None:
+        return
+    if Path(picture).suffix not in SUFFIXES:
         raise EinNetError(f"a picture is saved as {', '.join(SUFFIXES)}, got the file name '{picture}'")
+    check_package("matplotlib", "a picture")
+    check_writable(picture)
 
 
 def save_figure(figure: Any, picture: Path | str) -> None:
@@ -207,6 +211,7 @@ def save_figure(figure: Any, picture: Path | str) -> None:
 
 
 def pyplot():
+    check_package("matplotlib", "a picture")
     import matplotlib
 
     matplotlib.use("Agg")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from einnet.operations import PoolingSet
-from einnet.plots.figures import check_picture_name, pyplot, save_figure
+from einnet.plots.figures import check_picture, pyplot, save_figure
 from einnet.terms import Term, TypeSet
 
 __all__ = ["draw_operations"]
@@ -26,7 +26,7 @@ def draw_operations(operations: PoolingSet, picture: Path | str, number: int | N
     axis, a loop if it has one index, twice, or a square with lines to three indices or more. The indices of the output
     are ringed in red and connected by a dashed red line.
     """
-    check_picture_name(picture)
+    check_picture(picture)
     rows = [
         (f"order {k}" if start == 0 else "", terms[:number][start : start + COLUMNS])
         for k, terms in operations.by_order.items()

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, Parameter
 
+from einnet.checks import check_package
 from einnet.errors import CheckpointError, EinNetError
+from einnet.files import check_writable
 from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
@@ -90,6 +92,11 @@ class TaskApp(ABC):
 
     def train(self, config: Any = None, options: Options | None = None, resume: Path | None = None) -> int:
         """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
+        check_package("lightning", "training")
+        try:
+            check_package("matplotlib", "a picture")
+        except EinNetError as error:
+            log(f"The run is without pictures: {error}")
         run, config, options, data = self.open_run(config, options, resume)
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
         if not self.fit(run, config, options, data, resume is not None):
@@ -126,6 +133,7 @@ class TaskApp(ABC):
         """A new run, or the one to continue with its own config and options, and the data."""
         if resume is None:
             config, options = config or self.config_class(), options or Options()
+            check_writable(options.out / self.name / "run")
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
             content = {"options": options.as_json(), **self.to_json(config, data)}
             content["fingerprint"] = self.make_fingerprint(content, data)

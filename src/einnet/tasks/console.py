@@ -3,20 +3,44 @@
 import json
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, CycloptsPanel, Parameter
 from rich.console import Console
+from rich.text import Text
 
-from einnet.errors import DataError, EinNetError
+from einnet.checks import install_command
+from einnet.errors import DataError, EinNetError, to_printable
 from einnet.files import name_source, read_text
 
-__all__ = ["Flag", "Json", "Source", "log", "parse_json", "read_json", "run_cli"]
+__all__ = ["Flag", "Json", "Source", "log", "make_console", "parse_json", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
 Source = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a file, or - for standard input
+CLOSED_PIPE = 141  # the exit code of a program whose output is read no more, as shells have it
+WIDE = 100_000  # columns
+
+
+class _Console(Console):
+    """A console on which no text is a command to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(to_printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that prints texts as they are, without markup; in a pipe or a file nothing is wrapped or cut."""
+    console = _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.file.isatty():
+        console.width = WIDE
+    return console
 
 
 def read_json(file: Path | str) -> Any:
@@ -34,7 +58,7 @@ def parse_json(text: str, name: str) -> Any:
 
 def log(text: str) -> None:
     """Prints a message on standard error; does not wrap paths, so that they can be copied."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
+    make_console(stderr=True).print(text, soft_wrap=True)
 
 
 def _expand_home(argument: str) -> str:
@@ -44,12 +68,46 @@ def _expand_home(argument: str) -> str:
 
 
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
-    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C."""
+    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, 141 for a closed pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the encoding has not
+    try:
+        code = _run_command(app, arguments)
+        _flush_output()
+        return code
+    except BrokenPipeError:
+        with suppress(OSError):
+            _flush_output()
+        return CLOSED_PIPE
+    except OSError as error:
+        print(f"einnet: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _flush_output() -> None:
+    """Writes what is buffered; where that fails, leaves nothing for the interpreter to write at its end."""
+    failure = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            print(end="", file=stream, flush=True)
+        except OSError as error:
+            failure = error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if failure is not None:
+        raise failure
+
+
+def _run_command(app: App, arguments: list[str] | None) -> int:
+    options: dict[str, Any] = {"exit_on_error": False, "print_error": True, "result_action": "return_value"}
+    options["error_formatter"] = lambda error: CycloptsPanel(to_printable(str(error)))
     words = [_expand_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        return app(words, exit_on_error=False, print_error=True, result_action="return_value") or 0
+        return app(words, console=_Console(), error_console=_Console(stderr=True), **options) or 0
     except CycloptsError:
         return 2
+    except BrokenPipeError:
+        raise
     except (EinNetError, OSError, MemoryError) as error:
         message = str(error) or type(error).__name__
     except RuntimeError as error:
@@ -57,12 +115,9 @@ def run_cli(app: App, arguments: list[str] | None = None) -> int:
             raise
         message = "there is not enough memory for this: make the network or the batch smaller"
     except ModuleNotFoundError as error:
-        message = (
-            f"{error}: install the extra that it belongs to, in a checkout with pip install -c constraints.txt -e "
-            "'.[train,viz,kg,poker,arc]'"
-        )
+        message = f"{error}: type {install_command((error.name or '').partition('.')[0])}"
     except KeyboardInterrupt:
         print("einnet: interrupted", file=sys.stderr)
         return 130
-    print(f"einnet: {message}", file=sys.stderr)
+    print(f"einnet: {to_printable(message)}", file=sys.stderr)
     return 2

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from einnet import pages
-from einnet.tasks.console import log
+from einnet.tasks.console import log, make_console
 from einnet.train.run import Run
 
 __all__ = [
@@ -35,16 +33,16 @@ class Results:
 
 def print_report(report: Report) -> None:
     """Prints tables and sentences on standard output."""
-    console = Console()
+    console = make_console()
     for part in report:
-        console.print(part, highlight=False)
+        console.print(part)
 
 
 def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> Table:
-    """A table with columns of texts, then columns of numbers; no letter of the title is markup."""
-    table = Table(title=Text(title, style="table.title"), title_justify="left")
+    """A table with columns of texts, then columns of numbers; on a narrow terminal texts are folded, not cut."""
+    table = Table(title=title, title_justify="left")
     for name in texts:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -94,15 +92,11 @@ def write_report_page(folder: Path, title: str, report: Report, sections: Sequen
 
 def _to_html(table: Table) -> list[pages.Block]:
     """A table of rich as one of HTML, between its title and its caption."""
-    header = [_to_plain(c.header) for c in table.columns]
-    rows = list(zip(*([_to_plain(cell) for cell in c.cells] for c in table.columns), strict=True))
+    header = [str(c.header) for c in table.columns]
+    rows = list(zip(*(map(str, c.cells) for c in table.columns), strict=True))
     strong = frozenset(k for k, row in enumerate(table.rows) if row.style == "bold")
-    title, caption = ([pages.Text(_to_plain(text))] if text else [] for text in (table.title, table.caption))
+    title, caption = ([pages.Text(str(text))] if text else [] for text in (table.title, table.caption))
     return [*title, pages.Table(header, rows, strong), *caption]
-
-
-def _to_plain(cell: Any) -> str:
-    return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)
 
 
 def _flatten(config: Mapping[str, Any]) -> list[tuple[str, str]]:

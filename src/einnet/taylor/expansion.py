@@ -118,9 +118,9 @@ class Series(ABC):
 
     def check(self, k: int) -> int:
         """k, if the series has such an order."""
-        if check_count(k, "k", minimum=0) > self.order:
-            raise EinNetError(f"the series goes up to order {self.order}, got k={k}")
-        return k
+        if (order := check_count(k, "k", minimum=0)) > self.order:
+            raise EinNetError(f"the series goes up to order {self.order}, got k={order:,}")
+        return order
 
 
 def check_order(order: Any, name: str = "order") -> int:

@@ -102,7 +102,7 @@ class GroupSeries(Series):
 
     def sharing(self, k: int) -> np.ndarray:
         """The number of the parameter at each entry of the coefficient of order k: output first, then operands."""
-        shape = self.shape(k)
+        k, shape = self.check(k), self.shape(k)
         check_entries(shape, f"the coefficient of order {k}", "lower the order", "orbit_entries")
         if k not in self._sharings:
             self._sharings[k] = number_orbits(self._make_images(shape, k), prod(shape)).reshape(shape)

@@ -55,10 +55,11 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
     if isinstance(powers, Sized):
         check_limit(len(powers), "monomial_exponents", "a variable has {} powers", "use fewer")
     try:
-        allowed = tuple(sorted(set(powers)))
+        bounds = {"minimum": -MAX_POWER, "maximum": MAX_POWER}
+        allowed = tuple(sorted({check_count(p, "each of the powers", **bounds) for p in powers}))
     except TypeError:
         allowed = ()
-    if not allowed or not all(isinstance(p, (int, np.integer)) and abs(p) <= MAX_POWER for p in allowed):
+    if not allowed:
         raise EinNetError(f"powers must be whole numbers such as range(-2, 3), got {powers!r}")
     what = f"{n} variables with {len(allowed):,} powers take {{}} steps to count"
     check_limit(n * n * len(allowed) ** 2, "monomial_exponents", what, "use fewer variables or powers")
@@ -66,7 +67,7 @@ def laurent(n: int, powers: Iterable[int], generators: Sequence[Sequence[int]] =
     moves = () if is_empty else as_permutations(generators, "generators")
     if moves and len(moves[0]) != n:
         raise EinNetError(f"the generators move {len(moves[0])} variables, n is {n}")
-    return LaurentSeries(n, tuple(int(p) for p in allowed), moves)
+    return LaurentSeries(n, allowed, moves)
 
 
 @dataclass(frozen=True, repr=False)

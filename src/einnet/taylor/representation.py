@@ -93,7 +93,8 @@ class Representation:
 
     def __pow__(self, power: int) -> "Representation":
         """The tensor power; power 0 is the trivial representation on numbers."""
-        _check_total_dimension(self.dimension ** check_order(power, "a tensor power"))
+        power = check_order(power, "a tensor power")
+        _check_total_dimension(self.dimension**power)
         trivial = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
         return reduce(mul, [self] * power, trivial)
 

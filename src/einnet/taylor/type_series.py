@@ -64,7 +64,7 @@ def series(
 
 def _check_sizes(signature: Signature, sizes: Mapping[str, int], needs_all: bool = False) -> dict[str, int]:
     """The sizes as whole numbers; raises for an unknown axis, and for a missing size unless all are missing."""
-    check_sizes(sizes, minimum=1)
+    sizes = check_sizes(sizes, minimum=1)
     axes = signature.classes
     if foreign := [c for c in sizes if c not in (*axes, "H")]:
         raise ShapeError(f"sizes names {foreign[0]!r}, the axes of '{signature}' are {', '.join(axes) or 'none'}")
@@ -74,7 +74,7 @@ def _check_sizes(signature: Signature, sizes: Mapping[str, int], needs_all: bool
             f"the size of {', '.join(map(repr, missing))} is missing: '{signature}' has the axes {', '.join(axes)}, "
             f"sizes gives {', '.join(f'{c}={n}' for c, n in sizes.items()) or 'none'}"
         )
-    return {letter: int(size) for letter, size in sizes.items()}
+    return sizes
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,8 +112,8 @@ class TypeSeries(Series):
 
     def words(self, k: int) -> tuple[tuple[int, ...], ...]:
         """The choices of k operands from the inputs, by number."""
-        numbers = range(len(self.signature.inputs))
-        self._check_choices(len(numbers) ** self.check(k), k)
+        numbers, k = range(len(self.signature.inputs)), self.check(k)
+        self._check_choices(len(numbers) ** k, k)
         return tuple(combinations_with_replacement(numbers, k) if self.commutative else product(numbers, repeat=k))
 
     def _check_choices(self, choices: int, k: int) -> None:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from einnet.checks import check_package
 from einnet.train.options import Options
 from einnet.train.run import Run
 
@@ -15,6 +16,8 @@ __all__ = ["Options", "Run", "Task", "fit"]
 
 def __getattr__(name: str) -> Any:
     """Imports what needs torch and Lightning at its first use."""
+    if name == "fit":
+        check_package("lightning", "training")
     if module := {"fit": "einnet.train.loop", "Task": "einnet.train.task"}.get(name):
         return getattr(import_module(module), name)
     raise AttributeError(f"module 'einnet.train' has no attribute {name!r}")

@@ -13,13 +13,15 @@ __all__ = ["Options", "check_fields"]
 
 
 def check_fields(config: Any, check: Callable[..., Any], *names: str, **bounds: Any) -> None:
-    """Checks fields of a config that are not None, with a function of `einnet.checks`; messages name the options.
+    """Checks fields of a config that are not None with a function of `einnet.checks`, and sets what it returns.
+
+    Messages name the options.
 
     >>> check_fields(Options(steps=None), check_count, "steps", "devices")
     """
     for name in names:
         if (value := getattr(config, name)) is not None:
-            check(value, "--" + name.replace("_", "-"), **bounds)
+            object.__setattr__(config, name, check(value, "--" + name.replace("_", "-"), **bounds))
 
 
 @Parameter(name="*", group="Training")

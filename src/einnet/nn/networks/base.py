@@ -138,9 +138,12 @@ class Network(nn.Module, ABC):
             if version == "2":
                 content, tensors = upgrade_config(content), upgrade_tensors(content, tensors)
             name = content.pop("network")
-            if content["depth"] > len(tensors):
-                raise CheckpointError(f"{path} names {content['depth']} layers and holds {len(tensors)} tensors")
             with torch.device("meta"):  # no memory for weights that the file does not hold
+                depth = check_count(content["depth"], "depth")
+                shallow = Network.classes[name](**dict(content, depth=1))
+                needed = depth * sum(key.startswith("layers.") for key in shallow.state_dict())
+                if needed > len(tensors):  # before so many layers are made
+                    raise EinNetError(f"{depth:,} layers have {needed:,} tensors, and it holds {len(tensors):,}")
                 net = Network.classes[name](**content)
             dtype = next(iter(tensors.values())).dtype
             if not dtype.is_floating_point or dtype.itemsize < 2:
@@ -149,7 +152,8 @@ class Network(nn.Module, ABC):
         except CheckpointError:
             raise
         except (KeyError, TypeError, AttributeError, RuntimeError, StopIteration, EinNetError) as error:
-            raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
+            reason = " ".join(str(error).split())[:300]  # torch lists every tensor
+            raise CheckpointError(f"{path} does not fit this version of EinNet: {reason}") from None
         return net.eval()
 
     def save_pretrained(self, folder: Path | str) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
+from rich.text import Text
 
 from einnet.checks import check_count, check_real
-from einnet.files import get_stem, name_source
+from einnet.errors import to_printable
+from einnet.files import check_writable, get_stem, name_source
 from einnet.tasks.arc.grids import find_puzzle, load_subset
-from einnet.tasks.console import Json, Source
+from einnet.tasks.console import Json, Source, make_console
 from einnet.train.run import Run
 
 __all__ = ["bench", "train"]
@@ -46,13 +47,15 @@ def train(
         out: Folder in which the run is saved.
     """
     check_real(seconds, "--seconds", minimum=MIN_SECONDS)
+    check_writable(out / "arc" / "run")
     puzzle = find_puzzle(task, version, data)
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
     from einnet.tasks.arc.solve import solve_puzzle
     from einnet.tasks.report import Results, draw_picture, log_files, write_run_page
 
-    with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
+    status = f"looking for the symmetry of {to_printable(puzzle.name)}, {seconds:g} seconds at most"
+    with make_console(stderr=True).status(Text(status)):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
     solved = is_solved(puzzle, outcome)
     attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]

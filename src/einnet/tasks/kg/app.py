@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
 from einnet.errors import CheckpointError, EinNetError
-from einnet.plots.figures import check_picture_name
+from einnet.plots.figures import check_picture
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, check_splits, load
@@ -147,7 +147,7 @@ class KgApp(TaskApp):
             expected = "--head for (head, relation, ?) or --tail for (?, relation, tail)"
             raise EinNetError(f"give {expected}, one of the two; with --explain also both")
         check_count(top, "--top")
-        check_picture_name(plot)
+        check_picture(plot)
         if plot is not None and not explain:
             raise EinNetError("--plot draws the facts that support an answer: add --explain")
         run, _, graph = self.open_trained(network, data)

@@ -165,7 +165,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
                 table.add_row(model, message, ties, *(f"{v:.4f}" for v in values.values()), style="bold")
     for model, graph, *values, source in published:
         number = list(sources).index(source) + 1
-        table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))
+        table.add_row(f"{model} [{number}]", graph, "?", *(f"{v:.2f}" for v in values))
     return table
 
 

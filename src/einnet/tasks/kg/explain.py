@@ -21,14 +21,14 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import torch
-from rich.console import Console
 from rich.text import Text
 from torch import Tensor
 
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, to_printable
 from einnet.nn import EinNet
 from einnet.nn.mode import evaluation_mode
-from einnet.plots.figures import check_picture_name, pyplot, save_figure
+from einnet.plots.figures import check_picture, pyplot, save_figure
+from einnet.tasks.console import make_console
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
 from einnet.tasks.report import make_table
@@ -184,9 +184,9 @@ class _Question:
 
 def print_explanation(explanation: Explanation) -> None:
     """The fact and its rank, a row for each fact that supports it, and one for all of them."""
-    console = Console()
+    console = make_console()
     if explanation.known is not None:
-        console.print(f"The fact is in {explanation.known}. It was hidden from the network.", highlight=False)
+        console.print(f"The fact is in {explanation.known}. It was hidden from the network.")
     rank = f"rank {explanation.rank} of {explanation.candidates}"
     title = _to_sentence(explanation.fact).append(f": the {explanation.end} has {rank}")
     if not explanation.support:
@@ -200,12 +200,12 @@ def print_explanation(explanation: Explanation) -> None:
         table.add_section()
         table.add_row("all of these", *_to_numbers(explanation.together))
     console.print(table)
-    console.print(LEGEND, style="dim", highlight=False)
+    console.print(LEGEND, style="dim")
 
 
 def _to_sentence(fact: Triple) -> Text:
     """The fact with the names as they are, no letter of them markup."""
-    head, relation, tail = fact
+    head, relation, tail = map(to_printable, fact)
     return Text.assemble(head, " ", (relation, "bold"), " ", tail)
 
 
@@ -218,7 +218,7 @@ def draw_explanation(explanation: Explanation, picture: Path | str) -> None:
 
     The explained fact is a dashed red arrow. Facts about the same two entities share an arrow.
     """
-    check_picture_name(picture)
+    check_picture(picture)
     arrows: dict[tuple[str, str], list[tuple[str, float]]] = {}
     for deletion in explanation.support:
         head, relation, tail = deletion.facts[0]

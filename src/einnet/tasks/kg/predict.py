@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from rich.console import Console
-from rich.text import Text
 
 from einnet.nn import EinNet
+from einnet.tasks.console import make_console
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.evaluate import score_tables
 from einnet.tasks.report import make_table
@@ -50,10 +49,10 @@ def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) ->
     table = make_table(query)
     table.caption = "shown to the network: the facts of train and valid"
     for name in ("rank", "entity", "probability", "known fact"):
-        table.add_column(name, justify="right" if name in ("rank", "probability") else "left")
+        table.add_column(name, justify="right" if name in ("rank", "probability") else "left", overflow="fold")
     for answer in known:
-        table.add_row("", Text(answer.entity), "", f"yes, in {answer.known}", style="dim")
+        table.add_row("", answer.entity, "", f"yes, in {answer.known}", style="dim")
     table.add_section()
     for k, answer in enumerate(new, start=1):
-        table.add_row(str(k), Text(answer.entity), f"{answer.probability:.4f}", "")
-    Console().print(table)
+        table.add_row(str(k), answer.entity, f"{answer.probability:.4f}", "")
+    make_console().print(table)

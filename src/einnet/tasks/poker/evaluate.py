@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from einnet.nn import EinNet
 from einnet.plots.figures import pyplot, save_figure
+from einnet.tasks.console import make_console
 from einnet.tasks.poker.hands import card_name, deals, winners
 from einnet.tasks.poker.network import SEEDS, choose_winners, encode_cards
 from einnet.tasks.report import Results, make_table
@@ -75,4 +75,4 @@ def print_answer(hands: np.ndarray, chances: np.ndarray, chosen: np.ndarray, rig
     for k, hand in enumerate(hands):
         verdicts = ("wins" if wins[k] else "" for wins in (chosen, right))
         table.add_row(str(k + 1), " ".join(map(card_name, hand)), f"{chances[k]:.1%}", *verdicts)
-    Console().print(table)
+    make_console().print(table)

@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 
+from einnet.checks import check_package
 from einnet.errors import DataError
 
 __all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
@@ -60,6 +61,7 @@ def check_deck(players: int, cards: int) -> None:
 
 def winners(dealt: np.ndarray) -> np.ndarray:
     """True for each player whose best five cards are not beaten."""
+    check_package("phevaluator", "comparing hands")
     from phevaluator import evaluate_cards
 
     values = [[evaluate_cards(*hand) for hand in table] for table in dealt.tolist()]

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from einnet.checks import check_count, check_real
 from einnet.errors import DataError
 from einnet.files import STANDARD_INPUT, name_source, write_whole
-from einnet.plots.figures import check_picture_name
+from einnet.plots.figures import check_picture
 from einnet.tasks.app import TaskApp
 from einnet.tasks.console import Flag, Json, Source, log
 from einnet.tasks.report import Results
@@ -193,7 +193,7 @@ class SudokuApp(TaskApp):
             show_steps: Also show the step at which each cell got its digit (for one puzzle; --json always has them).
             plot: Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         """
-        check_picture_name(plot)
+        check_picture(plot)
         from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict
 
         entries = read_puzzles(puzzle, symbols)

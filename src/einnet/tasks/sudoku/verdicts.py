@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from einnet.nn import RecurrentNet
+from einnet.tasks.console import make_console
 from einnet.tasks.sudoku.boards import Entry, clash, follows_rules, format_board
 from einnet.tasks.sudoku.drawing import draw_steps, format_grid, format_steps
 from einnet.tasks.sudoku.search import SearchError, solutions
@@ -114,15 +114,16 @@ def draw_verdict(verdict: Verdict, picture: Path) -> bool:
 
 def print_verdict(verdict: Verdict, steps: bool) -> None:
     """The board with its steps, or why there is none."""
-    console, puzzle = Console(soft_wrap=True), verdict.puzzle
+    console, puzzle = make_console(), verdict.puzzle
+    console.soft_wrap = True
     if puzzle is None or verdict.board is None:
         if puzzle is not None:
             console.print(format_grid(puzzle, puzzle, verdict.symbols))
-        console.print(verdict.reason, highlight=False, markup=False)
+        console.print(verdict.reason)
         return
     console.print(format_grid(verdict.board, puzzle, verdict.symbols))
     if verdict.settled is None:
-        console.print("found by search: one pass of the network broke a rule", highlight=False)
+        console.print("found by search: one pass of the network broke a rule")
     elif steps:
-        console.print("\nthe step at which each cell got its digit:", highlight=False)
+        console.print("\nthe step at which each cell got its digit:")
         console.print(format_steps(verdict.settled, puzzle))
