@@ -29,12 +29,12 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not path.is_file():  # a folder; or a device, which renaming would replace
         raise OSError(f"{path} cannot be written: it is a folder or a device. Give the name of a file")
-    temporary = path.with_name(f".{path.name[:100]}{MARK}{token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f".{path.name[:20]}{MARK}{token_hex(8)}{path.suffix[:20]}")  # of at most 255 bytes
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
         yield temporary
-        with temporary.open("rb") as f:
+        with temporary.open("rb+") as f:  # Windows flushes only what may be written
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except OSError as error:

@@ -17,10 +17,10 @@ from cyclopts import App, Parameter
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.plots.figures import draw_learning_curve
-from einnet.tasks.console import Json, log, run_cli
+from einnet.tasks.console import INTERRUPTED, Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
 from einnet.train.options import Options
-from einnet.train.run import Run
+from einnet.train.run import Run, is_first_process
 
 if TYPE_CHECKING:
     from einnet.nn import Network
@@ -85,12 +85,15 @@ class TaskApp(ABC):
         """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
         run, config, options, data = self.open_run(config, options, resume)
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
-        if not self.fit(run, config, options, data, resume is not None):
-            log(f"Interrupted. The best network so far is {run.best}")
-            log(f"Continue with: einnet train {self.name} --resume {run.folder}")
-            return 130
-        finish_run(run, self.measure_run(run, config, data))
-        return 0
+        try:
+            if self.fit(run, config, options, data, resume is not None):
+                finish_run(run, self.measure_run(run, config, data))
+                return 0
+        except KeyboardInterrupt:
+            pass
+        best = f"The best network so far is {run.best}" if run.best.is_file() else "There is no network yet"
+        log(f"Interrupted. {best}\nContinue with: einnet train {self.name} --resume {run.folder}")
+        return INTERRUPTED
 
     def evaluate(self, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:
         """Measure a trained network on data that training did not see."""
@@ -117,7 +120,8 @@ class TaskApp(ABC):
         if resume is None:
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
             run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
-            self.save_data(config, data, run)
+            if is_first_process():
+                self.save_data(config, data, run)
         elif config != self.config_class() or options != Options():
             raise EinNetError("--resume continues with the run's own config and options: leave out the others")
         else:
@@ -141,7 +145,7 @@ class TaskApp(ABC):
             raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
 
     def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
-        """Trains, draws the learning curve, begins the run's page; False if the user ended it."""
+        """Trains, draws the learning curve, writes the run's page without results; False if the user ended it."""
         from einnet.train.loop import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))

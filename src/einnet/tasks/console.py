@@ -1,6 +1,7 @@
 """The console side of every command: messages, JSON input, exit codes."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,13 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from einnet.errors import DataError, EinNetError
+from einnet.signals import ENDINGS, handle_signals
 
-__all__ = ["Flag", "Json", "log", "read_json", "run_cli"]
+__all__ = ["INTERRUPTED", "Flag", "Json", "log", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
+INTERRUPTED = 130  # the exit code
 
 
 def read_json(file: Path) -> Any:
@@ -32,9 +35,13 @@ def log(text: str) -> None:
 
 
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
-    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C."""
+    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, SIGTERM or SIGHUP."""
     try:
-        return app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
+        with handle_signals(signal.default_int_handler, *ENDINGS):
+            code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code
     except CycloptsError:
         return 2
     except (EinNetError, OSError, MemoryError) as error:
@@ -49,7 +56,9 @@ def run_cli(app: App, arguments: list[str] | None = None) -> int:
             "'.[train,viz,kg,poker,arc]'"
         )
     except KeyboardInterrupt:
+        if arguments is None:  # the program ends: a second Ctrl-C finds nothing to interrupt
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("einnet: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     print(f"einnet: {message}", file=sys.stderr)
     return 2

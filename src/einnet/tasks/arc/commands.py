@@ -51,23 +51,25 @@ def train(
     from einnet.tasks.arc.solve import solve_puzzle
     from einnet.tasks.report import Results, draw_picture, log_files, write_run_page
 
+    run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     with Console(stderr=True).status(f"looking for the symmetry of {puzzle.name}, {seconds:g} seconds at most"):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
     solved = is_solved(puzzle, outcome)
     attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]
     result = {"task": puzzle.name, "solved": solved, "attempts": attempts}
-    run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
-    run.write_json("answers.json", result)
-    if as_json:
-        print(dumps(result))
-    else:
-        print_outcome(puzzle, outcome, solved)
+    try:
+        run.write_json("answers.json", result)
+    finally:  # where the disk is full they are on the screen
+        if as_json:
+            print(dumps(result), flush=True)
+        else:
+            print_outcome(puzzle, outcome, solved)
     draw = partial(draw_puzzle, puzzle, outcome)
     draw_picture(run.folder / "task.png", draw)
     lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]
     pictures = {"task.png": ("the task and the attempts", draw)}
     write_run_page(run, Results(result, lines or ["No symmetry that fits gives an answer."], pictures))
-    log_files(run, "answers.json", "task.png", "index.html")
+    log_files(run.folder, "answers.json", "task.png", "index.html")
     return 0 if solved or (solved is None and attempts) else 1
 
 
@@ -100,12 +102,10 @@ def bench(
         if value is not None:
             check_count(value, f"--{name}")
     puzzles = dict(list(load_puzzles(subset, version, data).items())[:limit])
-    from einnet.tasks.arc.benchmark import make_tables, run_puzzles, save_summary
-    from einnet.tasks.bench import print_results
+    from einnet.tasks.arc.benchmark import report_outcomes, run_puzzles
 
     folder = out or Path("runs") / f"arc-{version if data is None else data.resolve().name}-{subset}"
     results = run_puzzles(puzzles, folder, seconds, networks, processes)
     title = f"ARC-AGI-{version}, {subset} set" if data is None else f"{data}, {subset} set"
-    summary = save_summary(puzzles, results, title, folder)
-    print_results(folder, "tasks", summary, make_tables(summary, title), as_json)
+    report_outcomes(puzzles, results, title, folder, as_json)
     return 0
