@@ -123,8 +123,14 @@ def test_bf16_trains_with_weights_in_single_precision(tmp_path):
     assert {t.dtype for t in load_file(run.best).values()} == {torch.float32}
 
 
-def test_resuming_without_a_state_is_an_error(tmp_path):
-    run = Run.create(tmp_path, "mean", {})
+def test_a_run_that_ended_before_its_first_state_starts_anew(tmp_path):
+    run, complete = Run.create(tmp_path, "mean", {}), run_mean(tmp_path)
+    assert rows(run_mean(tmp_path, resume=run)) == rows(complete)
+
+
+def test_resuming_without_the_state_that_was_there_is_an_error(tmp_path):
+    run = run_mean(tmp_path)
+    run.last.unlink()
     with pytest.raises(CheckpointError, match="last.safetensors"):
         run_mean(tmp_path, resume=run)
 

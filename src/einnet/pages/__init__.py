@@ -16,8 +16,8 @@ from einnet.errors import to_printable
 from einnet.files import write_whole
 
 __all__ = [
-    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "encode_picture", "read_picture", "render_page", "render_section",
-    "write_page",
+    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "encode_picture", "read_picture", "render_page",
+    "render_section", "write_page",
 ]  # fmt: skip
 
 _matplotlib_lock = Lock()  # its figures are not made for threads

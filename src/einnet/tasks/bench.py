@@ -108,7 +108,7 @@ def report_results(
     as_json: bool,
     make_sections: Callable[[], Sequence[Section]] = list,
 ) -> None:
-    """Saves the summary, prints it as JSON or as tables, writes a page with the tables and sections, names the files."""
+    """Saves the summary, prints it, as JSON or as tables, writes the page with further sections, names the files."""
     try:
         with write_whole(folder / "results.json") as temporary:
             temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")

@@ -50,8 +50,8 @@ def map_in_processes(
                 progress.advance(bar)
         except BrokenProcessPool:
             raise EinNetError(
-                f"one of {processes} processes for the {purpose} was ended from outside, as the system does when memory "
-                "runs out: free memory, or give a benchmark fewer --processes, and repeat the command"
+                f"one of {processes} processes for the {purpose} was ended from outside, as the system does when "
+                "memory runs out: free memory, or give a benchmark fewer --processes, and repeat the command"
             ) from None
     return [future.result() for future in futures]
 

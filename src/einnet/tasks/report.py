@@ -15,8 +15,8 @@ from einnet.tasks.console import log
 from einnet.train.run import Run
 
 __all__ = [
-    "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table", "print_report",
-    "write_report_page", "write_run_page",
+    "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table",
+    "print_report", "write_report_page", "write_run_page",
 ]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them

@@ -13,6 +13,7 @@ from rich.text import Text
 from einnet.errors import EinNetError
 from einnet.tasks.bench import hash_arrays, run_items
 from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
+from einnet.tasks.parallel import peak_memory
 from einnet.tasks.report import make_table
 
 __all__ = [
