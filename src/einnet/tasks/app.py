@@ -146,7 +146,7 @@ class TaskApp(ABC):
 
     def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
         """Trains, draws the learning curve, writes the run's page without results; False if the user ended it."""
-        from einnet.train.loop import fit
+        from einnet.train import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
         numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip")}

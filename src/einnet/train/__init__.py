@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from einnet.train.options import Options
-from einnet.train.run import Run
+from einnet.train.run import Run, forget_launchers
 
 if TYPE_CHECKING:
     from einnet.train.loop import fit
@@ -15,6 +15,7 @@ __all__ = ["Options", "Run", "Task", "fit"]
 
 def __getattr__(name: str) -> Any:
     """Imports what needs torch and Lightning at its first use."""
+    forget_launchers()  # Lightning reads them when it is imported
     if module := {"fit": "einnet.train.loop", "Task": "einnet.train.task"}.get(name):
         return getattr(import_module(module), name)
     raise AttributeError(f"module 'einnet.train' has no attribute {name!r}")

@@ -25,7 +25,7 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
 from einnet.signals import ENDINGS, handle_signals
 from einnet.train.options import Options
-from einnet.train.run import Run, is_of_torchrun
+from einnet.train.run import Run, forget_launchers, is_of_torchrun
 from einnet.train.state import Checkpointer, read_state, write_state
 from einnet.train.task import Task
 from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_state, to_full
@@ -33,7 +33,6 @@ from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_stat
 __all__ = ["fit"]
 
 FLOOR = 1e-3  # of the learning rate, as a share of its peak
-LAUNCHER_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def fit(
@@ -253,7 +252,7 @@ def _make_fabric(options: Options) -> Fabric:
 
 
 def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvironment:
-    """torchrun, or this process itself; variables that another program has set, as schedulers do, are not for us."""
+    """torchrun, or this process itself; never a scheduler, whose variables are in every shell that it opens."""
     processes = options.devices * options.nodes
     if is_of_torchrun():
         if (number := os.environ.get("WORLD_SIZE")) != str(processes):
@@ -262,9 +261,7 @@ def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvir
         return TorchElasticEnvironment()
     if options.nodes > 1:
         raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")
-    if not Run.of_main_process():
-        for name in LAUNCHER_VARIABLES:
-            os.environ.pop(name, None)
+    forget_launchers()
     return LightningEnvironment()
 
 

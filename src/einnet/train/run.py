@@ -26,14 +26,25 @@ from typing import Any
 from einnet.errors import CheckpointError
 from einnet.files import cannot_write, write_whole
 
-__all__ = ["Run", "is_first_process", "is_of_torchrun"]
+__all__ = ["Run", "forget_launchers", "is_first_process", "is_of_torchrun"]
 
+LAUNCHER_VARIABLES = (
+    "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+    "LT_ACCELERATOR", "LT_CLI_USED", "LT_DEVICES", "LT_NUM_NODES", "LT_PRECISION", "LT_STRATEGY",
+)  # fmt: skip
 _SHARED = "EINNET_RUN"  # the environment variable that names the main process's run
 
 
 def is_of_torchrun() -> bool:
     """Whether torchrun has started this process; without it, RANK and its like are of another program."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def forget_launchers() -> None:
+    """Removes the variables of other programs that Lightning would follow, unless this process is one of several."""
+    if not (is_of_torchrun() or Run.of_main_process()):
+        for name in LAUNCHER_VARIABLES:
+            os.environ.pop(name, None)
 
 
 def is_first_process() -> bool:
