@@ -36,6 +36,7 @@ def log(text: str) -> None:
 
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
     """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, SIGTERM or SIGHUP."""
+    app.suppress_keyboard_interrupt = False
     try:
         with handle_signals(signal.default_int_handler, *ENDINGS):
             code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
