@@ -22,7 +22,7 @@ INTERRUPTED = 130  # the exit code
 def read_json(file: Path) -> Any:
     """The content of a JSON file; raises `DataError` for one that cannot be read."""
     try:
-        return json.loads(file.read_text())
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} can't be read: {error}") from None
     except (ValueError, RecursionError) as error:

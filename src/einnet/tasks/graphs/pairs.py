@@ -47,7 +47,7 @@ def read_pairs(file: Path) -> list[GraphPair]:
 def read_family(file: Path) -> list[Graph]:
     """The graphs of a file with one in graph6 on each line."""
     try:
-        lines = file.read_text().split()
+        lines = file.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} can't be read: {error}") from None
     if len(lines) < 2:
