@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
 from rich.console import Console
@@ -256,8 +257,8 @@ def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvir
     processes = options.devices * options.nodes
     if is_of_torchrun():
         if (number := os.environ.get("WORLD_SIZE")) != str(processes):
-            asked = f"--devices {options.devices} and --nodes {options.nodes} ask for {processes}"
-            raise EinNetError(f"torchrun started {number} processes, but {asked}: see docs/how-to/many-gpus.md")
+            demand = f"--devices {options.devices} and --nodes {options.nodes} ask for {processes}"
+            raise EinNetError(f"torchrun started {number} processes, but {demand}: see docs/how-to/many-gpus.md")
         return TorchElasticEnvironment()
     if options.nodes > 1:
         raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")

@@ -17,7 +17,7 @@ KG = ["--dataset", "kinship", "--hidden", "4", "--heads", "1", "--depth", "1", "
 SUDOKU = ["--side", "6", "--puzzles", "40", "--hidden", "8", "--heads", "2", "--batch", "8", "--iterations", "4"]
 BENCH = ["--processes", "2", "--out", "out"]
 ARC = ["--set", "training", "--seconds", "1000", "--no-networks", "--data", "puzzles"]
-PUZZLES, LARGEST = 12, 25  # tasks of ARC, and the cells of their grids
+PUZZLES, LARGEST = 8, 16  # tasks of ARC, and the cells of their grids
 BREC = ["--order", "2", "--depth", "2", "--seeds", "1", "--category", "Basic"]
 TIMES = {"seconds", "peak_mib"}  # of results
 
