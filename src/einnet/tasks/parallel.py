@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 
 from einnet.errors import EinNetError
+from einnet.signals import ENDINGS, handle_signals
 
 __all__ = ["map_in_processes", "peak_memory"]
 
@@ -63,11 +64,20 @@ def _open_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(processes, context, initializer=_prepare_process, initargs=(reader,))
     try:
-        yield pool
+        with handle_signals(_interrupt, "SIGINT", *ENDINGS):
+            try:
+                yield pool
+            finally:
+                writer.close()  # before another signal is answered: tells the processes, as the system does for a kill
     finally:
-        writer.close()  # tells the processes; the system does the same when this one is killed
         pool.shutdown(cancel_futures=True)
         reader.close()
+
+
+def _interrupt(number: int, _: Any) -> None:
+    """Once: the processes are ended before the next signal counts."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 @contextmanager
