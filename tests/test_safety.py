@@ -1,9 +1,8 @@
-"""What is read runs no code, nothing asks the network, and the licences of dependencies are known."""
+"""What is read runs no code (at run time: test_audit.py), and the licences of dependencies are known."""
 
 import ast
 import json
 import pickle
-import socket
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 import torch
 
 from einnet import EinNet
-from einnet.cli import main
 from einnet.train import Options, Run, fit
 from faults.tasks import Mean
 from networks import random_inputs
@@ -98,47 +96,6 @@ def test_networks_and_training_states_are_read_without_pickle(tmp_path, no_pickl
     assert Run.latest(tmp_path, "mean").read_config()["task"] == "mean"
     for file in run.folder.iterdir():
         assert file.suffix in (".json", ".csv", ".safetensors")
-
-
-def test_the_solver_that_comes_along_is_read_without_pickle(no_pickle, capsys):
-    assert main(["predict", "sudoku", ".......24...3..1", "--json"]) == 0
-
-
-# --- no network ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """From now on no connection can be opened and no name looked up."""
-
-    def refuse(*_, **__):
-        raise AssertionError("the network is used")
-
-    for name in ("connect", "connect_ex", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    for name in ("getaddrinfo", "create_connection", "gethostbyname"):
-        monkeypatch.setattr(socket, name, refuse)
-    yield
-    with pytest.raises(AssertionError, match="the network is used"):
-        socket.create_connection(("127.0.0.1", 1))
-
-
-QUICK = ["--steps", "1", "--hidden", "4", "--heads", "1", "--depth", "1", "--precision", "32"]
-COMMANDS = {
-    "series": ["series", "ab ->"],
-    "explain": ["explain", "aaH"],
-    "pool": ["pool", "aaH"],
-    "explore": ["explore", "aH", "--html", "OUT/page.html"],
-    "predict sudoku": ["predict", "sudoku", ".......24...3..1"],
-    "train pinv": ["train", "pinv", "--out", "OUT", "--matrices", "4", *QUICK],
-    "train kg": ["train", "kg", "--dataset", "nations", "--out", "OUT", *QUICK],
-    "train arc": ["train", "arc", "--task", "25ff71a9"],
-}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_use_no_network(command, tmp_path, no_network, capsys):
-    assert main([word.replace("OUT", str(tmp_path)) for word in COMMANDS[command]]) == 0
 
 
 # --- advisories and licences --------------------------------------------------------------------------------------------

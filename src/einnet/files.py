@@ -1,14 +1,118 @@
-"""Writing files whole or not at all."""
+"""Reading files as people have them, packed or not, in any Unicode encoding; writing them whole or not at all."""
 
+import gzip
+import json
 import os
+import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from secrets import token_hex
+from typing import IO
+from zipfile import BadZipFile, ZipFile
 
-__all__ = ["cannot_write", "remove_leftovers", "write_whole"]
+from einnet.errors import DataError
+from einnet.limits import limits
+
+__all__ = [
+    "STANDARD_INPUT", "cannot_write", "decode_text", "get_stem", "name_source", "read_bytes", "read_named_text",
+    "read_text", "remove_leftovers", "write_whole",
+]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
+STANDARD_INPUT = "-"  # as the name of a file
+
+
+def name_source(source: Path | str) -> str:
+    """A source of data in messages: its path, or words for standard input."""
+    return "standard input" if str(source) == STANDARD_INPUT else str(source)
+
+
+def get_stem(source: Path | str) -> str:
+    """The name of a source of data without its ending, to name files after it."""
+    path = Path(source).expanduser().resolve()
+    return "standard-input" if str(source) == STANDARD_INPUT else path.name if path.is_dir() else path.stem
+
+
+def read_bytes(source: Path | str) -> bytes:
+    """The content of a file, or of standard input for "-", unpacked if it is that of gzip or of a zip with one file.
+
+    Raises `DataError` for one that cannot be read, or that expands beyond the limit.
+    """
+    name = name_source(source)
+    try:
+        if str(source) == STANDARD_INPUT:
+            stream = getattr(sys.stdin, "buffer", sys.stdin)  # a stream of text has no buffer, a window no stream
+            content = b"" if stream is None else stream.read()
+            content = content if isinstance(content, bytes) else content.encode()
+        else:
+            content = Path(source).expanduser().read_bytes()
+        if content.startswith(b"\x1f\x8b"):
+            with gzip.open(BytesIO(content)) as unpacked:
+                return _expand(unpacked, len(content), name)
+        if content.startswith(b"PK\x03\x04"):
+            return _unzip(content, name)
+        return content
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, BadZipFile) as error:
+        raise DataError(f"{name} cannot be read: {error}") from None
+
+
+def _unzip(content: bytes, name: str) -> bytes:
+    with ZipFile(BytesIO(content)) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        if len(members) != 1:
+            raise DataError(f"{name} is a zip with {len(members)} files, expected one: unpack it, and name a file")
+        with archive.open(members[0]) as unpacked:
+            return _expand(unpacked, len(content), name)
+
+
+def _expand(unpacked: BufferedIOBase | IO[bytes], size: int, name: str) -> bytes:
+    limit = limits().expansion * size + 2**20
+    content = unpacked.read(limit + 1)
+    if len(content) > limit:
+        raise DataError(f"{name} expands to more than {limits().expansion} times its size, which no file of data does")
+    return content
+
+
+def read_text(source: Path | str) -> str:
+    """The text of a file, or of standard input for "-", in UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "names.txt"
+    >>> _ = file.write_bytes(gzip.compress("Zo\u00eb".encode("utf-16")))
+    >>> read_text(file) == "Zo\u00eb"
+    True
+
+    Packed files are unpacked, as by `read_bytes`; raises `DataError` for what is no text.
+    """
+    return decode_text(read_bytes(source), source)
+
+
+def decode_text(content: bytes, source: Path | str) -> str:
+    """The text of a content, whose source is named in messages."""
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"is no text in {encoding}: byte 0x{content[error.start]:02x} in line {line} ({error.reason})"
+        raise DataError(f"{name_source(source)} {problem}. Save it as UTF-8") from None
+
+
+def read_named_text(text: str, endings: tuple[str, ...] = ()) -> tuple[str, str | None]:
+    """The text of the file that an argument names, or of standard input, with the name; or the argument, with None.
+
+    An argument that looks like a path is never taken for the text itself.
+    """
+    if text == STANDARD_INPUT or os.path.exists(os.path.expanduser(text)):  # False for what can be no name
+        return read_text(text), name_source(text)
+    if "\n" not in text and ("/" in text or text.lower().endswith(endings)):
+        raise DataError(f"no file at {text}")
+    return text, None
 
 
 @contextmanager

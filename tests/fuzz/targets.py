@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hypothesis import strategies as st
 
 from einnet import EinNet, EinNetError, EinPool, Signature, Symmetry, Term, generates, pooling, series
@@ -21,7 +20,7 @@ from einnet.tasks.arc import grids
 from einnet.tasks.arc.solve import solve_puzzle
 from einnet.tasks.graphs.pairs import read_pairs
 from einnet.tasks.kg.data import load
-from einnet.tasks.sudoku.boards import clash, read_file, read_puzzles
+from einnet.tasks.sudoku.boards import Entry, clash, read_file, read_puzzles
 from einnet.tasks.sudoku.search import solutions
 from einnet.tasks.sudoku.verdicts import GUESSES
 from einnet.terms import linear_terms
@@ -146,7 +145,7 @@ BOARDS = [
     "." * 625,
     "1" + "." * 1224,
 ]
-CELLS = ["\n", ",", "#", ".", "0", "9", "A", "g", "Z", "\u0663", "\ufeff", " "]
+CELLS = ["\n", ",", "#", ".", "0", "9", "A", "g", "Z", "\u0663", "\ufeff", " ", "10", "|", "-", "x", "\t", '"', "Grid"]
 LINES = [b.encode() for b in BOARDS]
 
 
@@ -165,10 +164,11 @@ def sudoku(case: str | tuple[bool, bytes]) -> None:
         _is_refused(lambda file=file: _search(read_puzzles(str(file))))
 
 
-def _search(puzzles: np.ndarray) -> None:
+def _search(entries: list[Entry]) -> None:
     """What is asked of each puzzle before the network is."""
-    clash(puzzles[0])
-    solutions(puzzles[0], limit=2, guesses=GUESSES * 81 // puzzles[0].size)
+    puzzle = next(entry.puzzle for entry in entries if entry.puzzle is not None)
+    clash(puzzle)
+    solutions(puzzle, limit=2, guesses=GUESSES * 81 // puzzle.size)
 
 
 # ARC -----------------------------------------------------------------------------------------------------------------

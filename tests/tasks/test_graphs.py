@@ -1,6 +1,11 @@
 """The graphs task: files, networks with random weights, exact arithmetic, BREC's protocol, the command."""
 
+import gzip
+import io
 import json
+import sys
+from collections import Counter
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -13,9 +18,9 @@ from einnet.errors import CheckpointError, DataError, EinNetError
 from einnet.nn import EinNet
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, run_plan
-from einnet.tasks.graphs.brec import BREC, PUBLISHED, BrecConfig, make_tables, run_pairs, summarize
+from einnet.tasks.graphs.brec import PUBLISHED, BrecConfig, make_tables, run_pairs, summarize
 from einnet.tasks.graphs.modular import MODULAR, PRIME, ModularNet
-from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes, read_pairs
+from einnet.tasks.graphs.pairs import BREC, MAX_NODES, GraphPair, permute_nodes, read_family, read_pairs
 from einnet.tasks.graphs.protocols import (
     THRESHOLD,
     calibrate,
@@ -148,9 +153,70 @@ def test_files(file, tmp_path):
     assert [(p.number, p.category) for p in read_pairs(family)] == [(0, "three"), (1, "three"), (2, "three")]
 
 
+def digraph6(matrix: np.ndarray) -> str:
+    bits = np.pad(matrix.astype(int).ravel(), (0, -matrix.size % 6)).reshape(-1, 6)
+    return "&" + chr(63 + len(matrix)) + "".join(chr(63 + int("".join(map(str, six)), 2)) for six in bits)
+
+
+def test_a_family_may_be_in_any_format_of_nauty(tmp_path, monkeypatch):
+    cycle, path, directed = nx.cycle_graph(28), nx.path_graph(28), nx.to_numpy_array(nx.gn_graph(28, seed=0))
+    sparse = nx.to_sparse6_bytes(path).decode()  # with a header
+    text = f"{graph6(cycle)}\n{sparse}{digraph6(directed)}\r\n>>sparse6<<\n{graph6(path)}"
+    assert text[0] == "["  # as JSON begins
+    expected = [*map(nx.to_numpy_array, (cycle, path)), directed, nx.to_numpy_array(path)]
+    for name, content in (("a.g6", text.encode()), ("b.txt", gzip.compress(text.encode("utf-16")))):
+        (tmp_path / name).write_bytes(content)
+        assert all(map(np.array_equal, read_family(tmp_path / name), expected))
+        assert len(read_pairs(tmp_path / name)) == 6
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert [p.category for p in read_pairs(Path("-"))] == 6 * ["standard-input"]
+
+
+def test_arrays_of_brec(tmp_path):
+    first, second = (graph6(g) for g in (nx.cycle_graph(6), nx.path_graph(6)))
+    for array in (
+        np.array([first, second] * 2),
+        np.array([[first, second]] * 2),
+        np.array([first.encode(), second] * 2),
+    ):
+        np.save(tmp_path / "cfi.npy", array)
+        pairs = read_pairs(tmp_path / "cfi.npy")
+        assert [(p.number, p.category, p.first.sum(), p.second.sum()) for p in pairs] == [
+            (k, "cfi", 12, 10) for k in (0, 1)
+        ]
+    blocks = [first, second, *62 * ["?"]] * 400 + 64 * 400 * ["?"]  # 32 copies of each pair, and the control
+    np.save(tmp_path / "brec_v3.npy", np.array(blocks, dtype="S"))
+    assert Counter(p.category for p in read_pairs(tmp_path / "brec_v3.npy")) == BREC
+
+
+@pytest.mark.parametrize(
+    ("array", "phrase"),
+    [
+        (np.array([b"Bw", None, b"Bw"], dtype=object), "pickled.*astype"),
+        (np.zeros((2, 2)), "float64 of shape"),
+        (np.array(["Bw"] * 3), "shape \\(3,\\)"),
+        (np.array([["Bw"] * 3] * 2), "shape \\(2, 3\\)"),
+        (np.array(["Bw", "B"]), "pair 0, h"),
+        (np.array(["Bw"] * 20_002), "10,001 pairs"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path, array, phrase):
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(EinNetError, match=phrase):
+        read_pairs(tmp_path / "a.npy")
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content[:100])
+    with pytest.raises(DataError):
+        read_pairs(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "phrase"),
     [
+        ("a.s6", ":~~@?????\n:A_", "graph 1.*nodes, expected 1 to 1,000"),
+        ("a.d6", "&B?\n&B??", "graph 1.*digraph6"),
+        ("a.g6", "Bw\n;Bw", "graph 2"),
+        ("a.s6", ":A_\n:A!", "graph 2.*sparse6"),
         ("a.json", "{", "JSON"),
         ("a.json", "[]", "list"),
         ("a.json", '[{"category": "x", "g": "Bw"}]', "pair 0"),

@@ -1,6 +1,8 @@
 """The poker task: cards, deals and winners, the network's symmetries, a short training, the command line."""
 
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -90,11 +92,53 @@ def _value(hand: list[int]) -> tuple:
         ("AS KS QS JS TS | 2C 2D 2H 3S", "5, 4 cards"),
         ("AS KS QS JS | 2C 2D 2H 3S", "4, 4 cards"),
         ("", "two players"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S 1 D", "'1'"),
+        ("Ann AS KS QS JS TS | 2C 2D 2H 3S 3D", "'ANN'"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S 3D3", "'3D3'"),
+        ("AS KS QS JS TS | 2C 2D 2H 3S 🃏", "no card"),
+        ("[AS KS] [2C 2D]", "2, 2 cards"),
+        ("AS KS QS JS TS [2C 2D 2H 3S 3D] [4C 4D 4H 5S 5D]", "15 cards|two players"),
     ],
 )
 def test_hands_that_cannot_be_read(text, phrase):
     with pytest.raises(DataError, match=phrase):
         read_hands(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[As Ks Qs Js Ts] [2c 2d 2h 3s 3d]",
+        "AsKsQsJsTs 2c2d2h3s3d",
+        "AsKsQsJsTs, 2c2d2h3s3d",
+        "AS,KS,QS,JS,10S|2C,2D,2H,3S,3D|",
+        "A♠ K♠ Q♠ J♠ 10♠ | 2♣ 2♦ 2♥ 3♠ 3♦",
+        "A♠️K♠️Q♠️J♠️10♠️ vs. 2♣️2♦️2♥️3♠︎3♦︎",
+        "♤A ♤K ♤Q ♤J ♤10; ♧2 ♢2 ♡2 ♤3 ♢3",
+        "SA SK SQ SJ S10\nC2 D2 H2 S3 D3\n",
+        "🂡🂮🂭🂫🂪 | 🃒 🃂 🂲 🂣 🃃",
+        "Player 1: As Ks Qs Js Ts\r\nPlayer 2: 2c 2d 2h 3s 3d",
+        "1. As Ks Qs Js Ts\n2. 2c 2d 2h 3s 3d",
+        "Seat 1: Ann (button) showed [As Ks Qs Js Ts] and won\nSeat 2: Bob showed [2c 2d 2h 3s 3d] and lost",
+        "Ace of Spades, King of Spades, queen of spades, JACK OF SPADES, 10 of spades | two of clubs, 2 of diamonds,"
+        " 2 of hearts, three of spades, 3 of diamonds",
+        '[["As", "Ks", "Qs", "Js", "Ts"], ["2c", "2d", "2h", "3s", "3d"]]',
+        "Ａｓ Ｋｓ Ｑｓ Ｊｓ １０ｓ | 2c-2d-2h-3s-3d",
+    ],
+)
+def test_hands_as_people_write_them(text):
+    assert read_hands(text).tolist() == [[51, 47, 43, 39, 35], [0, 1, 2, 7, 5]]
+
+
+def test_hands_in_a_file(run, tmp_path, capsys, monkeypatch):
+    content = "As Ks Qs Js Ts\n2c 2d 2h 3s 3d\n".encode("utf-16")
+    (tmp_path / "hands.txt").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for source in ("-", str(tmp_path / "hands.txt")):
+        assert main(["predict", "poker", source, "--checkpoint", str(run), "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["players"]) == 2
+    assert main(["predict", "poker", "nowhere.txt", "--checkpoint", str(run)]) == 2
+    assert "no file at nowhere.txt" in capsys.readouterr().err
 
 
 def test_cards_are_written_as_they_are_read():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from einnet.errors import DataError
-from einnet.tasks.sudoku.boards import Layout, clash, format_board, read_board, read_file
+from einnet.tasks.sudoku.boards import Layout, clash, format_board, read_board, read_boards, read_file
 from einnet.tasks.sudoku.generate import make_full_grid, make_puzzle
 from einnet.tasks.sudoku.search import SearchError, solutions
 from oracles.sudoku import sat_solutions
@@ -97,10 +97,8 @@ def test_files_with_and_without_solutions(tmp_path):
     ("content", "phrase"),
     [
         ("", "has no puzzle"),
-        (f"{EASY}\n{EASY[:-1]}\n", "line 2"),
-        (f"{EASY}\n{'1' + '.' * 15}\n", "line 2"),
-        (f"{EASY},{SOLVED}\n{'.' * 16},{SOLVED}\n", "line 2"),
-        (f"{EASY},{SOLVED}\n{EASY}\n", "line 2"),
+        ("a title\n", "has no puzzle"),
+        (f"\n{EASY[:-1]}\n{EASY}1", "line 2 has 80 cells"),
         (f"{EASY},{SOLVED[1:] + SOLVED[:1]}\n", "line 1"),
     ],
 )
@@ -112,11 +110,33 @@ def test_files_that_cannot_be_read(tmp_path, content, phrase):
         read_file(tmp_path / "nothing.txt")
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "no gzip", "binary"])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (EASY[:-1], "80 cells"),
+        ("1" + "." * 15, "side is 4"),
+        (f"{'.' * 16},{SOLVED}", "no solution"),
+        (EASY, "no solution"),
+        (f"{EASY},{SOLVED[1:] + SOLVED[:1]}", "breaks a rule"),
+        (f"{EASY},{EASY},{EASY}", "3 boards"),
+        (f"%{EASY[1:]},{SOLVED}", "row 1, column 1"),
+        (f"{EASY[1:]},{SOLVED}", "80 cells"),
+        (f"{EASY},{SOLVED}1", "82 cells"),
+    ],
+)
+def test_one_bad_line_is_left_out_and_said(tmp_path, line, problem, capsys):
+    (tmp_path / "p.txt").write_text(f"{EASY},{SOLVED}\n{line}\n{EASY},{SOLVED}\n{EASY},{SOLVED}")
+    boards = read_boards(tmp_path / "p.txt")
+    assert len(boards.puzzles) == len(boards.solutions) == 3 and len(boards.left_out) == 1
+    said = capsys.readouterr().err
+    assert "1 of 4" in said and f"{tmp_path / 'p.txt'}, line 2: " in said and problem in said
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "binary"])
 def test_damaged_files(tmp_path, damage):
     packed = bytearray(gzip.compress(f"{EASY},{SOLVED}\n".encode() * 5))
     content = {
-        "cut": packed[:40], "flipped": packed[:15] + b"\xff" * 10 + packed[25:], "no gzip": EASY.encode(),
+        "cut": packed[:40], "flipped": packed[:15] + b"\xff" * 10 + packed[25:],
         "binary": gzip.compress(bytes(range(256))),
     }[damage]  # fmt: skip
     path = tmp_path / "p.txt.gz"

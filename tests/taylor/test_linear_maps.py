@@ -353,18 +353,16 @@ def test_a_lie_algebra_may_be_given_at_any_scale():
 
 
 def test_rotations_seen_from_a_slanted_basis():
-    """SO(3) conjugated with [[1, 3, 0], [0, 1, -4], [0, 0, 1]]; what 'iterative' cannot tell from zero, it says."""
+    """SO(3) conjugated with [[1, 3, 0], [0, 1, -4], [0, 0, 1]]."""
     slant = np.array([[1, 3, 0], [0, 1, -4], [0, 0, 1]])
     back = np.round(np.linalg.inv(slant)).astype(int)
     lie_algebra = [slant @ a.toarray() @ back for a in V.lie_algebra]
-    assert linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="exact").rank == 3
-    assert linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="dense").rank == 3
-    with pytest.raises(EinNetError, match="null space"):
-        linear_maps(lie_algebra=lie_algebra, source=2, target=2, method="iterative")
+    for method in ("exact", "dense", "iterative"):
+        assert linear_maps(lie_algebra=lie_algebra, source=2, target=2, method=method).rank == 3
 
 
 def test_six_elements_seen_from_a_slanted_basis():
-    """A cyclic group of order 6, in whole numbers, with -1 in it: no bilinear map to or from vectors."""
+    """A cyclic group of order 6, in whole numbers, with -1 in it; what 'iterative' cannot tell from zero, it says."""
     g = np.array([[2, -5, 12], [-2, 4, -13], [-1, 2, -6]])
     assert (np.linalg.matrix_power(g, 3) == -np.eye(3)).all()
     assert linear_maps([g], target=2, method="exact").rank == 0

@@ -7,7 +7,7 @@ imported inside functions, so that the command line answers --help at once.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,13 +20,15 @@ from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import INTERRUPTED, Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
 from einnet.train.options import Options
-from einnet.train.run import Run, is_first_process
+from einnet.train.run import Run, compute_fingerprint, is_first_process
 
 if TYPE_CHECKING:
     from einnet.nn import Network
     from einnet.train.task import Task
 
 __all__ = ["Checkpoint", "TaskApp", "load_net"]
+
+NO_CONFIG = ("fingerprint", "options", "task", "versions")  # of a config.json
 
 
 @Parameter(name="*", group="Network")
@@ -54,6 +56,7 @@ class TaskApp(ABC):
     warmup: int = 30  # steps in which the learning rate rises
     clip: float = 1.0  # largest norm of the gradient
     auto_precision: str = "32"  # what --precision auto means; "auto" for bf16 where the hardware has it
+    sources: tuple[str, ...] = ()  # fields of the config that say where the data are
 
     @abstractmethod
     def make_task(self, config: Any, data: Any, seed: int) -> "Task":
@@ -81,7 +84,11 @@ class TaskApp(ABC):
         """The "config" of a run, with absolute paths, and what else its config.json says of the data."""
         return {"config": asdict(config)}
 
-    def train(self, config: Any, options: Options, resume: Path | None = None) -> int:
+    def identify(self, data: Any) -> Any:
+        """What the fingerprint of the data is made of: texts, numbers, arrays, and lists of them."""
+        return data
+
+    def train(self, config: Any = None, options: Options | None = None, resume: Path | None = None) -> int:
         """Trains in a new run, or continues one, and leaves the files that `einnet.train.run` lists."""
         run, config, options, data = self.open_run(config, options, resume)
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
@@ -99,7 +106,10 @@ class TaskApp(ABC):
         """Measure a trained network on data that training did not see."""
         run = network.find_run(self.name)
         config, options = self.read_config(run)
-        return self.print_results(run, config, self.load_data(config, options.seed, run), as_json)
+        data = self.load_data(config, options.seed, run)
+        if "data" in self.find_changes(run, data):
+            log(f"{run.folder}: data changed since the run began")
+        return self.print_results(run, config, data, as_json)
 
     def measure_run(self, run: Run, config: Any, data: Any) -> Results:
         import torch
@@ -115,22 +125,43 @@ class TaskApp(ABC):
             print_report(results.report)
         return 0
 
-    def open_run(self, config: Any, options: Options, resume: Path | None) -> tuple[Run, Any, Options, Any]:
+    def open_run(self, config: Any, options: Options | None, resume: Path | None) -> tuple[Run, Any, Options, Any]:
         """A new run, or the one to continue with its own config and options, and the data."""
         if resume is None:
+            config, options = config or self.config_class(), options or Options()
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
-            run = Run.create(options.out, self.name, {"options": options.as_json(), **self.to_json(config, data)})
+            content = {"options": options.as_json(), **self.to_json(config, data)}
+            content["fingerprint"] = self.make_fingerprint(content, data)
+            run = Run.create(options.out, self.name, content)
             if is_first_process():
                 self.save_data(config, data, run)
-        elif config != self.config_class() or options != Options():
+        elif config is not None or options is not None:
             raise EinNetError("--resume continues with the run's own config and options: leave out the others")
         else:
             run = Run.open(resume, self.name)
             config, options = self.read_config(run)
             data = self.load_data(config, options.seed, run)
+            if changes := self.find_changes(run, data):
+                problem = f"{run.folder}: {' and '.join(changes)} changed since the run began"
+                raise CheckpointError(f"{problem}: restore what config.json has and names, or train a new run")
         if options.precision == "auto":
             options = replace(options, precision=self.auto_precision)
         return run, config, options, data
+
+    def make_fingerprint(self, content: Mapping[str, Any], data: Any) -> dict[str, str]:
+        """Of the data, and of all in the content of a config.json on which the results depend."""
+        config = {name: value for name, value in content.get("config", {}).items() if name not in self.sources}
+        rest = {name: value for name, value in content.items() if name not in NO_CONFIG}
+        text = json.dumps(rest | {"config": config, "seed": content["options"].get("seed")}, sort_keys=True)
+        return {"data": compute_fingerprint(self.identify(data)), "config": compute_fingerprint(text)}
+
+    def find_changes(self, run: Run, data: Any) -> list[str]:
+        """Which of "data" and "config" are not those that a run began with."""
+        content = run.read_config()
+        if not isinstance(before := content.get("fingerprint"), dict):
+            log(f"Whether the data of {run.folder} have changed is not known: config.json has no fingerprint of them")
+            return []
+        return [part for part, now in self.make_fingerprint(content, data).items() if before.get(part) != now]
 
     def read_config(self, run: Run) -> tuple[Any, Options]:
         """The config and the options of a run."""
@@ -158,12 +189,11 @@ class TaskApp(ABC):
 
     def commands(self) -> dict[str, Callable[..., int]]:
         """The functions of `einnet train | eval | predict NAME`; their arguments are the options."""
-        default = self.config_class()
 
-        def train(*, config=default, options: Options = Options(), resume: Path | None = None) -> int:  # noqa: B008
+        def train(*, config=None, options: Options | None = None, resume: Path | None = None) -> int:
             return self.train(config, options, resume)
 
-        train.__annotations__["config"] = self.config_class
+        train.__annotations__["config"] = self.config_class | None
         resume_help = "Folder of a run to continue, with the run's own data, config and options."
         train.__doc__ = f"{self.train_help}\n\nArgs:\n    resume: {resume_help}"
         commands = {"train": train, "eval": self.evaluate}

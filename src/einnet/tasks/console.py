@@ -1,6 +1,7 @@
 """The console side of every command: messages, JSON input, exit codes."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,23 +11,28 @@ from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
 from einnet.errors import DataError, EinNetError
+from einnet.files import name_source, read_text
 from einnet.signals import ENDINGS, handle_signals
 
-__all__ = ["INTERRUPTED", "Flag", "Json", "log", "read_json", "run_cli"]
+__all__ = ["INTERRUPTED", "Flag", "Json", "Source", "log", "parse_json", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
+Source = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a file, or - for standard input
 INTERRUPTED = 130  # the exit code
 
 
-def read_json(file: Path) -> Any:
-    """The content of a JSON file; raises `DataError` for one that cannot be read."""
+def read_json(file: Path | str) -> Any:
+    """The content of a JSON file, or of standard input for "-"; raises `DataError` for one that cannot be read."""
+    return parse_json(read_text(file), name_source(file))
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The content of a text; raises `DataError` with the name for one that is not JSON."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read: {error}") from None
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not JSON: {error}") from None
+        raise DataError(f"{name} is not JSON: {error}") from None
 
 
 def log(text: str) -> None:
@@ -34,12 +40,19 @@ def log(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
 
 
+def _expand_home(argument: str) -> str:
+    """The argument with the home folder for ~, which shells leave in `--data=~/boards.txt`."""
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + (os.path.expanduser(value) if value == "~" or value.startswith("~/") else value)
+
+
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
     """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, SIGTERM or SIGHUP."""
+    words = [_expand_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
     app.suppress_keyboard_interrupt = False
     try:
         with handle_signals(signal.default_int_handler, *ENDINGS):
-            code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value") or 0
+            code = app(words, exit_on_error=False, print_error=True, result_action="return_value") or 0
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code

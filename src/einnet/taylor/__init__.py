@@ -8,19 +8,6 @@ from einnet.taylor.representation import Representation, lorentz, orthogonal, pe
 from einnet.taylor.type_series import TypeSeries, series
 
 __all__ = [
-    "GroupSeries",
-    "LaurentSeries",
-    "LinearMaps",
-    "Panel",
-    "Representation",
-    "Series",
-    "TypeSeries",
-    "laurent",
-    "linear_maps",
-    "lorentz",
-    "orthogonal",
-    "permutations",
-    "rotations",
-    "series",
-    "series_of",
-]
+    "GroupSeries", "LaurentSeries", "LinearMaps", "Panel", "Representation", "Series", "TypeSeries", "laurent",
+    "linear_maps", "lorentz", "orthogonal", "permutations", "rotations", "series", "series_of",
+]  # fmt: skip

@@ -16,17 +16,9 @@ from einnet.plan.execute import evaluate_term
 from einnet.terms.term import Term
 
 __all__ = [
-    "LETTERS",
-    "apply_coefficient",
-    "apply_matrix",
-    "as_arrays",
-    "check_entries",
-    "check_vectors",
-    "concatenate",
-    "constant_like",
-    "cut",
-    "gather",
-]
+    "LETTERS", "apply_coefficient", "apply_matrix", "as_arrays", "check_entries", "check_vectors", "concatenate",
+    "constant_like", "cut", "gather",
+]  # fmt: skip
 
 LETTERS = ascii_letters[8:26] + ascii_letters[:8] + ascii_letters[26:51]  # of the axes of a coefficient: i, j, k, ...
 MAX_AXES = 50  # letters of an einsum
@@ -41,9 +33,8 @@ def as_arrays(*values: Any) -> list[Any]:
     """
     if any(hasattr(v, "new_tensor") for v in values):
         return _as_tensors(values)
-    arrays = [_as_numbers(v) for v in values]
-    is_array = [isinstance(v, (np.ndarray, np.generic)) for v in values]
-    typed = zip(arrays, is_array, strict=True)
+    arrays = list(map(_as_numbers, values))
+    typed = zip(arrays, (isinstance(v, (np.ndarray, np.generic)) for v in values), strict=True)
     dtype = np.result_type(*(a.dtype if t else KINDS.get(a.dtype.kind, a.dtype) for a, t in typed))
     return [a.astype(np.int64 if dtype.kind in "biu" else dtype, copy=False) for a in arrays]
 
@@ -74,11 +65,11 @@ def _as_numbers(value: Any) -> np.ndarray:
     return array
 
 
-def check_vectors(x: Any, n: int, params: Any, dof: int) -> None:
-    """Raises unless x has shape (batch..., n) and `params` is a vector of length `dof`."""
+def check_vectors(x: Any, n: int, params: Any = None, dof: int = 0) -> None:
+    """Raises unless x has shape (batch..., n), and `params`, if any, is a vector of length `dof`."""
     if tuple(x.shape[-1:]) != (n,):
         raise ShapeError(f"x must have shape (batch..., {n}), got {tuple(x.shape)}")
-    if tuple(params.shape) != (dof,):
+    if params is not None and tuple(params.shape) != (dof,):
         raise ShapeError(f"expected {dof} parameters in one vector, got shape {tuple(params.shape)}")
 
 
@@ -128,8 +119,7 @@ def apply_coefficient(coefficient: Any, operands: Sequence[Any], ranks: Sequence
     letters = LETTERS[: len(coefficient.shape)]
     output, *tuples = cut(letters, [len(letters) - sum(ranks), *ranks])
     sizes = dict(zip(letters, coefficient.shape, strict=True))
-    term = Term.of([letters, *tuples], output)
-    return evaluate_term(term, [coefficient, *operands], sizes, backend_of(coefficient))
+    return evaluate_term(Term.of([letters, *tuples], output), [coefficient, *operands], sizes, backend_of(coefficient))
 
 
 def check_entries(shape: tuple[int, ...], what: str, instead: str, limit: str = "coefficient_entries") -> None:

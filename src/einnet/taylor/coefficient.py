@@ -36,7 +36,6 @@ class Coefficient:
 
     A *label* is a partition together with an index for each feature axis. Each label has a parameter
     of its own; with `commutative`, labels that reordering equal operands exchanges share one.
-
     """
 
     output: Symmetry
@@ -157,7 +156,6 @@ class Coefficient:
         return tuple(self.iterate_contractions())
 
     def iterate_contractions(self) -> Iterator[Term]:
-        """The same one by one."""
         return map(self._make_term, self.partitions[self.representatives[0]].tolist())
 
     def _make_term(self, partition: Sequence[int]) -> Term:
@@ -229,18 +227,15 @@ class Coefficient:
         else:
             weights = params.reshape((-1, *self.label_shape))
         backend = backend_of(params)
-        operands = [
-            self._with_features_first(inputs[self.inputs[k]], k, backend)
-            for k in range(1 + max(self._reads, default=-1))
-        ]
+        positions = range(1 + max(self._reads, default=-1))
+        operands = [self._with_features_first(inputs[self.inputs[k]], k, backend) for k in positions]
         operands = operands or [constant_like(1, params)]
         sums: dict[tuple[int, ...], Any] = {}
-        at = 0
+        weight = iter(weights)
         for plan in self._plans:
             for compact, result in zip(run_plan(plan, operands, backend), plan.results, strict=True):
-                value = self._weigh(compact, weights[at], len(result.compact), backend)
+                value = self._weigh(compact, next(weight), len(result.compact), backend)
                 sums[result.axis_map] = sums[result.axis_map] + value if result.axis_map in sums else value
-                at += 1
         axes = [sizes[c] for c in self.output.axes]
         expanded = [expand(x, axis_map, axes, backend) for axis_map, x in sums.items()]
         total = sum(expanded[1:], expanded[0])

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from einnet.checks import check_choice, check_flag
-from einnet.errors import EinNetError, ShapeError
+from einnet.errors import EinNetError
 from einnet.plan.backends import module_of
-from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, constant_like, gather
+from einnet.taylor.arrays import apply_coefficient, as_arrays, check_entries, check_vectors, constant_like, gather
 from einnet.taylor.expansion import Panel, Series, check_order
 from einnet.taylor.orbits import as_permutations, list_cycles, number_orbits
 from einnet.taylor.table import format_cycles, format_number, list_first
@@ -58,14 +58,12 @@ def series_of(
     generator that is no permutation, and for a coefficient that is too large.
     """
     moves = as_permutations(generators, "generators")
-    outputs = None
-    if out_generators is not None:
-        outputs = as_permutations(out_generators, "out_generators")
-        if len(outputs) != len(moves):
-            raise EinNetError(
-                f"out_generators must have one permutation of the output for each of the {len(moves)} generators, "
-                f"got {len(outputs)}"
-            )
+    outputs = None if out_generators is None else as_permutations(out_generators, "out_generators")
+    if outputs is not None and len(outputs) != len(moves):
+        raise EinNetError(
+            f"out_generators must have one permutation of the output for each of the {len(moves)} generators, "
+            f"got {len(outputs)}"
+        )
     return GroupSeries(moves, outputs, check_order(order), check_flag(commutative, "commutative"))
 
 
@@ -120,7 +118,7 @@ class GroupSeries(Series):
         entries = np.arange(prod(shape), dtype=np.int32).reshape(shape)
         outputs = zip(self.out_generators) if self.out_generators is not None else repeat(())
         images = [entries[np.ix_(*h, *[g] * k)] for g, h in zip(self.generators, outputs, strict=False)]
-        return images + (_swap_axes(entries, len(self.out_shape)) if self.commutative else [])
+        return images + _swap_axes(entries, len(self.out_shape)) * self.commutative
 
     def _make_rows(self) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = [("order", "entries", "free", "one entry of each")]
@@ -175,8 +173,7 @@ class GroupSeries(Series):
         check_choice(basis, "basis of a group given by generators", ("orbit",))
         parts = self.split(params)
         x, *parts = as_arrays(x, *parts)
-        if not x.shape or x.shape[-1] != self.size:
-            raise ShapeError(f"x must have shape (batch..., {self.size}), got {tuple(x.shape)}")
+        check_vectors(x, self.size)
         batch = tuple(x.shape[:-1])
         x = x.reshape((prod(batch), self.size))
         total = constant_like(np.zeros((prod(batch), *self.out_shape), int), x)

@@ -7,7 +7,9 @@ product: `permutations(4) @ rotations(3)` are four points in space.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -92,10 +94,8 @@ class Representation:
     def __pow__(self, power: int) -> "Representation":
         """The tensor power; power 0 is the trivial representation on numbers."""
         _check_total_dimension(self.dimension ** check_order(power, "a tensor power"))
-        result = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
-        for _ in range(power):
-            result = result * self
-        return result
+        trivial = Representation([[[1]] for _ in self.generators], [[[0]] for _ in self.lie_algebra])
+        return reduce(mul, [self] * power, trivial)
 
     def __matmul__(self, other: "Representation") -> "Representation":
         """The product of two groups acting on the tensor product, each on its factor."""

@@ -127,8 +127,9 @@ class TypeSeries(Series):
     def _get_coefficient(self, word: tuple[int, ...]) -> Coefficient:
         if word not in self._coefficients:
             types = tuple(self.signature.inputs[i] for i in word)
-            arguments = (self.signature.output, types, word, self.commutative, self.sizes, self.features)
-            self._coefficients[word] = Coefficient(*arguments)
+            self._coefficients[word] = Coefficient(
+                self.signature.output, types, word, self.commutative, self.sizes, self.features
+            )
         return self._coefficients[word]
 
     @cached_property

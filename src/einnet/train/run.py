@@ -1,7 +1,7 @@
 """A run's folder: what was asked, what happened, the weights, the result.
 
 runs/kg/2026-11-23T19-28-21/
-    config.json            task, config, options, versions
+    config.json            task, config, options, fingerprint of data and config, versions
     log.csv                a row for each validation
     best.safetensors       the network that was best on the validation set
     last.safetensors       the state from which training can be resumed
@@ -19,14 +19,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from einnet.errors import CheckpointError
 from einnet.files import cannot_write, write_whole
 
-__all__ = ["Run", "forget_launchers", "is_first_process", "is_of_torchrun"]
+__all__ = ["Run", "compute_fingerprint", "forget_launchers", "is_first_process", "is_of_torchrun"]
 
 LAUNCHER_VARIABLES = (
     "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
@@ -155,3 +158,27 @@ class Run:
             writer = csv.DictWriter(f, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def compute_fingerprint(value: Any) -> str:
+    """The SHA-256 of a value: a text, a number, an array, a tensor, a list or an object of such values.
+
+    >>> compute_fingerprint(["a", np.zeros(2)]) == compute_fingerprint(("a", np.zeros(2)))
+    True
+    >>> compute_fingerprint(np.zeros(2)) == compute_fingerprint(np.zeros((2, 1)))
+    False
+    """
+    if isinstance(value, list | tuple):
+        content = " ".join(map(compute_fingerprint, value)).encode()
+    elif hasattr(value, "__array__"):
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        if array.dtype.hasobject:  # its bytes are addresses
+            return compute_fingerprint(array.tolist())
+        if array.dtype.kind in "iu":  # the width depends on the platform
+            array = array.astype(np.int64)
+        content = f"{array.dtype.str} {array.shape} ".encode() + array.tobytes()
+    elif isinstance(value, Mapping) or hasattr(value, "__dict__"):
+        return compute_fingerprint(list((value if isinstance(value, Mapping) else vars(value)).items()))
+    else:
+        content = repr(value).encode()
+    return sha256(content).hexdigest()

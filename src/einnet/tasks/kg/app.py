@@ -1,6 +1,7 @@
 """`einnet train | eval | predict kg`."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
-from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, load
+from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, check_splits, load
 from einnet.tasks.report import Results
 from einnet.train.options import check_fields
 from einnet.train.run import Run
@@ -66,14 +67,18 @@ class KgApp(TaskApp):
 
     name, config_class = "kg", KgConfig
     train_help = "Train on a knowledge graph, then rank the test facts."
-    steps, validate_every, auto_precision = 800, 25, "auto"
+    steps, validate_every, auto_precision, sources = 800, 25, "auto", ("dataset",)
 
     def load_data(self, config: KgConfig, seed: int, run: Run | None = None) -> KnowledgeGraph:
-        return load(config.dataset, None if run is None else _relations(run))
+        return check_splits(_load(config.dataset, None if run is None else _relations(run)))
 
     def to_json(self, config: KgConfig, data: KnowledgeGraph) -> dict[str, Any]:
         source = config.dataset if config.dataset in BUNDLED else str(Path(config.dataset).resolve())
-        return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)}
+        notes = {"notes": list(data.notes)} if data.notes else {}
+        return {"config": asdict(config) | {"dataset": source}, "relations": list(data.relations)} | notes
+
+    def identify(self, data: KnowledgeGraph) -> Any:
+        return data.entities, data.relations, data.train, data.valid, data.test
 
     def describe(self, config: KgConfig, data: KnowledgeGraph) -> str:
         entities, relations = len(data.entities), len(data.relations)
@@ -106,6 +111,7 @@ class KgApp(TaskApp):
             data: A dataset as for training; without it, the one that the network was trained on.
         """
         run, config, graph = self.open_trained(network, data)
+        check_splits(graph)
         return self.print_results(run, config, graph, as_json)
 
     def predict(
@@ -152,7 +158,21 @@ class KgApp(TaskApp):
         """A run, its config, and the data that is named or else the run's own."""
         run = network.find_run(self.name)
         config, _ = self.read_config(run)
-        return run, config, load(data or config.dataset, _relations(run))
+        graph = _load(data or config.dataset, _relations(run))
+        changes = self.find_changes(run, graph)
+        if "config" in changes:  # the order of the relations is that of the network's features
+            raise CheckpointError(f"{run.folder}: config changed since the run began: restore its config.json")
+        if "data" in changes and data is None:
+            log(f"{run.folder}: data changed since the run began")
+        return run, config, graph
+
+
+def _load(source: str, relations: Iterable[str] | None) -> KnowledgeGraph:
+    """The graph; says what is unusual about it."""
+    graph = load(source, relations)
+    for note in graph.notes:
+        log(f"{graph.name}: {note}")
+    return graph
 
 
 def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bool) -> int:

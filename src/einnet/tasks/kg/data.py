@@ -1,7 +1,11 @@
 """Triples: reading them, naming them, and the dense tensor that the network sees."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +13,25 @@ import numpy as np
 from einnet.errors import DataError, did_you_mean
 from einnet.limits import limits
 
-__all__ = ["BUNDLED", "KnowledgeGraph", "load"]
+__all__ = ["BUNDLED", "KnowledgeGraph", "check_splits", "load"]
 
-BUNDLED = {"kinship": "Kinships", "umls": "UMLS", "nations": "Nations"}  # name here: PyKEEN's class
+BUNDLED = {"kinship": "kinships", "umls": "umls", "nations": "nations"}  # name here: PyKEEN's folder
 SPLITS = ("train", "valid", "test")
+NAMED_FILES = 5  # of those that are not read
+HEADER = re.compile(  # a cell of a line with the columns' names
+    r"(h|head|tail|t|r|rel|relation|relationship|s|subj|subject|p|pred|predicate|o|obj|object|source|src|target|dst|from"
+    r"|to|start|end|node|entity|edge|property|type|label)[ _.-]?(entity|node|id|name|label|type)?[ _.-]?\d?",
+    re.IGNORECASE,
+)
+
+Triple = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class KnowledgeGraph:
     """Entities, relations, and the facts of each split as rows (head, relation, tail) of numbers.
+
+    A fact is in one split, once. `notes` says with numbers what of the source was left out, and what is unusual.
 
     >>> graph = KnowledgeGraph.of({"train": [("ann", "knows", "bob")], "valid": [], "test": []}, "tiny")
     >>> graph.entities, graph.train
@@ -33,12 +47,17 @@ class KnowledgeGraph:
     valid: np.ndarray
     test: np.ndarray
     bundled: bool = False  # the dataset of this name itself, not a user's own
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, triples: dict[str, list[tuple[str, str, str]]], name: str, relations: Iterable[str] | None = None
+        cls, triples: Mapping[str, list[Triple]], name: str, relations: Iterable[str] | None = None
     ) -> "KnowledgeGraph":
-        """A graph from named triples. `relations` fixes their order, for a network trained before."""
+        """A graph from named triples. `relations` fixes their order, for a network trained before.
+
+        A fact of several splits is left to the last: what is measured on was not learned from.
+        """
+        triples, notes = _separate_splits(triples)
         facts = [t for split in SPLITS for t in triples[split]]
         entities = sorted({x for h, _, t in facts for x in (h, t)})
         names = sorted({r for _, r, _ in facts})
@@ -50,20 +69,43 @@ class KnowledgeGraph:
         entity, relation = ({x: k for k, x in enumerate(names)} for names in (entities, order))
         numbers = ([(entity[h], relation[r], entity[t]) for h, r, t in triples[split]] for split in SPLITS)
         train, valid, test = (np.array(rows, dtype=np.int64).reshape(-1, 3) for rows in numbers)
-        return cls(name, tuple(entities), tuple(order), train, valid, test)
+        graph = cls(name, tuple(entities), tuple(order), train, valid, test)
+        return replace(graph, notes=(*notes, *graph.count_new_names()))
+
+    def has_names_of_train(self, facts: np.ndarray) -> np.ndarray:
+        """For each fact, whether train has its head, its relation and its tail."""
+        entities, relations = self.train[:, [0, 2]], self.train[:, 1]
+        return np.isin(facts[:, [0, 2]], entities).all(1) & np.isin(facts[:, 1], relations)
+
+    def count_new_names(self) -> list[str]:
+        """For each split, how many of its facts have a name that train lacks, in words; nothing where none has."""
+        notes = []
+        for split in SPLITS[1:]:
+            facts = getattr(self, split)
+            if new := int((~self.has_names_of_train(facts)).sum()):
+                entities = len(np.setdiff1d(facts[:, [0, 2]], self.train[:, [0, 2]]))
+                relations = len(np.setdiff1d(facts[:, 1], self.train[:, 1]))
+                lack = f"an entity or a relation that train lacks ({entities:,} entities, {relations:,} relations)"
+                notes.append(f"{new:,} of {len(facts):,} facts of {split} have {lack}: measured with and without them")
+        return notes
 
     def tensor(self, *facts: np.ndarray) -> np.ndarray:
         """Ones at [head, tail, relation] of these facts, zeros elsewhere, float32."""
+        self.check_size()
+        n, r = len(self.entities), len(self.relations)
+        x = np.zeros((n, n, r), dtype=np.float32)
+        for rows in facts:
+            x[rows[:, 0], rows[:, 2], rows[:, 1]] = 1
+        return x
+
+    def check_size(self) -> None:
+        """Raises `DataError` for a graph whose tensor would be too large."""
         n, r = len(self.entities), len(self.relations)
         if (cells := n * n * r) > limits().graph_cells:
             raise DataError(
                 f"{self.name} has {n:,} entities and {r:,} relations, a tensor of {cells:,} cells, more than the "
                 f"{limits().graph_cells:,} that are held in memory: use a part of the graph"
             )
-        x = np.zeros((n, n, r), dtype=np.float32)
-        for rows in facts:
-            x[rows[:, 0], rows[:, 2], rows[:, 1]] = 1
-        return x
 
     def entity(self, name: str) -> int:
         """The number of an entity; an unknown name gets suggestions."""
@@ -77,19 +119,40 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     """A bundled dataset by name, or a folder with train, valid and test triples; a `Path` is always a folder.
 
     The files of a folder are called train, valid, test, with the ending .txt or .tsv or without,
-    one `head<TAB>relation<TAB>tail` a line.
+    one `head<TAB>relation<TAB>tail` a line; a first line with the columns' names is left out.
     """
-    if isinstance(source, str) and source in BUNDLED:
-        return replace(KnowledgeGraph.of(_load_bundled(BUNDLED[source]), source, relations), bundled=True)
     folder = Path(source)
+    if isinstance(source, str) and source in BUNDLED:
+        graph = KnowledgeGraph.of(_load_bundled(BUNDLED[source]), source, relations)
+        instead = f"the bundled dataset is used, not the folder {source}; for that one give --data ./{source}"
+        return replace(graph, bundled=True, notes=(instead,) if folder.is_dir() else ())
     if not folder.is_dir():
         expected = f"{', '.join(BUNDLED)}, or a folder with the files train.txt, valid.txt and test.txt"
         raise DataError(f"no dataset or folder {str(source)!r}: expected {expected}")
-    triples = {split: read_triples(_file(folder, split)) for split in SPLITS}
-    return KnowledgeGraph.of(triples, folder.resolve().name, relations)
+    paths: dict[str, Path] = {}
+    triples: dict[str, list[Triple]] = {}
+    for split in SPLITS:
+        paths[split] = _find_file(folder, split)
+        triples[split] = read_triples(paths[split])
+    triples, notes = _remove_headers(triples)
+    for split, path in paths.items():
+        _check_columns(triples[split], path)
+    graph = KnowledgeGraph.of(triples, folder.resolve().name, relations)
+    if unread := _list_files(folder, paths.values()):
+        notes.append(f"not read: {unread}")
+    return replace(graph, notes=(*notes, *graph.notes))
 
 
-def read_triples(path: Path) -> list[tuple[str, str, str]]:
+def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
+    """The graph; raises `DataError` if it has nothing to learn from, to select on or to measure on, or is too large."""
+    graph.check_size()
+    if empty := [split for split in SPLITS if not len(getattr(graph, split))]:
+        reasons = "; ".join(graph.notes)
+        raise DataError(f"{graph.name} has no facts in {' and '.join(empty)}{f' ({reasons})' if reasons else ''}")
+    return graph
+
+
+def read_triples(path: Path | Traversable) -> list[Triple]:
     """The triples of a file; blank lines are skipped."""
     triples = []
     try:
@@ -109,24 +172,87 @@ def read_triples(path: Path) -> list[tuple[str, str, str]]:
     return triples
 
 
-def _file(folder: Path, split: str) -> Path:
+def _find_file(folder: Path, split: str) -> Path:
     for ending in (".txt", ".tsv", ""):
         if (path := folder / f"{split}{ending}").is_file():
             return path
-    raise DataError(f"{folder} has no {split}.txt: expected the files train.txt, valid.txt and test.txt")
+    expected = "expected the files train.txt, valid.txt and test.txt"
+    raise DataError(f"{folder} has no {split}.txt: {expected}, got {_list_files(folder, ()) or 'none'}")
 
 
-def _load_bundled(name: str) -> dict[str, list[tuple[str, str, str]]]:
-    """A dataset that ships inside PyKEEN, with the same splits as ConvE's."""
-    try:
-        from pykeen.datasets import get_dataset
-    except ImportError:
+def _list_files(folder: Path, read: Collection[Path]) -> str:
+    """The files of a folder but those that are read: some of their names, and how many more."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name[0] != "." and p not in read)
+    more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
+    return ", ".join(names[:NAMED_FILES]) + more
+
+
+def _remove_headers(triples: dict[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
+    """The triples without first lines that name the columns, and these lines in words.
+
+    Such a line has usual words and a relation of its own, or is in several files with names that no other line has.
+    """
+    rows = [fact for facts in triples.values() for fact in facts[1:]]
+    names, relations = {name for fact in rows for name in fact}, {relation for _, relation, _ in rows}
+    first_lines = [facts[0] for facts in triples.values()]
+    rest, notes = {}, []
+    for split, (first, *facts) in triples.items():
+        has_usual_words = all(map(HEADER.fullmatch, first)) and first[1] not in relations
+        has_own_names = names.isdisjoint(first) and len(facts) > 0
+        is_header = len(facts) > 0 and (has_usual_words or (has_own_names and first_lines.count(first) > 1))
+        rest[split] = facts if is_header else [first, *facts]
+        line = f"the first line of {split}, {' '.join(first)!r},"
+        if is_header:
+            notes.append(f"{line} names the columns and is left out")
+        elif has_own_names:
+            notes.append(f"{line} has names that no other line has; it is taken as a fact, not as a header")
+    return rest, notes
+
+
+def _check_columns(facts: list[Triple], path: Path) -> None:
+    """Raises `DataError` if the names say that the relation is not in the second of the three columns."""
+    columns = [set(column) for column in zip(*facts, strict=True)]
+    shared = {pair: len(columns[pair[0]] & columns[pair[1]]) for pair in ((0, 2), (0, 1), (1, 2))}
+    pair = max(shared, key=shared.__getitem__)
+    relation, (smaller, _) = 3 - sum(pair), sorted(len(columns[k]) for k in pair)
+    is_clear = shared[0, 2] == 0 and 2 * shared[pair] >= smaller
+    if relation != 1 and (is_clear or len(columns[relation]) < len(columns[1])):
+        problem = (
+            f"columns {pair[0] + 1} and {pair[1] + 1} have {shared[pair]:,} names in common, as heads and tails do"
+        )
+        problem += f" (columns 1 and 3 have {shared[0, 2]:,}), so that column {relation + 1} seems to be the relation"
+        raise DataError(f"{path}: expected the columns head, relation, tail; but {problem}: reorder the columns")
+
+
+def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
+    """Each fact once, in the last split that has it, and what is left out in words."""
+    facts: dict[str, dict[Triple, None]] = {
+        split: dict.fromkeys((h, r, t) for h, r, t in triples[split]) for split in SPLITS
+    }
+    notes = [
+        f"{repeated:,} of {len(triples[split]):,} facts of {split} repeat another one and are left out"
+        for split in SPLITS
+        if (repeated := len(triples[split]) - len(facts[split]))
+    ]
+    for first, last in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        if shared := facts[first].keys() & facts[last].keys():
+            notes.append(
+                f"{len(shared):,} of {len(facts[first]):,} facts of {first} are in {last} too and left out of {first}"
+            )
+            facts[first] = {fact: None for fact in facts[first] if fact not in shared}
+    return {split: list(facts[split]) for split in SPLITS}, notes
+
+
+def _load_bundled(name: str) -> dict[str, list[Triple]]:
+    """A dataset that ships inside PyKEEN as text, with the same splits as ConvE's, in the order of the names.
+
+    PyKEEN is not imported: that would make folders in the home, and read pickled facts there.
+    """
+    if (spec := find_spec("pykeen")) is None:
         hint = "install the extra 'kg', or use --data FOLDER"
-        raise DataError(f"the dataset {name} comes with PyKEEN, which is not installed: {hint}") from None
-    dataset = get_dataset(dataset=name)
-    parts = {"train": dataset.training, "valid": dataset.validation, "test": dataset.testing}
-    named = {split: factory.label_triples(factory.mapped_triples) for split, factory in parts.items()}
-    return {split: [(str(h), str(r), str(t)) for h, r, t in triples] for split, triples in named.items()}
+        raise DataError(f"the dataset {name} comes with PyKEEN, which is not installed: {hint}")
+    folder = files(module_from_spec(spec)) / "datasets" / name
+    return {split: sorted(read_triples(folder / f"{split}.txt")) for split in SPLITS}
 
 
 def _look_up(name: str, known: tuple[str, ...], kind: str) -> int:

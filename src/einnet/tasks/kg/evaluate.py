@@ -58,6 +58,9 @@ class Ranks(NamedTuple):
     pessimistic: Tensor
     realistic: Tensor
 
+    def select(self, is_selected: Tensor) -> "Ranks":
+        return Ranks(self.pessimistic[is_selected], self.realistic[is_selected])
+
     def metrics(self) -> dict[str, dict[str, float]]:
         """MRR and Hits@k, heads and tails averaged, by tie policy."""
         return {
@@ -96,7 +99,9 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
         equal = ((scores == score) & is_candidate).sum(1)
         pessimistic.append(1 + above + equal)
         realistic.append(1 + above + equal / 2)
-    return Ranks(torch.cat(pessimistic).double(), torch.cat(realistic).double())
+    return Ranks(
+        torch.cat(pessimistic).cpu().double(), torch.cat(realistic).cpu().double()
+    )  # no double on Apple's GPUs
 
 
 def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
@@ -104,27 +109,42 @@ def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
 
     The message graph is what the network sees: the training facts, or those and the valid facts.
     For the valid split the second is taken in ten folds, each ranked with the remaining ones in
-    the message graph, so that no fact is shown to itself.
+    the message graph, so that no fact is shown to itself. If some facts of a split have an entity or a
+    relation that train lacks, `names of train` has the metrics of the others.
     """
     known = (
         torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test), device=next(net.parameters()).device) > 0
     )
 
-    def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> Ranks:
-        return rank(score_tables(net, graph.tensor(*message_facts)), facts, known)
+    def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> tuple[Ranks, Tensor]:
+        """Ranks, and for each of them whether train has the names of its fact."""
+        has_names = torch.from_numpy(graph.has_names_of_train(facts)).repeat(2)
+        return rank(score_tables(net, graph.tensor(*message_facts)), facts, known), has_names
 
     fold = np.random.default_rng(0).permutation(len(graph.valid)) % FOLDS
     folds = [rank_with(graph.valid[fold == k], graph.train, graph.valid[fold != k]) for k in np.unique(fold)]
-    return {
+    ranks, has_names = zip(*folds, strict=True)
+    results = {
         "test": {
-            "train": rank_with(graph.test, graph.train).metrics(),
-            "train+valid": rank_with(graph.test, graph.train, graph.valid).metrics(),
+            "train": rank_with(graph.test, graph.train),
+            "train+valid": rank_with(graph.test, graph.train, graph.valid),
         },
         "valid": {
-            "train": rank_with(graph.valid, graph.train).metrics(),
-            "train+valid": Ranks(*map(torch.cat, zip(*folds, strict=True))).metrics(),
+            "train": rank_with(graph.valid, graph.train),
+            "train+valid": (Ranks(*map(torch.cat, zip(*ranks, strict=True))), torch.cat(has_names)),
         },
     }
+    metrics: dict[str, dict] = {
+        split: {message: ranks.metrics() for message, (ranks, _) in by_message.items()}
+        for split, by_message in results.items()
+    }
+    for split, by_message in results.items():
+        has_names = by_message["train"][1]
+        if has_names.any() and not has_names.all():
+            selected = {message: ranks.select(mask).metrics() for message, (ranks, mask) in by_message.items()}
+            counts = {"facts": int(has_names.sum()) // 2, "of": len(has_names) // 2}
+            metrics.setdefault("names of train", {})[split] = counts | selected
+    return metrics
 
 
 def make_results_table(metrics: Mapping[str, Any]) -> Table:
@@ -133,10 +153,16 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     sources = dict.fromkeys(source for *_, source in published)
     title = f"{metrics['dataset']}: test facts ranked among all entities, known ones filtered"
     table = make_table(title, ["model", "message graph", "ties"], ["MRR", "Hits@1", "Hits@3", "Hits@10"])
-    table.caption = "; ".join(f"[{k}] {source}" for k, source in enumerate(sources, start=1)).replace("[", "\\[")
-    for graph, by_ties in metrics["test"].items():
-        for ties, values in by_ties.items():
-            table.add_row("EinNet", graph, ties, *(f"{v:.4f}" for v in values.values()), style="bold")
+    captions = [f"\\[{k}] {source}" for k, source in enumerate(sources, start=1)]
+    models = {"EinNet": metrics["test"]}
+    if known := metrics.get("names of train", {}).get("test"):
+        models[f"EinNet, {known['facts']:,} facts"] = {message: known[message] for message in metrics["test"]}
+        captions.append(f"{known['facts']:,} facts: those of the {known['of']:,} whose names train has")
+    table.caption = "; ".join(captions)
+    for model, by_message in models.items():
+        for message, by_ties in by_message.items():
+            for ties, values in by_ties.items():
+                table.add_row(model, message, ties, *(f"{v:.4f}" for v in values.values()), style="bold")
     for model, graph, *values, source in published:
         number = list(sources).index(source) + 1
         table.add_row(f"{model} \\[{number}]", graph, "?", *(f"{v:.2f}" for v in values))

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
+from einnet.files import read_named_text
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
@@ -77,15 +78,22 @@ class PokerApp(TaskApp):
 
         return measure(net)
 
-    def predict(self, hands: str, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:  # noqa: B008
+    def predict(
+        self,
+        hands: Annotated[str, Parameter(allow_leading_hyphen=True)],
+        *,
+        network: Checkpoint = Checkpoint(),  # noqa: B008
+        as_json: Json = False,
+    ) -> int:
         """Say who wins, with probabilities.
 
         einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
 
         Args:
-            hands: The hands of two players or more, with | between them: 5 to 7 cards each, such as AS or 10h.
+            hands: The hands of two players or more, with | between them or in brackets: 5 to 7 cards each, such as AS,
+                10h or A♠; or a file with them, or - for standard input.
         """
-        dealt = read_hands(hands)
+        dealt = read_hands(read_named_text(hands, (".txt",))[0])
         from einnet.tasks.poker.evaluate import print_answer
         from einnet.tasks.poker.network import choose_winners, encode_cards
 

@@ -4,6 +4,9 @@ A card is a number, 4 * rank + suit: ranks 2 to A are 0 to 12, suits clubs, diam
 to 3. Deals are arrays (number, players, cards); those who win (number, players), several at a tie.
 """
 
+import re
+import unicodedata
+
 import numpy as np
 
 from einnet.errors import DataError
@@ -11,7 +14,19 @@ from einnet.errors import DataError
 __all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
 
 RANKS, SUITS = "23456789TJQKA", "CDHS"
-SYMBOLS = dict(zip("♣♦♥♠", SUITS, strict=True))
+SYMBOLS = str.maketrans("♣♦♥♠♧♢♡♤❤", "CDHSCDHSH", "\ufe0e\ufe0f\u200b\u200d\ufeff")  # without variation selectors
+NAMES = {
+    "TWO": "2", "THREE": "3", "FOUR": "4", "FIVE": "5", "SIX": "6", "SEVEN": "7", "EIGHT": "8", "NINE": "9", "TEN": "T",
+    "JACK": "J", "QUEEN": "Q", "KING": "K", "ACE": "A", "CLUBS": "C", "DIAMONDS": "D", "HEARTS": "H", "SPADES": "S",
+    "CLUB": "C", "DIAMOND": "D", "HEART": "H", "SPADE": "S", "OF": "", "PLAYING CARD": "",
+}  # fmt: skip
+WORD = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
+CARD = re.compile(r"(?P<rank>10|[2-9TJQKA])\s*(?P<suit>[CDHS])")
+SUIT_FIRST = re.compile(r"(?P<suit>[CDHS])\s*(?P<rank>10|[2-9TJQKA])")
+FILLER = re.compile(r"[\s,.\"'`\[\](){}<>&+_-]*")  # between cards
+BETWEEN = re.compile(r"[|;\n]|\bV(?:S|ERSUS)?\b\.?")  # hands
+HEADING = re.compile(r".*:|^\s*\d+[.)]")  # of a hand, such as "Player 1:"
+BRACKETS = re.compile(r"[\[({]([^\[\](){}]*)[\])}]")
 MIN_CARDS, MAX_CARDS = 5, 7  # cards of a player: the best five of them count
 
 
@@ -57,11 +72,15 @@ def read_hands(text: str) -> np.ndarray:
 
     >>> read_hands("AS KS QS JS 10S | 2c 2d 2h 3s 3d")[0].tolist()
     [51, 47, 43, 39, 35]
+    >>> read_hands("Ann: [A\u2660 K\u2660 Q\u2660 J\u2660 10\u2660], Bob: [2c2d2h3s3d]")[1].tolist()
+    [0, 1, 2, 7, 5]
     >>> read_hands("AS KS QS JS TS | 2C 2D 2H 3S AS")
     Traceback (most recent call last):
     einnet.errors.DataError: AS is there twice, in the hands of players 1 and 2
+
+    Hands are in brackets, or have |, a semicolon, a new line or "vs" between; a name with a colon may precede one.
     """
-    hands = [[_card(word) for word in part.replace(",", " ").split()] for part in text.split("|")]
+    hands = [_read_hand(part) for part in _split_hands(_to_letters(text))]
     owners: dict[int, int] = {}
     for player, hand in enumerate(hands, start=1):
         for card in hand:
@@ -78,9 +97,30 @@ def read_hands(text: str) -> np.ndarray:
     return np.array(hands)
 
 
-def _card(word: str) -> int:
-    rank, suit = word[:-1].upper().replace("10", "T"), word[-1].upper()
-    suit = SYMBOLS.get(suit, suit)
-    if len(rank) != 1 or rank not in RANKS or suit not in SUITS:
-        raise DataError(f"{word!r} is no card: a rank of {RANKS} (or 10) and a suit of {SUITS}, such as AS or 10h")
-    return 4 * RANKS.index(rank) + SUITS.index(suit)
+def _to_letters(text: str) -> str:
+    """The text in capitals, with letters for suits and for the names of ranks: A♠️, 🂡 and "Ace of Spades" are AS."""
+    names = (f" {unicodedata.name(c)} " if "\U0001f0a0" < c < "\U0001f0df" else c for c in text)
+    letters = unicodedata.normalize("NFKC", "".join(names)).upper().translate(SYMBOLS)
+    return WORD.sub(lambda word: NAMES[word[0]], letters)
+
+
+def _split_hands(text: str) -> list[str]:
+    """The parts of a text that are hands: in brackets, between separators, or words of many cards."""
+    brackets = [part for part in BRACKETS.findall(text) if CARD.search(part) and FILLER.fullmatch(CARD.sub("", part))]
+    if len(brackets) > 1 and not re.search(r"\b(?:10|[2-9TJQKA])[CDHS]\b", BRACKETS.sub(" ", text)):
+        return brackets
+    parts = [part for part in (HEADING.sub("", part) for part in BETWEEN.split(text)) if part.strip()]
+    words = text.replace(",", " ").split()
+    are_hands = all(len(CARD.findall(word)) >= MIN_CARDS for word in words)
+    return words if len(parts) == 1 < len(words) and are_hands else parts
+
+
+def _read_hand(text: str) -> list[int]:
+    """The cards of a hand, the rank first or the suit first; raises `DataError` with what is no card."""
+    for pattern in (CARD, SUIT_FIRST):
+        if FILLER.fullmatch(pattern.sub("", text)):
+            return [
+                4 * RANKS.index(m["rank"].replace("10", "T")) + SUITS.index(m["suit"]) for m in pattern.finditer(text)
+            ]
+    word = next((w for w in text.replace(",", " ").split() if not FILLER.fullmatch(CARD.sub("", w))), text)
+    raise DataError(f"{word!r} is no card: a rank of {RANKS} (or 10) and a suit of {SUITS}, such as AS or 10h")

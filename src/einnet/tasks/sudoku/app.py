@@ -11,12 +11,12 @@ from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
 from einnet.errors import DataError
-from einnet.files import write_whole
+from einnet.files import STANDARD_INPUT, name_source, write_whole
 from einnet.plots.figures import check_picture_name
 from einnet.tasks.app import TaskApp
-from einnet.tasks.console import Flag, Json, log
+from einnet.tasks.console import Flag, Json, Source, log
 from einnet.tasks.report import Results
-from einnet.tasks.sudoku.boards import Layout, format_board, read_file, read_puzzles
+from einnet.tasks.sudoku.boards import Layout, format_board, read_boards, read_puzzles
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
 from einnet.train.options import check_fields
 from einnet.train.run import Run
@@ -32,8 +32,10 @@ Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions, (number, n, n)
 class SudokuConfig:
     """Puzzles and network."""
 
-    data: str | None = None
-    "File with a puzzle,solution on each line; without it, puzzles are generated."
+    data: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
+    "File of puzzles with their solutions, or - for standard input; without it, puzzles are generated."
+    symbols: str | None = None
+    "The symbols of the boards in --data, where these leave them in doubt, such as 0123456789ABCDEF."
     puzzles: int = 500
     "Puzzles to learn from, the first of the file; a tenth of them, 200 at most, is held out to select on."
     more: int = 10
@@ -93,26 +95,30 @@ class SudokuApp(TaskApp):
 
     name, config_class = "sudoku", SudokuConfig
     train_help = "Learn to solve Sudoku from puzzles with their solutions; the rules are not told."
-    steps, validate_every, warmup, clip = 1000, 100, 50, 0.5
+    steps, validate_every, warmup, clip, sources = 1000, 100, 50, 0.5, ("data",)
 
     def load_data(self, config: SudokuConfig, seed: int, run: Run | None = None) -> Boards:
         source = Path(config.data) if config.data else run and run.folder / PUZZLES
         if source is None or not (config.data or source.is_file()):
             return generate_puzzles(Layout.of(config.side), config.puzzles, seed)
-        puzzles, solutions = read_file(source)
+        puzzles, solutions, _ = read_boards(source, config.symbols if config.data else None)
+        name = name_source(source)
         if solutions is None:
-            raise DataError(f"{source} has puzzles without solutions: lines to learn from are puzzle,solution")
+            raise DataError(f"{name} has puzzles without solutions: lines to learn from are puzzle,solution")
         if len(puzzles) < config.puzzles:
-            raise DataError(f"{source} has {len(puzzles)} puzzles, fewer than --puzzles {config.puzzles}")
+            raise DataError(f"{name} has {len(puzzles)} puzzles, fewer than --puzzles {config.puzzles}")
         return puzzles[: config.puzzles], solutions[: config.puzzles]
 
     def save_data(self, config: SudokuConfig, data: Boards, run: Run) -> None:
-        if config.data is None:
+        if config.data in (None, STANDARD_INPUT):
             with write_whole(run.folder / PUZZLES) as temporary, gzip.open(temporary, "wt", encoding="ascii") as f:
                 f.writelines(f"{format_board(p)},{format_board(s)}\n" for p, s in zip(*data, strict=True))
 
     def to_json(self, config: SudokuConfig, data: Boards) -> dict[str, Any]:
-        return {"config": asdict(config) | {"data": config.data and str(Path(config.data).resolve())}}
+        is_file = config.data not in (None, STANDARD_INPUT)
+        return {
+            "config": asdict(config) | {"data": str(Path(str(config.data)).expanduser().resolve()) if is_file else None}
+        }
 
     def describe(self, config: SudokuConfig, data: Boards) -> str:
         side = data[0].shape[1]
@@ -135,30 +141,39 @@ class SudokuApp(TaskApp):
         return measure(net, data[0].shape[1])
 
     def evaluate(  # type: ignore[override]
-        self, *, data: Path, limit: int | None = None, solver: Solver = Solver(), as_json: Json = False
+        self,
+        *,
+        data: Source,
+        limit: int | None = None,
+        symbols: str | None = None,
+        solver: Solver = Solver(),
+        as_json: Json = False,
     ) -> int:
         """Count the whole boards that a network solves, in one pass of a fixed number of steps.
 
         einnet eval sudoku --data puzzles.txt.gz --json
 
         Args:
-            data: File with a puzzle, or puzzle,solution, on each line; boards of any size, .gz or plain.
+            data: File of puzzles, with solutions or without, as `predict` reads them; or - for standard input.
             limit: Only the first so many boards.
+            symbols: The symbols of the boards, where these leave them in doubt, such as 0123456789ABCDEF.
         """
         if limit is not None:
             check_count(limit, "--limit")
-        puzzles, solutions = read_file(data)
+        puzzles, solutions, left_out = read_boards(data, symbols)
         puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
         from einnet.tasks.sudoku.solve import count_solved, format_counts
 
         result = count_solved(solver.load_net(), puzzles, solutions, solver.iterations, solver.tries)
+        result["left_out"] = len(left_out)
         print(json.dumps(result) if as_json else format_counts(result))
         return 0
 
     def predict(
         self,
-        puzzle: str | None = None,
+        puzzle: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
         *,
+        symbols: str | None = None,
         show_steps: Flag = False,
         plot: Path | None = None,
         solver: Solver = Solver(),
@@ -171,23 +186,24 @@ class SudokuApp(TaskApp):
         Every answer is checked against the rules before it is shown.
 
         Args:
-            puzzle: The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file with a
-                puzzle on each line, or with one puzzle, a row on each line (but 16 rows of 16 are read as puzzles of
-                4x4: give a 16x16 board on one line). Without it, standard input is read.
+            puzzle: The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file of
+                puzzles, a puzzle or a row of one on each line, with or without solutions, bars, titles, other columns.
+                Without it, or for -, standard input is read.
+            symbols: The symbols of the boards, where these leave them in doubt, such as 0123456789ABCDEF.
             show_steps: Also show the step at which each cell got its digit (for one puzzle; --json always has them).
             plot: Draw the steps of the first puzzle to this file (.svg, .png or .pdf).
         """
         check_picture_name(plot)
         from einnet.tasks.sudoku.verdicts import draw_verdict, judge, print_verdict
 
-        puzzles = read_puzzles(puzzle)
+        entries = read_puzzles(puzzle, symbols)
         unsolved, first = 0, None
-        for verdict in judge(solver.load_net(), puzzles, solver.iterations, solver.tries):
+        for verdict in judge(solver.load_net(), entries, solver.iterations, solver.tries):
             first = first or verdict
             unsolved += not verdict.is_solved
             if as_json:
                 print(json.dumps(verdict.as_json()), flush=True)
-            elif len(puzzles) > 1:
+            elif len(entries) > 1:
                 print(verdict.as_line(), flush=True)
             else:
                 print_verdict(verdict, show_steps)

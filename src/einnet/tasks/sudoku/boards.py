@@ -1,29 +1,29 @@
 """Boards of any box size: reading, writing, and the rules.
 
 A board is an array of n x n whole numbers, 0 for a blank; a box has `height` rows and `width`
-columns, n = height * width symbols: 1 to 9, then A, B, C, ...
+columns, n = height * width symbols: usually 1 to 9, then A, B, C, ...
 """
 
-import gzip
-import os
-import sys
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import isqrt
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from einnet.errors import DataError
-from einnet.limits import limits
+from einnet.files import STANDARD_INPUT, name_source, read_named_text, read_text
+from einnet.tasks.console import log
+from einnet.tasks.sudoku.records import MAX_SIDE, Record, box_height, find_problem, find_records
+from einnet.tasks.sudoku.symbols import Symbols, choose_symbols, read_symbols, symbols_of_side, to_numbers
 
-__all__ = ["Layout", "clash", "follows_rules", "format_board", "read_board", "read_file", "read_puzzles"]
+__all__ = [
+    "Boards", "Entry", "Layout", "clash", "follows_rules", "format_board", "parse_entries", "read_board", "read_boards",
+    "read_file", "read_puzzles",
+]  # fmt: skip
 
-SYMBOLS = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-BLANKS = ".0"
+ENDINGS = (".txt", ".csv", ".tsv", ".gz", ".zip", ".sdm", ".sdk")  # of an argument that is a file
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,18 @@ class Layout:
     width: int
 
     def __post_init__(self) -> None:
-        if _height(self.n) != self.height:
+        if box_height(self.n) != self.height:
             raise DataError(f"boxes are as near to a square as can be, never higher than wide; got {self}")
 
     @classmethod
     @cache
     def of(cls, n: int) -> "Layout":
         """The box for n symbols that is nearest to a square, never higher than wide."""
-        height = _height(n)
+        height = box_height(n)
         if height is None:
-            raise DataError(f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... 35; got {n}")
+            raise DataError(
+                f"a board has boxes of two rows or more, so its side is 4, 6, 8, 9, ... {MAX_SIDE}; got {n}"
+            )
         return cls(height, n // height)
 
     @property
@@ -74,46 +76,17 @@ class Layout:
         return [sorted(set(self.units[u].ravel().tolist()) - {cell}) for cell, u in enumerate(self.units_of)]
 
 
-def _height(n: int) -> int | None:
-    return next((h for h in range(isqrt(max(n, 0)), 1, -1) if n % h == 0), None) if n <= len(SYMBOLS) else None
-
-
-def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
-    """A board from one line: a symbol for each cell, row by row, `.` or `0` for a blank.
-
-    >>> read_board("1...", "row 7")
-    Traceback (most recent call last):
-    einnet.errors.DataError: row 7 has 4 cells: a board of side n has n * n cells, 81 for the usual one
-    >>> read_board("1..2" + "." * 12)[0]
-    array([1, 0, 0, 2])
-    """
-    text = "".join(text.split())
-    n = isqrt(len(text))
-    if n * n != len(text) or n < 4:
-        raise DataError(f"{where} has {len(text)} cells: a board of side n has n * n cells, 81 for the usual one")
-    if _height(n) is None:
-        raise DataError(f"{where}: boards have boxes of two rows or more, so the side is 4, 6, 8, 9, ... 35; got {n}")
-    known = {s: k for case in (SYMBOLS, SYMBOLS.lower()) for k, s in enumerate(case[:n], start=1)}
-    known |= dict.fromkeys(BLANKS, 0)
-    for place, symbol in enumerate(text):
-        if symbol not in known:
-            raise DataError(
-                f"{where} has {symbol!r} in row {place // n + 1}, column {place % n + 1}: symbols of a {n}x{n} board "
-                f"are {SYMBOLS[0]} to {SYMBOLS[n - 1]}, and '.' or '0' for a blank"
-            )
-    return np.array([known[s] for s in text]).reshape(n, n)
-
-
-def format_board(board: np.ndarray) -> str:
-    """The board as one line.
+def format_board(board: np.ndarray, symbols: Symbols | None = None) -> str:
+    """The board as one line, with spaces between numbers of two digits.
 
     >>> format_board(read_board("1..2" + "." * 12))
     '1..2............'
     """
-    return "".join("." if v == 0 else SYMBOLS[v - 1] for v in board.ravel().tolist())
+    names = (".", *(symbols or symbols_of_side(len(board))))
+    return ("" if max(map(len, names)) == 1 else " ").join(names[v] for v in board.ravel().tolist())
 
 
-def clash(board: np.ndarray) -> str | None:
+def clash(board: np.ndarray, symbols: Symbols | None = None) -> str | None:
     """What breaks the rules, in words; None if nothing does (blanks break none).
 
     >>> clash(read_board("11.." + "." * 12))
@@ -124,7 +97,7 @@ def clash(board: np.ndarray) -> str | None:
         for v, times in Counter(unit).items():
             if v and times > 1:
                 kind = ("row", "column", "box")[number // layout.n]
-                return f"{SYMBOLS[v - 1]} stands twice in {kind} {number % layout.n + 1}"
+                return f"{(symbols or symbols_of_side(layout.n))[v - 1]} stands twice in {kind} {number % layout.n + 1}"
     return None
 
 
@@ -135,88 +108,124 @@ def follows_rules(boards: np.ndarray, puzzles: np.ndarray) -> np.ndarray:
     return right & ((puzzles == 0) | (puzzles == boards)).all((1, 2))
 
 
-def read_file(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Puzzles (number, n, n) and, where the lines are `puzzle,solution`, their solutions; gz or plain text.
+@dataclass(frozen=True)
+class Entry:
+    """What a text has at one place: a puzzle and perhaps its solution, or the problem with what was meant to be one."""
 
-    Empty lines and lines that begin with # are passed over. Raises `DataError` that names file and
-    line for a line that cannot be read, or that is of another size or kind than the first.
+    place: str  # such as "line 7"
+    puzzle: np.ndarray | None = None  # (n, n)
+    solution: np.ndarray | None = None
+    symbols: Symbols = ()
+    problem: str = ""
+
+
+class Boards(NamedTuple):
+    """Puzzles of one side, their solutions, and the problems with those that are left out."""
+
+    puzzles: np.ndarray  # (number, n, n)
+    solutions: np.ndarray | None
+    left_out: list[str]
+
+
+def parse_entries(text: str, symbols: str | None = None) -> list[Entry]:
+    """The puzzles of a text, in its order; how they may be written is said in `records`.
+
+    >>> first, second = parse_entries("1..2............\\n3..2...........")
+    >>> first.puzzle[0], second.problem[:8]
+    (array([1, 0, 0, 2]), '15 cells')
     """
-    return _read_lines(_read_numbered_lines(path), str(path))
+    records = find_records(text)
+    sound = [record for record in records if not record.problem]
+    chosen = iter(choose_symbols(sound, None if symbols is None else read_symbols(symbols)))
+    return [Entry(r.place, problem=r.problem) if r.problem else _to_entry(r, next(chosen)) for r in records]
 
 
-def read_puzzles(text: str | None) -> np.ndarray:
-    """The puzzles (number, n, n) of a line of cells, of a file, or of standard input for None.
+def _to_entry(record: Record, symbols: Symbols | str) -> Entry:
+    if isinstance(symbols, str):
+        return Entry(record.place, problem=symbols)
+    side = record.side
+    puzzle = to_numbers(record.puzzle, symbols).reshape(side, side)
+    if record.solution is None:
+        return Entry(record.place, puzzle, None, symbols)
+    return Entry(record.place, puzzle, to_numbers(record.solution, symbols).reshape(side, side), symbols)
 
-    A file, or standard input, may also hold one board with a row on each line, where a row is not a board of its own.
+
+def read_board(text: str, where: str = "the puzzle") -> np.ndarray:
+    """A board, by default from one line: a symbol for each cell, row by row, `.` or `0` for a blank.
+
+    >>> read_board("1...", "row 7")
+    Traceback (most recent call last):
+    einnet.errors.DataError: row 7 has 4 cells: a board of side n has n * n cells, 81 for the usual one
+    >>> read_board("1..2" + "." * 12)[0]
+    array([1, 0, 0, 2])
+    """
+    entries = parse_entries(text)
+    if len(entries) != 1 or entries[0].puzzle is None:
+        cells = "".join(text.split())
+        problem = entries[0].problem if len(entries) == 1 else find_problem(cells)
+        raise DataError(f"{where} has {problem}")
+    return entries[0].puzzle
+
+
+def read_puzzles(text: str | None, symbols: str | None = None) -> list[Entry]:
+    """The puzzles of a text, of the file that it names, or of standard input for "-" or None.
+
+    Raises `DataError` if there is none, with the first problem.
     """
     if text is not None and not text.strip():
         raise DataError("expected a puzzle or a file, got an empty text (without one, standard input is read)")
-    if text is None:
-        source, lines = "standard input", list(_number_lines(_standard_input()))
-    elif os.path.exists(text):  # False for a text that can be no name
-        source, lines = text, list(_read_numbered_lines(text))
-    elif "/" in text or text.endswith((".txt", ".csv", ".gz")):
-        raise DataError(f"no file at {text}")
-    else:
-        return read_board(text)[None]
-    rows = ["".join(line.split()) for _, line in lines]
-    is_square = bool(rows) and all(len(row) == len(rows) and "," not in row for row in rows)
-    is_board = isqrt(len(rows)) ** 2 == len(rows) and _height(isqrt(len(rows)))  # a row alone
-    if is_square and _height(len(rows)) and not is_board:
-        return read_board("".join(rows), source)[None]
-    return _read_lines(lines, source)[0]
+    content, file = read_named_text(STANDARD_INPUT if text is None else text, ENDINGS)
+    entries = parse_entries(content, symbols)
+    if all(entry.puzzle is None for entry in entries):
+        raise DataError(_explain_nothing(content, file or "", entries))
+    return entries
 
 
-def _standard_input() -> str:
-    try:
-        return "" if sys.stdin is None else sys.stdin.read().removeprefix("\ufeff")
-    except ValueError as error:
-        raise DataError(f"standard input cannot be read: {error}") from None
+def _explain_nothing(text: str, file: str, entries: list[Entry]) -> str:
+    if entries:
+        more = f", and {len(entries) - 1:,} more" if len(entries) > 1 else ""
+        return f"{f'{file}, {entries[0].place}' if file else 'the puzzle'} has {entries[0].problem}{more}"
+    if text.startswith("--") and text[2:3].isalpha():
+        return f"{text} is neither an option nor a puzzle: see --help"
+    return f"{file} has no puzzle" if file else f"the puzzle has {find_problem(''.join(text.split()))}"
 
 
-def _read_lines(lines: Iterable[tuple[int, str]], source: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """The same from numbered lines; `source` names them in messages."""
-    puzzles, solutions, numbers = [], [], []
-    for number, line in lines:
-        where = f"{source}, line {number}"
-        parts = [read_board(part, where) for part in line.split(",")]
-        if len(parts) > 2 or (puzzles and len(parts) != 1 + bool(solutions)):
-            raise DataError(f"{where}: expected one puzzle, or puzzle,solution, as in the lines before")
-        side = len((puzzles or parts)[0])
-        if sides := [len(p) for p in parts if len(p) != side]:
-            raise DataError(f"{where}: the board's side is {sides[0]}, before it was {side}")
-        numbers.append(number)
-        puzzles.append(parts[0])
-        solutions += parts[1:]
-    if not puzzles:
-        raise DataError(f"{source} has no puzzle")
-    if not solutions:
-        return np.stack(puzzles), None
-    is_right = follows_rules(np.stack(solutions), np.stack(puzzles))
-    if not is_right.all():
-        raise DataError(f"{source}, line {numbers[int(np.argmin(is_right))]}: the solution breaks a rule or the givens")
-    return np.stack(puzzles), np.stack(solutions)
+def read_boards(source: Path | str, symbols: str | None = None) -> Boards:
+    """The puzzles of a file, or of standard input for "-", of the commonest side, with solutions if it has any.
+
+    Says what is left out: problems, other sides, puzzles without a solution where others have one.
+    """
+    entries = parse_entries(read_text(source), symbols)
+    name = name_source(source)
+    sides = Counter(len(e.puzzle) for e in entries if e.puzzle is not None)
+    if not sides:
+        raise DataError(_explain_nothing("", name, entries))
+    side = sides.most_common(1)[0][0]
+    has_solutions = any(e.solution is not None and len(e.solution) == side for e in entries)
+    problems = [_find_misfit(entry, side, has_solutions) for entry in entries]
+    chosen = [entry for entry, problem in zip(entries, problems, strict=True) if not problem]
+    left_out = [f"{name}, {e.place}: {problem}" for e, problem in zip(entries, problems, strict=True) if problem]
+    if not chosen:
+        raise DataError(f"{left_out[0]}; no board can be used")
+    if left_out:
+        log(f"{len(left_out):,} of {len(entries):,} boards are left out. {left_out[0]}")
+    puzzles = np.stack([e.puzzle for e in chosen if e.puzzle is not None])
+    solutions = np.stack([e.solution for e in chosen if e.solution is not None]) if has_solutions else None
+    return Boards(puzzles, solutions, left_out)
 
 
-def _read_numbered_lines(path: Path | str) -> Iterator[tuple[int, str]]:
-    """The lines of a file, gz or plain text, that say something, with their numbers."""
-    path = Path(path)
-    try:
-        limit = limits().expansion * path.stat().st_size + 2**20
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
-            content = f.read(limit + 1)
-        if len(content) > limit:
-            raise DataError(f"{path} expands to more than {limits().expansion} times its size: no file of puzzles")
-        text = content.decode("utf-8-sig")
-    except DataError:
-        raise
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    yield from _number_lines(text)
+def _find_misfit(entry: Entry, side: int, has_solutions: bool) -> str:
+    """Why a board cannot be measured together with the others; empty if it can."""
+    if entry.puzzle is None:
+        return entry.problem
+    if len(entry.puzzle) != side:
+        return f"the board's side is {len(entry.puzzle)}, that of most is {side}"
+    if entry.solution is None:
+        return "no solution, as others have" if has_solutions else ""
+    is_right = follows_rules(entry.solution[None], entry.puzzle[None])[0]
+    return "" if is_right else "the solution breaks a rule or the givens"
 
 
-def _number_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text that say something, with their numbers."""
-    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
-        if line and not line.startswith("#"):
-            yield number, line
+def read_file(source: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The puzzles (number, n, n) of a file, and their solutions if it has any; what is left out is said."""
+    return read_boards(source)[:2]

@@ -6,12 +6,13 @@ import numpy as np
 from rich.text import Text
 
 from einnet.plots.figures import pyplot, save_figure
-from einnet.tasks.sudoku.boards import SYMBOLS, Layout
+from einnet.tasks.sudoku.boards import Layout
+from einnet.tasks.sudoku.symbols import Symbols, symbols_of_side
 
 __all__ = ["draw_steps", "format_grid", "format_steps"]
 
 
-def format_grid(board: np.ndarray, puzzle: np.ndarray) -> Text:
+def format_grid(board: np.ndarray, puzzle: np.ndarray, symbols: Symbols | None = None) -> Text:
     """A board as text, with lines around boxes; givens bold.
 
     >>> board = np.array([[1, 2, 3, 4], [3, 4, 1, 2], [2, 1, 4, 3], [4, 3, 2, 1]])
@@ -22,7 +23,8 @@ def format_grid(board: np.ndarray, puzzle: np.ndarray) -> Text:
     2 1 | 4 3
     4 3 | 2 1
     """
-    cells = [["." if v == 0 else SYMBOLS[v - 1] for v in row] for row in board.tolist()]
+    names = (".", *(symbols or symbols_of_side(len(board))))
+    cells = [[names[v] for v in row] for row in board.tolist()]
     return _join_cells(cells, puzzle)
 
 
@@ -48,8 +50,11 @@ def _join_cells(cells: list[list[str]], puzzle: np.ndarray) -> Text:
     return text
 
 
-def draw_steps(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path) -> None:
+def draw_steps(
+    board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, picture: Path, symbols: Symbols | None = None
+) -> None:
     """Draws the board, each blank cell coloured by the step at which its digit last changed."""
+    symbols = symbols or symbols_of_side(len(board))
     n, layout = len(board), Layout.of(len(board))
     figure, panel = pyplot().subplots(figsize=(0.45 * n + 1.6, 0.45 * n + 0.4), layout="constrained")
     blanks = np.ma.masked_array(settled, puzzle > 0)
@@ -57,7 +62,7 @@ def draw_steps(board: np.ndarray, settled: np.ndarray, puzzle: np.ndarray, pictu
     figure.colorbar(image, label="settled at step", shrink=0.7)
     for (r, c), value in np.ndenumerate(board):
         if value:
-            panel.text(c, r, SYMBOLS[value - 1], ha="center", va="center", weight="bold" if puzzle[r, c] else "normal")
+            panel.text(c, r, symbols[value - 1], ha="center", va="center", weight="bold" if puzzle[r, c] else "normal")
     for k in range(n + 1):
         panel.axhline(k - 0.5, color="black", lw=1.6 if k % layout.height == 0 else 0.3)
         panel.axvline(k - 0.5, color="black", lw=1.6 if k % layout.width == 0 else 0.3)
