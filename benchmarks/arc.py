@@ -11,7 +11,7 @@ from pathlib import Path
 from cyclopts import run
 from results_page import PAGE, bold_best, make_table, write_results
 
-from einnet.tasks.arc.benchmark import run_puzzles, save_summary
+from einnet.tasks.arc.benchmark import report_outcomes, run_puzzles
 from einnet.tasks.arc.grids import load_puzzles
 
 SETS = {
@@ -29,7 +29,7 @@ def main(*, seconds: float = 10, processes: int | None = None, out: Path = Path(
         name = f"ARC-AGI-{version}, {subset}"
         puzzles, folder = load_puzzles(subset, version), out / f"arc-{version}-{subset}"
         results = run_puzzles(puzzles, folder, seconds, networks=True, processes=processes)
-        summary = save_summary(puzzles, results, f"{name} set", folder)
+        summary = report_outcomes(puzzles, results, f"{name} set", folder, as_json=False)
         number, solved = len(results), summary["solved"]
         percent, average = 100 * solved / number, f"{summary['seconds'] / number:.1f}"
         networks = sum(any(a["right"] and a["network"] for a in r["attempts"]) for r in results.values())

@@ -92,8 +92,9 @@ def train_once(dataset: str, seed: int, minutes: float, out: Path) -> dict:
         if KgApp().train(CONFIGS.get(dataset, KgConfig(dataset)), options) != 0:
             raise SystemExit("interrupted")
         newest = max(folder.glob("kg/*/metrics.json"), key=lambda p: p.stat().st_mtime)
-        file.write_text(json.dumps(json.loads(newest.read_text()) | {"minutes": (time.monotonic() - start) / 60}))
-    return json.loads(file.read_text())
+        metrics = json.loads(newest.read_text(encoding="utf-8")) | {"minutes": (time.monotonic() - start) / 60}
+        file.write_text(json.dumps(metrics), encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def measure_allocated_mib(call: Callable[[], object]) -> float:
 
 def measure_growth_mib(call: Callable[[], object]) -> float:
     """The growth of this process's resident set from before a call to its peak, on Linux."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before = _read_status("VmRSS")
     call()
     return (_read_status("VmHWM") - before) / 1024
 
 
 def _read_status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))

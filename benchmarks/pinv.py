@@ -57,7 +57,7 @@ def train(name: str, config: PinvConfig, minutes: float, out: Path, task: type[I
     make = partial(task, config, 0)
     run = train_once(name, "pinv", config, minutes, out, lambda _: make, steps=STEPS, validate_every=interval, clip=0.5)
     net = Network.load(run.best)
-    with (run.folder / "log.csv").open(newline="") as f:
+    with (run.folder / "log.csv").open(newline="", encoding="utf-8") as f:
         curve = [(float(r["seconds"]), float(r["error"]), int(r["step"])) for r in csv.DictReader(f)]
     if task is Inverse:
         return compute_metrics(net) | {"curve": curve}

@@ -135,7 +135,7 @@ def train(name: str, number: int, minutes: float, out: Path) -> tuple[Winning, i
     run = train_once(run_name, "poker", config, minutes, out, lambda _: make, steps=1_000_000, validate_every=200)
     task = make()
     task.net.load_state_dict(load_file(run.best))
-    return task, int((run.folder / "log.csv").read_text().splitlines()[-1].split(",")[0])
+    return task, int((run.folder / "log.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
 
 
 def main(*, minutes: float = 1.5, out: Path = Path("runs/benchmark-poker"), page: Path = PAGE) -> None:

@@ -23,7 +23,7 @@ def write_results(
     """Writes the lines to `file`, by default benchmarks/NAME.md, prints them, and replaces the section of the page."""
     text = "\n".join(lines) + "\n"
     with write_whole(file or FOLDER / f"{name}.md") as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     print(text)
     replace_section(page, name, "\n".join(section))
 
@@ -35,17 +35,17 @@ def replace_section(page: Path, name: str, markdown: str) -> None:
     >>> page = Path(tempfile.mkdtemp()) / "results.md"
     >>> _ = page.write_text("Before\\n<!-- kg -->\\nold\\n<!-- /kg -->\\nAfter\\n")
     >>> replace_section(page, "kg", "new")
-    >>> page.read_text()
+    >>> page.read_text(encoding="utf-8")
     'Before\\n<!-- kg -->\\nnew\\n<!-- /kg -->\\nAfter\\n'
     """
     start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    text = page.read_text() if page.is_file() else ""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     before, _, rest = text.partition(start)
     _, _, after = rest.partition(end)
     if (text.count(start), rest.count(end)) != (1, 1):
         raise SystemExit(f"{page} needs one section between {start.strip()} and {end}: its table is not written")
     with write_whole(page) as temporary:
-        temporary.write_text(f"{before}{start}{markdown.strip()}\n{end}{after}")
+        temporary.write_text(f"{before}{start}{markdown.strip()}\n{end}{after}", encoding="utf-8")
 
 
 def make_table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]:

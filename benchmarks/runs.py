@@ -29,8 +29,8 @@ def train_once(
         run = Run.create(out / name, task, {"config": asdict(config), "options": options.as_json()})
         if not fit(make(run), run, options, **how):
             raise SystemExit("interrupted")
-        file.write_text(json.dumps(conditions | {"folder": str(run.folder)}))
-    stored = json.loads(file.read_text())
+        file.write_text(json.dumps(conditions | {"folder": str(run.folder)}), encoding="utf-8")
+    stored = json.loads(file.read_text(encoding="utf-8"))
     folder = Path(stored.pop("folder"))
     if stored != conditions:
         raise SystemExit(f"{file} was made with {stored}, not with {conditions}: give another --out")

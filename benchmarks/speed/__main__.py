@@ -64,9 +64,10 @@ def main(
         if name in (only or ()) or not (only or file.exists()):
             measured = part.measure(lambda cases, title=title: track(cases, description=title))
             with write_whole(file) as temporary:
-                temporary.write_text(json.dumps({"machine": describe_machine(), "results": measured}))
+                content = json.dumps({"machine": describe_machine(), "results": measured})
+                temporary.write_text(content, encoding="utf-8")
         if file.exists():
-            content = json.loads(file.read_text())
+            content = json.loads(file.read_text(encoding="utf-8"))
             elsewhere = [content["machine"], ""] if content["machine"] != describe_machine() else []
             lines += ["", f"## {title}", "", *elsewhere, *part.make_tables(content["results"])]
             if part is layers:
@@ -77,7 +78,7 @@ def main(
 
 def describe_machine() -> str:
     """The processor, threads, versions."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
     return f"{name}, {torch.get_num_threads()} threads, {versions}."

@@ -138,7 +138,7 @@ def write_whole(path: Path | str) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
         yield temporary
-        with temporary.open("rb") as f:
+        with temporary.open("rb+") as f:  # Windows flushes only what may be written
             os.fsync(f.fileno())
         replace_file(temporary, path)
     except OSError as error:

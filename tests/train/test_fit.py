@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from einnet import EinNet
 from einnet.errors import CheckpointError, EinNetError
 from einnet.train import Options, Run, Task, fit
+from einnet.train.state import read_state
 from families import write_families
 
 EINNET = [sys.executable, "-m", "einnet.cli"]
@@ -123,8 +124,57 @@ def test_bf16_trains_with_weights_in_single_precision(tmp_path):
     assert {t.dtype for t in load_file(run.best).values()} == {torch.float32}
 
 
-def test_resuming_without_a_state_is_an_error(tmp_path):
-    run = Run.create(tmp_path, "mean", {})
+def test_a_run_that_ended_before_its_first_state_starts_anew(tmp_path):
+    run, complete = Run.create(tmp_path, "mean", {}), run_mean(tmp_path)
+    assert rows(run_mean(tmp_path, resume=run)) == rows(complete)
+
+
+@pytest.mark.parametrize(("step", "name"), [(3, "SIGTERM"), (10, "SIGINT"), (17, "SIGHUP"), (40, "SIGTERM")])
+def test_a_signal_ends_the_run_with_its_state_saved(tmp_path, step, name):
+    """Before the first validation, at one, between two, and at the last: resumed, all ends as if it had not been."""
+
+    class Signalled(Mean):
+        def loss(self, k):
+            if k == step - 1:
+                signal.raise_signal(getattr(signal, name))
+            return super().loss(k)
+
+    complete, run = run_mean(tmp_path), Run.create(tmp_path, "mean", {})
+    options = Options(steps=40, precision="32", deterministic=True, out=tmp_path)
+    assert not fit(Signalled, run, options, steps=40, validate_every=10)
+    assert read_state(run.last)["step"] == step
+    assert EinNet.load(run.best)
+    run_mean(tmp_path, resume=run)
+    assert rows(run) == rows(complete)
+    assert same_tensors(run.last, complete.last) and same_tensors(run.best, complete.best)
+
+
+STRANGE = {
+    "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "nowhere", "SLURM_NTASKS": "4", "LT_DEVICES": "2",
+    "SLURM_PROCID": "2", "EINNET_RUN": "/tmp/nowhere",
+}  # fmt: skip
+
+
+def test_variables_of_other_launchers_change_nothing(tmp_path, monkeypatch):
+    for name, value in STRANGE.items():
+        monkeypatch.setenv(name, value)
+    run = run_mean(tmp_path / "runs", steps=10)
+    assert run.folder.parent == tmp_path / "runs" / "mean" and rows(run)[-1]["step"] == 10
+
+
+def test_torchrun_with_another_number_of_processes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(EinNetError, match="torchrun started 2 processes, but --devices 1"):
+        run_mean(tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    assert not Run.create(tmp_path / "out", "mean", {}).folder.exists()  # the first alone writes
+
+
+def test_resuming_without_the_state_that_was_there_is_an_error(tmp_path):
+    run = run_mean(tmp_path)
+    run.last.unlink()
     with pytest.raises(CheckpointError, match="last.safetensors"):
         run_mean(tmp_path, resume=run)
 

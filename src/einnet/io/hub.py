@@ -99,7 +99,7 @@ def save_folder(net: Any, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".part-") as temporary:
             on_hub.save_pretrained(temporary, **on_hub.describe(folder.name))
-            is_own_card = not card.is_file() or MARK in card.read_text(errors="replace")
+            is_own_card = not card.is_file() or MARK in card.read_text(encoding="utf-8", errors="replace")
             for file in Path(temporary).iterdir():
                 if is_own_card or file.name != card.name:  # a card of the user's own stays
                     replace_file(file, folder / file.name)

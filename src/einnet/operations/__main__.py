@@ -5,4 +5,4 @@ from einnet.operations.catalogue import FILE, format_catalogue
 
 if __name__ == "__main__":
     with write_whole(FILE) as temporary:
-        temporary.write_text(format_catalogue())
+        temporary.write_text(format_catalogue(), encoding="utf-8")

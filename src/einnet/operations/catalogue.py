@@ -35,7 +35,8 @@ def read_operations(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
 
 @lru_cache(maxsize=1)
 def _read() -> dict[TypeSet, dict[int, tuple[Term, ...]]]:
-    stored = {TypeSet.of(types).canonical(): by_order for types, by_order in json.loads(FILE.read_text()).items()}
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    stored = {TypeSet.of(types).canonical(): by_order for types, by_order in content.items()}
     return {t: {int(k): tuple(map(Term, terms)) for k, terms in by_order.items()} for t, by_order in stored.items()}
 
 

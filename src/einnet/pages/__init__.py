@@ -16,8 +16,8 @@ from einnet.errors import to_printable
 from einnet.files import write_whole
 
 __all__ = [
-    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "read_picture", "render_page", "render_section",
-    "write_page",
+    "Block", "Picture", "Section", "Table", "Text", "draw_picture", "encode_picture", "read_picture", "render_page",
+    "render_section", "write_page",
 ]  # fmt: skip
 
 _matplotlib_lock = Lock()  # its figures are not made for threads
@@ -81,9 +81,13 @@ def draw_picture(draw: Callable[[Path], object], caption: str) -> Picture:
 
 def read_picture(path: Path, caption: str) -> Picture:
     """The picture in a file, an SVG or a PNG."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
-    return Picture(f"data:image/{kind};base64,{content}", caption)
+    return encode_picture(path.read_bytes(), path.suffix, caption)
+
+
+def encode_picture(content: bytes, suffix: str, caption: str) -> Picture:
+    """The picture that these bytes are, those of a file of this suffix."""
+    kind = {".svg": "svg+xml", ".png": "png"}[suffix]
+    return Picture(f"data:image/{kind};base64,{base64.b64encode(content).decode()}", caption)
 
 
 def render_page(
@@ -106,9 +110,9 @@ def render_section(section: Section) -> str:
 
 
 def write_page(path: Path | str, html: str) -> None:
-    """Writes all of a page or nothing."""
+    """Writes all of a page or nothing; bytes of a path that are no UTF-8 are written as \\udcff."""
     with write_whole(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 
 @lru_cache(maxsize=1)

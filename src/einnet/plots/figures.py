@@ -28,7 +28,7 @@ def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better:
 
     The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
     """
-    with log.open(newline="") as f:
+    with log.open(newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     steps, losses, values = ([float(r[name]) for r in rows] for name in ("step", "loss", metric))
     figure, left = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")

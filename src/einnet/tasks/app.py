@@ -19,10 +19,10 @@ from einnet.checks import check_package
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import check_writable
 from einnet.plots.figures import draw_learning_curve
-from einnet.tasks.console import Json, log, run_cli
+from einnet.tasks.console import INTERRUPTED, Json, log, run_cli
 from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
 from einnet.train.options import Options
-from einnet.train.run import Run, compute_fingerprint
+from einnet.train.run import Run, compute_fingerprint, is_first_process
 
 if TYPE_CHECKING:
     from einnet.nn import Network
@@ -99,12 +99,15 @@ class TaskApp(ABC):
             log(f"The run is without pictures: {error}")
         run, config, options, data = self.open_run(config, options, resume)
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
-        if not self.fit(run, config, options, data, resume is not None):
-            log(f"Interrupted. The best network so far is {run.best}")
-            log(f"Continue with: einnet train {self.name} --resume {run.folder}")
-            return 130
-        finish_run(run, self.measure_run(run, config, data))
-        return 0
+        try:
+            if self.fit(run, config, options, data, resume is not None):
+                finish_run(run, self.measure_run(run, config, data))
+                return 0
+        except KeyboardInterrupt:
+            pass
+        best = f"The best network so far is {run.best}" if run.best.is_file() else "There is no network yet"
+        log(f"Interrupted. {best}\nContinue with: einnet train {self.name} --resume {run.folder}")
+        return INTERRUPTED
 
     def evaluate(self, *, network: Checkpoint = Checkpoint(), as_json: Json = False) -> int:
         """Measure a trained network on data that training did not see."""
@@ -138,7 +141,8 @@ class TaskApp(ABC):
             content = {"options": options.as_json(), **self.to_json(config, data)}
             content["fingerprint"] = self.make_fingerprint(content, data)
             run = Run.create(options.out, self.name, content)
-            self.save_data(config, data, run)
+            if is_first_process():
+                self.save_data(config, data, run)
         elif config is not None or options is not None:
             raise EinNetError("--resume continues with the run's own config and options: leave out the others")
         else:
@@ -180,8 +184,8 @@ class TaskApp(ABC):
             raise CheckpointError(f"{path} does not fit this version of EinNet: {error}") from None
 
     def fit(self, run: Run, config: Any, options: Options, data: Any, resume: bool) -> bool:
-        """Trains, draws the learning curve, begins the run's page; False if the user ended it."""
-        from einnet.train.loop import fit
+        """Trains, draws the learning curve, writes the run's page without results; False if the user ended it."""
+        from einnet.train import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
         numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip")}

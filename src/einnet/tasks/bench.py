@@ -8,14 +8,14 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any, TypeVar
 
-from einnet.errors import CheckpointError, DataError
-from einnet.files import write_whole
+from einnet.errors import CheckpointError, DataError, EinNetError
+from einnet.files import remove_leftovers, write_whole
 from einnet.pages import Section
 from einnet.tasks.console import log, read_json
 from einnet.tasks.parallel import map_in_processes
-from einnet.tasks.report import Report, print_report, write_report_page
+from einnet.tasks.report import PAGE, Report, log_files, print_report, write_report_page
 
-__all__ = ["check_conditions", "hash_arrays", "print_results", "run_items", "save_results"]
+__all__ = ["check_conditions", "hash_arrays", "report_results", "run_items"]
 
 T = TypeVar("T")
 Result = dict[str, Any]
@@ -38,9 +38,16 @@ def run_items(
     folder with other conditions, which are all that the results depend on.
     """
     check_conditions(folder, dict(conditions))
+    for place in (folder, folder / unit):
+        remove_leftovers(place)
     jobs = {name: (folder / unit / f"{name}.json", fingerprint(item), item) for name, item in items.items()}
     new = [job for job in jobs.values() if _load_result(job) is None]
-    map_in_processes(partial(_run_item, evaluate), new, processes, unit, len(items))
+    try:
+        map_in_processes(partial(_run_item, evaluate), new, processes, unit, len(items), _save_result)
+    except (KeyboardInterrupt, EinNetError):
+        done = sum(_load_result(job) is not None for job in jobs.values())
+        log(f"{done:,} of {len(jobs):,} {unit} are done and stored in {folder}; the same command continues")
+        raise
     return {name: result for name, job in jobs.items() if (result := _load_result(job)) is not None}
 
 
@@ -49,7 +56,7 @@ def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
     file = folder / "conditions.json"
     if not file.exists():
         with write_whole(file) as temporary:
-            temporary.write_text(json.dumps(conditions))
+            temporary.write_text(json.dumps(conditions), encoding="utf-8")
     saved = _read_result(file) or {}
     if different := [k for k in {**conditions, **saved} if saved.get(k) != conditions.get(k)]:
         before, now = (", ".join(f"{k} {d.get(k)}" for k in different) for d in (saved, conditions))
@@ -71,12 +78,15 @@ def _load_result(job: Job) -> Result | None:
     return result if result and result.get("item") == fingerprint else None
 
 
-def _run_item(evaluate: Callable[[T], Result], job: Job) -> None:
-    file, fingerprint, item = job
+def _run_item(evaluate: Callable[[T], Result], job: Job) -> Result:
+    _, fingerprint, item = job
     start = time.perf_counter()
-    result = evaluate(item) | {"item": fingerprint, "seconds": round(time.perf_counter() - start, 2)}
-    with write_whole(file) as temporary:
-        temporary.write_text(json.dumps(result))
+    return evaluate(item) | {"item": fingerprint, "seconds": round(time.perf_counter() - start, 2)}
+
+
+def _save_result(job: Job, result: Result) -> None:
+    with write_whole(job[0]) as temporary:
+        temporary.write_text(json.dumps(result), encoding="utf-8")
 
 
 def hash_arrays(*arrays: Any) -> str:
@@ -89,17 +99,23 @@ def hash_arrays(*arrays: Any) -> str:
     return sha1(b"".join(f"{a.shape}{a.dtype}".encode() + a.tobytes() for a in arrays)).hexdigest()
 
 
-def save_results(folder: Path, title: str, summary: Result, tables: Report, sections: Sequence[Section] = ()) -> None:
-    """Writes results.json, and index.html with the tables and further sections."""
-    with write_whole(folder / "results.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=1))
-    write_report_page(folder, title, tables, sections)
-
-
-def print_results(folder: Path, unit: str, summary: Result, tables: Report, as_json: bool) -> None:
-    """Prints the summary as JSON, or the tables; names the files."""
-    if as_json:
-        print(json.dumps(summary))
-    else:
-        print_report(tables)
-    log(f"Saved in {folder}: results.json, index.html, {unit}/")
+def report_results(
+    folder: Path,
+    unit: str,
+    title: str,
+    summary: Result,
+    tables: Report,
+    as_json: bool,
+    make_sections: Callable[[], Sequence[Section]] = list,
+) -> None:
+    """Saves the summary, prints it, as JSON or as tables, writes the page with further sections, names the files."""
+    try:
+        with write_whole(folder / "results.json") as temporary:
+            temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    finally:  # where the disk is full it is on the screen
+        if as_json:
+            print(json.dumps(summary), flush=True)
+        else:
+            print_report(tables)
+    write_report_page(folder, title, tables, make_sections)
+    log_files(folder, "results.json", PAGE, unit)

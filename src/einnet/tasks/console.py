@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
@@ -15,12 +16,14 @@ from rich.text import Text
 from einnet.checks import install_command
 from einnet.errors import DataError, EinNetError, to_printable
 from einnet.files import name_source, read_text
+from einnet.signals import ENDINGS, handle_signals
 
-__all__ = ["Flag", "Json", "Source", "log", "make_console", "parse_json", "read_json", "run_cli"]
+__all__ = ["INTERRUPTED", "Flag", "Json", "Source", "log", "make_console", "parse_json", "read_json", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
 Source = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a file, or - for standard input
+INTERRUPTED = 130  # the exit code
 CLOSED_PIPE = 141  # the exit code of a program whose output is read no more, as shells have it
 WIDE = 100_000  # columns
 
@@ -68,7 +71,10 @@ def _expand_home(argument: str) -> str:
 
 
 def run_cli(app: App, arguments: list[str] | None = None) -> int:
-    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C, 141 for a closed pipe."""
+    """Runs a command line; returns the exit code: 0, 2 for wrong input, 130 if interrupted, 141 if the pipe is closed.
+
+    SIGTERM and SIGHUP interrupt as Ctrl-C does.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the encoding has not
@@ -102,8 +108,13 @@ def _run_command(app: App, arguments: list[str] | None) -> int:
     options: dict[str, Any] = {"exit_on_error": False, "print_error": True, "result_action": "return_value"}
     options["error_formatter"] = lambda error: CycloptsPanel(to_printable(str(error)))
     words = [_expand_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
+    app.suppress_keyboard_interrupt = False
     try:
-        return app(words, console=_Console(), error_console=_Console(stderr=True), **options) or 0
+        with handle_signals(signal.default_int_handler, *ENDINGS):
+            code = app(words, console=_Console(), error_console=_Console(stderr=True), **options) or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code
     except CycloptsError:
         return 2
     except BrokenPipeError:
@@ -117,7 +128,9 @@ def _run_command(app: App, arguments: list[str] | None) -> int:
     except ModuleNotFoundError as error:
         message = f"{error}: type {install_command((error.name or '').partition('.')[0])}"
     except KeyboardInterrupt:
+        if arguments is None:  # the program ends: a second Ctrl-C finds nothing to interrupt
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("einnet: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     print(f"einnet: {to_printable(message)}", file=sys.stderr)
     return 2

@@ -54,7 +54,7 @@ def check_task(
         raise AssertionError(f"{reference} has no {', '.join(missing)}")
     checkpoint = ["--checkpoint", str(reference)]
     printed = _run_command(app, ["eval", *checkpoint, *(evaluate or ()), "--json"], 0)
-    if evaluate is None and json.loads(printed) != json.loads((reference / "metrics.json").read_text()):
+    if evaluate is None and json.loads(printed) != json.loads((reference / "metrics.json").read_text(encoding="utf-8")):
         raise AssertionError(f"eval --json differs from {reference / 'metrics.json'}: {printed[:300]}")
     if predict is not None:
         _run_command(app, ["predict", *predict, *checkpoint], 0, 1)  # 1: without an answer
@@ -150,5 +150,5 @@ def _read_tensors(file: Path) -> dict[str, tuple[torch.dtype, torch.Size, bytes]
 
 def _read_log(file: Path) -> list[dict[str, str]]:
     """The rows, without the time."""
-    with file.open(newline="") as f:
+    with file.open(newline="", encoding="utf-8") as f:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(f)]

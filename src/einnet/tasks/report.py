@@ -1,6 +1,7 @@
 """Results of a run: tables on the screen, and the same with pictures on the run's page `index.html`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from einnet.tasks.console import log, make_console
 from einnet.train.run import Run
 
 __all__ = [
-    "CURVE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table", "print_report",
-    "write_report_page", "write_run_page",
+    "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table",
+    "print_report", "write_report_page", "write_run_page",
 ]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them
 Picture = tuple[str, Callable[[Path], Any]]  # a caption, and a function that draws to a file
-CURVE = "curve.png"
+CURVE, PAGE = "curve.png", "index.html"
 MAX_ITEMS = 20  # of a list in the config that the page names
 
 
@@ -50,44 +51,59 @@ def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = (
 
 def finish_run(run: Run, results: Results) -> None:
     """Saves the metrics, prints the report, draws the pictures, writes the page, names the files."""
-    run.write_json("metrics.json", results.metrics)
-    print_report(results.report)
+    try:
+        run.write_json("metrics.json", results.metrics)
+    finally:  # where the disk is full they are on the screen
+        print_report(results.report)
     for name, (_, draw) in results.pictures.items():
         draw_picture(run.folder / name, draw)
     write_run_page(run, results)
-    log_files(run, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, "index.html")
+    log_files(run.folder, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, PAGE)
 
 
 def draw_picture(picture: Path, draw: Callable[[Path], Any]) -> None:
     """Draws a picture of a run; a picture that cannot be drawn is named, and the run continues."""
-    try:
+    with _name_failure(picture, "drawn"):
         draw(picture)
+
+
+@contextmanager
+def _name_failure(file: Path, verb: str) -> Iterator[None]:
+    """An error in the block is a message: what only shows the results must not cost them."""
+    try:
+        yield
     except Exception as error:
-        log(f"{picture} is not drawn: {type(error).__name__}: {error}")
+        log(f"{file} is not {verb}: {type(error).__name__}: {error}")
 
 
-def log_files(run: Run, *names: str) -> None:
-    """Names the files that the run's folder has, among these."""
-    log(f"Saved in {run.folder}: {', '.join(name for name in names if (run.folder / name).is_file())}")
+def log_files(folder: Path, *names: str) -> None:
+    """Names the files and folders that a folder has, among these."""
+    log(f"Saved in {folder}: {', '.join(name for name in names if (folder / name).exists())}")
 
 
 def write_run_page(run: Run, results: Results | None = None) -> None:
     """Writes the run's page: results, learning curve, pictures, config; one file with everything in it."""
-    config = run.read_config()
     results = results or Results({}, ["No results: training was ended early."])
     curve = "the training loss, and the metric on the validation set by which the network is chosen"
     captions = {CURVE: curve} | {name: caption for name, (caption, _) in results.pictures.items()}
     files = {run.folder / name: caption for name, caption in captions.items()}
-    pictures = [pages.read_picture(file, caption) for file, caption in files.items() if file.is_file()]
-    rows = pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))
-    sections = [pages.Section("Pictures", pictures), pages.Section("Config", [rows])]
-    write_report_page(run.folder, f"einnet {config['task']}, {run.folder.name}", results.report, sections)
+
+    with _name_failure(run.folder / PAGE, "written"):
+        config = run.read_config()
+        pictures = [pages.read_picture(file, caption) for file, caption in files.items() if file.is_file()]
+        rows = pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))
+        sections = [pages.Section("Pictures", pictures), pages.Section("Config", [rows])]
+        write_report_page(run.folder, f"einnet {config['task']}, {run.folder.name}", results.report, lambda: sections)
 
 
-def write_report_page(folder: Path, title: str, report: Report, sections: Sequence[pages.Section] = ()) -> None:
-    """Writes the page of a benchmark's folder: its results, and further sections."""
-    blocks = [block for part in report for block in ([pages.Text(part)] if isinstance(part, str) else _to_html(part))]
-    pages.write_page(folder / "index.html", pages.render_page(title, [pages.Section("Results", blocks), *sections]))
+def write_report_page(
+    folder: Path, title: str, report: Report, make_sections: Callable[[], Sequence[pages.Section]] = list
+) -> None:
+    """Writes the page of a folder: its results, and further sections; a page that cannot be written is named."""
+    with _name_failure(folder / PAGE, "written"):
+        parts = (([pages.Text(part)] if isinstance(part, str) else _to_html(part)) for part in report)
+        results = pages.Section("Results", [block for blocks in parts for block in blocks])
+        pages.write_page(folder / PAGE, pages.render_page(title, [results, *make_sections()]))
 
 
 def _to_html(table: Table) -> list[pages.Block]:

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
 from rich.console import Console
@@ -21,8 +24,9 @@ from torch.optim import Optimizer
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
+from einnet.signals import ENDINGS, handle_signals
 from einnet.train.options import Options
-from einnet.train.run import Run
+from einnet.train.run import Run, forget_launchers, is_of_torchrun
 from einnet.train.state import Checkpointer, read_state, write_state
 from einnet.train.task import Task
 from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_state, to_full
@@ -51,19 +55,21 @@ def fit(
         validate_every: steps between validations.
         warmup: steps in which the learning rate rises to its peak.
         clip: largest norm of the gradient.
-        resume: continue from the run's last state.
+        resume: continue from the run's last state; from the beginning, if it was ended before the first one.
 
-    Returns False if Ctrl-C, or a SIGTERM, ended the run early.
+    Returns False if Ctrl-C, a SIGTERM or a SIGHUP ended the run early.
     """
     if resume:
         remove_leftovers(run.folder)
+    if Run.of_main_process():
+        Thread(target=_end_with_parent, daemon=True).start()
     total = -(-(options.steps or steps) // validate_every) * validate_every
     fabric = _make_fabric(options)
     with run.share():
         fabric.launch()
     torch.manual_seed(options.seed)
     with _deterministic(options.deterministic):
-        state = read_state(run.last) if resume else None
+        state = read_state(run.last) if resume and (run.last.is_file() or run.count_rows() > 1) else None
         training = _Training(fabric, make_task(), run, options, _Schedule(total, options.minutes, warmup), state)
         is_finished = training.train(validate_every, clip)
     if not fabric.is_global_zero:
@@ -125,34 +131,29 @@ class _Training:
                 self.schedule.set_rate(self.optimizer, self.step, time_share)
                 time_share, is_interrupted = self.take_step(clip)
                 bar.update(row, completed=self.step, text=self.log.summary())
-                is_validated = self.step % validate_every == 0
-                if is_validated or time_share >= 1 or (is_interrupted and not self.log.rows):
+                if self.step % validate_every == 0 or time_share >= 1:
                     self.validate()
+                    self.save()
                     if self.fabric.is_global_zero and not bar.console.is_terminal:
                         summary = f"step {self.step}/{steps}  {self.schedule.duration:.0f} s  {self.log.summary()}"
                         print(summary, file=sys.stderr, flush=True)
-                    self.save()
                 elif is_interrupted:  # a resumed run validates at the usual steps alone
                     self.save()
-        return not is_interrupted
+                    if not self.log.rows:
+                        self.validate()  # so that there is a network; not in the state
+            return not (is_interrupted or self.is_interrupted)
 
     @contextmanager
     def listen(self) -> Iterator[None]:
-        """Notes Ctrl-C and a scheduler's SIGTERM: the run ends after the step, with a second Ctrl-C at once."""
+        """Notes a signal that asks for an end: the run ends after the step, with a second Ctrl-C at once."""
 
-        def note(*_: Any) -> None:
+        def note(number: int, _: Any) -> None:
             self.is_interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if number == signal.SIGINT:
+                signal.signal(number, signal.default_int_handler)
 
-        try:
-            previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread, which alone receives signals
-            previous = {}
-        try:
+        with handle_signals(note, "SIGINT", *ENDINGS):
             yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def take_step(self, clip: float) -> tuple[float, bool]:
         """One optimiser step; the share of the time that is spent, and whether the user has ended the run."""
@@ -239,8 +240,7 @@ def _make_bar(is_main: bool) -> Progress:
 
 
 def _make_fabric(options: Options) -> Fabric:
-    if options.nodes > 1 and "RANK" not in os.environ:
-        raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")
+    environment = _find_launcher(options)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)  # its banners
     processes, strategy = options.devices * options.nodes, "auto"
     if options.sharded:
@@ -248,7 +248,30 @@ def _make_fabric(options: Options) -> Fabric:
     elif processes > 1:
         strategy = DDPStrategy(broadcast_buffers=False)
     precision: Any = "bf16-mixed" if _use_bf16(options.precision) else "32-true"
-    return Fabric(devices=options.devices, num_nodes=options.nodes, strategy=strategy, precision=precision)
+    devices, nodes = options.devices, options.nodes
+    return Fabric(devices=devices, num_nodes=nodes, strategy=strategy, precision=precision, plugins=environment)
+
+
+def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvironment:
+    """torchrun, or this process itself; never a scheduler, whose variables are in every shell that it opens."""
+    processes = options.devices * options.nodes
+    if is_of_torchrun():
+        if (number := os.environ.get("WORLD_SIZE")) != str(processes):
+            demand = f"--devices {options.devices} and --nodes {options.nodes} ask for {processes}"
+            raise EinNetError(f"torchrun started {number} processes, but {demand}: see docs/how-to/many-gpus.md")
+        return TorchElasticEnvironment()
+    if options.nodes > 1:
+        raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")
+    forget_launchers()
+    return LightningEnvironment()
+
+
+def _end_with_parent() -> None:
+    """Ends this process, in the midst of a step too, when the one that started it has gone; Windows doesn't say."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _use_bf16(precision: str) -> bool:

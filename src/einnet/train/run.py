@@ -14,7 +14,7 @@ import csv
 import json
 import os
 import platform
-import tempfile
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +29,30 @@ import numpy as np
 from einnet.errors import CheckpointError
 from einnet.files import cannot_write, write_whole
 
-__all__ = ["Run", "compute_fingerprint"]
+__all__ = ["Run", "compute_fingerprint", "forget_launchers", "is_first_process", "is_of_torchrun"]
 
+LAUNCHER_VARIABLES = (
+    "RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+    "LT_ACCELERATOR", "LT_CLI_USED", "LT_DEVICES", "LT_NUM_NODES", "LT_PRECISION", "LT_STRATEGY",
+)  # fmt: skip
 _SHARED = "EINNET_RUN"  # the environment variable that names the main process's run
+
+
+def is_of_torchrun() -> bool:
+    """Whether torchrun has started this process; without it, RANK and its like are of another program."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def forget_launchers() -> None:
+    """Removes the variables of other programs that Lightning would follow, unless this process is one of several."""
+    if not (is_of_torchrun() or Run.of_main_process()):
+        for name in LAUNCHER_VARIABLES:
+            os.environ.pop(name, None)
+
+
+def is_first_process() -> bool:
+    """Whether this process alone writes the files of its run; the others of the training leave that to it."""
+    return Run.of_main_process() is None and not (is_of_torchrun() and os.environ.get("RANK", "0") != "0")
 
 
 @dataclass(frozen=True)
@@ -44,13 +65,11 @@ class Run:
     def create(cls, out: Path, task: str, config: Mapping[str, Any]) -> "Run":
         """A new folder `out/task/time/` with a config; never one that is there already.
 
-        The processes that Lightning starts share the folder of the first. Of those that torchrun starts the first
-        alone writes, and the rest have temporary folders.
+        Of the processes of one training the first alone writes. Those that it starts have its folder; those that
+        torchrun starts, which cannot know it, have one that does not exist.
         """
-        if run := cls.of_main_process():
-            return run
-        if int(os.environ.get("RANK", 0)) > 0:
-            return cls(Path(tempfile.mkdtemp(prefix="einnet-")))
+        if not is_first_process():
+            return cls.of_main_process() or cls(out / task / "of the first process")
         stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
         for suffix in ["", *(f"-{k}" for k in range(2, 1000))]:
             folder = out / task / f"{stamp}{suffix}"
@@ -69,8 +88,13 @@ class Run:
 
     @classmethod
     def of_main_process(cls) -> "Run | None":
-        """The run of the process that started this one to train with it; None in any other process."""
-        return cls(Path(folder)) if (folder := os.environ.get(_SHARED)) else None
+        """The run of the process that started this one to train with it; None in any other process.
+
+        The variable may have been inherited, by a shell that a run started: it has the number of the process it is of.
+        """
+        parent, _, folder = os.environ.get(_SHARED, "").partition(" ")
+        is_child = parent == str(os.getppid()) or sys.platform == "win32"  # where a launcher can stand between them
+        return cls(Path(folder)) if folder and is_child and os.environ.get("LOCAL_RANK", "0") != "0" else None
 
     @classmethod
     def open(cls, folder: Path | str, task: str) -> "Run":
@@ -96,7 +120,7 @@ class Run:
     @contextmanager
     def share(self) -> Iterator[None]:
         """Processes that are started within the block get this folder from `create`."""
-        os.environ[_SHARED] = str(self.folder.resolve())
+        os.environ[_SHARED] = f"{os.getpid()} {self.folder.resolve()}"
         try:
             yield
         finally:
@@ -110,10 +134,15 @@ class Run:
     def last(self) -> Path:
         return self.folder / "last.safetensors"
 
+    def count_rows(self) -> int:
+        """The number of validations in the log."""
+        log = self.folder / "log.csv"
+        return len(log.read_text(encoding="utf-8").splitlines()) - 1 if log.is_file() else 0
+
     def read_config(self) -> dict[str, Any]:
         path = self.folder / "config.json"
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} cannot be read as JSON: {error}") from None
         if not isinstance(content, dict):
@@ -122,10 +151,10 @@ class Run:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with write_whole(self.folder / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def write_log(self, rows: Sequence[Mapping[str, float]]) -> None:
-        with write_whole(self.folder / "log.csv") as temporary, temporary.open("w", newline="") as f:
+        with write_whole(self.folder / "log.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as f:
             writer = csv.DictWriter(f, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -11,10 +11,10 @@ from rich.table import Table
 from einnet.tasks.arc.gallery import make_sections
 from einnet.tasks.arc.grids import Puzzle
 from einnet.tasks.arc.solve import REVISION, Answers, Outcome, solve_puzzle
-from einnet.tasks.bench import hash_arrays, run_items, save_results
+from einnet.tasks.bench import hash_arrays, report_results, run_items
 from einnet.tasks.report import make_table
 
-__all__ = ["evaluate_puzzle", "is_solved", "make_tables", "run_puzzles", "save_summary", "summarize"]
+__all__ = ["evaluate_puzzle", "is_solved", "make_tables", "report_outcomes", "run_puzzles", "summarize"]
 
 FAILURES = ("no view fits", "no symmetry fits", "fits, no complete answer", "wrong answer", "out of time", "error")
 Results = Mapping[str, Mapping[str, Any]]  # by the name of the task
@@ -34,6 +34,8 @@ def evaluate_puzzle(puzzle: Puzzle, seconds: float, networks: bool) -> dict[str,
     outcome, error = Outcome(), None
     try:
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
+    except MemoryError:  # not a property of the task: no result is stored
+        raise
     except Exception as problem:  # one task does not end the others
         error = f"{type(problem).__name__}: {problem}"
     solved = is_solved(puzzle, outcome)
@@ -107,13 +109,19 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table]:
     return [table]
 
 
-def save_summary(
-    puzzles: Mapping[str, Puzzle], results: Results, title: str, folder: Path, left_out: Sequence[str] = ()
+def report_outcomes(
+    puzzles: Mapping[str, Puzzle],
+    results: Results,
+    title: str,
+    folder: Path,
+    as_json: bool,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The summary of the results; writes it to results.json, and a page with a picture of each attempted task.
+    """The summary of the results: saved, printed, and on a page with a picture of each attempted task.
 
     `left_out` has the problems with tasks that were not attempted.
     """
     summary = {"title": title} | summarize(results) | {"left out": list(left_out)}
-    save_results(folder, title, summary, make_tables(summary, title), make_sections(puzzles, results))
+    tables, sections = make_tables(summary, title), partial(make_sections, puzzles, results)
+    report_results(folder, "tasks", title, summary, tables, as_json, sections)
     return summary

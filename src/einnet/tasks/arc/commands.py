@@ -54,24 +54,26 @@ def train(
     from einnet.tasks.arc.solve import solve_puzzle
     from einnet.tasks.report import Results, draw_picture, log_files, write_run_page
 
+    run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     status = f"looking for the symmetry of {to_printable(puzzle.name)}, {seconds:g} seconds at most"
     with make_console(stderr=True).status(Text(status)):
         outcome = solve_puzzle(puzzle.hide_answers(), seconds, networks)
     solved = is_solved(puzzle, outcome)
     attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]
     result = {"task": puzzle.name, "solved": solved, "attempts": attempts}
-    run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
-    run.write_json("answers.json", result)
-    if as_json:
-        print(dumps(result))
-    else:
-        print_outcome(puzzle, outcome, solved)
+    try:
+        run.write_json("answers.json", result)
+    finally:  # where the disk is full they are on the screen
+        if as_json:
+            print(dumps(result), flush=True)
+        else:
+            print_outcome(puzzle, outcome, solved)
     draw = partial(draw_puzzle, puzzle, outcome)
     draw_picture(run.folder / "task.png", draw)
     lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]
     pictures = {"task.png": ("the task and the attempts", draw)}
     write_run_page(run, Results(result, lines or ["No symmetry that fits gives an answer."], pictures))
-    log_files(run, "answers.json", "task.png", "index.html")
+    log_files(run.folder, "answers.json", "task.png", "index.html")
     return 0 if solved or (solved is None and attempts) else 1
 
 
@@ -106,12 +108,10 @@ def bench(
             check_count(value, f"--{name}")
     every_puzzle, left_out = load_subset(subset, version, data)
     puzzles = dict(list(every_puzzle.items())[:limit])
-    from einnet.tasks.arc.benchmark import make_tables, run_puzzles, save_summary
-    from einnet.tasks.bench import print_results
+    from einnet.tasks.arc.benchmark import report_outcomes, run_puzzles
 
     folder = out or Path("runs") / f"arc-{version if data is None else get_stem(data)}-{subset}"
     results = run_puzzles(puzzles, folder, seconds, networks, processes)
     title = f"ARC-AGI-{version}, {subset} set" if data is None else f"{name_source(data)}, {subset} set"
-    summary = save_summary(puzzles, results, title, folder, left_out)
-    print_results(folder, "tasks", summary, make_tables(summary, title), as_json)
+    report_outcomes(puzzles, results, title, folder, as_json, left_out)
     return 0

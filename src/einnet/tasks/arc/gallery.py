@@ -113,4 +113,4 @@ def _draw_grids(grids: list[tuple[str, Any]]) -> pages.Picture:
         height = max(height, CAPTION + rows * CELL)
     start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{height}" font-family="sans-serif" '
     svg = f'{start}font-size="12">{"".join(parts)}</svg>'
-    return pages.draw_picture(lambda path: path.write_text(svg), ", ".join(caption for caption, _ in grids))
+    return pages.encode_picture(svg.encode(), ".svg", ", ".join(caption for caption, _ in grids))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from rich.table import Table
 from einnet.errors import EinNetError
 from einnet.tasks.bench import hash_arrays, run_items
 from einnet.tasks.graphs.pairs import BREC, MAX_NODES, GraphPair, permute_nodes
+from einnet.tasks.parallel import peak_memory
 from einnet.tasks.report import make_table
 
 __all__ = [
@@ -62,7 +62,7 @@ def run_pairs(pairs: list[GraphPair], config: BrecConfig, folder: Path, processe
 def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
     compare = {"untrained": _compare_untrained, "trained": _compare_trained}[config.protocol]
     result = {"pair": pair.number, "category": pair.category, "nodes": len(pair.first)} | compare(pair, config)
-    return result | {"peak_mib": getrusage(RUSAGE_SELF).ru_maxrss // 1024}
+    return result | {"peak_mib": peak_memory()}
 
 
 def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def summarize(results: Iterable[Result], config: BrecConfig) -> dict[str, Any]:
         "categories": {c: _count([r for r in rows if r["category"] == c]) for c in categories},
         "total": _count(rows),
         "seconds": round(sum(r["seconds"] for r in rows), 1),
-        "peak_mib": max((r["peak_mib"] for r in rows), default=0),
+        "peak_mib": max((r["peak_mib"] or 0 for r in rows), default=0) or None,
     }
     if config.protocol == "untrained":
         summary |= {
@@ -138,7 +138,8 @@ def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
         parts.append(_describe_ratios(summary))
     if {c: row["pairs"] for c, row in summary["categories"].items()} == BREC:
         parts.append(_make_published_table(summary))
-    return [*parts, f"{summary['seconds']:,.0f} s of one core, at most {summary['peak_mib']:,} MiB"]
+    memory = f", at most {peak:,} MiB" if (peak := summary["peak_mib"]) else ""
+    return [*parts, f"{summary['seconds']:,.0f} s of one core{memory}"]
 
 
 def _describe_ratios(summary: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def bench(
     pairs, name = read_pairs(data), get_stem(data)
     known = dict.fromkeys(p.category for p in pairs)
     chosen = [check_choice(c, "--category", known) for c in category or known]
-    from einnet.tasks.bench import print_results, save_results
+    from einnet.tasks.bench import report_results
     from einnet.tasks.graphs.brec import BrecConfig, make_tables, run_pairs, summarize
 
     config = BrecConfig(protocol, order, depth or DEPTHS[protocol], seeds)
@@ -61,6 +61,5 @@ def bench(
     results = run_pairs([p for p in pairs if p.category in chosen], config, folder, processes)
     summary = summarize(results, config)
     tables = make_tables(summary, name)
-    save_results(folder, f"einnet bench brec, {name}", summary, tables)
-    print_results(folder, "pairs", summary, tables, as_json)
+    report_results(folder, "pairs", f"einnet bench brec, {name}", summary, tables, as_json)
     return 0

@@ -111,7 +111,7 @@ class SudokuApp(TaskApp):
 
     def save_data(self, config: SudokuConfig, data: Boards, run: Run) -> None:
         if config.data in (None, STANDARD_INPUT):
-            with write_whole(run.folder / PUZZLES) as temporary, gzip.open(temporary, "wt") as f:
+            with write_whole(run.folder / PUZZLES) as temporary, gzip.open(temporary, "wt", encoding="ascii") as f:
                 f.writelines(f"{format_board(p)},{format_board(s)}\n" for p, s in zip(*data, strict=True))
 
     def to_json(self, config: SudokuConfig, data: Boards) -> dict[str, Any]:
