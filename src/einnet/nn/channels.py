@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count
-from einnet.nn.backend import to_channels_first, to_channels_last
+from einnet.nn.backend import to_channels_first, to_channels_last, upcast
 
 __all__ = [
     "HeadLinear",
@@ -27,7 +27,6 @@ __all__ = [
     "map_channels",
     "reset",
     "rms_normalize",
-    "upcast",
 ]
 
 
@@ -113,15 +112,11 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> T
     return y.view(*x.shape[: x.dim() - rank - 1], weight.shape[0], *x.shape[x.dim() - rank :])
 
 
-def upcast(x: Tensor) -> Tensor:
-    """`x` in single precision or better, for sums of squares."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
 def rms_normalize(x: Tensor, dim: int) -> Tensor:
     """`x` divided by the root mean square of its entries along an axis."""
-    squares = upcast(x).square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
-    return x * inverse_root_mean(squares, x.shape[dim]).to(x.dtype)
+    wide = upcast(x)
+    squares = wide.square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
+    return (wide * inverse_root_mean(squares, x.shape[dim])).to(x.dtype)
 
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:

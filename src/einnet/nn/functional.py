@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase
 
+import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
@@ -69,6 +70,8 @@ def einsum(
     context = make_context(mask, pooling.axes, known, batch_of(types, operands))
     channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
     (compact,) = pooling.pool_operands(channels, context)
+    if all(x.dtype == torch.float16 for x in operands):
+        compact = compact.half()
     y = expand(compact, pooling.plan.results[0].axis_map, context.shape(output))
     return to_channels_last(context.fill(y, output), len(output.axes))
 

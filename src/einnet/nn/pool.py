@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import TORCH, largest, run_plan, to_channels_first, to_channels_last
+from einnet.nn.backend import TORCH, largest, run_plan, run_upcast, to_channels_first, to_channels_last
 from einnet.nn.context import Context, MaskLike, axes_of, make_context
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of, check_features
@@ -76,7 +76,10 @@ class Pooling:
         return self.pool_operands(operands, context)
 
     def pool_operands(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        """As `pool`, from one channels-first tensor for each operand."""
+        """As `pool`, from one channels-first tensor for each operand; in single precision from float16."""
+        return run_upcast(self._pool, operands, context)
+
+    def _pool(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         if self.reduction == "max":
             return self._largest(operands, context)
         results = run_plan(self.plan, operands)
@@ -241,6 +244,7 @@ class EinPool(nn.Module):
             y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - rank :]) for y in parts], -1 - rank)
         else:
             y = x.new_zeros(*batch, 0, *shape)
+        y = y.half() if x.dtype == torch.float16 else y
         return to_channels_last(context.fill(y, symmetry), rank)
 
     def extra_repr(self) -> str:

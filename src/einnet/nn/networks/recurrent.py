@@ -1,12 +1,13 @@
 """`RecurrentNet`: one set of layers run again and again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError
-from einnet.nn.backend import run_plan, to_channels_first
+from einnet.nn.backend import run_plan, run_upcast, to_channels_first
 from einnet.nn.channels import Linear, rms_normalize
 from einnet.nn.context import Context
 from einnet.nn.networks.base import StatefulNetwork
@@ -40,6 +41,9 @@ class RecurrentLayer(nn.Module):
         self.pool_proj = PooledLinear(self.plan, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
+    def _pool(self, operands: Sequence[Tensor]) -> list[Tensor]:
+        return [s / (1 + s) for s in run_plan(self.plan, operands)]
+
     def extra_repr(self) -> str:
         return f"'{self.symmetry}', terms={[str(t) for t in self.plan.terms]}"
 
@@ -51,7 +55,7 @@ class RecurrentLayer(nn.Module):
         operands = [context.fill(to_channels_first(x.relu(), rank), self.symmetry) for x in parts]
 
         def pool(_: slice) -> list[Tensor]:
-            return [s / (1 + s) for s in run_plan(self.plan, operands)]
+            return run_upcast(self._pool, operands)
 
         z = z + self.pool_proj(pool, context.shape(self.symmetry))
         return context.fill_last(rms_normalize(state + self.out_proj(z.relu()) / 2, -1), self.symmetry)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
-from einnet.nn.backend import to_channels_first, to_channels_last
+from einnet.nn.backend import run_upcast, to_channels_first, to_channels_last
 from einnet.nn.channels import Linear, format_arguments
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.inputs import bind_input
@@ -69,8 +69,9 @@ class ReferenceBlock(nn.Module):
         context = bind_input(self.symmetry, self.heads * self.pool.fan_in, x, mask)
         channels = context.fill(to_channels_first(x, rank), self.symmetry, torch.finfo(x.dtype).min)
         flat = channels.flatten(-rank) if rank else channels.unsqueeze(-1)
-        soft = to_channels_last(flat.softmax(-1).reshape(channels.shape), rank)
-        return context.fill_last(self.mlp(self.pool(soft, mask=context)), self.symmetry)
+        (soft,) = run_upcast(lambda tensors: [tensors[0].softmax(-1)], [flat])
+        pooled = self.pool(to_channels_last(soft.reshape(channels.shape), rank), mask=context)
+        return context.fill_last(self.mlp(pooled.to(x.dtype)), self.symmetry)
 
     def extra_repr(self) -> str:
         terms, default = ([str(t) for t in ts] for ts in (self.pool.plan.terms, reference_terms(self.symmetry)))
