@@ -53,7 +53,9 @@ def test_networks_of_large_operands(network, mask):
         assert_close(y, expected)
 
 
-@pytest.mark.parametrize("options", [{}, {"normalize": None}, {"norm": "layer"}, {"chunks": 2}, {"bias": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"normalize": None}, {"norm": "layer"}, {"chunks": 2}, {"bias": False}], ids=str
+)
 @pytest.mark.parametrize("text", ["aH", "abH", "aaH"])
 def test_layers(text, options):
     layer = scale_operands(EinLayer(text, 4, 2, **options))

@@ -14,7 +14,11 @@ from einnet.nn import Network
 __all__ = ["DTYPES", "UNIT", "jump_tolerance", "network_case", "network_errors", "network_tolerance", "pool_errors",
            "pool_tolerance"]  # fmt: skip
 
-UNIT = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9, torch.float16: 2.0**-12}  # the largest relative error of one rounding
+UNIT = {
+    torch.float32: 2.0**-24,
+    torch.bfloat16: 2.0**-9,
+    torch.float16: 2.0**-12,
+}  # the largest relative error of one rounding
 DTYPES = tuple(UNIT)
 BATCH = 4  # samples of a pool, so that no sum of few numbers is nearly zero by chance
 ROUNDINGS = 10  # one after the other in a layer

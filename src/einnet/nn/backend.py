@@ -69,24 +69,23 @@ def upcast(x: Tensor) -> Tensor:
 
 
 def run_upcast(
-    function: Callable[Concatenate[Sequence[Tensor], P], T], tensors: Sequence[Tensor], *args: P.args, **kwargs: P.kwargs
+    function: Callable[Concatenate[Sequence[Tensor], P], T],
+    tensors: Sequence[Tensor],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> T:
     """A function of tensors and arguments, in single precision for float16, whose largest number is 65,504.
 
     Sums of more values, and their squares, are larger before they are divided by the number of values.
     """
-    if not _is_half(tensors[0]):
+    device = tensors[0].device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):  # there is no autocast for meta
+        is_half = tensors[0].dtype == torch.float16
+        return function([upcast(x) for x in tensors] if is_half else tensors, *args, **kwargs)
+    if torch.float16 not in (tensors[0].dtype, torch.get_autocast_dtype(device)):
         return function(tensors, *args, **kwargs)
-    with torch.autocast(tensors[0].device.type, enabled=False):
+    with torch.autocast(device, enabled=False):
         return function([upcast(x) for x in tensors], *args, **kwargs)
-
-
-def _is_half(x: Tensor) -> bool:
-    """Whether a product of this tensor is float16, by its type or by autocast."""
-    if x.dtype == torch.float16:
-        return True
-    device = x.device.type
-    return torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16
 
 
 def run_plan(plan: Plan, operands: Sequence[Tensor]) -> list[Tensor]:

@@ -165,9 +165,25 @@ def make_activation(activation: str | Callable[[Tensor], Tensor] | None) -> Call
     return activation
 
 
+class Dropout(nn.Dropout):
+    """torch's, its probability kept as two whole numbers.
+
+    These are constants for torch.compile(dynamic=True), which makes floats of modules symbolic and fails for them in
+    checkpoints.
+    """
+
+    @property
+    def p(self) -> float:  # type: ignore[override]
+        return self._numerator / self._denominator
+
+    @p.setter
+    def p(self, probability: float) -> None:
+        self._numerator, self._denominator = float(probability).as_integer_ratio()
+
+
 def make_dropout(probability: float) -> nn.Module:
-    """No `Dropout` where nothing is dropped: torch.compile(dynamic=True) fails for its float within chunks."""
-    return nn.Dropout(probability) if probability else nn.Identity()
+    """A `Dropout`; no module with an effect where nothing is dropped."""
+    return Dropout(probability) if probability else nn.Identity()
 
 
 NORMS: dict[str, Callable[..., nn.Module]] = {

@@ -73,6 +73,8 @@ def einsum(
     if all(x.dtype == torch.float16 for x in operands):
         compact = compact.half()
     y = expand(compact, pooling.plan.results[0].axis_map, context.shape(output))
+    if len(operands) == 1 or pooling.plan.terms[0].broadcast_indices:  # a view of the operand, or with stride 0
+        y = y.clone(memory_format=torch.contiguous_format)
     return to_channels_last(context.fill(y, output), len(output.axes))
 
 

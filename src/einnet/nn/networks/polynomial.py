@@ -40,7 +40,8 @@ class PolynomialLayer(nn.Module):
     def _init_weights(self) -> None:
         nn.init.normal_(self.in_proj.weight, std=self.in_proj.in_features**-0.5)
         self.pool_proj.reset_parameters()
-        nn.init.eye_(self.skip.weight)
+        nn.init.zeros_(self.skip.weight)
+        self.skip.weight.detach().fill_diagonal_(1)  # nn.init.eye_ fails on another device than torch's default
 
     def extra_repr(self) -> str:
         return f"'{self.symmetry}', terms={[str(t) for t in self.pool.plan.terms]}"
