@@ -115,8 +115,9 @@ def replicate(module: nn.Module) -> nn.Module:
         for name, child in part.named_children():
             setattr(replica, name, replicas[child])
         for name, p in part._parameters.items():
-            replica._parameters[name] = None
-            if p is not None:
+            if p is None:
+                replica._parameters[name] = None
+            else:
                 setattr(replica, name, p * 1)
     return replicas[module]
 

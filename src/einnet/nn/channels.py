@@ -173,7 +173,7 @@ class Dropout(nn.Dropout):
     """
 
     @property
-    def p(self) -> float:  # type: ignore[override]
+    def p(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._numerator / self._denominator
 
     @p.setter

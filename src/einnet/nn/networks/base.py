@@ -139,8 +139,8 @@ class Network(nn.Module, ABC):
     def load(path: Path | str) -> Any:
         """The network that `save` wrote, of the class that it had, in evaluation mode, on torch's default device.
 
-        No pickled code is run. Files of the previous format are read too. Raises `CheckpointError` for a file that is damaged, foreign, or of
-        a later version.
+        No pickled code is run. Files of the previous format are read too. Raises `CheckpointError` for a file that is
+        damaged, foreign, or of a later version.
         """
         tensors, content, version = read_tensors(path, KIND)
         device = torch.get_default_device()
