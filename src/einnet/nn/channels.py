@@ -173,11 +173,11 @@ class Dropout(nn.Dropout):
     """
 
     @property
-    def p(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def p(self) -> float:
         return self._numerator / self._denominator
 
     @p.setter
-    def p(self, probability: float) -> None:
+    def p(self, probability: float) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._numerator, self._denominator = float(probability).as_integer_ratio()
 
 
