@@ -56,8 +56,10 @@ class Linear(nn.Linear):
         self.rank = check_count(rank, "rank", minimum=0)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = to_channels_first(input, self.rank)
-        return to_channels_last(map_channels(x, self.weight, self.bias, self.rank), self.rank)
+        return self._map(input, self.weight, self.bias)
+
+    def _map(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return to_channels_last(map_channels(to_channels_first(input, self.rank), weight, bias, self.rank), self.rank)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, rank={self.rank}"
@@ -70,25 +72,15 @@ class HeadLinear(Linear):
     (operands * heads, in_features), the heads of the first operand first.
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        heads: int,
-        operands: int,
-        rank: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(in_features, heads * operands, rank, bias, device, dtype)
+    def __init__(self, in_features: int, heads: int, operands: int, rank: int, **options: Any):
+        super().__init__(in_features, heads * operands, rank, **options)
         self.heads = heads
 
     def forward(self, input: Tensor, heads: slice | None = None) -> Tensor:
         if heads is None:
             return super().forward(input)
-        weight, bias = (None if p is None else self._select(p, heads) for p in (self.weight, self.bias))
-        x = to_channels_first(input, self.rank)
-        return to_channels_last(map_channels(x, weight, bias, self.rank), self.rank)  # type: ignore[arg-type]
+        bias = None if self.bias is None else self._select(self.bias, heads)
+        return self._map(input, self._select(self.weight, heads), bias)
 
     def _select(self, parameter: Tensor, heads: slice) -> Tensor:
         return parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)

@@ -92,7 +92,7 @@ class EinLayer(nn.Module):
         check_flag(bias, "bias")
         dropout = check_real(dropout, "dropout", below=1)
         self.norm = make_norm(norm, self.features, **factory)
-        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias, **factory)
+        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias=bias, **factory)
         self.pool_proj = PooledLinear(
             self.pool.plan,
             self.heads,

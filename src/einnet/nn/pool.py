@@ -49,22 +49,11 @@ class Pooling:
         places = [state.types_of(t) for t in parsed]
         self.reads = [state.types.index(t) for operands, _ in places for t in operands]  # the type of each operand
         self.writes = [state.types.index(output) for _, output in places]  # the type of each result
-
-    @property
-    def has_one_type(self) -> bool:
-        return len(self.types) == 1
-
-    @property
-    def fan_in(self) -> Any:
-        """The number of operands; with several types a tuple."""
-        return self._count_by_type(self.reads)
-
-    @property
-    def fan_out(self) -> Any:
-        """The number of results; with several types a tuple."""
-        return self._count_by_type(self.writes)
+        self.has_one_type = len(self.types) == 1
+        self.fan_in, self.fan_out = self._count_by_type(self.reads), self._count_by_type(self.writes)
 
     def _count_by_type(self, numbers: list[int]) -> Any:
+        """The number of operands or results; with several types a tuple."""
         return len(numbers) if self.has_one_type else tuple(numbers.count(k) for k in range(len(self.types)))
 
     def pool(self, inputs: Sequence[Tensor], context: Context) -> list[Tensor]:
@@ -183,14 +172,8 @@ class EinPool(nn.Module):
     ):
         super().__init__()
         self.pooling = Pooling(terms, type, reduction, normalize)
-
-    @property
-    def plan(self) -> Plan:
-        return self.pooling.plan
-
-    @property
-    def types(self) -> tuple[Symmetry, ...]:
-        return self.pooling.types
+        self.plan, self.types = self.pooling.plan, self.pooling.types
+        self.fan_in, self.fan_out = self.pooling.fan_in, self.pooling.fan_out  # with several types, of each
 
     @property
     def symmetry(self) -> Symmetry:
@@ -198,16 +181,6 @@ class EinPool(nn.Module):
         if not self.pooling.has_one_type:
             raise EinNetError(f"this EinPool has the types {', '.join(map(str, self.types))}: use .types")
         return self.types[0]
-
-    @property
-    def fan_in(self) -> Any:
-        """The number of operands; with several types, of each."""
-        return self.pooling.fan_in
-
-    @property
-    def fan_out(self) -> Any:
-        """The number of results; with several types, of each."""
-        return self.pooling.fan_out
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Context = None) -> Any:
         self._check(inputs)

@@ -199,9 +199,7 @@ class Network(nn.Module, ABC):
         from einnet.io.export import check_examples, export_network
 
         check_examples(Path(path), self.signature, inputs, sizes or {})
-        bind_inputs(
-            self.signature, self.axes, self.in_features, inputs, None, sizes
-        )  # in numbers, not in the symbols of torch
+        self.bind(inputs, None, sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
             export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
@@ -225,12 +223,8 @@ class StatefulNetwork(Network):
     layers: nn.ModuleList
     decoder: nn.Module
 
-    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        """The inputs as one tensor of the hidden type, which every layer may see."""
-        return self.encoder(inputs, context)
-
     def start(self, encoded: Tensor, context: Context) -> Tensor:
-        """The state before the first layer, from the encoded inputs."""
+        """The state before the first layer, from the encoded inputs: one tensor of the hidden type."""
         return encoded
 
     def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
@@ -292,7 +286,7 @@ class StatefulNetwork(Network):
     def init_state(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         """The state before the first layer."""
         context = self.bind(inputs, mask, sizes)
-        return self.start(self.encode(inputs, context), context)
+        return self.start(self.encoder(inputs, context), context)
 
     def decode(
         self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
@@ -308,7 +302,7 @@ class StatefulNetwork(Network):
         if iterations is None:
             iterations = self.config.iterations  # type: ignore[attr-defined]
         iterations = check_count(iterations, "iterations")
-        encoded = self.encode(inputs, context)
+        encoded = self.encoder(inputs, context)
         state = self.start(encoded, context) if start is None else start
         return self._run_layers(state, encoded, context, iterations)
 
