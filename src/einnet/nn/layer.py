@@ -93,16 +93,8 @@ class EinLayer(nn.Module):
         dropout = check_real(dropout, "dropout", below=1)
         self.norm = make_norm(norm, self.features, **factory)
         self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias=bias, **factory)
-        self.pool_proj = PooledLinear(
-            self.pool.plan,
-            self.heads,
-            width,
-            bias=bias,
-            norm=norm is not None,
-            dropout=dropout,
-            chunks=self.chunks,
-            **factory,
-        )
+        options = {"bias": bias, "norm": norm is not None, "dropout": dropout, "chunks": self.chunks}
+        self.pool_proj = PooledLinear(self.pool.plan, self.heads, width, **options, **factory)
         self.activation = make_activation(activation)
         self._arguments = {
             "features": (self.features, None),

@@ -31,9 +31,14 @@ class PolynomialLayer(nn.Module):
         self.in_proj = Linear(2 * hidden, config.heads * self.pool.fan_in, rank, bias=False, **factory)
         self.pool_proj = PooledLinear(self.pool.plan, config.heads, hidden, bias=False, **factory)
         self.skip = Linear(hidden, hidden, rank, bias=False, **factory)
-        self.reset_parameters()
+        self._init_weights()
 
     def reset_parameters(self) -> None:
+        for part in self.children():
+            part.reset_parameters()  # type: ignore[operator]
+        self._init_weights()
+
+    def _init_weights(self) -> None:
         nn.init.normal_(self.in_proj.weight, std=self.in_proj.in_features**-0.5)
         self.pool_proj.reset_parameters()
         nn.init.zeros_(self.skip.weight)
