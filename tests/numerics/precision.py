@@ -17,7 +17,7 @@ __all__ = ["DTYPES", "UNIT", "jump_tolerance", "network_case", "network_errors",
 UNIT = {
     torch.float32: 2.0**-24,
     torch.bfloat16: 2.0**-9,
-    torch.float16: 2.0**-12,
+    torch.float16: 2.0**-11,
 }  # the largest relative error of one rounding
 DTYPES = tuple(UNIT)
 BATCH = 4  # samples of a pool, so that no sum of few numbers is nearly zero by chance
