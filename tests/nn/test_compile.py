@@ -49,3 +49,13 @@ def test_an_exported_network_runs_at_another_size(network, tmp_path):
     assert torch.allclose(program.module()(x), net(x), atol=1e-5)
     torch.export.save(program, tmp_path / "net.pt2")
     assert torch.allclose(torch.export.load(tmp_path / "net.pt2").module()(x), net(x), atol=1e-5)
+
+
+def test_chunks_with_dropout_compile_too():
+    torch.compiler.reset()
+    net = EinNet("aH", 3, 2, heads=2, hidden=4, depth=1, chunks=2, dropout=0.5)
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
+    for n in SIZES[:2]:
+        assert compiled(torch.randn(2, n, 3)).shape == (2, n, 2)
+    x = torch.randn(2, 5, 3)
+    assert torch.allclose(compiled.eval()(x), net.eval()(x), atol=1e-5)

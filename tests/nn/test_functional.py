@@ -68,3 +68,13 @@ def test_wrong_calls():
         einsum("ab->a", [[1.0]])
     with pytest.raises(NotationError):
         einsum("ab-a", tensor("ab"))
+
+
+@pytest.mark.parametrize("term", ["ab->ab", "ab->ba", "ab->ac", "ab->aa", "aa->ab", "ab->cd"])
+@pytest.mark.parametrize("reduction", ["sum", "max"])
+def test_outputs_can_be_written_without_a_change_of_the_operand(term, reduction):
+    x = torch.randn(3, 3, 2)
+    before = x.clone()
+    einsum(term, x, type="aa", reduction=reduction).add_(1)
+    einsum(term, x[:, :1].expand(3, 3, 2), type="aa", reduction=reduction).add_(1)
+    assert torch.equal(x, before)

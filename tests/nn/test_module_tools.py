@@ -10,6 +10,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.optim.swa_utils import AveragedModel
 
+from einnet import EinLayer
 from nn.contract import CASES, inputs_of, make, owners
 
 modules = pytest.mark.parametrize("name", CASES)
@@ -105,6 +106,55 @@ def test_averaged_weights(name):
     average.update_parameters(module)
     weights = {key: 2 * p for key, p in make(name).named_parameters()}
     assert_close(average(*inputs), torch.func.functional_call(module, weights, tuple(inputs)))
+
+
+def replicate(module: nn.Module) -> nn.Module:
+    """What `nn.DataParallel` makes for each device: modules whose weights are attributes, not parameters."""
+    replicas = {part: part._replicate_for_data_parallel() for part in module.modules()}
+    for part, replica in replicas.items():
+        for name, child in part.named_children():
+            setattr(replica, name, replicas[child])
+        for name, p in part._parameters.items():
+            if p is None:
+                replica._parameters[name] = None
+            else:
+                setattr(replica, name, p * 1)
+    return replicas[module]
+
+
+@modules
+def test_replicas_of_data_parallel(name):
+    module, inputs = make(name), inputs_of(name)
+    replica = replicate(module)
+    assert not list(replica.parameters())
+    assert_close(replica(*inputs), module(*inputs))
+
+
+@modules
+def test_another_default_device(name):
+    """Nothing is made on the default device, where the weights are not."""
+    module, inputs = make(name), inputs_of(name)
+    expected = module(*inputs)
+    torch.set_default_device("meta")
+    try:
+        for p in make(name, device="cpu").parameters():
+            assert p.device.type == "cpu"
+        assert torch.equal(module(*inputs), expected)
+    finally:
+        torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("text", ["aH", "aaH", "abH; a->b"])
+def test_masks_with_another_default_device(text):
+    layer = EinLayer(text, 3, 2)
+    x = torch.randn(2, *[4] * (text.index("H")), 3)
+    mask = {"a": torch.arange(4).repeat(2, 1) < 3}
+    expected = layer(x, mask=mask)
+    torch.set_default_device("meta")
+    try:
+        assert torch.equal(layer(x, mask=mask), expected)
+    finally:
+        torch.set_default_device(None)
 
 
 @pytest.fixture(scope="module")

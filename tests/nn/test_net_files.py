@@ -11,9 +11,11 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from einnet import EinNet
-from einnet.errors import CheckpointError
+from einnet.errors import CheckpointError, EinNetError
 from einnet.io.tensors import FORMAT, read_tensors, write_tensors
 from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
 from networks import SMALL, random_inputs, small
@@ -45,6 +47,77 @@ def test_a_saved_network_is_loaded_with_the_same_outputs(tmp_path, signature, op
     assert loaded.config == net.config
     inputs = random_inputs(net, dtype=torch.float32)
     assert torch.equal(loaded.eval()(*inputs), net.eval()(*inputs))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [torch.compile, nn.DataParallel, lambda part: nn.DataParallel(torch.compile(part))],
+    ids=["compile", "DataParallel", "both"],
+)
+@pytest.mark.parametrize("part", ["encoder", "layers.0", "layers.0.pool_proj", "decoder"])
+def test_names_that_wrappers_add_are_left_out(tmp_path, part, wrap):
+    net = small("aaH -> aH", dtype=torch.float32).eval()
+    inputs = random_inputs(net, dtype=torch.float32)
+    expected = net(*inputs)
+    net.set_submodule(part, wrap(net.get_submodule(part)))
+    net.save(tmp_path / "net.safetensors")
+    assert torch.equal(EinNet.load(tmp_path / "net.safetensors")(*inputs), expected)
+
+
+def test_each_weight_keeps_its_dtype(tmp_path):
+    net = small("aaH -> aH", dtype=torch.float32)
+    net.decoder.double()
+    net.layers[1].bfloat16()
+    net.save(tmp_path / "net.safetensors")
+    loaded = EinNet.load(tmp_path / "net.safetensors").state_dict()
+    assert {name: t.dtype for name, t in loaded.items()} == {name: t.dtype for name, t in net.state_dict().items()}
+    assert all(torch.equal(loaded[name], t) for name, t in net.state_dict().items())
+
+
+def linear(net: EinNet) -> nn.Module:
+    return net.layers[0].in_proj
+
+
+REFUSED = {
+    "weight_norm": (lambda net: parametrizations.weight_norm(linear(net)), "remove_parametrizations"),
+    "spectral_norm": (lambda net: parametrizations.spectral_norm(linear(net)), "remove_parametrizations"),
+    "orthogonal": (lambda net: parametrizations.orthogonal(linear(net)), "remove_parametrizations"),
+    "pruning": (lambda net: prune.l1_unstructured(linear(net), "weight", amount=0.5), "prune.remove"),
+    "another part": (lambda net: setattr(net, "extra", nn.Linear(2, 2)), "'extra.bias' is added"),
+    "a lost part": (lambda net: setattr(net.layers[0], "out_proj", nn.Identity()), "out_proj.bias' is missing"),
+    "another size": (lambda net: setattr(net.encoder.maps, "0", nn.Linear(9, 6)), "shape (6, 9)"),
+    "complex": (lambda net: linear(net).to(torch.complex64), "torch.complex64"),
+    "8 bits": (lambda net: linear(net).to(torch.float8_e4m3fn), "torch.float8_e4m3fn"),
+    "meta": (lambda net: linear(net).to("meta"), "meta"),
+    "sparse": (lambda net: setattr(linear(net), "weight", nn.Parameter(torch.eye(3).to_sparse())), "sparse"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:Complex modules")
+def test_what_load_would_refuse_is_not_saved(tmp_path, name):
+    change, phrase = REFUSED[name]
+    net = small("aaH", dtype=torch.float32)
+    change(net)
+    with pytest.raises(EinNetError) as error:
+        net.save(tmp_path / "net.safetensors")
+    assert "cannot be saved" in str(error.value) and phrase in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_draws_no_random_number(net_path):
+    state = torch.get_rng_state()
+    EinNet.load(net_path).save(net_path)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_loading_onto_the_default_device(net_path):
+    torch.set_default_device("meta")
+    try:
+        net = EinNet.load(net_path)
+    finally:
+        torch.set_default_device(None)
+    assert {p.device.type for p in net.parameters()} == {"meta"}
 
 
 def test_the_metadata_can_be_read_without_einnet(tmp_path):

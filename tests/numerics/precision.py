@@ -14,7 +14,11 @@ from einnet.nn import Network
 __all__ = ["DTYPES", "UNIT", "jump_tolerance", "network_case", "network_errors", "network_tolerance", "pool_errors",
            "pool_tolerance"]  # fmt: skip
 
-UNIT = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9}  # the largest relative error of one rounding
+UNIT = {
+    torch.float32: 2.0**-24,
+    torch.bfloat16: 2.0**-9,
+    torch.float16: 2.0**-11,
+}  # the largest relative error of one rounding
 DTYPES = tuple(UNIT)
 BATCH = 4  # samples of a pool, so that no sum of few numbers is nearly zero by chance
 ROUNDINGS = 10  # one after the other in a layer
@@ -78,13 +82,14 @@ def network_case(
 
 
 def network_errors(make: Callable[[], nn.Module], shapes: Sequence[Sequence[int]], dtype: torch.dtype) -> Errors:
-    """Of the output and of the gradient of all parameters; bfloat16 as in training, by autocast."""
+    """Of the output and of the gradient of all parameters; half precision as in training, by autocast."""
     net, exact = make(), make().double()
     exact.load_state_dict(net.state_dict())
     inputs = [torch.randn(*s) for s in shapes]
     expected = exact(*(x.double() for x in inputs))
     g = torch.randn(expected.shape)
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+    half = torch.bfloat16 if dtype == torch.float32 else dtype
+    with torch.autocast("cpu", half, enabled=dtype == half):
         y = net(*inputs)
     y.backward(g.to(y.dtype))
     expected.backward(g.double())

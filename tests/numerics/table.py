@@ -1,4 +1,4 @@
-"""Prints the errors of single precision and bfloat16 at all sizes as a Markdown table.
+"""Prints the errors of single and half precision at all sizes as a Markdown table.
 
     python tests/numerics/table.py
 

@@ -1,4 +1,4 @@
-"""Single precision and bfloat16 stay within stated tolerances of double precision. All sizes: table.py."""
+"""Single and half precision stay within stated tolerances of double precision. All sizes: table.py."""
 
 import pytest
 import torch

@@ -94,3 +94,12 @@ def test_the_back_end_follows_the_array():
 def test_a_plan_needs_all_its_operands():
     with pytest.raises(ShapeError, match="reads 2 arrays, got 1"):
         run_plan(Plan.make(["ab,bc->ac"], "aa"), [np.eye(2)])
+
+
+@pytest.mark.parametrize("text", ["ab->b", "ab,ab->b", "ab,ac->bc", "ab,ad,bd->b"])
+def test_sums_of_many_halves(text):
+    """numpy adds up halves in half precision, where 2048 + 1 is 2048."""
+    term, n = Term(text), 3000
+    sizes = dict.fromkeys(term.indices, 1) | {"a": n}
+    y = evaluate_term(term, [np.ones([sizes[i] for i in t], np.float16) for t in term.operands], sizes)
+    assert y.dtype == np.float16 and (y == n).all()

@@ -4,7 +4,8 @@ In that order each feature is one matrix in memory, which suits matrix products.
 move the channels to the front and back as views; between layers nothing is copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,11 +22,15 @@ __all__ = [
     "expand",
     "largest",
     "run_plan",
+    "run_upcast",
     "to_channels_first",
     "to_channels_last",
+    "upcast",
 ]
 
 Tuple = tuple[str, ...]
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class TorchBackend(TensorBackend):
@@ -56,6 +61,31 @@ def to_channels_first(x: Tensor, rank: int) -> Tensor:
 def to_channels_last(x: Tensor, rank: int) -> Tensor:
     """(batch..., features, axes...) to (batch..., axes..., features), a view."""
     return x.movedim(-1 - rank, -1)
+
+
+def upcast(x: Tensor) -> Tensor:
+    """`x` in single precision or better."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def run_upcast(
+    function: Callable[Concatenate[Sequence[Tensor], P], T],
+    tensors: Sequence[Tensor],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """A function of tensors and arguments, in single precision for float16, whose largest number is 65,504.
+
+    Sums of more values, and their squares, are larger before they are divided by the number of values.
+    """
+    device = tensors[0].device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):  # there is no autocast for meta
+        is_half = tensors[0].dtype == torch.float16
+        return function([upcast(x) for x in tensors] if is_half else tensors, *args, **kwargs)
+    if torch.float16 not in (tensors[0].dtype, torch.get_autocast_dtype(device)):
+        return function(tensors, *args, **kwargs)
+    with torch.autocast(device, enabled=False):
+        return function([upcast(x) for x in tensors], *args, **kwargs)
 
 
 def run_plan(plan: Plan, operands: Sequence[Tensor]) -> list[Tensor]:

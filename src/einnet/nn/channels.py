@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count
-from einnet.nn.backend import to_channels_first, to_channels_last
+from einnet.nn.backend import to_channels_first, to_channels_last, upcast
 
 __all__ = [
     "HeadLinear",
@@ -27,7 +27,6 @@ __all__ = [
     "map_channels",
     "reset",
     "rms_normalize",
-    "upcast",
 ]
 
 
@@ -57,8 +56,10 @@ class Linear(nn.Linear):
         self.rank = check_count(rank, "rank", minimum=0)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = to_channels_first(input, self.rank)
-        return to_channels_last(map_channels(x, self.weight, self.bias, self.rank), self.rank)
+        return self._map(input, self.weight, self.bias)
+
+    def _map(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return to_channels_last(map_channels(to_channels_first(input, self.rank), weight, bias, self.rank), self.rank)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, rank={self.rank}"
@@ -71,25 +72,15 @@ class HeadLinear(Linear):
     (operands * heads, in_features), the heads of the first operand first.
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        heads: int,
-        operands: int,
-        rank: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        super().__init__(in_features, heads * operands, rank, bias, device, dtype)
+    def __init__(self, in_features: int, heads: int, operands: int, rank: int, **options: Any):
+        super().__init__(in_features, heads * operands, rank, **options)
         self.heads = heads
 
     def forward(self, input: Tensor, heads: slice | None = None) -> Tensor:
         if heads is None:
             return super().forward(input)
-        weight, bias = (None if p is None else self._select(p, heads) for p in (self.weight, self.bias))
-        x = to_channels_first(input, self.rank)
-        return to_channels_last(map_channels(x, weight, bias, self.rank), self.rank)  # type: ignore[arg-type]
+        bias = None if self.bias is None else self._select(self.bias, heads)
+        return self._map(input, self._select(self.weight, heads), bias)
 
     def _select(self, parameter: Tensor, heads: slice) -> Tensor:
         return parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)
@@ -113,15 +104,11 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> T
     return y.view(*x.shape[: x.dim() - rank - 1], weight.shape[0], *x.shape[x.dim() - rank :])
 
 
-def upcast(x: Tensor) -> Tensor:
-    """`x` in single precision or better, for sums of squares."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
 def rms_normalize(x: Tensor, dim: int) -> Tensor:
     """`x` divided by the root mean square of its entries along an axis."""
-    squares = upcast(x).square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
-    return x * inverse_root_mean(squares, x.shape[dim]).to(x.dtype)
+    wide = upcast(x)
+    squares = wide.square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
+    return (wide * inverse_root_mean(squares, x.shape[dim])).to(x.dtype)
 
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:
@@ -170,9 +157,25 @@ def make_activation(activation: str | Callable[[Tensor], Tensor] | None) -> Call
     return activation
 
 
+class Dropout(nn.Dropout):
+    """torch's, its probability kept as two whole numbers.
+
+    These are constants for torch.compile(dynamic=True), which makes floats of modules symbolic and fails for them in
+    checkpoints.
+    """
+
+    @property
+    def p(self) -> float:
+        return self._numerator / self._denominator
+
+    @p.setter
+    def p(self, probability: float) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._numerator, self._denominator = float(probability).as_integer_ratio()
+
+
 def make_dropout(probability: float) -> nn.Module:
-    """No `Dropout` where nothing is dropped: torch.compile(dynamic=True) fails for its float within chunks."""
-    return nn.Dropout(probability) if probability else nn.Identity()
+    """A `Dropout`; no module with an effect where nothing is dropped."""
+    return Dropout(probability) if probability else nn.Identity()
 
 
 NORMS: dict[str, Callable[..., nn.Module]] = {

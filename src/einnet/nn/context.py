@@ -99,12 +99,13 @@ class Context:
 
         `axes` are the indices of the compact result.
         """
-        total, names = torch.ones((), dtype=torch.float32), ()
+        device = next(iter(self.masks.values())).device
+        total, names = torch.ones((), dtype=torch.float32, device=device), ()
         for index in term.summed_indices:
             if index_map.parents.get(index) not in term.summed_indices:  # the others are counted below their parents
                 part, part_names = self._count_below(index, term, index_map)
                 union = tuple(dict.fromkeys((*names, *part_names)))
-                total = align(total, names, union).to(part.device) * align(part, part_names, union)
+                total = align(total, names, union) * align(part, part_names, union)
                 names = union
         return align(total, names, axes).unsqueeze(-1 - len(axes))
 
@@ -118,7 +119,7 @@ class Context:
             total = self.masks[letters[index]].to(torch.float32)
         else:
             device = next(iter(self.masks.values())).device
-            total = torch.ones([self.sizes[letters[n]] for n in names], device=device)
+            total = torch.ones([self.sizes[letters[n]] for n in names], dtype=torch.float32, device=device)
         for child in term.summed_indices:
             if parents.get(child) == index:
                 part, part_names = self._count_below(child, term, index_map)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase
 
+import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
@@ -69,7 +70,11 @@ def einsum(
     context = make_context(mask, pooling.axes, known, batch_of(types, operands))
     channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
     (compact,) = pooling.pool_operands(channels, context)
+    if all(x.dtype == torch.float16 for x in operands):
+        compact = compact.half()
     y = expand(compact, pooling.plan.results[0].axis_map, context.shape(output))
+    if len(operands) == 1 or pooling.plan.terms[0].broadcast_indices:  # a view of the operand, or with stride 0
+        y = y.clone(memory_format=torch.contiguous_format)
     return to_channels_last(context.fill(y, output), len(output.axes))
 
 

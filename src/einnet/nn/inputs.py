@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
@@ -11,7 +11,7 @@ from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["batch_of", "bind_input", "bind_inputs", "check_dtype", "check_features", "check_in_features"]
+__all__ = ["batch_of", "bind_input", "bind_inputs", "check_dtype", "check_features", "check_in_features", "dtype_of"]
 
 
 AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast casts to one another
@@ -68,10 +68,21 @@ def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, 
         raise ShapeError(f"the batch axes of the inputs of types {names} cannot be broadcast: {batches}") from None
 
 
-def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype) -> None:
+def dtype_of(module: nn.Module) -> torch.dtype | None:
+    """The type of a module's weights; None for a replica of `nn.DataParallel`, which has no parameters."""
+    for p in module.parameters():
+        return p.dtype
+    return None
+
+
+def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype | None) -> None:
     """Raises `ShapeError` for an input of another dtype than the weights, unless autocast casts it."""
     for k, x in enumerate(inputs, start=1):
-        if x.dtype == weights or ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)):
+        if (
+            x.dtype == weights
+            or weights is None
+            or ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type))
+        ):
             continue
         raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
 

@@ -11,7 +11,7 @@ from einnet.nn.backend import to_channels_first
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_input, check_dtype
+from einnet.nn.inputs import bind_input, check_dtype, dtype_of
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
@@ -92,17 +92,9 @@ class EinLayer(nn.Module):
         check_flag(bias, "bias")
         dropout = check_real(dropout, "dropout", below=1)
         self.norm = make_norm(norm, self.features, **factory)
-        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias, **factory)
-        self.pool_proj = PooledLinear(
-            self.pool.plan,
-            self.heads,
-            width,
-            bias=bias,
-            norm=norm is not None,
-            dropout=dropout,
-            chunks=self.chunks,
-            **factory,
-        )
+        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias=bias, **factory)
+        options = {"bias": bias, "norm": norm is not None, "dropout": dropout, "chunks": self.chunks}
+        self.pool_proj = PooledLinear(self.pool.plan, self.heads, width, **options, **factory)
         self.activation = make_activation(activation)
         self._arguments = {
             "features": (self.features, None),
@@ -127,7 +119,7 @@ class EinLayer(nn.Module):
     def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
         context = bind_input(self.symmetry, self.features, x, mask)
         if context is not mask:
-            check_dtype([x], next(self.parameters()).dtype)
+            check_dtype([x], dtype_of(self))
         normed = self.norm(x)
 
         def pool(heads: slice) -> list[Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count, check_flag
-from einnet.nn.backend import run_plan, to_channels_first, to_channels_last
+from einnet.nn.backend import run_plan, run_upcast, to_channels_first, to_channels_last
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
@@ -97,12 +97,18 @@ class EinLinear(nn.Module):
     ) -> Tensor:
         context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
         check_dtype(inputs, self.weight.dtype)
+        y = run_upcast(self._map, [self.weight, *inputs], context)
+        return y.half() if self.weight.dtype == torch.float16 else y
+
+    def _map(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
+        """The output from the matrix and the inputs."""
+        weight, *inputs = tensors
         results: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
             channels = context.fill(to_channels_first(x, len(source.axes)), source)
             values = run_plan(plan, [channels] * plan.input_count)
             results += values if self.normalize is None else rescale(values, plan, context)
-        weight, pooled_map = self.weight, self.map
+        pooled_map = self.map
         if self.bias is not None:
             results += [inputs[0].new_ones(1)] * self.bias.shape[1]
             weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias

@@ -86,8 +86,9 @@ def _(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> lis
 
 
 def _setup(ctx, inputs, output) -> None:
-    operands, ctx.equation, ctx.loop = inputs
-    ctx.save_for_backward(*operands)
+    """Keeps the gradient, where there is one, and the operands."""
+    *gradient, operands, ctx.equation, ctx.loop = inputs
+    ctx.save_for_backward(*gradient, *operands)
 
 
 def _backward(ctx, gradient: Tensor):
@@ -96,11 +97,6 @@ def _backward(ctx, gradient: Tensor):
 
 
 _contract_looped.register_autograd(_backward, setup_context=_setup)
-
-
-def _setup_second(ctx, inputs, output) -> None:
-    gradient, operands, ctx.equation, ctx.loop = inputs
-    ctx.save_for_backward(gradient, *operands)
 
 
 def _second_backward(ctx, seconds: list[Tensor]):
@@ -125,7 +121,7 @@ def _second_backward(ctx, seconds: list[Tensor]):
     return derivatives[0], derivatives[1:], None, None
 
 
-_differentiate_looped.register_autograd(_second_backward, setup_context=_setup_second)
+_differentiate_looped.register_autograd(_second_backward, setup_context=_setup)
 
 
 class LoopedEinsum:

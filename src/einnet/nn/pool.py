@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import TORCH, largest, run_plan, to_channels_first, to_channels_last
+from einnet.nn.backend import TORCH, largest, run_plan, run_upcast, to_channels_first, to_channels_last
 from einnet.nn.context import Context, MaskLike, axes_of, make_context
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of, check_features
@@ -49,22 +49,11 @@ class Pooling:
         places = [state.types_of(t) for t in parsed]
         self.reads = [state.types.index(t) for operands, _ in places for t in operands]  # the type of each operand
         self.writes = [state.types.index(output) for _, output in places]  # the type of each result
-
-    @property
-    def has_one_type(self) -> bool:
-        return len(self.types) == 1
-
-    @property
-    def fan_in(self) -> Any:
-        """The number of operands; with several types a tuple."""
-        return self._count_by_type(self.reads)
-
-    @property
-    def fan_out(self) -> Any:
-        """The number of results; with several types a tuple."""
-        return self._count_by_type(self.writes)
+        self.has_one_type = len(self.types) == 1
+        self.fan_in, self.fan_out = self._count_by_type(self.reads), self._count_by_type(self.writes)
 
     def _count_by_type(self, numbers: list[int]) -> Any:
+        """The number of operands or results; with several types a tuple."""
         return len(numbers) if self.has_one_type else tuple(numbers.count(k) for k in range(len(self.types)))
 
     def pool(self, inputs: Sequence[Tensor], context: Context) -> list[Tensor]:
@@ -76,7 +65,10 @@ class Pooling:
         return self.pool_operands(operands, context)
 
     def pool_operands(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        """As `pool`, from one channels-first tensor for each operand."""
+        """As `pool`, from one channels-first tensor for each operand; in single precision from float16."""
+        return run_upcast(self._pool, operands, context)
+
+    def _pool(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         if self.reduction == "max":
             return self._largest(operands, context)
         results = run_plan(self.plan, operands)
@@ -180,14 +172,8 @@ class EinPool(nn.Module):
     ):
         super().__init__()
         self.pooling = Pooling(terms, type, reduction, normalize)
-
-    @property
-    def plan(self) -> Plan:
-        return self.pooling.plan
-
-    @property
-    def types(self) -> tuple[Symmetry, ...]:
-        return self.pooling.types
+        self.plan, self.types = self.pooling.plan, self.pooling.types
+        self.fan_in, self.fan_out = self.pooling.fan_in, self.pooling.fan_out  # with several types, of each
 
     @property
     def symmetry(self) -> Symmetry:
@@ -195,16 +181,6 @@ class EinPool(nn.Module):
         if not self.pooling.has_one_type:
             raise EinNetError(f"this EinPool has the types {', '.join(map(str, self.types))}: use .types")
         return self.types[0]
-
-    @property
-    def fan_in(self) -> Any:
-        """The number of operands; with several types, of each."""
-        return self.pooling.fan_in
-
-    @property
-    def fan_out(self) -> Any:
-        """The number of results; with several types, of each."""
-        return self.pooling.fan_out
 
     def forward(self, *inputs: Tensor, mask: MaskLike | Context = None) -> Any:
         self._check(inputs)
@@ -241,6 +217,7 @@ class EinPool(nn.Module):
             y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - rank :]) for y in parts], -1 - rank)
         else:
             y = x.new_zeros(*batch, 0, *shape)
+        y = y.half() if x.dtype == torch.float16 else y
         return to_channels_last(context.fill(y, symmetry), rank)
 
     def extra_repr(self) -> str:

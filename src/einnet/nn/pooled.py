@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from einnet.nn.backend import TORCH, align, to_channels_last
-from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize, upcast
+from einnet.nn.backend import TORCH, align, run_upcast, to_channels_last, upcast
+from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize
 from einnet.plan import Plan
 from einnet.plan.execute import Expansion
 
@@ -141,43 +141,58 @@ class PooledLinear(nn.Module):
         return PooledMap([r.axis_map for r in plan.results], columns, self.out_features)
 
     def forward(self, pool: Pool, shape: Sequence[int]) -> Tensor:
+        weight = self.weight
         if len(self.maps) == 1 and self.maps[0].is_full:
-            return self._map_full(pool(self.head_slices[0]), shape)
+            y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape)
+        else:
+            y = self._map_parts(weight, pool, shape)
+        return to_channels_last(y.half() if weight.dtype == torch.float16 else y, len(shape))
+
+    def _map_parts(self, weight: Tensor, pool: Pool, shape: Sequence[int]) -> Tensor:
+        """The results of each axis map, mapped before they are broadcast, added up; the output, channels first."""
         sums: list[Tensor] = []
         for heads, pooled_map in zip(self.head_slices, self.maps, strict=True):
-            partial = self._pool_part(pool, heads, pooled_map, shape)
+            partial = self._pool_part(weight, pool, heads, pooled_map, shape)
             sums = [a + b for a, b in zip(sums, partial, strict=True)] if sums else partial
         total, *squares = sums
-        rank = len(shape)
-        bias = None if self.bias is None else self.bias.view(-1, *[1] * rank).to(total.dtype)
+        bias = None if self.bias is None else self.bias.view(-1, *[1] * len(shape)).to(total.dtype)
         if squares:
             scale = inverse_root_mean(squares[0], self.total).to(total.dtype)
-            total = total * scale if bias is None else torch.addcmul(bias, total, scale)
-        elif bias is not None:
-            total = total + bias
-        return to_channels_last(total, rank)
+            return total * scale if bias is None else torch.addcmul(bias, total, scale)
+        return total if bias is None else total + bias
 
-    def _map_full(self, results: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
-        """The same where all results have all axes: here it costs less to normalize them than the output."""
+    def _map_full(self, tensors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+        """The same where all results have all axes: here it costs less to normalize them than the output.
+
+        `tensors` are the matrix and the results.
+        """
+        weight, *results = tensors
         pooled_map, rank = self.maps[0], len(shape)
         x = pooled_map.concat(results, shape)[pooled_map.full]
         x = self.dropout(rms_normalize(x, -1 - rank) if self.norm else x)
-        weight = select_columns(self.weight, pooled_map.runs[pooled_map.full])
-        return to_channels_last(map_channels(x, weight, self.bias, rank), rank)
+        bias = self.bias
+        if bias is not None and bias.dtype != weight.dtype:  # in single precision
+            bias = bias.to(weight.dtype)
+        return map_channels(x, select_columns(weight, pooled_map.runs[pooled_map.full]), bias, rank)
 
-    def _pool_part(self, pool: Pool, heads: slice, pooled_map: PooledMap, shape: Sequence[int]) -> list[Tensor]:
+    def _pool_part(
+        self, weight: Tensor, pool: Pool, heads: slice, pooled_map: PooledMap, shape: Sequence[int]
+    ) -> list[Tensor]:
         """What some heads add to the output before the norm and the bias, and to the sum of squares.
 
         With several parts, each is pooled again in the backward pass.
         """
         if len(self.maps) == 1:
-            return self._map_results(pool(heads), self.weight, pooled_map, shape)
-        weight = self.weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
-        return checkpoint(lambda: self._map_results(pool(heads), weight, pooled_map, shape), use_reentrant=False)
+            return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape)
+        weight = weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
 
-    def _map_results(
-        self, results: Sequence[Tensor], weight: Tensor, pooled_map: PooledMap, shape: Sequence[int]
-    ) -> list[Tensor]:
+        def run() -> list[Tensor]:
+            return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape)
+
+        return checkpoint(run, use_reentrant=False)
+
+    def _map_results(self, tensors: Sequence[Tensor], pooled_map: PooledMap, shape: Sequence[int]) -> list[Tensor]:
+        weight, *results = tensors
         parts = pooled_map.concat(results, shape)
         sums = [pooled_map.map({m: self.dropout(x) for m, x in parts.items()}, weight)]
         if self.norm:

@@ -33,7 +33,9 @@ class Backend:
         return x.diagonal(0, first, second)
 
     def sum(self, x: Any, axes: tuple[int, ...]) -> Any:
-        return x.sum(axes, x.dtype, keepdims=True).squeeze(axes)  # an array, even if no axis is left
+        wide = _upcast(x)
+        total = wide.sum(axes, wide.dtype, keepdims=True).squeeze(axes)  # an array, even if no axis is left
+        return total.astype(x.dtype, copy=False)
 
     def multiply(self, x: Any, y: Any) -> Any:
         return np.asarray(x * y, np.result_type(x, y))
@@ -44,12 +46,12 @@ class Backend:
 
     def einsum(self, equation: str, x: Any, y: Any) -> Any:
         """An einsum of two arrays; dots in the equation are their batch axes."""
-        return np.asarray(opt_einsum.contract(equation, x, y), np.result_type(x, y))
+        return np.asarray(opt_einsum.contract(equation, _upcast(x), _upcast(y)), np.result_type(x, y))
 
     def contract_in_loop(self, operands: Sequence[Any], tuples: Sequence[Tuple], output: Tuple, loop: Tuple) -> Any:
         """An einsum of any number of arrays, which may take the indices of `loop` one at a time; here all at once."""
         equation = ",".join("..." + "".join(t) for t in tuples) + "->..." + "".join(output)
-        return opt_einsum.contract(equation, *operands)
+        return np.asarray(opt_einsum.contract(equation, *map(_upcast, operands)), np.result_type(*operands))
 
     def broadcast(self, x: Any, shape: Sequence[int]) -> Any:
         """The last axes of `x`, of these sizes or of size one, broadcast to the shape; a view."""
@@ -94,6 +96,11 @@ class TensorBackend(Backend):
 
     def embed(self, x: Any, first: int, second: int) -> Any:
         return (x if first == -2 else x.movedim(first + 1, -1)).diag_embed(0, first, second)
+
+
+def _upcast(x: np.ndarray) -> np.ndarray:
+    """Half precision in single precision: numpy adds up halves in half precision, where 2048 + 1 is 2048."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 NUMPY = Backend()

@@ -95,5 +95,6 @@ def evaluate_term(term: Term, operands: Sequence[Any], sizes: Mapping[str, int],
         operands = [x.astype(np.int64 if dtype.kind == "b" else dtype, copy=False) for x in operands]
     (compact,), (result,) = run_plan(plan, operands, backend), plan.results
     output = expand(compact, result.axis_map, [sizes[i] for i in term.output], backend)
-    is_view = term.order == 1 or term.broadcast_indices
-    return np.array(output) if backend is NUMPY and is_view else output
+    if term.order == 1 or term.broadcast_indices:  # perhaps a view
+        return np.array(output) if backend is NUMPY else output.clone()
+    return output

@@ -19,11 +19,12 @@ from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn.channels import format_arguments, reset
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
+from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
+from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.signature import Signature, hidden_type, with_features
 from einnet.terms.term import as_terms
 
@@ -114,7 +115,7 @@ class Network(nn.Module, ABC):
     def bind(self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None) -> Context:
         """The sizes and masks of a call, after its inputs were checked."""
         context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
-        check_dtype(inputs, next(self.parameters()).dtype)
+        check_dtype(inputs, dtype_of(self))
         return context
 
     def reset_parameters(self) -> None:
@@ -123,17 +124,26 @@ class Network(nn.Module, ABC):
             reset(module)
 
     def save(self, path: Path | str) -> None:
-        """Writes the weights and the config to one safetensors file."""
-        write_tensors(path, self.state_dict(), KIND, {"network": type(self).__name__, **asdict(self.config)})
+        """Writes the weights and the config to one safetensors file.
+
+        Names that `torch.compile`, `DataParallel` and other wrappers of a part add are left out. Raises `EinNetError`
+        for weights that `load` could not read, such as those of a parametrization.
+        """
+        config = asdict(self.config)
+        with torch.device("meta"):
+            expected = type(self)(**config).state_dict()
+        weights = plain_weights(self.state_dict(), expected)
+        write_tensors(path, weights, KIND, {"network": type(self).__name__, **config})
 
     @staticmethod
     def load(path: Path | str) -> Any:
-        """The network that `save` wrote, of the class that it had, in evaluation mode; no pickled code is run.
+        """The network that `save` wrote, of the class that it had, in evaluation mode, on torch's default device.
 
-        Files of the previous format are read too. Raises `CheckpointError` for a file that is damaged, foreign, or of
-        a later version.
+        No pickled code is run. Files of the previous format are read too. Raises `CheckpointError` for a file that is
+        damaged, foreign, or of a later version.
         """
         tensors, content, version = read_tensors(path, KIND)
+        device = torch.get_default_device()
         try:
             if version == "2":
                 content, tensors = upgrade_config(content), upgrade_tensors(content, tensors)
@@ -145,10 +155,9 @@ class Network(nn.Module, ABC):
                 if needed > len(tensors):  # before so many layers are made
                     raise EinNetError(f"{depth:,} layers have {needed:,} tensors, and it holds {len(tensors):,}")
                 net = Network.classes[name](**content)
-            dtype = next(iter(tensors.values())).dtype
-            if not dtype.is_floating_point or dtype.itemsize < 2:
-                raise CheckpointError(f"{path} holds weights of {dtype}: expected 16 bits or more, floating point")
-            net.load_state_dict({key: t.to(dtype, copy=True) for key, t in tensors.items()}, assign=True)
+            if wrong := [t.dtype for t in tensors.values() if not is_weight_dtype(t.dtype)]:
+                raise CheckpointError(f"{path} holds weights of {wrong[0]}: expected 16 bits or more, floating point")
+            net.load_state_dict({key: t.to(device, copy=True) for key, t in tensors.items()}, assign=True)
         except CheckpointError:
             raise
         except (KeyError, TypeError, AttributeError, RuntimeError, StopIteration, EinNetError) as error:
@@ -194,9 +203,7 @@ class Network(nn.Module, ABC):
         from einnet.io.export import check_examples, export_network
 
         check_examples(Path(path), self.signature, inputs, sizes or {})
-        bind_inputs(
-            self.signature, self.axes, self.in_features, inputs, None, sizes
-        )  # in numbers, not in the symbols of torch
+        self.bind(inputs, None, sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
             export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
@@ -220,12 +227,8 @@ class StatefulNetwork(Network):
     layers: nn.ModuleList
     decoder: nn.Module
 
-    def encode(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        """The inputs as one tensor of the hidden type, which every layer may see."""
-        return self.encoder(inputs, context)
-
     def start(self, encoded: Tensor, context: Context) -> Tensor:
-        """The state before the first layer, from the encoded inputs."""
+        """The state before the first layer, from the encoded inputs: one tensor of the hidden type."""
         return encoded
 
     def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
@@ -287,7 +290,7 @@ class StatefulNetwork(Network):
     def init_state(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
         """The state before the first layer."""
         context = self.bind(inputs, mask, sizes)
-        return self.start(self.encode(inputs, context), context)
+        return self.start(self.encoder(inputs, context), context)
 
     def decode(
         self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
@@ -303,7 +306,7 @@ class StatefulNetwork(Network):
         if iterations is None:
             iterations = self.config.iterations  # type: ignore[attr-defined]
         iterations = check_count(iterations, "iterations")
-        encoded = self.encode(inputs, context)
+        encoded = self.encoder(inputs, context)
         state = self.start(encoded, context) if start is None else start
         return self._run_layers(state, encoded, context, iterations)
 

@@ -1,6 +1,7 @@
 """`EinNet`: the default network."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,11 +13,10 @@ from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
 from einnet.nn.networks.base import Network, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
+from einnet.nn.networks.format2 import NETWORKS
 from einnet.nn.networks.type_map import TypeMap
 
 __all__ = ["EinNet"]
-
-BLOCKS = {"default": "EinNet", "polynomial": "PolynomialNet", "recurrent": "RecurrentNet", "reference": "ReferenceNet"}
 
 
 class EinNet(StatefulNetwork):
@@ -63,9 +63,9 @@ class EinNet(StatefulNetwork):
         """The network of another class, for the old argument `block`."""
         if block == "default":
             return super().__new__(cls)
-        if block not in BLOCKS:
-            raise EinNetError(f"block={block!r} is no network; there are {', '.join(BLOCKS.values())}")
-        name = BLOCKS[block]
+        if block not in NETWORKS:
+            raise EinNetError(f"block={block!r} is no network; there are {', '.join(NETWORKS.values())}")
+        name = NETWORKS[block]
         warnings.warn(
             f"EinNet(block={block!r}) is now einnet.nn.{name}; the old name goes with the next release",
             DeprecationWarning,
@@ -76,14 +76,9 @@ class EinNet(StatefulNetwork):
     def build(self, config: EinNetConfig, rank: int, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
-
-        def encode(features: int) -> nn.Module:
-            return Linear(features, config.hidden, rank, **factory)
-
-        def decode(features: int) -> nn.Module:
-            return nn.Linear(features, config.out_features, **factory)
-
         widths, out, normalize = config.in_features, config.out_features, config.normalize
+        encode = partial(Linear, out_features=config.hidden, rank=rank, **factory)
+        decode = partial(nn.Linear, out_features=out, **factory)
         self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
         self.layers = nn.ModuleList(
             EinLayer(self.hidden_type, config.hidden, config.heads, **options) for _ in range(config.depth)

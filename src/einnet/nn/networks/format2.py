@@ -9,14 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["upgrade_config", "upgrade_tensors"]
+__all__ = ["NETWORKS", "upgrade_config", "upgrade_tensors"]
 
-NETWORKS = {
-    "default": "EinNet",
-    "polynomial": "PolynomialNet",
-    "recurrent": "RecurrentNet",
-    "reference": "ReferenceNet",
-}
+NETWORKS = {  # the class of each block
+    "default": "EinNet", "polynomial": "PolynomialNet", "recurrent": "RecurrentNet", "reference": "ReferenceNet",
+}  # fmt: skip
 COMMON = ("signature", "in_features", "out_features", "heads", "hidden", "depth", "order", "terms")
 NAMES = (
     (r"^body\.lift\.", "encoder."),

@@ -1,5 +1,6 @@
 """`PolynomialNet`: a network without activations and norms."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,14 +34,15 @@ class PolynomialLayer(nn.Module):
         self._init_weights()
 
     def reset_parameters(self) -> None:
-        for part in (self.in_proj, self.pool_proj, self.skip):
-            part.reset_parameters()
+        for part in self.children():
+            part.reset_parameters()  # type: ignore[operator]
         self._init_weights()
 
     def _init_weights(self) -> None:
         nn.init.normal_(self.in_proj.weight, std=self.in_proj.in_features**-0.5)
         self.pool_proj.reset_parameters()
-        nn.init.eye_(self.skip.weight)
+        nn.init.zeros_(self.skip.weight)
+        self.skip.weight.detach().fill_diagonal_(1)  # nn.init.eye_ fails on another device than torch's default
 
     def extra_repr(self) -> str:
         return f"'{self.symmetry}', terms={[str(t) for t in self.pool.plan.terms]}"
@@ -71,14 +73,9 @@ class PolynomialNet(StatefulNetwork):
     config: PolynomialConfig
 
     def build(self, config: PolynomialConfig, rank: int, factory: dict[str, Any]) -> None:
-        def encode(features: int) -> nn.Module:
-            return Linear(features, config.hidden, rank, bias=False, **factory)
-
-        def decode(features: int) -> nn.Module:
-            return nn.Linear(features, config.out_features, bias=False, **factory)
-
         widths, out, normalize = config.in_features, config.out_features, config.normalize
+        encode = partial(Linear, out_features=config.hidden, rank=rank, bias=False, **factory)
+        decode = partial(nn.Linear, out_features=out, bias=False, **factory)
         self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
-        layers = (PolynomialLayer(self.hidden_type, config, **factory) for _ in range(config.depth))
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList(PolynomialLayer(self.hidden_type, config, **factory) for _ in range(config.depth))
         self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)

@@ -1,12 +1,14 @@
 """`RecurrentNet`: one set of layers run again and again."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError
-from einnet.nn.backend import run_plan, to_channels_first
+from einnet.nn.backend import run_plan, run_upcast, to_channels_first
 from einnet.nn.channels import Linear, rms_normalize
 from einnet.nn.context import Context
 from einnet.nn.networks.base import StatefulNetwork
@@ -40,6 +42,9 @@ class RecurrentLayer(nn.Module):
         self.pool_proj = PooledLinear(self.plan, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
+    def _pool(self, operands: Sequence[Tensor]) -> list[Tensor]:
+        return [s / (1 + s) for s in run_plan(self.plan, operands)]
+
     def extra_repr(self) -> str:
         return f"'{self.symmetry}', terms={[str(t) for t in self.plan.terms]}"
 
@@ -49,11 +54,7 @@ class RecurrentLayer(nn.Module):
             [self.width] + [self.heads] * self.plan.input_count, -1
         )
         operands = [context.fill(to_channels_first(x.relu(), rank), self.symmetry) for x in parts]
-
-        def pool(_: slice) -> list[Tensor]:
-            return [s / (1 + s) for s in run_plan(self.plan, operands)]
-
-        z = z + self.pool_proj(pool, context.shape(self.symmetry))
+        z = z + self.pool_proj(lambda _: run_upcast(self._pool, operands), context.shape(self.symmetry))
         return context.fill_last(rms_normalize(state + self.out_proj(z.relu()) / 2, -1), self.symmetry)
 
 
@@ -89,19 +90,14 @@ class RecurrentNet(StatefulNetwork):
                 f"an automorphism needs inputs and an output of the hidden type '{self.hidden_type}', "
                 f"got '{self.signature}'"
             )
-        width = sum(config.in_features)
-
-        def encode(features: int) -> nn.Module:
-            return Linear(features, width, rank, **factory)
-
-        def decode(features: int) -> nn.Module:
-            return nn.Linear(features, config.out_features, **factory)
-
+        width, out = sum(config.in_features), config.out_features
+        encode = partial(Linear, out_features=width, rank=rank, **factory)
+        decode = partial(nn.Linear, out_features=out, **factory)
         self.encoder = TypeMap(self.to_state, config.in_features, width, encode, None, **factory)
         self.init_proj = Linear(width, config.hidden, rank, **factory)
         layers = (RecurrentLayer(self.hidden_type, width, config, **factory) for _ in range(config.depth))
         self.layers = nn.ModuleList(layers)
-        self.decoder = TypeMap(self.to_output, [config.hidden], config.out_features, decode, None, **factory)
+        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, None, **factory)
 
     def start(self, encoded: Tensor, context: Context) -> Tensor:
         return context.fill_last(rms_normalize(self.init_proj(encoded), -1), self.hidden_type)

@@ -5,6 +5,7 @@ perceptron. Each block's result is added to the state, but for the last, which i
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
-from einnet.nn.backend import to_channels_first, to_channels_last
-from einnet.nn.channels import Linear, format_arguments
+from einnet.nn.backend import run_upcast, to_channels_first, to_channels_last
+from einnet.nn.channels import Linear, format_arguments, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.inputs import bind_input
 from einnet.nn.networks.base import Network
@@ -60,17 +61,16 @@ class ReferenceBlock(nn.Module):
         )
 
     def reset_parameters(self) -> None:
-        for module in self.mlp:
-            if isinstance(module, nn.Linear):
-                module.reset_parameters()
+        reset(self.mlp)
 
     def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
         rank = len(self.symmetry.axes)
         context = bind_input(self.symmetry, self.heads * self.pool.fan_in, x, mask)
         channels = context.fill(to_channels_first(x, rank), self.symmetry, torch.finfo(x.dtype).min)
         flat = channels.flatten(-rank) if rank else channels.unsqueeze(-1)
-        soft = to_channels_last(flat.softmax(-1).reshape(channels.shape), rank)
-        return context.fill_last(self.mlp(self.pool(soft, mask=context)), self.symmetry)
+        (soft,) = run_upcast(lambda tensors: [tensors[0].softmax(-1)], [flat])
+        pooled = self.pool(to_channels_last(soft.reshape(channels.shape), rank), mask=context)
+        return context.fill_last(self.mlp(pooled.to(x.dtype)), self.symmetry)
 
     def extra_repr(self) -> str:
         terms, default = ([str(t) for t in ts] for ts in (self.pool.plan.terms, reference_terms(self.symmetry)))
@@ -98,13 +98,11 @@ class ReferenceNet(Network):
         operations = reference_terms(state, config.order) if config.terms is None else config.terms
         features = config.heads * EinPool(operations, state).fan_in
         widths = [features] * (config.depth - 1) + [config.out_features]
-
-        def encode(width: int) -> nn.Module:
-            return make_perceptron(width, config.hidden, features, rank, **factory)
-
+        encode = partial(make_perceptron, hidden=config.hidden, out_features=features, rank=rank, **factory)
         self.encoder = TypeMap(self.to_state, config.in_features, features, encode, **factory)
-        blocks = (ReferenceBlock(state, config.heads, config.hidden, w, operations, **factory) for w in widths)
-        self.layers = nn.ModuleList(blocks)
+        self.layers = nn.ModuleList(
+            ReferenceBlock(state, config.heads, config.hidden, w, operations, **factory) for w in widths
+        )
         out = config.out_features
         self.decoder = TypeMap(self.to_output, [out], out, lambda _: nn.Identity(), **factory)
 
