@@ -39,8 +39,11 @@ def findings(source: str) -> list[str]:
             names += [name for a in node.names if (name := f"{node.module}.{a.name}") in CALLS]
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            names += [name] if name in NAMES | CALLS or name.startswith("builtins.") else []
-            names += ["allow_pickle" for k in node.keywords if k.arg == "allow_pickle"]
+            options = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            reads_arrays_only = name in {"np.load", "numpy.load"} and options.get("allow_pickle") == "False"
+            is_call = name in NAMES | CALLS or name.startswith("builtins.")
+            names += [name] if is_call and not reads_arrays_only else []
+            names += ["allow_pickle"] if not is_call and options.get("allow_pickle", "False") != "False" else []
     return names
 
 
@@ -53,7 +56,7 @@ def test_no_source_file_can_run_what_a_file_brings(path):
     "source",
     [
         "import pickle", "from pickle import loads", "import joblib as j", "import cloudpickle.cloudpickle",
-        "import torch\nx = torch.load('x', weights_only=True)", "from torch import load", "np.load(f)",
+        "import torch\nx = torch.load('x', weights_only=True)", "from torch import load", "np.load(f)", "np.load(f, allow_pickle=x)[0]",
         "import numpy\nnumpy.lib.format.read_array(f, allow_pickle=True)", "def f(x):\n    return eval(x)",
         "exec(text)", "yaml.load(f, Loader=yaml.Loader)", "from yaml import unsafe_load", "__import__(name)",
         "import subprocess", "os.system(x)", "builtins.eval(x)",
@@ -64,7 +67,12 @@ def test_the_search_finds_what_it_is_for(source):
 
 
 def test_the_search_finds_nothing_else():
-    assert findings("net.eval()\nre.compile(x)\njson.load(f)\nyaml.safe_load(f)\nEinNet.load(p)") == []
+    assert (
+        findings(
+            "net.eval()\nre.compile(x)\njson.load(f)\nyaml.safe_load(f)\nEinNet.load(p)\nnp.load(f, allow_pickle=False)"
+        )
+        == []
+    )
 
 
 class UnpicklingError(AssertionError):

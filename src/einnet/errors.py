@@ -11,7 +11,7 @@ from collections.abc import Iterable
 __all__ = ["CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "did_you_mean", "to_printable"]
 
 # characters that are commands to a terminal, or turn the direction of writing
-COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class EinNetError(ValueError):

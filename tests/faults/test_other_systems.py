@@ -54,7 +54,7 @@ def find_texts_without_encoding(source: str) -> list[int]:
         name = node.func.attr if is_method else "open" if getattr(node.func, "id", "") == "open" else ""
         owner = getattr(getattr(node.func, "value", None), "id", "")
         keywords = {k.arg for k in node.keywords}
-        if name not in TEXT or "encoding" in keywords or owner in {"Run", "cls", "webbrowser"}:
+        if name not in TEXT or "encoding" in keywords or owner in {"Run", "cls", "os", "webbrowser"}:
             continue
         literals = [
             str(a.value) for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)

@@ -99,8 +99,8 @@ def test_nohup_stays_in_force(capsys):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         command = App()
-        command.default(lambda: [signal.raise_signal(signal.SIGHUP), log("goes on"), 0][-1])
+        command.default(lambda: [signal.raise_signal(signal.SIGHUP), log("still here"), 0][-1])
         assert run_cli(command, []) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert capsys.readouterr().err == "goes on\n"
+    assert capsys.readouterr().err == "still here\n"

@@ -99,7 +99,7 @@ def test_in_features_is_one_number_for_each_input(features):
     assert_refused(lambda: EinLinear("aH, aaH -> aH", features, 1), EinNetError, "in_features")
 
 
-@pytest.mark.parametrize("features", [(3, 1.5), (3, "2"), 3.0, None], ids=str)
+@pytest.mark.parametrize("features", [(3, 1.5), (3, "2"), 3.5, None], ids=str)
 def test_in_features_are_integers(features):
     assert_refused(
         lambda: EinLinear("aH, aaH -> aH" if isinstance(features, tuple) else "aH", features, 1),

@@ -269,7 +269,7 @@ def test_wrong_values(arguments, options, phrase):
     ("arguments", "options", "phrase"),
     [
         (("aaH", None, 1), {}, "in_features"),
-        (("aaH", 3.0, 1), {}, "in_features"),
+        (("aaH", 3.5, 1), {}, "in_features"),
         (("aaH", True, 1), {}, "in_features"),
         (("aaH", 1, 1, 1, 2.5), {}, "hidden"),
         (("aaH", 1, 1), {"checkpoint_activations": "no"}, "checkpoint_activations"),

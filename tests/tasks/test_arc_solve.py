@@ -237,7 +237,7 @@ def test_the_commands(tmp_path, puzzles, capsys):
     assert "good solved" in page and "wrong not solved" in page and "mirror images" in page
 
     assert main(["train", "arc", "--task", "nowhere", "--data", str(data)]) == 2
-    assert "nowhere.json" in capsys.readouterr().err
+    assert "no task 'nowhere'" in capsys.readouterr().err
     assert main(["train", "arc", "--task", "wrong", "--data", str(data), "--no-networks", "--out", str(out)]) == 1
     assert "No attempt is right" in capsys.readouterr().out
 

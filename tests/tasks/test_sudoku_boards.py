@@ -128,8 +128,8 @@ def test_one_bad_line_is_left_out_and_said(tmp_path, line, problem, capsys):
     (tmp_path / "p.txt").write_text(f"{EASY},{SOLVED}\n{line}\n{EASY},{SOLVED}\n{EASY},{SOLVED}")
     boards = read_boards(tmp_path / "p.txt")
     assert len(boards.puzzles) == len(boards.solutions) == 3 and len(boards.left_out) == 1
-    said = capsys.readouterr().err
-    assert "1 of 4" in said and f"{tmp_path / 'p.txt'}, line 2: " in said and problem in said
+    message = capsys.readouterr().err
+    assert "1 of 4" in message and f"{tmp_path / 'p.txt'}, line 2: " in message and problem in message
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "binary"])

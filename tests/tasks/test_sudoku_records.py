@@ -211,7 +211,7 @@ def test_a_zero_in_doubt_is_asked_for():
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def zipped(text: str, *names: str) -> bytes:
+def make_zip(text: str, *names: str) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name in names:
@@ -223,8 +223,8 @@ TEXT = f"puzzle,solution\r\n{EASY},{SOLVED}\r\n"
 CONTENTS = {
     "plain text called gz": TEXT.encode(),
     "gz": gzip.compress(TEXT.encode()),
-    "zip": zipped(TEXT, "sudoku.csv"),
-    "zip of a Mac": zipped(TEXT, "sudoku.csv", "__MACOSX/._sudoku.csv"),
+    "zip": make_zip(TEXT, "sudoku.csv"),
+    "zip of a Mac": make_zip(TEXT, "sudoku.csv", "__MACOSX/._sudoku.csv"),
     "mark": codecs.BOM_UTF8 + TEXT.encode(),
     "UTF-16": TEXT.encode("utf-16"),
     "UTF-16 without mark": TEXT.encode("utf-16-le"),
@@ -246,7 +246,7 @@ def test_files_are_read_by_their_content(kind, tmp_path, monkeypatch):
 def test_files_that_are_no_text_are_refused_with_the_place(tmp_path):
     (tmp_path / "p.txt").write_bytes(f"{EASY}\n# caf\u00e9\n".encode("latin-1"))
     assert_refused(lambda: read_boards(tmp_path / "p.txt"), DataError, "p.txt", "0xe9 in line 2", "UTF-8")
-    (tmp_path / "p.zip").write_bytes(zipped(TEXT, "a.csv", "b.csv"))
+    (tmp_path / "p.zip").write_bytes(make_zip(TEXT, "a.csv", "b.csv"))
     assert_refused(lambda: read_boards(tmp_path / "p.zip"), DataError, "zip with 2 files")
 
 

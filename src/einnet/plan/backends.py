@@ -107,8 +107,8 @@ NUMPY = Backend()
 
 
 def backend_of(x: Any) -> Backend:
-    """The back end of an array of numpy, or of a tensor of torch."""
-    return NUMPY if isinstance(x, np.ndarray) else TensorBackend(module_of(x))
+    """The back end of an array or a number of numpy, or of a tensor of torch."""
+    return NUMPY if isinstance(x, np.ndarray | np.generic) else TensorBackend(module_of(x))
 
 
 def module_of(x: Any) -> ModuleType:

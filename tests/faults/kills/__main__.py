@@ -1,7 +1,7 @@
 """`python tests/faults/kills`: commands are killed at random moments and repeated, and end as if nothing had happened.
 
 Each command is killed, resumed, killed again, until it ends; then its results are compared with those of an
-undisturbed one, and it begins anew, until the number of kills is reached. After each kill no process may be left after
+undisturbed one, and it starts again, until the number of kills is reached. After each kill no process may be left after
 5 seconds; after a SIGTERM, and when the command has ended, no temporary file. Needs Linux (/proc).
 """
 

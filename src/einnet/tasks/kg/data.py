@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from einnet.checks import check_package
 from einnet.errors import DataError, did_you_mean
 from einnet.limits import limits
 
@@ -248,9 +249,9 @@ def _load_bundled(name: str) -> dict[str, list[Triple]]:
 
     PyKEEN is not imported: that would make folders in the home, and read pickled facts there.
     """
-    if (spec := find_spec("pykeen")) is None:
-        hint = "install the extra 'kg', or use --data FOLDER"
-        raise DataError(f"the dataset {name} comes with PyKEEN, which is not installed: {hint}")
+    check_package("pykeen", f"the dataset {name}, unless --data names a folder,")
+    spec = find_spec("pykeen")
+    assert spec is not None  # as was checked
     folder = files(module_from_spec(spec)) / "datasets" / name
     return {split: sorted(read_triples(folder / f"{split}.txt")) for split in SPLITS}
 
