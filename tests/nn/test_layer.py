@@ -92,7 +92,7 @@ def test_more_chunks_than_heads():
 
 
 @pytest.mark.parametrize(
-    "name", ["norm.weight", "in_proj.weight", "in_proj.bias", "pool_proj.weight", "pool_proj.bias", "out_proj.bias"]
+    "name", ["norm.weight", "in_proj.weight", "in_proj.bias", "pool_proj.weight", "pool_proj.gain", "out_proj.bias"]
 )
 def test_vmap_over_one_parameter(name):
     layer, x = EinLayer("aaH", features=6, heads=2, norm="layer"), torch.randn(4, 4, 6)
@@ -122,7 +122,7 @@ def test_the_formula_of_a_layer(symmetry):
     layer = randomize(EinLayer(with_h(symmetry), features=6, heads=2).double())
     pool = EinPool(layer.pool.plan.terms, with_h(symmetry))
     x = torch.randn(2, *(SIZES[c] for c in Symmetry(symmetry).axes), 6, dtype=torch.float64)
-    pooled = rms_normalize(pool(layer.in_proj(rms_normalize(x))))
+    pooled = rms_normalize(pool(layer.in_proj(layer.norm.weight * rms_normalize(x)))) * layer.pool_proj.gain
     hidden = gelu(linear(pooled, layer.pool_proj.weight, layer.pool_proj.bias))
     assert torch.allclose(layer(x), x + layer.out_proj(hidden), rtol=1e-10, atol=1e-10)
 

@@ -126,21 +126,23 @@ def add_all(parts: Sequence[Tensor]) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """Divides the features of each cell, which stand last, by their root mean square.
+    """Divides the features of each cell, which stand last, by their root mean square; a learned gain for each.
 
-    As `torch.nn.RMSNorm` without a gain, which is part of the linear map that follows; the features of the output
-    stand first in memory if those of the input do.
+    As `torch.nn.RMSNorm`, but the features of the output stand first in memory if those of the input do.
     """
 
-    def __init__(self, features: int):
+    def __init__(self, features: int, device: Any = None, dtype: Any = None):
         super().__init__()
-        self.features = features
+        self.weight = nn.Parameter(torch.ones(features, device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        return rms_normalize(input, -1)
+        return rms_normalize(input, -1) * self.weight.to(input.dtype)
 
     def extra_repr(self) -> str:
-        return str(self.features)
+        return str(len(self.weight))
 
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "identity": nn.Identity}
@@ -179,7 +181,7 @@ def make_dropout(probability: float) -> nn.Module:
 
 
 NORMS: dict[str, Callable[..., nn.Module]] = {
-    "rms": lambda features, **factory: RMSNorm(features),
+    "rms": RMSNorm,
     "layer": nn.LayerNorm,
 }
 

@@ -85,7 +85,8 @@ class PooledMap:
 class PooledLinear(nn.Module):
     """Norm and linear map of pooled results: from `heads` features of each result of a plan to `out_features`.
 
-    With `norm`, the results of a cell are first divided by their root mean square over all results.
+    With `norm`, the results of a cell are first divided by their root mean square over all results, and multiplied by
+    a learned gain, which is a factor of the columns of the matrix.
 
     Args:
         plan: the pooling.
@@ -98,7 +99,8 @@ class PooledLinear(nn.Module):
 
     Shapes: `forward(pool, shape)`, where `pool(heads)` gives the compact results of a slice of the heads, features
     first, and `shape` the sizes of the output's axes; to (batch..., axes..., out_features). `weight` is
-    (out_features, results * heads), the results in the order of the plan's terms; `bias` is (out_features,).
+    (out_features, results * heads), the results in the order of the plan's terms; `bias` is (out_features,),
+    `gain` (results * heads,).
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class PooledLinear(nn.Module):
         self.maps = [self._make_map(plan, s.stop - s.start) for s in self.head_slices]
         self.in_features = heads * (1 + max(self.shared))
         self.weight = nn.Parameter(torch.empty(out_features, self.in_features, device=device, dtype=dtype))
+        self.gain = nn.Parameter(torch.empty(self.in_features, device=device, dtype=dtype)) if norm else None
         self.bias: nn.Parameter | None = None
         if bias:
             self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
@@ -135,13 +138,15 @@ class PooledLinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+        if self.gain is not None:
+            nn.init.ones_(self.gain)
 
     def _make_map(self, plan: Plan, heads: int) -> PooledMap:
         columns = [range(heads * k, heads * (k + 1)) for k in self.shared]
         return PooledMap([r.axis_map for r in plan.results], columns, self.out_features)
 
     def forward(self, pool: Pool, shape: Sequence[int]) -> Tensor:
-        weight = self.weight
+        weight = self.weight if self.gain is None else self.weight * self.gain
         if len(self.maps) == 1 and self.maps[0].is_full:
             y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape)
         else:

@@ -146,7 +146,7 @@ class Network(nn.Module, ABC):
         device = torch.get_default_device()
         try:
             if version == "2":
-                content, tensors = upgrade_config(content), upgrade_tensors(content, tensors)
+                content, tensors = upgrade_config(content), upgrade_tensors(tensors)
             name = content.pop("network")
             with torch.device("meta"):  # no memory for weights that the file does not hold
                 depth = check_count(content["depth"], "depth")

@@ -1,12 +1,8 @@
-"""Reads networks that were saved in format 2, in which all networks were one class with a `block`.
-
-There the norms had gains, which are now part of the matrices that follow them.
-"""
+"""Reads networks that were saved in format 2, in which all networks were one class with a `block`."""
 
 import re
 from typing import Any
 
-import torch
 from torch import Tensor
 
 __all__ = ["NETWORKS", "upgrade_config", "upgrade_tensors"]
@@ -48,18 +44,11 @@ def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def upgrade_tensors(content: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def upgrade_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a network by their present names."""
     upgraded: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         for pattern, replacement in NAMES:
             name = re.sub(pattern, replacement, name)
         upgraded[name] = tensor
-    if content["block"] == "default":
-        for k in range(content["depth"]):
-            upgraded[f"layers.{k}.in_proj.weight"] *= upgraded.pop(f"layers.{k}.norm.weight")
-            upgraded[f"layers.{k}.pool_proj.weight"] *= upgraded.pop(f"layers.{k}.pool_proj.gain")
-        gain = upgraded.pop("norm.weight")
-        weight = upgraded["decoder.maps.0.weight"]
-        upgraded["decoder.maps.0.weight"] = weight * torch.cat([gain] * (weight.shape[1] // len(gain)))
     return upgraded
