@@ -101,10 +101,17 @@ def check_saved(trial: Trial, folder: Path, code: int, moment: float) -> None:
     messages, run = (folder / "messages").read_text(), find_run(folder)
     if code == -signal.SIGTERM and (not messages or "\nSaved in" in f"\n{messages}"):  # not yet or no longer at work
         return
-    trial.check(code in (0, 130) and "Traceback" not in messages, f"SIGTERM: exit code {code}: {messages}")
+    ended = (
+        0,
+        130,
+        -signal.SIGINT,
+    )  # the last is Python's own code if the interrupt came within an `exec`, 130 for shells
+    trial.check(code in ended and "Traceback" not in messages, f"SIGTERM: exit code {code}: {messages}")
     trial.check(not (left := trial.find_leftovers(folder)), f"SIGTERM left temporary files: {left}")
     steps = [line.split()[1] for line in messages.splitlines() if line.startswith("step ")]
-    if code == 130 and run is not None and steps and len(set(steps[-1].split("/"))) == 2:  # in the midst of training
+    if (
+        code in ended[1:] and run is not None and steps and len(set(steps[-1].split("/"))) == 2
+    ):  # in the midst of training
         trial.check((run / "last.safetensors").stat().st_mtime >= moment, "SIGTERM: the state was not saved")
 
 
