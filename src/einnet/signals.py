@@ -1,12 +1,13 @@
-"""Signals that ask a process to end."""
+"""Signals that ask a process to end, and processes that end with the one that started them."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
-__all__ = ["ENDINGS", "handle_signals"]
+__all__ = ["ENDINGS", "block_interrupts", "follow_parent", "handle_signals"]
 
 ENDINGS = ("SIGTERM", "SIGHUP")  # besides Ctrl-C: a scheduler's, and that of a terminal that is closed
 
@@ -34,3 +35,32 @@ def handle_signals(handler: Callable[[int, Any], Any], *names: str) -> Iterator[
     finally:
         for number, old in previous.items():
             signal.signal(number, old)
+
+
+@contextmanager
+def block_interrupts() -> Iterator[None]:
+    """Processes that are started within the block never see Ctrl-C; this one sees it at the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def follow_parent(end: Any) -> None:
+    """Leaves Ctrl-C to the process that started this one, and ends this one, in the midst of work too, with `end`.
+
+    `end` is the sentinel of that process, or a connection that it closes.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_exit_after, args=(end,), daemon=True).start()
+
+
+def _exit_after(end: Any) -> None:
+    from multiprocessing.connection import wait  # slow to import
+
+    wait([end])
+    os._exit(1)

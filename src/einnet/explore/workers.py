@@ -1,17 +1,17 @@
 """Calls in processes of their own: a call whose result is not wanted any more is ended, whatever it does."""
 
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from queue import Empty, LifoQueue
 from tempfile import gettempdir
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore
 from typing import Any
+
+from einnet.signals import block_interrupts, follow_parent
 
 __all__ = ["BusyError", "EndedError", "Workers"]
 
@@ -84,7 +84,7 @@ class Worker:
     def _start(self) -> None:
         self._connection, end = CONTEXT.Pipe()
         self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, end), daemon=True)
-        with _block_interrupts():
+        with block_interrupts():
             self._process.start()
         end.close()
 
@@ -107,30 +107,11 @@ class Worker:
         self._process.join(5)
 
 
-@contextmanager
-def _block_interrupts() -> Iterator[None]:
-    """Ctrl-C ends the process that waits; one that is started meanwhile never sees it, not even while it imports."""
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _answer_calls(function: Callable[..., Any], connection: Connection) -> None:
     """The life of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    if (parent := parent_process()) is not None:
+        follow_parent(parent.sentinel)
     with suppress(EOFError, OSError):
         while True:
             arguments = json.loads(connection.recv_bytes())
             connection.send_bytes(json.dumps(function(*arguments)).encode())
-
-
-def _end_with_parent() -> None:
-    if (parent := parent_process()) is not None:
-        wait([parent.sentinel])
-    os._exit(1)

@@ -9,14 +9,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from threading import Thread
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 
 from einnet.errors import EinNetError
-from einnet.signals import ENDINGS, handle_signals
+from einnet.signals import ENDINGS, block_interrupts, follow_parent, handle_signals
 
 __all__ = ["map_in_processes", "peak_memory"]
 
@@ -43,7 +42,7 @@ def map_in_processes(
     processes = min(processes or os.cpu_count() or 1, max(len(jobs), 1), MAX_PROCESSES)
     with Progress(console=Console(stderr=True), transient=True) as progress, _open_pool(processes) as pool:
         bar = progress.add_task(f"{total:,} {purpose}", total=total, completed=total - len(jobs))
-        with _hold_interrupts():
+        with block_interrupts():
             futures = {pool.submit(work, job): job for job in jobs}
         try:
             for future in as_completed(futures):
@@ -80,23 +79,9 @@ def _interrupt(number: int, _: Any) -> None:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def _hold_interrupts() -> Iterator[None]:
-    """Processes that are started within the block never see Ctrl-C; this one sees it at the end of the block."""
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
 def _prepare_process(reader: Connection) -> None:
-    """In a process of the pool: one thread, Ctrl-C is left to the process that waits, and it ends with the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_pool, args=(reader,), daemon=True).start()
+    """In a process of the pool: it ends with the pool, and computes in one thread."""
+    follow_parent(reader)
     os.environ["OMP_NUM_THREADS"] = "1"  # for a torch that is imported later
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
@@ -109,9 +94,3 @@ def peak_memory() -> int | None:
     except ModuleNotFoundError:
         return None
     return getrusage(RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _end_with_pool(reader: Connection) -> None:
-    """Waits until the other end of the pipe is closed."""
-    reader.poll(None)
-    os._exit(1)
