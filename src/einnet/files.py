@@ -12,15 +12,16 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 from einnet.errors import DataError
 from einnet.limits import limits
 
 __all__ = [
-    "STANDARD_INPUT", "cannot_write", "check_writable", "decode_text", "get_stem", "name_source", "read_bytes",
-    "read_named_text", "read_text", "remove_leftovers", "replace_file", "write_whole",
+    "STANDARD_INPUT", "cannot_write", "check_writable", "decode_text", "get_stem", "name_source", "parse_json",
+    "read_bytes", "read_json", "read_named_text", "read_text", "remove_leftovers", "replace_file", "write_text",
+    "write_whole",
 ]  # fmt: skip
 
 MARK = ".part-"  # in the names of temporary files
@@ -105,6 +106,19 @@ def decode_text(content: bytes, source: Path | str) -> str:
         raise DataError(f"{name_source(source)} {problem}. Save it as UTF-8") from None
 
 
+def read_json(file: Path | str) -> Any:
+    """The content of a JSON file, or of standard input for "-"; raises `DataError` for one that cannot be read."""
+    return parse_json(read_text(file), name_source(file))
+
+
+def parse_json(text: str, name: str) -> Any:
+    """The content of a text; raises `DataError` with the name for one that is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name} is not JSON: {error}") from None
+
+
 def read_named_text(text: str, endings: tuple[str, ...] = ()) -> tuple[str, str | None]:
     """The text of the file that an argument names, or of standard input, with the name; or the argument, with None.
 
@@ -148,6 +162,12 @@ def write_whole(path: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str, errors: str = "strict") -> None:
+    """Writes a text in UTF-8, as `write_whole` does."""
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=errors)
 
 
 def _resolve_file(path: Path | str) -> Path:

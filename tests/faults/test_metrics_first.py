@@ -34,7 +34,7 @@ def test_a_page_that_cannot_be_written(tmp_path, monkeypatch, capsys):
 
 def test_metrics_that_cannot_be_saved_are_printed(tmp_path, monkeypatch, capsys):
     run = make_run(tmp_path)
-    monkeypatch.setattr(Run, "write_json", fail)
+    monkeypatch.setattr("einnet.files.write_whole", fail)
     with pytest.raises(OSError, match="No space left"):
         finish_run(run, Results(METRICS, ["half of them"]))
     assert "half of them" in capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_a_benchmark_prints_before_its_page(tmp_path, monkeypatch, capsys):
 
     bench.report_results(tmp_path, "pairs", "a title", METRICS, ["half of them"], True, make_sections)
     assert "index.html is not written: RuntimeError: no ink" in capsys.readouterr().err
-    monkeypatch.setattr(bench, "write_whole", fail)
+    monkeypatch.setattr("einnet.files.write_whole", fail)
     with pytest.raises(OSError, match="No space left"):
         bench.report_results(tmp_path, "pairs", "a title", METRICS, ["half of them"], True)
     assert json.loads(capsys.readouterr().out) == METRICS

@@ -78,13 +78,9 @@ def dtype_of(module: nn.Module) -> torch.dtype | None:
 def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype | None) -> None:
     """Raises `ShapeError` for an input of another dtype than the weights, unless autocast casts it."""
     for k, x in enumerate(inputs, start=1):
-        if (
-            x.dtype == weights
-            or weights is None
-            or ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type))
-        ):
-            continue
-        raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
+        is_cast = {x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)
+        if weights not in (None, x.dtype) and not is_cast:
+            raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:

@@ -187,14 +187,13 @@ class PooledLinear(nn.Module):
 
         With several parts, each is pooled again in the backward pass.
         """
-        if len(self.maps) == 1:
-            return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape)
-        weight = weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
+        if len(self.maps) > 1:
+            weight = weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
 
         def run() -> list[Tensor]:
             return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape)
 
-        return checkpoint(run, use_reentrant=False)
+        return run() if len(self.maps) == 1 else checkpoint(run, use_reentrant=False)
 
     def _map_results(self, tensors: Sequence[Tensor], pooled_map: PooledMap, shape: Sequence[int]) -> list[Tensor]:
         weight, *results = tensors

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from einnet.errors import to_printable
-from einnet.files import write_whole
+from einnet.files import write_text
 
 __all__ = [
     "Block", "Picture", "Section", "Table", "Text", "draw_picture", "encode_picture", "read_picture", "render_page",
@@ -111,8 +111,7 @@ def render_section(section: Section) -> str:
 
 def write_page(path: Path | str, html: str) -> None:
     """Writes all of a page or nothing; bytes of a path that are no UTF-8 are written as \\udcff."""
-    with write_whole(path) as temporary:
-        temporary.write_text(html, encoding="utf-8", errors="backslashreplace")
+    write_text(path, html, errors="backslashreplace")
 
 
 @lru_cache(maxsize=1)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from einnet.errors import CheckpointError, DataError, EinNetError
-from einnet.files import remove_leftovers, write_whole
+from einnet.files import read_json, remove_leftovers, write_text
 from einnet.pages import Section
-from einnet.tasks.console import log, read_json
+from einnet.tasks.console import log
 from einnet.tasks.parallel import map_in_processes
-from einnet.tasks.report import PAGE, Report, log_files, print_report, write_report_page
+from einnet.tasks.report import PAGE, Report, log_files, print_report, save_result, write_report_page
 
 __all__ = ["check_conditions", "hash_arrays", "report_results", "run_items"]
 
@@ -55,8 +55,7 @@ def check_conditions(folder: Path, conditions: dict[str, Any]) -> None:
     """Saves the conditions in a new folder; raises `CheckpointError` if the folder was begun with different ones."""
     file = folder / "conditions.json"
     if not file.exists():
-        with write_whole(file) as temporary:
-            temporary.write_text(json.dumps(conditions), encoding="utf-8")
+        write_text(file, json.dumps(conditions))
     saved = _read_result(file) or {}
     if different := [k for k in {**conditions, **saved} if saved.get(k) != conditions.get(k)]:
         before, now = (", ".join(f"{k} {d.get(k)}" for k in different) for d in (saved, conditions))
@@ -85,8 +84,7 @@ def _run_item(evaluate: Callable[[T], Result], job: Job) -> Result:
 
 
 def _save_result(job: Job, result: Result) -> None:
-    with write_whole(job[0]) as temporary:
-        temporary.write_text(json.dumps(result), encoding="utf-8")
+    write_text(job[0], json.dumps(result))
 
 
 def hash_arrays(*arrays: Any) -> str:
@@ -109,13 +107,6 @@ def report_results(
     make_sections: Callable[[], Sequence[Section]] = list,
 ) -> None:
     """Saves the summary, prints it, as JSON or as tables, writes the page with further sections, names the files."""
-    try:
-        with write_whole(folder / "results.json") as temporary:
-            temporary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
-    finally:  # where the disk is full it is on the screen
-        if as_json:
-            print(json.dumps(summary), flush=True)
-        else:
-            print_report(tables)
+    save_result(folder / "results.json", summary, as_json, partial(print_report, tables))
     write_report_page(folder, title, tables, make_sections)
     log_files(folder, "results.json", PAGE, unit)

@@ -1,6 +1,5 @@
-"""The console side of every command: messages, JSON input, exit codes."""
+"""The console side of every command: messages, exit codes."""
 
-import json
 import os
 import signal
 import sys
@@ -14,11 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from einnet.checks import install_command
-from einnet.errors import DataError, EinNetError, to_printable
-from einnet.files import name_source, read_text
+from einnet.errors import EinNetError, to_printable
 from einnet.signals import ENDINGS, handle_signals
 
-__all__ = ["INTERRUPTED", "Flag", "Json", "Source", "log", "make_console", "parse_json", "read_json", "run_cli"]
+__all__ = ["INTERRUPTED", "Flag", "Json", "Source", "log", "make_console", "run_cli"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object and nothing else.")]
 Flag = Annotated[bool, Parameter(negative="")]
@@ -44,19 +42,6 @@ def make_console(*, stderr: bool = False) -> Console:
     if not console.file.isatty():
         console.width = WIDE
     return console
-
-
-def read_json(file: Path | str) -> Any:
-    """The content of a JSON file, or of standard input for "-"; raises `DataError` for one that cannot be read."""
-    return parse_json(read_text(file), name_source(file))
-
-
-def parse_json(text: str, name: str) -> Any:
-    """The content of a text; raises `DataError` with the name for one that is not JSON."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{name} is not JSON: {error}") from None
 
 
 def log(text: str) -> None:

@@ -1,20 +1,23 @@
 """Results of a run: tables on the screen, and the same with pictures on the run's page `index.html`."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from einnet import pages
+from einnet.files import write_text
 from einnet.tasks.console import log, make_console
 from einnet.train.run import Run
 
 __all__ = [
     "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table",
-    "print_report", "write_report_page", "write_run_page",
+    "print_report", "save_result", "write_report_page", "write_run_page",
 ]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them
@@ -51,14 +54,22 @@ def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = (
 
 def finish_run(run: Run, results: Results) -> None:
     """Saves the metrics, prints the report, draws the pictures, writes the page, names the files."""
-    try:
-        run.write_json("metrics.json", results.metrics)
-    finally:  # where the disk is full they are on the screen
-        print_report(results.report)
+    save_result(run.folder / "metrics.json", results.metrics, False, partial(print_report, results.report))
     for name, (_, draw) in results.pictures.items():
         draw_picture(run.folder / name, draw)
     write_run_page(run, results)
     log_files(run.folder, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, PAGE)
+
+
+def save_result(file: Path, result: Mapping[str, Any], as_json: bool, print_result: Callable[[], None]) -> None:
+    """Saves a result and prints it, as JSON or by `print_result`, also where the disk is full."""
+    try:
+        write_text(file, json.dumps(result, indent=2) + "\n")
+    finally:
+        if as_json:
+            print(json.dumps(result), flush=True)
+        else:
+            print_result()
 
 
 def draw_picture(picture: Path, draw: Callable[[Path], Any]) -> None:

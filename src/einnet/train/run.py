@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from einnet.errors import CheckpointError
-from einnet.files import cannot_write, write_whole
+from einnet.files import cannot_write, write_text, write_whole
 
 __all__ = ["Run", "compute_fingerprint", "forget_launchers", "is_first_process", "is_of_torchrun"]
 
@@ -150,8 +150,7 @@ class Run:
         return content
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        with write_whole(self.folder / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text(self.folder / name, json.dumps(content, indent=2) + "\n")
 
     def write_log(self, rows: Sequence[Mapping[str, float]]) -> None:
         with write_whole(self.folder / "log.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as f:

@@ -1,7 +1,6 @@
 """`einnet train arc`, `einnet bench arc`; torch is imported inside the functions, so that --help is quick."""
 
 from functools import partial
-from json import dumps
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +51,7 @@ def train(
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
     from einnet.tasks.arc.solve import solve_puzzle
-    from einnet.tasks.report import Results, draw_picture, log_files, write_run_page
+    from einnet.tasks.report import Results, draw_picture, log_files, save_result, write_run_page
 
     run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     status = f"looking for the symmetry of {to_printable(puzzle.name)}, {seconds:g} seconds at most"
@@ -61,13 +60,7 @@ def train(
     solved = is_solved(puzzle, outcome)
     attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]
     result = {"task": puzzle.name, "solved": solved, "attempts": attempts}
-    try:
-        run.write_json("answers.json", result)
-    finally:  # where the disk is full they are on the screen
-        if as_json:
-            print(dumps(result), flush=True)
-        else:
-            print_outcome(puzzle, outcome, solved)
+    save_result(run.folder / "answers.json", result, as_json, partial(print_outcome, puzzle, outcome, solved))
     draw = partial(draw_puzzle, puzzle, outcome)
     draw_picture(run.folder / "task.png", draw)
     lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]

@@ -10,8 +10,8 @@ import numpy as np
 
 from einnet.checks import check_choice, check_count, install_command
 from einnet.errors import DataError, did_you_mean
-from einnet.files import STANDARD_INPUT, get_stem, name_source
-from einnet.tasks.console import log, read_json
+from einnet.files import STANDARD_INPUT, get_stem, name_source, read_json
+from einnet.tasks.console import log
 
 __all__ = [
     "BLACK", "COLOURS", "SUBSETS", "Grid", "Pair", "Puzzle", "find_puzzle", "load_puzzles", "load_subset",
@@ -160,11 +160,9 @@ def _read_tasks(file: Path) -> tuple[dict[str, Puzzle], list[str]]:
         return {}, [f"{name} is no task of ARC: a Mac left it"]
     try:
         content = read_json(file)
-        if _is_task(content):
+        if _is_task(content) or not isinstance(content, dict) or not any(map(_is_task, content.values())):
             stem = get_stem(file) if str(file) == STANDARD_INPUT else file.stem
             return {stem: _parse_task(stem, content, name)}, []
-        if not isinstance(content, dict) or not any(map(_is_task, content.values())):
-            raise DataError(f'{name} is no task of ARC: expected {{"train": [...], "test": [...]}}')
         solutions = read_json(partner) if (partner := _find_partner(file)) != file and partner.is_file() else {}
     except DataError as error:
         return {}, [str(error)]

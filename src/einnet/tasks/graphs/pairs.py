@@ -12,9 +12,8 @@ import numpy as np
 
 from einnet.checks import check_limit
 from einnet.errors import DataError
-from einnet.files import decode_text, get_stem, name_source, read_bytes, read_text
+from einnet.files import decode_text, get_stem, name_source, parse_json, read_bytes, read_text
 from einnet.limits import limits
-from einnet.tasks.console import parse_json
 
 __all__ = ["BREC", "MAX_NODES", "Graph", "GraphPair", "permute_nodes", "read_family", "read_pairs"]
 

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
 from einnet.checks import check_package
 from einnet.errors import DataError, did_you_mean
+from einnet.files import read_text
 from einnet.limits import limits
 
 __all__ = ["BUNDLED", "KnowledgeGraph", "check_splits", "load"]
@@ -153,14 +153,10 @@ def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
     return graph
 
 
-def read_triples(path: Path | Traversable) -> list[Triple]:
+def read_triples(path: Path) -> list[Triple]:
     """The triples of a file; blank lines are skipped."""
     triples = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(StringIO(read_text(path), newline=None), start=1):
         if not line.strip():
             continue
         columns = tuple(c.strip() for c in line.split("\t"))
@@ -251,8 +247,7 @@ def _load_bundled(name: str) -> dict[str, list[Triple]]:
     """
     check_package("pykeen", f"the dataset {name}, unless --data names a folder,")
     spec = find_spec("pykeen")
-    assert spec is not None  # as was checked
-    folder = files(module_from_spec(spec)) / "datasets" / name
+    folder = Path(str(spec and spec.origin)).with_name("datasets") / name
     return {split: sorted(read_triples(folder / f"{split}.txt")) for split in SPLITS}
 
 

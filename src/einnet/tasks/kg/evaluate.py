@@ -99,9 +99,7 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
         equal = ((scores == score) & is_candidate).sum(1)
         pessimistic.append(1 + above + equal)
         realistic.append(1 + above + equal / 2)
-    return Ranks(
-        torch.cat(pessimistic).cpu().double(), torch.cat(realistic).cpu().double()
-    )  # no double on Apple's GPUs
+    return Ranks(*(torch.cat(x).cpu().double() for x in (pessimistic, realistic)))  # no double on Apple's GPUs
 
 
 def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
@@ -112,9 +110,8 @@ def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
     the message graph, so that no fact is shown to itself. If some facts of a split have an entity or a
     relation that train lacks, `names of train` has the metrics of the others.
     """
-    known = (
-        torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test), device=next(net.parameters()).device) > 0
-    )
+    facts_of_all_splits = graph.tensor(graph.train, graph.valid, graph.test)
+    known = torch.as_tensor(facts_of_all_splits, device=next(net.parameters()).device) > 0
 
     def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> tuple[Ranks, Tensor]:
         """Ranks, and for each of them whether train has the names of its fact."""
