@@ -12,6 +12,7 @@ from torch import Tensor
 
 from einnet.checks import check_count, check_real
 from einnet.errors import EinNetError
+from einnet.nn.inputs import dtype_of
 from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
 from einnet.symmetry import GroupElement, Symmetry
@@ -159,8 +160,7 @@ def _features(function: Any, signature: Signature, features: int | Sequence[int]
 
 
 def _dtype(function: Any) -> torch.dtype:
-    first = next(function.parameters(), None) if isinstance(function, torch.nn.Module) else None
-    return torch.float64 if first is None else first.dtype
+    return (dtype_of(function) if isinstance(function, torch.nn.Module) else None) or torch.float64
 
 
 def _type_of_class(signature: Signature, letter: str) -> Symmetry:

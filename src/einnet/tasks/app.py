@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.files import check_writable
 from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import INTERRUPTED, Json, log, run_cli
-from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_report, write_run_page
+from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_as, print_report, write_run_page
 from einnet.train.options import Options
 from einnet.train.run import Run, compute_fingerprint, is_first_process
 
@@ -126,10 +126,7 @@ class TaskApp(ABC):
 
     def print_results(self, run: Run, config: Any, data: Any, as_json: bool) -> int:
         results = self.measure_run(run, config, data)
-        if as_json:
-            print(json.dumps(results.metrics))
-        else:
-            print_report(results.report)
+        print_as(results.metrics, as_json, partial(print_report, results.report))
         return 0
 
     def open_run(self, config: Any, options: Options | None, resume: Path | None) -> tuple[Run, Any, Options, Any]:

@@ -17,7 +17,7 @@ from einnet.train.run import Run
 
 __all__ = [
     "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table",
-    "print_report", "save_result", "write_report_page", "write_run_page",
+    "print_as", "print_report", "save_result", "write_report_page", "write_run_page",
 ]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them
@@ -52,13 +52,19 @@ def make_table(title: str, texts: Sequence[str] = (), numbers: Sequence[str] = (
     return table
 
 
-def finish_run(run: Run, results: Results) -> None:
-    """Saves the metrics, prints the report, draws the pictures, writes the page, names the files."""
-    save_result(run.folder / "metrics.json", results.metrics, False, partial(print_report, results.report))
-    for name, (_, draw) in results.pictures.items():
-        draw_picture(run.folder / name, draw)
+def finish_run(
+    run: Run,
+    results: Results,
+    name: str = "metrics.json",
+    as_json: bool = False,
+    print_results: Callable[[], None] | None = None,
+) -> None:
+    """Saves the metrics, prints them or the report, draws the pictures, writes the page, names the files."""
+    save_result(run.folder / name, results.metrics, as_json, print_results or partial(print_report, results.report))
+    for picture, (_, draw) in results.pictures.items():
+        draw_picture(run.folder / picture, draw)
     write_run_page(run, results)
-    log_files(run.folder, "best.safetensors", "metrics.json", "log.csv", CURVE, *results.pictures, PAGE)
+    log_files(run.folder, "best.safetensors", name, "log.csv", CURVE, *results.pictures, PAGE)
 
 
 def save_result(file: Path, result: Mapping[str, Any], as_json: bool, print_result: Callable[[], None]) -> None:
@@ -66,10 +72,15 @@ def save_result(file: Path, result: Mapping[str, Any], as_json: bool, print_resu
     try:
         write_text(file, json.dumps(result, indent=2) + "\n")
     finally:
-        if as_json:
-            print(json.dumps(result), flush=True)
-        else:
-            print_result()
+        print_as(result, as_json, print_result)
+
+
+def print_as(result: Any, as_json: bool, print_result: Callable[[], None]) -> None:
+    """Prints a result as JSON or by `print_result`."""
+    if as_json:
+        print(json.dumps(result), flush=True)
+    else:
+        print_result()
 
 
 def draw_picture(picture: Path, draw: Callable[[Path], Any]) -> None:

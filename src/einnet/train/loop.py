@@ -125,7 +125,7 @@ class _Training:
     def train(self, validate_every: int, clip: float) -> bool:
         """Steps until the schedule, the patience or the user ends it; False for the user."""
         (time_share,), is_interrupted, steps = self.agree(self.schedule.time_share()), False, self.schedule.steps
-        with _make_bar(self.fabric.is_global_zero) as bar, self.listen():
+        with _make_bar(self.fabric.is_global_zero) as bar, handle_signals(self.note_signal, "SIGINT", *ENDINGS):
             row = bar.add_task("training", total=steps, completed=self.step, text="")
             while self.step < steps and time_share < 1 and not is_interrupted and not self.log.has_no_patience:
                 self.schedule.set_rate(self.optimizer, self.step, time_share)
@@ -143,17 +143,11 @@ class _Training:
                         self.validate()  # so that there is a network; not in the state
             return not (is_interrupted or self.is_interrupted)
 
-    @contextmanager
-    def listen(self) -> Iterator[None]:
-        """Notes a signal that asks for an end: the run ends after the step, with a second Ctrl-C at once."""
-
-        def note(number: int, _: Any) -> None:
-            self.is_interrupted = True
-            if number == signal.SIGINT:
-                signal.signal(number, signal.default_int_handler)
-
-        with handle_signals(note, "SIGINT", *ENDINGS):
-            yield
+    def note_signal(self, number: int, _: Any) -> None:
+        """The run ends after the step; with a second Ctrl-C at once."""
+        self.is_interrupted = True
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
 
     def take_step(self, clip: float) -> tuple[float, bool]:
         """One optimiser step; the share of the time that is spent, and whether the user has ended the run."""

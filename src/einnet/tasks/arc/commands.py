@@ -51,7 +51,7 @@ def train(
     from einnet.tasks.arc.benchmark import is_solved
     from einnet.tasks.arc.gallery import draw_puzzle, print_outcome
     from einnet.tasks.arc.solve import solve_puzzle
-    from einnet.tasks.report import Results, draw_picture, log_files, save_result, write_run_page
+    from einnet.tasks.report import Results, finish_run
 
     run = Run.create(out, "arc", {"settings": {"task": task, "version": version, "seconds": seconds}})
     status = f"looking for the symmetry of {to_printable(puzzle.name)}, {seconds:g} seconds at most"
@@ -60,13 +60,10 @@ def train(
     solved = is_solved(puzzle, outcome)
     attempts = [{"symmetry": a.describe(), "answers": [x.tolist() for x in a.answers]} for a in outcome.attempts]
     result = {"task": puzzle.name, "solved": solved, "attempts": attempts}
-    save_result(run.folder / "answers.json", result, as_json, partial(print_outcome, puzzle, outcome, solved))
-    draw = partial(draw_puzzle, puzzle, outcome)
-    draw_picture(run.folder / "task.png", draw)
     lines = [f"Attempt {k}: {a['symmetry']}" for k, a in enumerate(attempts, start=1)]
-    pictures = {"task.png": ("the task and the attempts", draw)}
-    write_run_page(run, Results(result, lines or ["No symmetry that fits gives an answer."], pictures))
-    log_files(run.folder, "answers.json", "task.png", "index.html")
+    pictures = {"task.png": ("the task and the attempts", partial(draw_puzzle, puzzle, outcome))}
+    results = Results(result, lines or ["No symmetry that fits gives an answer."], pictures)
+    finish_run(run, results, "answers.json", as_json, partial(print_outcome, puzzle, outcome, solved))
     return 0 if solved or (solved is None and attempts) else 1
 
 
@@ -99,8 +96,8 @@ def bench(
     for name, value in {"processes": processes, "limit": limit}.items():
         if value is not None:
             check_count(value, f"--{name}")
-    every_puzzle, left_out = load_subset(subset, version, data)
-    puzzles = dict(list(every_puzzle.items())[:limit])
+    puzzles, left_out = load_subset(subset, version, data)
+    puzzles = dict(list(puzzles.items())[:limit])
     from einnet.tasks.arc.benchmark import report_outcomes, run_puzzles
 
     folder = out or Path("runs") / f"arc-{version if data is None else get_stem(data)}-{subset}"

@@ -1,8 +1,8 @@
 """`einnet train | eval | predict kg`."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from einnet.plots.figures import check_picture
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, check_splits, load
-from einnet.tasks.report import Results
+from einnet.tasks.report import Results, print_as
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -183,10 +183,8 @@ def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bo
     new = ranked[len(known) :][:top]
     relation, head, tail = query
     title = f"({head or '?'}, {relation}, {tail or '?'})"
-    if as_json:
-        print(json.dumps({"query": title, "known": list(map(asdict, known)), "answers": list(map(asdict, new))}))
-    else:
-        print_answers(title, known, new)
+    content = {"query": title, "known": list(map(asdict, known)), "answers": list(map(asdict, new))}
+    print_as(content, as_json, partial(print_answers, title, known, new))
     return 0
 
 
@@ -194,10 +192,7 @@ def _explain(net: Any, graph: KnowledgeGraph, query: Query, top: int, plot: Path
     from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
 
     explanation = explain(net, graph, *query, top)
-    if as_json:
-        print(json.dumps(explanation.as_json()))
-    else:
-        print_explanation(explanation)
+    print_as(explanation.as_json(), as_json, partial(print_explanation, explanation))
     if plot is not None:
         draw_explanation(explanation, plot)
         log(f"drawn to {plot}")

@@ -130,12 +130,8 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     if not folder.is_dir():
         expected = f"{', '.join(BUNDLED)}, or a folder with the files train.txt, valid.txt and test.txt"
         raise DataError(f"no dataset or folder {str(source)!r}: expected {expected}")
-    paths: dict[str, Path] = {}
-    triples: dict[str, list[Triple]] = {}
-    for split in SPLITS:
-        paths[split] = _find_file(folder, split)
-        triples[split] = read_triples(paths[split])
-    triples, notes = _remove_headers(triples)
+    paths = {split: _find_file(folder, split) for split in SPLITS}
+    triples, notes = _remove_headers({split: read_triples(path) for split, path in paths.items()})
     for split, path in paths.items():
         _check_columns(triples[split], path)
     graph = KnowledgeGraph.of(triples, folder.resolve().name, relations)
@@ -214,11 +210,11 @@ def _check_columns(facts: list[Triple], path: Path) -> None:
     relation, (smaller, _) = 3 - sum(pair), sorted(len(columns[k]) for k in pair)
     is_clear = shared[0, 2] == 0 and 2 * shared[pair] >= smaller
     if relation != 1 and (is_clear or len(columns[relation]) < len(columns[1])):
-        problem = (
-            f"columns {pair[0] + 1} and {pair[1] + 1} have {shared[pair]:,} names in common, as heads and tails do"
+        raise DataError(
+            f"{path}: expected the columns head, relation, tail; but columns {pair[0] + 1} and {pair[1] + 1} have "
+            f"{shared[pair]:,} names in common, as heads and tails do (columns 1 and 3 have {shared[0, 2]:,}), so that "
+            f"column {relation + 1} seems to be the relation: reorder the columns"
         )
-        problem += f" (columns 1 and 3 have {shared[0, 2]:,}), so that column {relation + 1} seems to be the relation"
-        raise DataError(f"{path}: expected the columns head, relation, tail; but {problem}: reorder the columns")
 
 
 def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:

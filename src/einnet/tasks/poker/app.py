@@ -1,7 +1,7 @@
 """`einnet train | eval | predict poker`."""
 
-import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -11,7 +11,7 @@ from einnet.files import read_named_text
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
-from einnet.tasks.report import Results
+from einnet.tasks.report import Results, print_as
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -100,11 +100,9 @@ class PokerApp(TaskApp):
         net = self.load_net(network.find_run(self.name))
         logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
         chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
-        if as_json:
-            names = ("hand", "chance", "wins", "wins by the rules")
-            hands_of_names = [list(map(card_name, hand)) for hand in dealt.tolist()]
-            rows = zip(hands_of_names, chances.tolist(), chosen.tolist(), right.tolist(), strict=True)
-            print(json.dumps({"players": [dict(zip(names, row, strict=True)) for row in rows]}))
-        else:
-            print_answer(dealt, chances, chosen, right)
+        cards = [list(map(card_name, hand)) for hand in dealt.tolist()]
+        names = ("hand", "chance", "wins", "wins by the rules")
+        rows = zip(cards, chances.tolist(), chosen.tolist(), right.tolist(), strict=True)
+        players = [dict(zip(names, row, strict=True)) for row in rows]
+        print_as({"players": players}, as_json, partial(print_answer, dealt, chances, chosen, right))
         return 0
