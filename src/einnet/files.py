@@ -1,4 +1,4 @@
-"""Reading files as people have them, packed or not, in any Unicode encoding; writing them whole or not at all."""
+"""Reading files, packed or not, in any Unicode encoding; writing them completely or not at all."""
 
 import gzip
 import json
@@ -90,7 +90,7 @@ def read_text(source: Path | str) -> str:
     >>> read_text(file) == "Zo\u00eb"
     True
 
-    Packed files are unpacked, as by `read_bytes`; raises `DataError` for what is no text.
+    Packed files are unpacked, as by `read_bytes`; raises `DataError` for content that is not text.
     """
     return decode_text(read_bytes(source), source)
 
@@ -124,7 +124,7 @@ def read_named_text(text: str, endings: tuple[str, ...] = ()) -> tuple[str, str 
 
     An argument that looks like a path is never taken for the text itself.
     """
-    if text == STANDARD_INPUT or os.path.exists(os.path.expanduser(text)):  # False for what can be no name
+    if text == STANDARD_INPUT or os.path.exists(os.path.expanduser(text)):  # False for a text that cannot be a path
         return read_text(text), name_source(text)
     if "\n" not in text and ("/" in text or text.lower().endswith(endings)):
         raise DataError(f"no file at {text}")

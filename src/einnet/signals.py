@@ -51,9 +51,9 @@ def block_interrupts() -> Iterator[None]:
 
 
 def follow_parent(end: Any) -> None:
-    """Leaves Ctrl-C to the process that started this one, and ends this one, in the midst of work too, with `end`.
+    """Ends this process, also during work, when its parent ends or closes `end`; leaves Ctrl-C to the parent.
 
-    `end` is the sentinel of that process, or a connection that it closes.
+    `end` is the sentinel of the parent, or a connection to it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_exit_after, args=(end,), daemon=True).start()

@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
     timeout = SECONDS
-    default_request_version = "HTTP/1.0"  # an answer has a status, whatever the request
+    default_request_version = "HTTP/1.0"  # every answer has a status line
 
     def setup(self) -> None:
         super().setup()
@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
         return 404, render_page("Nothing here", [], "The explorer's page is at /.")
 
     def _is_from_here(self, path: str) -> bool:
-        """Whether a page of this server asks, or a person; not another site, nor through a name of its own."""
+        """Whether a page of this server or a person asks, under the name of this machine; not another site."""
         hosts, origins = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
         is_own = len(hosts) == 1 and LOCAL.fullmatch(hosts[0]) and set(origins) <= {f"http://{hosts[0]}"}
         return bool(is_own) and (path == "/" or self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"))

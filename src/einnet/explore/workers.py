@@ -1,4 +1,4 @@
-"""Calls in processes of their own: a call whose result is not wanted any more is ended, whatever it does."""
+"""Calls in other processes: a call is ended when its result is not wanted any more."""
 
 import json
 import sys

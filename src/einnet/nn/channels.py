@@ -160,7 +160,7 @@ def make_activation(activation: str | Callable[[Tensor], Tensor] | None) -> Call
 
 
 class Dropout(nn.Dropout):
-    """torch's, its probability kept as two whole numbers.
+    """torch's `Dropout`; its probability is stored as two whole numbers.
 
     These are constants for torch.compile(dynamic=True), which makes floats of modules symbolic and fails for them in
     checkpoints.

@@ -235,7 +235,7 @@ def rescale(results: Sequence[Tensor], plan: Plan, context: Context) -> list[Ten
 
 
 def lowest(dtype: torch.dtype) -> float:
-    """The number that no number of the dtype is below."""
+    """The lowest value of the dtype."""
     if dtype.is_floating_point:
         return -torch.inf
     return 0 if dtype == torch.bool else torch.iinfo(dtype).min

@@ -58,7 +58,7 @@ def map_in_processes(
 
 @contextmanager
 def _open_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes end with the block, or with this process, in the midst of a job too."""
+    """A pool whose processes end with the block, or with this process, also during a job."""
     context = get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(processes, context, initializer=_prepare_process, initargs=(reader,))

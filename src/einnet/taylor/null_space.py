@@ -33,7 +33,7 @@ METHODS = ("auto", "exact", "dense", "iterative")
 EXACT, DENSE = 300, 1000  # unknowns up to which these methods are chosen
 CHUNK = 64  # random vectors that are projected together
 SWEEPS = 1000  # of the balancing
-ROUNDING = 9e-13  # entries of a constraint that is none, compared with the terms whose difference they are
+ROUNDING = 9e-13  # entries of a constraint up to which it is zero, relative to the terms whose difference they are
 ERROR = 1e-14  # of those entries
 ZERO, NONZERO = 1e-12, 1e-8  # bounds of singular values, compared with the largest one
 

@@ -247,7 +247,7 @@ def _make_fabric(options: Options) -> Fabric:
 
 
 def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvironment:
-    """torchrun, or this process itself; never a scheduler, whose variables are in every shell that it opens."""
+    """torchrun, or this process itself. Variables of a scheduler are ignored: every shell that it opens has them."""
     processes = options.devices * options.nodes
     if is_of_torchrun():
         if (number := os.environ.get("WORLD_SIZE")) != str(processes):
@@ -261,7 +261,7 @@ def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvir
 
 
 def _end_with_parent() -> None:
-    """Ends this process, in the midst of a step too, when the one that started it has gone; Windows doesn't say."""
+    """Ends this process, also during a step, when its parent has ended; not on Windows, which does not tell."""
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(1)

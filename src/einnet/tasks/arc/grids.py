@@ -56,7 +56,7 @@ def load_puzzles(subset: str, version: int = 1, data: Path | None = None) -> dic
 
 
 def load_subset(subset: str, version: int = 1, data: Path | None = None) -> tuple[dict[str, Puzzle], list[str]]:
-    """The tasks of a subset by name, and the problems with what is left out of `data`, whose number is said."""
+    """The tasks of a subset by name, and the problems with what is left out of `data`; logs how much that is."""
     check_choice(subset, "the subset of ARC", SUBSETS)
     if data is not None:
         puzzles, left_out = read_puzzles(data, subset)

@@ -118,7 +118,7 @@ def _split_hands(text: str) -> list[str]:
 
 
 def _read_hand(text: str) -> list[int]:
-    """The cards of a hand, the rank first or the suit first; raises `DataError` with what is no card."""
+    """The cards of a hand, the rank first or the suit first; raises `DataError` with the word that is not a card."""
     for pattern in (CARD, SUIT_FIRST):
         if FILLER.fullmatch(pattern.sub("", text)):
             return [
