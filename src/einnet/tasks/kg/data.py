@@ -130,8 +130,8 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     if not folder.is_dir():
         expected = f"{', '.join(BUNDLED)}, or a folder with the files train.txt, valid.txt and test.txt"
         raise DataError(f"no dataset or folder {str(source)!r}: expected {expected}")
+    triples, notes = _remove_headers({split: read_triples(_find_file(folder, split)) for split in SPLITS})
     paths = {split: _find_file(folder, split) for split in SPLITS}
-    triples, notes = _remove_headers({split: read_triples(path) for split, path in paths.items()})
     for split, path in paths.items():
         _check_columns(triples[split], path)
     graph = KnowledgeGraph.of(triples, folder.resolve().name, relations)
