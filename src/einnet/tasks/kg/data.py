@@ -152,7 +152,7 @@ def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
 def read_triples(path: Path) -> list[Triple]:
     """The triples of a file; blank lines are skipped."""
     triples = []
-    for number, line in enumerate(StringIO(read_text(path), newline=None), start=1):
+    for number, line in enumerate(StringIO(read_text(path), newline=None).read().split("\n"), start=1):
         if not line.strip():
             continue
         columns = tuple(c.strip() for c in line.split("\t"))
