@@ -171,9 +171,9 @@ def test_numbers_on_a_line_are_no_board_of_another_side():
 
 def test_zero_is_a_symbol_in_all_boards_of_a_file_in_hexadecimal():
     without_zero = np.where(GIVENS == 1, 0, GIVENS)
-    texts = [write(GIVENS, HEXADECIMAL), write(without_zero, HEXADECIMAL), write(FULL, HEXADECIMAL)]
+    texts = [write(FULL, HEXADECIMAL), write(GIVENS, HEXADECIMAL), write(without_zero, HEXADECIMAL)]
     entries = parse_entries("\n".join(texts))
-    assert [e.symbols[0] for e in entries] == ["0", "0", "0"] and np.array_equal(entries[2].puzzle, FULL)
+    assert [e.symbols[0] for e in entries] == ["0", "0", "0"] and np.array_equal(entries[0].puzzle, FULL)
     (entry,) = parse_entries(f"{write(without_zero, HEXADECIMAL)},{write(FULL, HEXADECIMAL)}")
     assert follows_rules(entry.solution[None], entry.puzzle[None])[0]
 
