@@ -42,9 +42,7 @@ def test_other_broken_files_are_named(tmp_path):
     (tmp_path / "train.txt").write_text("\n")
     with pytest.raises(DataError, match="no triples"):
         read_triples(tmp_path / "train.txt")
-    (tmp_path / "train.txt").write_text("ann\tknows\tbob\n", encoding="utf-16")
-    assert read_triples(tmp_path / "train.txt") == [("ann", "knows", "bob")]
-    (tmp_path / "train.txt").write_bytes(b"ann\tknows\tbob\xff\n")
+    (tmp_path / "train.txt").write_bytes(b"\xe9\tknows\tb")
     with pytest.raises(DataError, match="UTF-8"):
         read_triples(tmp_path / "train.txt")
     with pytest.raises(DataError, match="'nowhere'.*kinship, umls, nations"):

@@ -229,3 +229,32 @@ def test_notes_are_logged_and_kept_with_the_run(tmp_path, capsys):
     assert "1 of 37 facts" in (run / "index.html").read_text()
     assert main(["eval", "kg", "--checkpoint", str(run), "--json"]) == 0
     assert "1 of 37 facts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_files_of_other_systems_are_read(tmp_path, encoding):
+    expected = load(write_families(tmp_path))
+    for file in tmp_path.glob("*.txt"):
+        file.write_bytes(file.read_text(encoding="utf-8").replace("\n", "\r\n").encode(encoding))
+    assert (load(tmp_path).entities, load(tmp_path).relations) == (expected.entities, expected.relations)
+
+
+def test_joined_files_have_no_marks_inside(tmp_path):
+    expected = load(write_families(tmp_path))
+    file = tmp_path / "train.txt"
+    file.write_text("\ufeff".join(["", *file.read_text(encoding="utf-8").splitlines(True)]), encoding="utf-8")
+    assert load(tmp_path).entities == expected.entities
+
+
+def test_a_header_of_another_order_is_refused(tmp_path):
+    splits = family_splits()
+    swapped = {split: [("tail", "relation", "head"), *((t, r, h) for h, r, t in splits[split])] for split in splits}
+    with pytest.raises(DataError, match="reorder the columns"):
+        load(write_splits(tmp_path, swapped))
+
+
+def test_a_header_may_have_names_of_entities(tmp_path):
+    splits = family_splits()
+    name = next(iter(splits["train"]))[0]
+    graph = load(write_splits(tmp_path, {s: [(name, "rel", "e2"), *facts] for s, facts in splits.items()}))
+    assert "rel" not in graph.relations and "e2" not in graph.entities

@@ -130,6 +130,12 @@ def test_hands_as_people_write_them(text):
     assert read_hands(text).tolist() == [[51, 47, 43, 39, 35], [0, 1, 2, 7, 5]]
 
 
+def test_a_name_before_the_second_hand_of_a_line_takes_no_hand_away():
+    cards = ["2H 3D 5S 9C KD", "2C 3H 4S 8C AH", "4C 5C 6C 7C 8D", "4D 5D 6D 7D 9H"]
+    text = "Ann: {} Bob: {}\nTom: {}, Player 4: {}".format(*cards)
+    assert read_hands(text).tolist() == read_hands(" | ".join(cards)).tolist()
+
+
 def test_hands_in_a_file(run, tmp_path, capsys, monkeypatch):
     content = "As Ks Qs Js Ts\n2c 2d 2h 3s 3d\n".encode("utf-16")
     (tmp_path / "hands.txt").write_bytes(content)

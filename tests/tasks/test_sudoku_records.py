@@ -171,9 +171,9 @@ def test_numbers_on_a_line_are_no_board_of_another_side():
 
 def test_zero_is_a_symbol_in_all_boards_of_a_file_in_hexadecimal():
     without_zero = np.where(GIVENS == 1, 0, GIVENS)
-    texts = [write(GIVENS, HEXADECIMAL), write(without_zero, HEXADECIMAL), write(FULL, HEXADECIMAL)]
+    texts = [write(FULL, HEXADECIMAL), write(GIVENS, HEXADECIMAL), write(without_zero, HEXADECIMAL)]
     entries = parse_entries("\n".join(texts))
-    assert [e.symbols[0] for e in entries] == ["0", "0", "0"] and np.array_equal(entries[2].puzzle, FULL)
+    assert [e.symbols[0] for e in entries] == ["0", "0", "0"] and np.array_equal(entries[0].puzzle, FULL)
     (entry,) = parse_entries(f"{write(without_zero, HEXADECIMAL)},{write(FULL, HEXADECIMAL)}")
     assert follows_rules(entry.solution[None], entry.puzzle[None])[0]
 
@@ -294,3 +294,29 @@ def test_paths_in_the_home_folder_are_read_and_written(tmp_path, monkeypatch, ca
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
     assert main(["predict", "sudoku", "--show-step"]) == 2
     assert "neither an option" in capsys.readouterr().err
+
+
+BELOW = {
+    "lines": f"{EASY}\n{SOLVED}",
+    "sections": f"[Puzzle]\n{EASY}\n[Solution]\n{SOLVED}",
+    "JSON": json.dumps({"quiz": EASY, "solution": SOLVED}, indent=1),
+    "rows": "\n".join(ROWS) + "\n\n" + "\n".join(SOLVED[k : k + 9] for k in range(0, 81, 9)),
+}
+
+
+@pytest.mark.parametrize("way", BELOW)
+def test_a_solution_below_its_puzzle_is_no_puzzle(way):
+    entries = parse_entries("\n\n".join([BELOW[way]] * 2))
+    assert [(format_board(e.puzzle), format_board(e.solution)) for e in entries] == [(EASY, SOLVED)] * 2
+
+
+def test_boards_without_blanks_are_not_measured(tmp_path):
+    file = tmp_path / "puzzles.txt"
+    file.write_text("\n".join([EASY, EASY, SOLVED[::-1]]))
+    puzzles, _, left_out = read_boards(file)
+    assert len(puzzles) == 2 and "no blanks" in left_out[0]
+
+
+def test_placed_digits_of_hodoku_are_cells():
+    (entry,) = parse_entries(":0100:7:" + EASY.replace("9", "+9") + ":711 723::")
+    assert format_board(entry.puzzle) == EASY

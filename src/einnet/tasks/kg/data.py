@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,12 @@ BUNDLED = {"kinship": "kinships", "umls": "umls", "nations": "nations"}  # name 
 SPLITS = ("train", "valid", "test")
 NAMED_FILES = 5  # of those that are not read
 HEADER = re.compile(  # a cell of a line with the columns' names
-    r"(h|head|tail|t|r|rel|relation|relationship|s|subj|subject|p|pred|predicate|o|obj|object|source|src|target|dst|from"
+    r"(h|e|ent|head|tail|t|r|rel|relation|relationship|s|subj|subject|p|pred|predicate|o|obj|object|source|src|target|dst|from"
     r"|to|start|end|node|entity|edge|property|type|label)[ _.-]?(entity|node|id|name|label|type)?[ _.-]?\d?",
     re.IGNORECASE,
+)
+NO_HEAD = re.compile(
+    r"#?\s*(t|tail|o|obj|object|target|dst|to|r|rel|relation|p|pred|predicate|edge)(?![^\W_])", re.IGNORECASE
 )
 
 Triple = tuple[str, str, str]
@@ -152,7 +154,8 @@ def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
 def read_triples(path: Path) -> list[Triple]:
     """The triples of a file; blank lines are skipped."""
     triples = []
-    for number, line in enumerate(StringIO(read_text(path), newline=None).read().split("\n"), start=1):
+    text = read_text(path).replace("\ufeff", "")  # files that were joined have more marks
+    for number, line in enumerate(re.split(r"\r\n?|\n", text), start=1):
         if not line.strip():
             continue
         columns = tuple(c.strip() for c in line.split("\t"))
@@ -192,7 +195,11 @@ def _remove_headers(triples: dict[str, list[Triple]]) -> tuple[dict[str, list[Tr
     for split, (first, *facts) in triples.items():
         has_usual_words = all(map(HEADER.fullmatch, first)) and first[1] not in relations
         has_own_names = names.isdisjoint(first) and len(facts) > 0
-        is_header = len(facts) > 0 and (has_usual_words or (has_own_names and first_lines.count(first) > 1))
+        is_repeated = first_lines.count(first) > 1 and first[1] not in relations  # the relation is of headers alone
+        is_header = len(facts) > 0 and (has_usual_words or is_repeated)
+        if is_header and NO_HEAD.match(first[0]):
+            problem = f"the first line of {split} names the columns {', '.join(first)}"
+            raise DataError(f"{problem}; expected head, relation, tail: reorder the columns")
         rest[split] = facts if is_header else [first, *facts]
         line = f"the first line of {split}, {' '.join(first)!r},"
         if is_header:

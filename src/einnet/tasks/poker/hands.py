@@ -25,8 +25,8 @@ WORD = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
 CARD = re.compile(r"(?P<rank>10|[2-9TJQKA])\s*(?P<suit>[CDHS])")
 SUIT_FIRST = re.compile(r"(?P<suit>[CDHS])\s*(?P<rank>10|[2-9TJQKA])")
 FILLER = re.compile(r"[\s,.\"'`\[\](){}<>&+_-]*")  # between cards
-BETWEEN = re.compile(r"[|;\n]|\bV(?:S|ERSUS)?\b\.?")  # hands
-HEADING = re.compile(r".*:|^\s*\d+[.)]")  # of a hand, such as "Player 1:"
+BETWEEN = re.compile(r"[|;\n]|\bV(?:S|ERSUS)?\b\.?|(?<=[2-9TJQKA0][CDHS])[\s,]+(?=\w+\s*\d*\s*:)")  # hands
+HEADING = re.compile(r"^(?:(?!\b(?:10|[2-9TJQKA])\s*[CDHS]\b).)*:|^\s*\d+[.)]")  # of a hand, such as "Player 1:"
 BRACKETS = re.compile(r"[\[({]([^\[\](){}]*)[\])}]")
 MIN_CARDS, MAX_CARDS = 5, 7  # cards of a player: the best five of them count
 

@@ -221,7 +221,9 @@ def _find_misfit(entry: Entry, side: int, has_solutions: bool) -> str:
     if len(entry.puzzle) != side:
         return f"the board's side is {len(entry.puzzle)}, that of most is {side}"
     if entry.solution is None:
-        return "no solution, as others have" if has_solutions else ""
+        if has_solutions:
+            return "no solution, as others have"
+        return "no blanks: nothing is to be solved" if entry.puzzle.all() else ""
     is_right = follows_rules(entry.solution[None], entry.puzzle[None])[0]
     return "" if is_right else "the solution breaks a rule or the givens"
 

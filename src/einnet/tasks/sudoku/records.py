@@ -14,12 +14,12 @@ of them. Which cells are blanks, and the order of the symbols, are found in `sym
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import groupby
 from math import isqrt
 
-__all__ = ["BLANKS", "MAX_SIDE", "Cells", "Record", "box_height", "find_problem", "find_records", "is_row"]
+__all__ = ["BLANKS", "MAX_SIDE", "ZERO", "Cells", "Record", "box_height", "find_problem", "find_records", "is_row"]
 
 Cells = Sequence[str]
 Line = tuple[int, str]  # its number, from 1, and what it says
@@ -27,6 +27,7 @@ Row = tuple[int, list[str] | None]  # the number of the line; None for a line th
 Reading = Callable[[str], list[str]]
 
 MAX_SIDE = 35  # 1 to 9 and A to Z
+ZERO = frozenset({"0", "00"})
 BLANKS = frozenset(".0_*?Xx-\u00b7\u2013\u25a1") | {"..", "00", "__", "--"}  # 0 and X where they are no symbols
 BOX_DRAWING = "".join(map(chr, range(0x2500, 0x2580)))
 SPACES = "\\s\ufeff\u200b"
@@ -35,6 +36,7 @@ SIGNS = frozenset(f"+=~{BOX_DRAWING}")  # of a border
 FIELDS = re.compile(r'["\t;|]')  # whose cells have commas or spaces between them
 RULED = "".join(SIGNS) + " |:'`-_*.,"  # of a line that is a border, or a row of blanks
 WORD = re.compile(r"[^\W\d_]{2}")
+PLACED = re.compile(r"\+(?=[1-9])")  # before a digit that is no given, in files of HoDoKu
 SMALLEST = 16  # cells of a board of 4x4, or of a row of 16x16
 
 
@@ -73,6 +75,7 @@ def find_records(text: str) -> list[Record]:
     >>> find_records("id,puzzle,solution\\n7,1..............., 1234341221434321")[0].solution
     '1234341221434321'
     """
+    text = PLACED.sub("", text)
     lines = [(number, line.partition("#")[0].strip(" \ufeff")) for number, line in enumerate(text.splitlines(), 1)]
     items = ((line, _find_boards(line[1])) for line in lines)
     records: list[Record] = []
@@ -81,7 +84,30 @@ def find_records(text: str) -> list[Record]:
             records += [_to_record(line, boards) for line, boards in run]
         else:
             records += _read_block(list(run))
-    return records
+    return list(_join_solutions(records))
+
+
+def _join_solutions(records: list[Record]) -> Iterator[Record]:
+    """The records, a puzzle and its solution below it as one."""
+    last: Record | None = None
+    for record in records:
+        if last and _is_solution(record, last):
+            yield replace(last, lines=(last.lines[0], record.lines[1]), solution=record.puzzle)
+            last = None
+            continue
+        if last:
+            yield last
+        last = record
+    if last:
+        yield last
+
+
+def _is_solution(record: Record, puzzle: Record) -> bool:
+    """Whether a board without blanks has all givens of a puzzle, which has blanks."""
+    if record.problem or puzzle.problem or record.solution or puzzle.solution or record.side != puzzle.side:
+        return False
+    pairs = [(a, b) for a, b in zip(puzzle.puzzle, record.puzzle, strict=True) if a != b]
+    return 0 < len(pairs) == sum(a in BLANKS and b not in BLANKS - ZERO for a, b in pairs)
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------

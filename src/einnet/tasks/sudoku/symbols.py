@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from einnet.errors import DataError
-from einnet.tasks.sudoku.records import BLANKS, MAX_SIDE, Cells, Record, box_height, is_row
+from einnet.tasks.sudoku.records import BLANKS, MAX_SIDE, ZERO, Cells, Record, box_height, is_row
 
 __all__ = ["Symbols", "choose_symbols", "read_symbols", "symbols_of_side", "to_numbers"]
 
@@ -15,7 +15,6 @@ Symbols = tuple[str, ...]
 
 DIGITS = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 NUMBERS = tuple(map(str, range(MAX_SIDE + 1)))
-ZERO = frozenset({"0", "00"})
 DECIMAL = 9  # the largest side of boards whose zero next to another blank is in doubt
 
 
