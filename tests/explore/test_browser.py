@@ -62,6 +62,7 @@ def section(browser, title):
     return browser.find_element("xpath", f"//section[h2='{title}']")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_relation_at_order_5_shows_the_bridge(server, browser, tmp_path):
     browser.get(format_address(server, Question("aH", 2)))

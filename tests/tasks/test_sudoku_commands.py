@@ -94,7 +94,7 @@ def test_predict_as_json(capsys):
 
 def test_predict_reads_files_and_standard_input(tmp_path, capsys, monkeypatch):
     file = tmp_path / "two.txt"
-    file.write_text(f"# two\n{EASY}\n{SOLVED}\n")
+    file.write_text(f"# two\n{SOLVED}\n{EASY}\n")
     assert main(["predict", "sudoku", str(file)]) == 0
     assert capsys.readouterr().out.split() == [SOLVED, SOLVED]
     for text in (EASY, "\n".join(EASY[k : k + 9] for k in range(0, 81, 9))):
@@ -130,9 +130,8 @@ def test_a_full_board_that_breaks_the_rules_is_no_crash(tmp_path, capsys):
     assert main(["predict", "sudoku", wrong, "--tries", "2"]) == 1
     assert "the givens clash" in capsys.readouterr().out
     (tmp_path / "p.txt").write_text(wrong)
-    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--tries", "2", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["solved"] == 0 and [t["solved"] for t in result["tries"]] == [0, 0]
+    assert main(["eval", "sudoku", "--data", str(tmp_path / "p.txt"), "--tries", "2", "--json"]) == 2
+    assert "no blanks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
