@@ -150,7 +150,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     sources = dict.fromkeys(source for *_, source in published)
     title = f"{metrics['dataset']}: test facts ranked among all entities, known ones filtered"
     table = make_table(title, ["model", "message graph", "ties"], ["MRR", "Hits@1", "Hits@3", "Hits@10"])
-    captions = [f"\\[{k}] {source}" for k, source in enumerate(sources, start=1)]
+    captions = [f"[{k}] {source}" for k, source in enumerate(sources, start=1)]
     models = {"EinNet": metrics["test"]}
     if known := metrics.get("names of train", {}).get("test"):
         models[f"EinNet, {known['facts']:,} facts"] = {message: known[message] for message in metrics["test"]}
