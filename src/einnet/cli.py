@@ -4,7 +4,6 @@ Nothing here imports torch until a command runs.
 """
 
 import sys
-import webbrowser
 from contextlib import suppress
 from json import dumps
 from pathlib import Path
@@ -15,7 +14,6 @@ from cyclopts import App, Group, Parameter
 from einnet import Series, Signature, __version__, operations, taylor
 from einnet.errors import EinNetError, to_printable
 from einnet.explain import explain_signature, split_operations
-from einnet.explore import Question, format_address, render_report, serve
 from einnet.files import check_writable
 from einnet.pages import write_page
 from einnet.plots.figures import check_picture, draw_pooling, draw_sharing, pyplot
@@ -220,6 +218,8 @@ def explore(
         port: Where the page is served, on this machine only; 0 for any free port.
         browser: Open the page in the browser.
     """
+    from einnet.explore import Question, format_address, render_report, serve  # a server: not for other commands
+
     question = Question(signature, order, term)
     pyplot()  # what is missing is said before there is a page
     if html is not None:
@@ -232,6 +232,8 @@ def explore(
     with serve(port) as server, suppress(KeyboardInterrupt):
         print(f"The explorer is at {format_address(server, question)}\nCtrl-C ends it.", flush=True)
         if browser:
+            import webbrowser
+
             webbrowser.open(format_address(server, question))
         server.serve_forever()
     return 0
