@@ -1,12 +1,14 @@
 """The training loop: what it keeps, when it stops, and that a resumed run continues exactly."""
 
 import csv
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,14 @@ class Mean(Task):
 
     metric, higher_is_better = "error", False
 
-    def __init__(self, explode_at: int | None = None, **options):
+    def __init__(self, explode_at: Container[int] = (), **options):
         super().__init__(EinNet("aH -> H", 1, 1, heads=2, hidden=4, depth=1), lr=1e-2, weight_decay=0.0, **options)
         self.explode_at = explode_at
 
     def loss(self, step):
         x = torch.randn(8, 5, 1)
         loss = (self.net(x) - x.mean(-2)).square().mean()
-        return loss * float("nan") if step == self.explode_at else loss
+        return loss * float("nan") if step in self.explode_at else loss
 
     @torch.no_grad()
     def validate(self, net):
@@ -113,8 +115,16 @@ def test_patience_stops_when_nothing_improves(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(EinNetError, match="nan at step 13"):
-        run_mean(tmp_path, make=lambda **o: Mean(explode_at=12, **o))
+    with pytest.raises(EinNetError, match="nan at step 23 and at 10 steps before"):
+        run_mean(tmp_path, make=lambda **o: Mean(explode_at=range(12, 40), **o))
+
+
+def test_steps_whose_loss_is_not_finite_change_no_weights_and_are_counted(tmp_path, capsys):
+    run = run_mean(tmp_path, make=lambda **o: Mean(explode_at=[5, *range(10, 20), 25], **o))
+    assert "left out, as loss or gradient was not finite: 12" in capsys.readouterr().err.splitlines()[-1]
+    before, empty, *after = rows(run)
+    assert math.isnan(empty["loss"]) and empty["error"] == before["error"]
+    assert all(math.isfinite(v) for row in after for v in row.values())
 
 
 def test_bf16_trains_with_weights_in_single_precision(tmp_path):

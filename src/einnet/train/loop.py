@@ -34,6 +34,7 @@ from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_stat
 __all__ = ["fit"]
 
 FLOOR = 1e-3  # of the learning rate, as a share of its peak
+PATIENCE = 10  # steps in a row that may have no finite loss or gradient
 
 
 def fit(
@@ -111,6 +112,7 @@ class _Training:
         self.average = AveragedNet(task.net, task.average)
         self.log = Checkpointer(run, task, options.patience, fabric.is_global_zero)
         self.is_interrupted, self.step = False, 0
+        self.broken = 0  # the last steps, as far as they had no finite loss and gradient
         if state is not None:
             with _name_file(run.last):
                 self.load(state)
@@ -150,7 +152,10 @@ class _Training:
             signal.signal(number, signal.default_int_handler)
 
     def take_step(self, clip: float) -> tuple[float, bool]:
-        """One optimiser step; the share of the time that is spent, and whether the user has ended the run."""
+        """One optimiser step; the share of the time that is spent, and whether the user has ended the run.
+
+        Where the loss or the gradient is not finite, the weights stay as they are.
+        """
         loss = self.model(self.step)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
@@ -158,13 +163,17 @@ class _Training:
         time_share, is_interrupted, is_broken = self.agree(
             self.schedule.time_share(), self.is_interrupted, not isfinite(value)
         )
-        if is_broken:
+        norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
+        is_broken = is_broken or not isfinite(float(to_full(norm)))
+        if not is_broken:
+            self.optimizer.step()
+            self.average.update(self.task.net)
+            self.log.losses.append(value)
+        self.broken = self.broken + 1 if is_broken else 0
+        self.log.left_out += bool(is_broken)
+        if self.broken > PATIENCE:
             hint = f"lower the learning rate, or use --precision 32; the last good state is in {self.run.folder}"
-            raise EinNetError(f"the loss is {value} at step {self.step + 1}: {hint}")
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
-        self.optimizer.step()
-        self.average.update(self.task.net)
-        self.log.losses.append(value)
+            raise EinNetError(f"the loss is {value} at step {self.step + 1} and at {PATIENCE} steps before: {hint}")
         self.step += 1
         return time_share, bool(is_interrupted)
 

@@ -27,6 +27,7 @@ class Checkpointer:
         self.metric, self.higher_is_better = task.metric, task.higher_is_better
         self.rows: list[dict[str, float]] = []
         self.losses: list[float] = []  # since the last row
+        self.left_out = 0  # steps whose loss or gradient was not finite
         self.best, self.stale = float("nan"), 0
 
     @property
@@ -36,7 +37,7 @@ class Checkpointer:
 
     def record(self, step: int, seconds: float, metrics: Mapping[str, float], net: Network) -> None:
         """Adds a row to the log; saves the network if it is the best so far."""
-        loss = sum(self.losses) / len(self.losses)
+        loss = sum(self.losses) / len(self.losses) if self.losses else float("nan")
         self.rows.append({"step": step, "seconds": round(seconds, 2), "loss": loss, **metrics})
         self.losses = []
         value = metrics[self.metric]
@@ -53,6 +54,7 @@ class Checkpointer:
         """The last loss and the metric, for the progress bar."""
         parts = [f"loss {loss:.3f}" for loss in (self.losses or [row["loss"] for row in self.rows])[-1:]]
         parts += [f"valid {self.metric} {row[self.metric]:.4f} (best {self.best:.4f})" for row in self.rows[-1:]]
+        parts += [f"steps left out, as loss or gradient was not finite: {self.left_out}"] * bool(self.left_out)
         return "  ".join(parts)
 
     def state_dict(self) -> dict[str, Any]:
