@@ -9,8 +9,9 @@ from einnet.checks import check_text
 from einnet.errors import NotationError
 from einnet.limits import limits
 
-__all__ = ["Dependency", "ancestors_of", "parse_parts", "split_at_commas", "split_dependencies", "write_type"]
+__all__ = ["Dependency", "ancestors_of", "parse_parts", "split_at_commas", "split_dependencies", "write_tuple", "write_type"]
 
+_BRACKETS = "Brackets say that values are at index tuples of a support: '[aa]H' is a graph, '[ab]H; a->b' a ragged list."
 _LETTERS = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
 _SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'."
 _DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
@@ -35,6 +36,15 @@ def split_at_commas(text: str, start: int, stop: int) -> list[Span]:
 def write_type(head: str, dependencies: Iterable[tuple[str, str]]) -> str:
     """The notation of a type or signature with its dependencies."""
     return "; ".join(filter(None, [head, ", ".join(f"{p}->{c}" for p, c in dependencies)]))
+
+
+def write_tuple(letters: Iterable[str], is_sparse: bool) -> str:
+    """Axes or indices one after the other, in brackets for a sparse tensor.
+
+    >>> write_tuple("ab", True)
+    '[ab]'
+    """
+    return f"[{''.join(letters)}]" if is_sparse else "".join(letters)
 
 
 def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
@@ -64,16 +74,20 @@ def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
     return head, dependencies
 
 
-def _parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool, bool]:
-    """The axes of the type at text[start:stop], and whether it has features and batch axes."""
+def _parse_axes(text: str, start: int, stop: int) -> dict[str, Any]:
+    """The axes of the type at text[start:stop], and whether it has features, batch axes and a support."""
     part = text[start:stop]
     first = start + len(part) - len(part.lstrip())
     body = part.strip()
     batch, features = body.startswith("Z"), body.endswith("H")
     axes = body[batch : len(body) - features]
-    if odd := re.search(r"\s|[^\w\s]", body):
-        raise NotationError(f"{odd.group()!r} has no meaning within a type", text, first + odd.start(), hint=_SIGNATURE)
-    for offset, letter in enumerate(axes, start=first + batch):
+    if is_sparse := "[" in axes or "]" in axes:
+        axes = _read_brackets(text, first + batch, axes)
+    inner = first + batch + is_sparse
+    if odd := re.search(r"\s|[^\w\s]", axes):
+        problem = f"{odd.group()!r} has no meaning within a type"
+        raise NotationError(problem, text, inner + odd.start(), hint=_SIGNATURE)
+    for offset, letter in enumerate(axes, start=inner):
         if letter == "H":
             raise NotationError("H, the feature axis, comes last", text, offset, hint=_LETTERS)
         if not ("a" <= letter <= "z"):
@@ -81,19 +95,36 @@ def _parse_axes(text: str, start: int, stop: int) -> tuple[tuple[str, ...], bool
     if len(axes) > (maximum := limits().axes):
         hint = "Raise the limit with einnet.raise_limits(axes=...)."
         raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body), hint)
-    return tuple(axes), features, batch
+    return {"axes": tuple(axes), "features": features, "batch": batch, "is_sparse": is_sparse}
+
+
+def _read_brackets(text: str, start: int, axes: str) -> str:
+    """The axes within their brackets, which enclose all of them."""
+    for bracket, place in (("[", 0), ("]", len(axes) - 1)):
+        if bracket not in axes:
+            at = start + (len(axes) - 1 if bracket == "]" else 0)
+            raise NotationError(f"{bracket!r} is missing", text, at, hint=_BRACKETS)
+        if axes.count(bracket) > 1:
+            raise NotationError(f"a type has one {bracket!r}", text, start + axes.rindex(bracket), hint=_BRACKETS)
+        if axes.index(bracket) != place:
+            problem = "brackets enclose all axes of a type, but not H"
+            raise NotationError(problem, text, start, start + len(axes), _BRACKETS)
+    if axes == "[]":
+        raise NotationError("brackets without axes", text, start, start + 2, _BRACKETS)
+    return axes[1:-1]
 
 
 def parse_parts(text: str, spans: Iterable[Span], dependencies: list[Dependency]) -> Iterator[dict[str, Any]]:
     """The fields of the types at these places; each has the dependencies of which it has the child."""
     parts = [_parse_axes(text, *span) for span in spans]
-    letters = {x for axes, _, _ in parts for x in axes}
+    letters = {x for part in parts for x in part["axes"]}
     for d in dependencies:
         for letter in (d.parent, d.child):
             if letter not in letters:
                 hint, start = f"The axes are: {', '.join(sorted(letters)) or 'none'}.", text.index(letter, d.start)
                 raise NotationError(f"unknown letter {letter!r} in a dependency", text, start, hint=hint)
-    for axes, features, batch in parts:
+    for part in parts:
+        axes = part["axes"]
         own = [d for d in dependencies if d.child in axes]
         for d in own:
             problem = f"'{d.child}' depends on '{d.parent}', which"
@@ -104,8 +135,7 @@ def parse_parts(text: str, spans: Iterable[Span], dependencies: list[Dependency]
                 problem += f" occurs twice: which '{d.parent}' does it belong to?"
                 raise NotationError(problem, text, d.start, hint=_PARENT)
         pairs = tuple((d.parent, d.child) for d in own)
-        fields = {"axes": axes, "features": features, "batch": batch, "dependencies": pairs}
-        yield fields | {"_dependency_set": frozenset(pairs)}
+        yield part | {"dependencies": pairs, "_dependency_set": frozenset(pairs)}
 
 
 def ancestors_of(letter: str, parents: Mapping[str, str]) -> tuple[str, ...]:

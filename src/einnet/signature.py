@@ -184,5 +184,5 @@ _parse = lru_cache(maxsize=256)(Signature)
 def with_features(signature: Signature | str) -> Signature:
     """The signature with H on every type, as networks have it."""
     parsed = as_signature(signature)
-    types = [Symmetry.of(t.axes, t.dependencies) for t in (*parsed.inputs, parsed.output)]
+    types = [t.with_features for t in (*parsed.inputs, parsed.output)]
     return Signature.of(types[:-1], types[-1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from einnet._notation import Dependency, ancestors_of, parse_parts, split_dependencies, write_type
+from einnet._notation import Dependency, ancestors_of, parse_parts, split_dependencies, write_tuple, write_type
 from einnet.checks import check_sizes
 from einnet.errors import NotationError, ShapeError
 
@@ -21,6 +21,7 @@ class Symmetry:
     A lowercase letter is a permuted axis; the same letter twice is permuted jointly; `H` is the feature axis, `Z`
     stands for the leading batch axes, which are accepted with or without it. After a semicolon, `a->b` says that each
     `a` has its own list of `b`. The group is the wreath product of the symmetric groups along the dependencies.
+    Brackets around the axes, `[aa]H`, say that there are values at the index tuples of a support only.
 
     >>> lists = Symmetry("abcH; a->b")
     >>> lists.axes, lists.classes, lists.parent_of("b")
@@ -29,6 +30,9 @@ class Symmetry:
     (False, True)
     >>> print(lists)
     abcH; a->b
+    >>> edges = Symmetry("[aa]H")
+    >>> edges.is_sparse, edges.dense
+    (True, Symmetry('aaH'))
     >>> Symmetry("aab; a->b")
     Traceback (most recent call last):
     einnet.errors.NotationError: 'b' depends on 'a', which occurs twice: which 'a' does it belong to?
@@ -41,6 +45,7 @@ class Symmetry:
     axes: tuple[str, ...] = field(init=False)
     features: bool = field(init=False)
     batch: bool = field(init=False)
+    is_sparse: bool = field(init=False)
     dependencies: tuple[tuple[str, str], ...] = field(init=False, compare=False)
     _dependency_set: frozenset[tuple[str, str]] = field(init=False)  # their order makes no difference
 
@@ -65,7 +70,12 @@ class Symmetry:
 
     @classmethod
     def of(
-        cls, axes: Iterable[str], dependencies: Iterable[tuple[str, str]] = (), *, features: bool = True
+        cls,
+        axes: Iterable[str],
+        dependencies: Iterable[tuple[str, str]] = (),
+        *,
+        features: bool = True,
+        is_sparse: bool = False,
     ) -> "Symmetry":
         """The type with these axes and with the dependencies of which it has the child.
 
@@ -73,7 +83,8 @@ class Symmetry:
         Symmetry('abH; a->b')
         """
         axes = tuple(axes)
-        return cls(write_type("".join(axes) + "H" * features, [(p, c) for p, c in dependencies if c in axes]))
+        head = write_tuple(axes, is_sparse) + "H" * features
+        return cls(write_type(head, [(p, c) for p, c in dependencies if c in axes]))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -83,7 +94,17 @@ class Symmetry:
     @property
     def bare(self) -> "Symmetry":
         """The type without feature and batch axes."""
-        return Symmetry.of(self.axes, self.dependencies, features=False)
+        return Symmetry.of(self.axes, self.dependencies, features=False, is_sparse=self.is_sparse)
+
+    @property
+    def dense(self) -> "Symmetry":
+        """The type without brackets: with a value at every index tuple."""
+        return Symmetry.of(self.axes, self.dependencies, features=self.features) if self.is_sparse else self
+
+    @property
+    def with_features(self) -> "Symmetry":
+        """The type with H, without the batch flag."""
+        return Symmetry.of(self.axes, self.dependencies, is_sparse=self.is_sparse)
 
     def parent_of(self, letter: str) -> str | None:
         """The letter that `letter` depends on, or None."""
@@ -128,7 +149,7 @@ class Symmetry:
     @property
     def head(self) -> str:
         """The notation without dependencies."""
-        return "Z" * self.batch + "".join(self.axes) + "H" * self.features
+        return "Z" * self.batch + write_tuple(self.axes, self.is_sparse) + "H" * self.features
 
     def __str__(self) -> str:
         return write_type(self.head, self.dependencies)
@@ -153,7 +174,8 @@ class Symmetry:
         Symmetry('xy; x->y')
         """
         dependencies = sorted((names[p], names[c]) for p, c in self.dependencies)
-        return Symmetry.of([names[x] for x in self.axes], dependencies, features=self.features)
+        axes = [names[x] for x in self.axes]
+        return Symmetry.of(axes, dependencies, features=self.features, is_sparse=self.is_sparse)
 
 
 def as_symmetry(symmetry: Symmetry | str) -> Symmetry:

@@ -7,7 +7,7 @@ from dataclasses import InitVar, dataclass, field
 from string import ascii_letters
 from typing import Any, NoReturn
 
-from einnet._notation import split_at_commas
+from einnet._notation import split_at_commas, write_tuple
 from einnet.checks import check_limit, check_text
 from einnet.errors import EinNetError, NotationError
 from einnet.symmetry import Symmetry
@@ -40,6 +40,7 @@ class Term:
 
     An operand index that the output lacks is summed; an output index that no operand has is broadcast; a repeated
     output index embeds a diagonal. Indices are single letters or, for several types, letters of the types and numbers.
+    In brackets are the tuples of sparse types: `[ab],[bc]->[ac]`.
 
     >>> attention = Term("ab,cb,cd->ad")
     >>> attention.order, attention.summed_indices, attention.broadcast_indices
@@ -50,19 +51,27 @@ class Term:
     True
     >>> Term("a0b0,a1b0->a0a1")
     Term('a0b0,a1b0->a0a1')
+    >>> Term("b,[ba]->a").brackets              # of each operand, then of the output
+    (False, True, False)
     """
 
     text: InitVar[str]
     operands: tuple[Tuple, ...] = field(init=False)
     output: Tuple = field(init=False)
+    brackets: tuple[bool, ...] = field(init=False)
 
     def __post_init__(self, text: str) -> None:
-        operands, output = _parse(text)
-        self.__dict__.update(operands=operands, output=output)
+        tuples, brackets = _parse(text)
+        self.__dict__.update(operands=tuples[:-1], output=tuples[-1], brackets=brackets)
 
     @classmethod
-    def of(cls, operands: Iterable[Sequence[str]], output: Sequence[str]) -> "Term":
-        return cls(",".join("".join(t) for t in operands) + "->" + "".join(output))
+    def of(
+        cls, operands: Iterable[Sequence[str]], output: Sequence[str], brackets: Sequence[bool] | None = None
+    ) -> "Term":
+        """The term of these tuples; `brackets` says which are of sparse types, the output last."""
+        tuples = [*operands, output]
+        texts = [write_tuple(t, b) for t, b in zip(tuples, brackets or [False] * len(tuples), strict=True)]
+        return cls(",".join(texts[:-1]) + "->" + texts[-1])
 
     @property
     def order(self) -> int:
@@ -116,8 +125,8 @@ class Term:
             raise EinNetError(f"term '{self}' has {self.order} operands and an output, got {len(operands)} types")
         classes: dict[str, str] = {}
         parents: dict[str, str] = {}
-        for (tup, start), symmetry in zip(self.spans(), [*operands, output], strict=True):
-            self._read_tuple(tup, start, symmetry, classes, parents)
+        for (tup, bracket, start), symmetry in zip(self.spans(), [*operands, output], strict=True):
+            self._read_tuple(tup, bracket, start, symmetry, classes, parents)
         return IndexMap(classes, parents)
 
     def is_valid(self, symmetry: Symmetry) -> bool:
@@ -142,17 +151,28 @@ class Term:
         order = canonical_order(keys, self._views, self._rename, f"a term with {self.order} operands")
         return Term.of(*self._rename(order))
 
-    def spans(self) -> Iterator[tuple[Tuple, int]]:
-        """Each tuple and its start in the text."""
-        start = 0
-        for k, tup in enumerate((*self.operands, self.output)):
-            start += k == self.order  # the arrow is one character longer than a comma
-            yield tup, start
-            start += len("".join(tup)) + 1
+    @property
+    def dense(self) -> "Term":
+        """The term without brackets.
 
-    def _read_tuple(self, tup: Tuple, start: int, symmetry: Symmetry, classes: dict, parents: dict) -> None:
+        >>> Term("b,[ba]->a").dense
+        Term('b,ba->a')
+        """
+        return Term.of(self.operands, self.output) if any(self.brackets) else self
+
+    def spans(self) -> Iterator[tuple[Tuple, bool, int]]:
+        """Each tuple, whether it is in brackets, and its start in the text."""
+        start = 0
+        for k, (tup, bracket) in enumerate(zip((*self.operands, self.output), self.brackets, strict=True)):
+            start += k == self.order  # the arrow is one character longer than a comma
+            yield tup, bracket, start
+            start += len(write_tuple(tup, bracket)) + 1
+
+    def _read_tuple(
+        self, tup: Tuple, bracket: bool, start: int, symmetry: Symmetry, classes: dict, parents: dict
+    ) -> None:
         """Adds the classes and parents of the indices of a tuple, or raises."""
-        axes, written = symmetry.axes, "".join(tup)
+        axes, written = symmetry.axes, write_tuple(tup, bracket)
 
         def refuse(problem: str, hint: str = "") -> NoReturn:
             hint = f"In the type '{symmetry.bare}' {hint}." if hint else ""
@@ -160,6 +180,9 @@ class Term:
 
         if len(tup) != len(axes):
             refuse(f"'{written}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(axes)} axes")
+        if bracket != symmetry.is_sparse:
+            has, lacks = ("has brackets", "none") if bracket else ("has no brackets", "some")
+            refuse(f"'{written}' {has}, the type '{symmetry.bare}' has {lacks}")
         for index, letter in zip(tup, axes, strict=True):
             first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
             if first != letter:
@@ -175,25 +198,34 @@ class Term:
     def _views(self, colours: Mapping[str, int]) -> dict[str, Any]:
         """For each index the colours of the operands that hold it and its places there; its places in the output."""
         views: dict[str, list] = {i: [] for i in colours}
-        for t in self.operands:
-            colour = tuple(colours[i] for i in t)
+        for t, bracket in zip(self.operands, self.brackets, strict=False):
+            colour = (bracket, *(colours[i] for i in t))
             for i in set(t):
                 views[i].append((colour, _places(i, t)))
         return {i: (tuple(sorted(view)), _places(i, self.output)) for i, view in views.items()}
 
-    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple]:
-        """Operands, sorted, and output with the indices named in this order."""
+    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple, list[bool]]:
+        """Operands, sorted, and output with the indices named in this order; their brackets."""
         names = name_indices(order, self.has_typed_indices)
-        return sorted(tuple(names[i] for i in t) for t in self.operands), tuple(names[i] for i in self.output)
+        renamed = (tuple(names[i] for i in t) for t in self.operands)
+        pairs = sorted(zip(renamed, self.brackets, strict=False))
+        output = tuple(names[i] for i in self.output)
+        return [t for t, _ in pairs], output, [*(b for _, b in pairs), self.brackets[-1]]
 
     def __str__(self) -> str:
-        return ",".join("".join(t) for t in self.operands) + "->" + "".join(self.output)
+        *operands, output = (write_tuple(t, b) for t, b, _ in self.spans())
+        return ",".join(operands) + "->" + output
 
     def __repr__(self) -> str:
         return f"Term('{self}')"
 
 
-def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_classes: bool) -> Term:
+def with_letters(
+    operands: Sequence[Sequence[str]],
+    output: Sequence[str],
+    with_classes: bool,
+    brackets: Sequence[bool] | None = None,
+) -> Term:
     """The term with its indices renamed in order of occurrence; their names begin with their class.
 
     >>> with_letters([["row1", "col1"]], ["row1", "col2"], with_classes=False)
@@ -202,7 +234,7 @@ def with_letters(operands: Sequence[Sequence[str]], output: Sequence[str], with_
     Term('a0b0->a0b1')
     """
     names = name_indices((i for t in (*operands, output) for i in t), with_classes)
-    return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output])
+    return Term.of([[names[i] for i in t] for t in operands], [names[i] for i in output], brackets)
 
 
 def name_indices(indices: Iterable[str], with_classes: bool) -> dict[str, str]:
@@ -228,7 +260,8 @@ def _places(index: str, tup: Tuple) -> tuple[int, ...]:
     return tuple(k for k, i in enumerate(tup) if i == index)
 
 
-def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
+def _parse(text: str) -> tuple[tuple[Tuple, ...], tuple[bool, ...]]:
+    """The tuples of a term, the output last, and which of them are in brackets."""
     check_text(text, "a term", "ab,bc->ac")
     left, arrow, _ = text.partition("->")
     if not arrow:
@@ -237,11 +270,18 @@ def _parse(text: str) -> tuple[tuple[Tuple, ...], Tuple]:
     if any(c.isdigit() for c in text):
         index, hint = r"[a-z][0-9]+", "An index is a letter and a number, such as 'a0'."
     check_limit(left.count(",") + 1, "operands", "a term has {} operands", "write it as several terms")
-    tuples = []
+    tuples, brackets = [], []
     for start, stop in (*split_at_commas(text, 0, len(left)), (len(left) + 2, len(text))):
-        part = text[start:stop].rstrip()
-        if rest := re.sub(rf"^\s*({index})*", "", part):
-            at = start + len(part) - len(rest)
+        part = text[start:stop].strip()
+        start += len(text[start:stop]) - len(text[start:stop].lstrip())
+        match = re.match(rf"(\[?)(({index})*)(\]?)", part)
+        assert match  # it may be empty
+        if match.end() < len(part):
+            at = start + match.end()
             raise NotationError(f"cannot read {text[at]!r} as an index of a term", text, at, hint=hint)
-        tuples.append(tuple(re.findall(index, part)))
-    return tuple(tuples[:-1]), tuples[-1]
+        if bool(match[1]) != bool(match[4]) or part == "[]":
+            problem = "brackets enclose all indices of a tuple"
+            raise NotationError(problem, text, start, start + len(part), "For example '[ab],[bc]->[ac]'.")
+        tuples.append(tuple(m[0] for m in re.finditer(index, match[2])))
+        brackets.append(bool(match[1]))
+    return tuple(tuples), tuple(brackets)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_lowercase
 
-from einnet._notation import write_type
+from einnet._notation import write_tuple, write_type
 from einnet.errors import EinNetError, NotationError
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry, as_symmetry
@@ -84,7 +84,7 @@ class TypeSet:
 
         Raises `NotationError` for a term that is not valid, or that can be read in several ways.
         """
-        *operands, output = (self._type_of(tup, start, term) for tup, start in term.spans())
+        *operands, output = (self._type_of(tup, bracket, start, term) for tup, bracket, start in term.spans())
         term.classes(operands, output)
         return tuple(operands), output
 
@@ -103,22 +103,24 @@ class TypeSet:
         Term('a0b0,a1b0->a0b0')
         """
         names = {i: f"{c} {i}" for i, c in self.classes_of(term).items()}
-        return with_letters([[names[i] for i in t] for t in term.operands], [names[i] for i in term.output], True)
+        operands, output = [[names[i] for i in t] for t in term.operands], [names[i] for i in term.output]
+        return with_letters(operands, output, True, term.brackets)
 
-    def _type_of(self, tup: tuple[str, ...], start: int, term: Term) -> Symmetry:
+    def _type_of(self, tup: tuple[str, ...], bracket: bool, start: int, term: Term) -> Symmetry:
         if not self.has_several_types:
             return self.types[0]
-        candidates = [t for t in self.types if len(t.axes) == len(tup)]
+        candidates = [t for t in self.types if len(t.axes) == len(tup) and t.is_sparse == bracket]
         if term.has_typed_indices:
             candidates = [t for t in candidates if t.axes == tuple(i[0] for i in tup)]
         if len(candidates) == 1:
             return candidates[0]
         reason = f"could have the types {', '.join(map(str, candidates))}"
-        problem = f"'{''.join(tup)}' {reason if candidates else f'has none of the types {self}'}"
+        written = write_tuple(tup, bracket)
+        problem = f"'{written}' {reason if candidates else f'has none of the types {self}'}"
         hint = (
             "With several types an index is written as a letter of the types and a number, such as 'a0b0,a1b0->a0a1'."
         )
-        raise NotationError(problem, str(term), start, start + len("".join(tup)), hint)
+        raise NotationError(problem, str(term), start, start + len(written), hint)
 
     def canonical(self) -> "TypeSet":
         """The representative of all type sets that differ by letters.
