@@ -47,10 +47,10 @@ def find_path(operands: tuple[Tuple, ...], output: Tuple, rank: int | None = Non
         return None
 
 
-def reduce_operands(term: Term) -> list[Tuple]:
+def reduce_operands(operands: Sequence[Tuple], output: Tuple) -> list[Tuple]:
     """Each operand's different indices, without those of this operand alone."""
-    uses = Counter(i for t in (*term.operands, term.output) for i in set(t))
-    return [tuple(i for i in dict.fromkeys(t) if uses[i] > 1) for t in term.operands]
+    uses = Counter(i for t in (*operands, output) for i in set(t))
+    return [tuple(i for i in dict.fromkeys(t) if uses[i] > 1) for t in operands]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def cost_exponent(term: Term) -> int:
     >>> cost_exponent(Term("ab,bc->ac")), cost_exponent(Term("ab,ac,bc,bd,cd->ad")), cost_exponent(Term("ab->ac"))
     (3, 4, 2)
     """
-    operands = reduce_operands(term)
+    operands = reduce_operands(term.operands, term.output)
     loop = choose_loop(operands, term.output, max(map(len, (*term.operands, term.output))))
     steps = [len(step.indices) + len(loop) for step in contraction_steps(operands, term.output, loop)]
     return max([*steps, *(len(set(t)) for t in (*term.operands, term.output))])

@@ -1,0 +1,74 @@
+"""`Step`, one contraction of a plan, and `Result`, how a value becomes the output of a term."""
+
+from dataclasses import dataclass, field
+
+from einnet._notation import write_tuple
+from einnet.plan.cost import Cost
+from einnet.plan.kernel import Kernel
+
+__all__ = ["Result", "Step"]
+
+Tuple = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An einsum of one or two values, or of more with a loop, whose output has each index once; or a join.
+
+    `sources` are the numbers of the values that it reads: the plan's inputs first, then the steps in order.
+    The indices of `loop` are taken one at a time, so that no tensor larger than the output is kept.
+
+    A join has sparse operands, or a sparse output: it runs over the index tuples at which all of them have entries.
+    `supports` has the number of the support of each operand and of the output, None for a dense one.
+    """
+
+    sources: tuple[int, ...]
+    operands: tuple[Tuple, ...]
+    output: Tuple
+    flops: Cost
+    size: Cost
+    loop: Tuple = ()
+    supports: tuple[int | None, ...] = ()  # of a join
+    kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None for a join and with a loop
+
+    def __post_init__(self) -> None:
+        kernel = None if self.loop or self.is_join else Kernel.of(self.operands, self.output)
+        object.__setattr__(self, "kernel", kernel)
+
+    @property
+    def is_join(self) -> bool:
+        return bool(self.supports)
+
+    @property
+    def equation(self) -> str:
+        tuples = (*self.operands, self.output)
+        brackets = [s is not None for s in self.supports] or [False] * len(tuples)
+        *operands, output = [write_tuple(t, b) for t, b in zip(tuples, brackets, strict=True)]
+        return ",".join(operands) + "->" + output
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a value, the compact result, becomes the output of a term.
+
+    `axis_map` has the axis of the compact result for each output axis, and a negative number for each
+    broadcast index. Results of one axis map can be added before they are expanded.
+
+    >>> Result(0, ("a",), ("a", "a")).axis_map, Result(0, ("a",), ("b", "a")).axis_map
+    ((0, 0), (-1, 0))
+
+    For an output on a support, the compact result has a value for each entry if `is_sparse`, and the axis map counts
+    up; otherwise it is dense, with one axis or none.
+    """
+
+    value: int
+    compact: Tuple
+    output: Tuple
+    is_sparse: bool = False
+    axis_map: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        broadcast = dict.fromkeys(i for i in self.output if i not in self.compact)
+        axes = {i: k for k, i in enumerate(self.compact)} | {i: -1 - k for k, i in enumerate(broadcast)}
+        axis_map = range(len(self.output)) if self.is_sparse else (axes[i] for i in self.output)
+        object.__setattr__(self, "axis_map", tuple(axis_map))
