@@ -156,11 +156,12 @@ class EinPool(nn.Module):
     present (torch's `key_padding_mask` is the opposite): a tensor (batch..., n) for a type of one axis, else a
     dict such as {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
     (batch..., n_a, n_b). A mask under the axes of a type, {"aa": (batch..., n, n)}, is True for each index *tuple* at
-    which the tensors of this type have a value, as the edges of a graph; it may stand beside masks of axes. A masked
-    cell contributes nothing, is not counted, and receives zero, whatever it holds; a sum over nothing is zero, and so
-    is the largest value of nothing. No tensor of more axes than the types have is kept:
-    operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
-    `EinNetError` and `NotationError` for wrong arguments.
+    which the tensors of this type have a value, such as the edges of a graph; a dict may have masks of axes and of
+    types. A masked cell contributes nothing, is not counted, and receives zero; what it holds, nan included, has no
+    effect. A sum over nothing is zero, and so is the largest value of nothing.
+
+    No tensor of more axes than the types have is kept: operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an
+    index. Raises `ShapeError` where shapes do not fit, `EinNetError` and `NotationError` for wrong arguments.
     """
 
     @rename_arguments(scale=NORMALIZE, symmetry="type")
