@@ -28,25 +28,27 @@ class Builder:
         self.input_count = input_count
         self.has_loops = has_loops
         self.shapes = [Counter(t.axes) for t in types if not t.is_sparse]
-        self.sparse_types = [t for t in types if t.is_sparse]
-        self.supports: dict[int, int] = {}  # of each sparse value
+        self.has_several_supports = sum(t.is_sparse for t in types) > 1
+        self.supports: dict[int, Symmetry] = {}  # the type of each sparse value
         self.steps: list[Step] = []
         self.known: dict[Any, tuple[int, Tuple]] = {}
 
     def add(self, term: Term, sources: Sequence[int], types: Sequence[Symmetry], axes: Mapping[str, str]) -> Result:
         """The compact result of a term; `types` are those of its tuples, where there are any."""
-        *supports, support = [self.sparse_types.index(t) if t.is_sparse else None for t in types] or [None]
-        self.supports |= {v: s for v, s in zip(sources, supports, strict=False) if s is not None}
+        self.supports |= {v: t for v, t in zip(sources, types, strict=False) if t.is_sparse}
+        support = types[-1] if any(term.brackets[-1:]) else None
         values = list(zip(sources, term.operands, strict=True))
         live = tuple(i for i in dict.fromkeys(term.output) if i not in term.broadcast_indices)
-        if support is None:
-            return Result(*self.contract(values, term.output, None, axes), term.output)
-        if len(live) < 2 and live != term.output:  # the entries' values follow from a dense vector
-            return Result(*self.contract(values, live, None, axes), term.output)
-        value, compact = self.contract(values, term.output, support, axes)
-        return Result(value, compact, term.output, True)
+        is_sparse = support is not None and (len(live) > 1 or live == term.output)
+        if is_sparse or support is None:
+            value, compact = self.contract(values, term.output, support, axes)
+        else:  # the values of the entries follow from a dense vector
+            value, compact = self.contract(values, live, None, axes)
+        return Result(value, compact, term.output, support, is_sparse)
 
-    def contract(self, values: Sequence[Value], output: Tuple, support: int | None, axes: Mapping[str, str]) -> Value:
+    def contract(
+        self, values: Sequence[Value], output: Tuple, support: Symmetry | None, axes: Mapping[str, str]
+    ) -> Value:
         """The value of an einsum, dense or on a support."""
         rank = max(map(len, (*(t for _, t in values), output)))
         values = self._reduce(values, output, axes)
@@ -103,7 +105,7 @@ class Builder:
             values.append(self.add_step([values[c.left], values[c.right]], c.output, cost, axes))
         return values[-1]
 
-    def _join(self, values: Sequence[Value], output: Tuple, support: int | None, axes: Mapping[str, str]) -> Value:
+    def _join(self, values: Sequence[Value], output: Tuple, support: Symmetry | None, axes: Mapping[str, str]) -> Value:
         """The value of an einsum that does not split and has sparse operands or a sparse output."""
         indices = dict.fromkeys(i for _, t in values for i in t)
         if support is None:
@@ -112,19 +114,21 @@ class Builder:
             return values[0]
         tuples = [t for v, t in values if v in self.supports] + [output] * (support is not None)
         is_sum = not indices.keys() <= set(output)
-        return self.add_step(values, output, self._count(tuples, indices, axes, len(values) - 1 + is_sum), axes, (), support)
+        return self.add_step(
+            values, output, self._count(tuples, indices, axes, len(values) - 1 + is_sum), axes, (), support
+        )
 
     def _count(self, tuples: Sequence[Tuple], indices: Collection[str], axes: Mapping[str, str], number: int) -> Cost:
         """The number of index tuples at which all sparse tuples have entries, times `number`, as a named size."""
         joined = {i for t in tuples for i in t}
         names = {i: f"{axes[i]} {i}" for i in joined}
         distinct = [[names[i] for i in t] for t in dict.fromkeys(tuples)]
-        term = with_letters(distinct, (), len(self.sparse_types) > 1, [*(True for _ in distinct), False]).canonical()
+        term = with_letters(distinct, (), self.has_several_supports, [*(True for _ in distinct), False]).canonical()
         matches = str(term).removesuffix("->").replace(",", "")
         return Cost.of((f"|{matches}|", *(axes[i] for i in indices if i not in joined)), number)
 
-    def _count_entries(self, support: int) -> Cost:
-        axes = {str(k): c for k, c in enumerate(self.sparse_types[support].axes)}
+    def _count_entries(self, support: Symmetry) -> Cost:
+        axes = {str(k): c for k, c in enumerate(support.axes)}
         return self._count([tuple(axes)], (), axes, 1)
 
     def add_step(
@@ -134,7 +138,7 @@ class Builder:
         flops: Cost,
         axes: Mapping[str, str],
         loop: Tuple = (),
-        support: int | None = None,
+        support: Symmetry | None = None,
     ) -> Value:
         """The number of the value of this einsum, and the order of its indices."""
         values = sorted(values, key=lambda v: v[0]) if len({v for v, _ in values}) > 1 else list(values)

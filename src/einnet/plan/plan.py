@@ -53,7 +53,6 @@ class Plan:
     results: tuple[Result, ...]
     index_maps: tuple[IndexMap, ...]  # of each term
     summed_axes: tuple[tuple[str, ...], ...]  # the axis of each summed index of each term
-    supports: tuple[Symmetry, ...] = ()  # the sparse types
 
     @classmethod
     def make(
@@ -141,5 +140,4 @@ def _make_plan(
     axes = [m.classes for m in index_maps]
     results = tuple(map(builder.add, terms, sources, types_of, axes))
     summed_axes = tuple(tuple(a[i] for i in t.summed_indices) for t, a in zip(terms, axes, strict=True))
-    steps, supports = tuple(builder.steps), tuple(builder.sparse_types)
-    return Plan(terms, sources, builder.input_count, steps, results, index_maps, summed_axes, supports)
+    return Plan(terms, sources, builder.input_count, tuple(builder.steps), results, index_maps, summed_axes)

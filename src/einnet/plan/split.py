@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from einnet.symmetry import Symmetry
+
 __all__ = ["Split", "find_split"]
 
 Tuple = tuple[str, ...]
-Frame = tuple[Tuple, int | None]  # a tuple, and the number of its support; None for a dense one
+Frame = tuple[Tuple, Symmetry | None]  # a tuple, and the type on whose support it lies; None for a dense one
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Split:
 
     members: tuple[int, ...]
     output: Tuple
-    support: int | None
+    support: Symmetry | None
 
 
 def find_split(operands: Sequence[Frame], output: Frame, is_dense: Callable[[Collection[str]], bool]) -> Split | None:
@@ -29,11 +31,12 @@ def find_split(operands: Sequence[Frame], output: Frame, is_dense: Callable[[Col
 
     `is_dense` says whether indices fit a dense type.
 
-    >>> chain = [(("a",), None), (("a", "b"), 0), (("b", "c"), 0)]
+    >>> edges = Symmetry("[aa]")
+    >>> chain = [(("a",), None), (("a", "b"), edges), (("b", "c"), edges)]
     >>> find_split(chain, (("c",), None), lambda indices: False)
     Split(members=(0, 1), output=('b',), support=None)
-    >>> cycle = [(("a", "b"), 0), (("b", "c"), 0), (("c", "d"), 0)]
-    >>> find_split(cycle, (("a", "d"), 0), lambda indices: False) is None
+    >>> cycle = [(("a", "b"), edges), (("b", "c"), edges), (("c", "d"), edges)]
+    >>> find_split(cycle, (("a", "d"), edges), lambda indices: False) is None
     True
     """
     if len(operands) < 3:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from einnet._notation import write_tuple
 from einnet.plan.cost import Cost
 from einnet.plan.kernel import Kernel
+from einnet.symmetry import Symmetry
 
 __all__ = ["Result", "Step"]
 
@@ -19,7 +20,7 @@ class Step:
     The indices of `loop` are taken one at a time, so that no tensor larger than the output is kept.
 
     A join has sparse operands, or a sparse output: it runs over the index tuples at which all of them have entries.
-    `supports` has the number of the support of each operand and of the output, None for a dense one.
+    `supports` has the type on whose support each operand and the output lies, None for a dense one.
     """
 
     sources: tuple[int, ...]
@@ -28,7 +29,7 @@ class Step:
     flops: Cost
     size: Cost
     loop: Tuple = ()
-    supports: tuple[int | None, ...] = ()  # of a join
+    supports: tuple[Symmetry | None, ...] = ()  # of a join
     kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None for a join and with a loop
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ class Result:
     value: int
     compact: Tuple
     output: Tuple
+    support: Symmetry | None = None  # the type of the output, if that is sparse
     is_sparse: bool = False
     axis_map: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
