@@ -4,8 +4,8 @@ In that order each feature is one matrix in memory, which suits matrix products.
 move the channels to the front and back as views; between layers nothing is copied.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,11 +15,13 @@ from einnet.plan import Plan, execute
 from einnet.plan.backends import TensorBackend
 from einnet.plan.kernel import Kernel
 from einnet.plan.kernel import align as align_axes
+from einnet.symmetry import Symmetry
 
 __all__ = [
     "TorchBackend",
     "align",
     "expand",
+    "feature_axis",
     "largest",
     "run_plan",
     "run_upcast",
@@ -34,7 +36,16 @@ P = ParamSpec("P")
 
 
 class TorchBackend(TensorBackend):
-    """Tensors of torch, with loops that keep no tensor larger than the operands."""
+    """Tensors of torch, with loops that keep no tensor larger than the operands.
+
+    `supports` has the support of each sparse type, by its axes; there are none here, see `SparseBackend`.
+    """
+
+    supports: Mapping[Tuple, Any] = {}
+
+    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` returns, kept with the supports."""
+        return make()
 
     def contract_in_loop(
         self, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
@@ -51,6 +62,11 @@ class MaxBackend(TorchBackend):
 
 TORCH = TorchBackend(torch)
 MAX = MaxBackend(torch)
+
+
+def feature_axis(symmetry: Symmetry) -> int:
+    """The axis of the features, channels first; they stand last in the values of a sparse type."""
+    return -1 if symmetry.is_sparse else -1 - len(symmetry.axes)
 
 
 def to_channels_first(x: Tensor, rank: int) -> Tensor:
@@ -88,9 +104,9 @@ def run_upcast(
         return function([upcast(x) for x in tensors], *args, **kwargs)
 
 
-def run_plan(plan: Plan, operands: Sequence[Tensor]) -> list[Tensor]:
+def run_plan(plan: Plan, operands: Sequence[Tensor], backend: TorchBackend = TORCH) -> list[Tensor]:
     """The compact result of each term."""
-    return execute.run_plan(plan, operands, TORCH)
+    return execute.run_plan(plan, operands, backend)
 
 
 def expand(compact: Tensor, axis_map: Sequence[int], sizes: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from einnet._notation import ancestors_of
 from einnet.errors import ShapeError
-from einnet.nn.backend import align, run_plan
+from einnet.nn.backend import TORCH, TorchBackend, align, feature_axis, run_plan
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -31,45 +31,61 @@ class Context:
     The mask of a type, under its axes as in "aa" or "ab", has shape (batch..., axes...) and is True at the index tuples
     of its support. The tensors of this type have values there only, also where all its indices are present.
 
+    `backend` has the supports of the sparse types.
+
     Modules that call other modules make one context and pass it on as their `mask`.
     """
 
-    def __init__(self, sizes: Mapping[str, int], dependencies: Sequence[tuple[str, str]] = (), masks: MaskLike = None):
-        self.sizes = sizes
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        dependencies: Sequence[tuple[str, str]] = (),
+        masks: MaskLike = None,
+        backend: TorchBackend = TORCH,
+    ):
+        self.sizes, self.backend = sizes, backend
         self.masks: Mapping[str, Tensor] = masks or {}  # type: ignore[assignment]
         self.dependencies = dependencies
-        self._cells: dict[tuple[str, ...], Tensor | None] = {}
+        self._cells: dict[Symmetry, Tensor | None] = {}
         self._factors: dict[tuple, list[float | Tensor | None]] = {}
 
     def shape(self, symmetry: Symmetry) -> list[int]:
-        """The sizes of a type's axes."""
+        """The sizes of a type's axes; of a sparse type the number of entries."""
+        if symmetry.is_sparse:
+            return [self.backend.supports[symmetry.axes].entries]
         return [self.sizes[c] for c in symmetry.axes]
 
     def cells(self, symmetry: Symmetry) -> Tensor | None:
-        """Which cells of a tensor of the type have a value: (batch..., axes... or 1); None for all of them."""
-        return self._cells_of(symmetry.axes) if self.masks else None
+        """Which cells of a tensor of the type have a value: (batch..., axes... or 1); None for all of them.
 
-    def _cells_of(self, axes: tuple[str, ...]) -> Tensor | None:
+        For a sparse type it says which entries have no padding, (batch..., entries).
+        """
+        if not self.masks:
+            return None
         if torch.compiler.is_compiling():  # a checkpointed part may not write to what is outside it
-            return self._intersect(axes)
-        if axes not in self._cells:
-            self._cells[axes] = self._intersect(axes)
-        return self._cells[axes]
+            return self._intersect(symmetry)
+        if symmetry not in self._cells:
+            self._cells[symmetry] = self._intersect(symmetry)
+        return self._cells[symmetry]
 
-    def _intersect(self, axes: tuple[str, ...]) -> Tensor | None:
-        parents = {c: p for p, c in self.dependencies}
-        cells = self.masks.get("".join(axes)) if len(axes) > 1 else None  # the support
+    def _intersect(self, symmetry: Symmetry) -> Tensor | None:
+        axes, parents = symmetry.axes, {c: p for p, c in self.dependencies}
+        cells = None if symmetry.is_sparse or len(axes) < 2 else self.masks.get("".join(axes))  # the support
         for k, letter in enumerate(axes):
             if letter in self.masks:
-                names = [axes.index(p) for p in ancestors_of(letter, parents)] + [k]
-                part = align(self.masks[letter], names, range(len(axes)))
+                places = [axes.index(p) for p in ancestors_of(letter, parents)] + [k]
+                if symmetry.is_sparse:
+                    index = self.backend.supports[axes].index
+                    part = self.masks[letter][(..., *(index[p] for p in places))]
+                else:
+                    part = align(self.masks[letter], places, range(len(axes)))
                 cells = part if cells is None else cells & part
         return cells
 
     def fill(self, x: Tensor, symmetry: Symmetry, value: float = 0) -> Tensor:
         """A channels-first tensor of the type with the cells that have no value set to one, whatever they held."""
         cells = self.cells(symmetry)
-        return x if cells is None else x.masked_fill(~cells.unsqueeze(-1 - len(symmetry.axes)), value)
+        return x if cells is None else x.masked_fill(~cells.unsqueeze(feature_axis(symmetry)), value)
 
     def fill_last(self, x: Tensor, symmetry: Symmetry, value: float = 0) -> Tensor:
         """As `fill`, of a channels-last tensor."""
@@ -85,20 +101,26 @@ class Context:
         key = (id(plan), dtype)
         if key in self._factors:
             return self._factors[key]
-        counts: Sequence[Tensor | None] = [None] * len(plan.terms)
-        if any(len(c) > 1 for c in self.masks):
-            counts = self._count_on_supports(plan, dtype)
-        factors = [self._factor(plan, k, dtype, count) for k, count in enumerate(counts)]
+        if self.backend.supports and not self.masks:
+            key = ("factors", *key, *self.sizes.values())
+            return self.backend.cached(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
+        factors = self._make_factors(plan, dtype)
         if not torch.compiler.is_compiling():
             self._factors[key] = factors
         return factors
+
+    def _make_factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
+        counts: Sequence[Tensor | None] = [None] * len(plan.terms)
+        if self.backend.supports or any(len(c) > 1 for c in self.masks):
+            counts = self._count_on_supports(plan, dtype)
+        return [self._factor(plan, k, dtype, count) for k, count in enumerate(counts)]
 
     def _factor(self, plan: Plan, k: int, dtype: torch.dtype, count: Tensor | None) -> float | Tensor | None:
         letters = plan.summed_axes[k]
         if not letters:
             return None
         power = -1.0 if plan.terms[k].order == 1 else -0.5
-        if not self.masks:
+        if not self.masks and count is None:
             return max(prod([self.sizes[c] for c in letters]), 1) ** power
         if count is None:
             count = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
@@ -107,24 +129,28 @@ class Context:
 
     def _count_on_supports(self, plan: Plan, dtype: torch.dtype) -> list[Tensor]:
         """What `counts` gives for each term, where types have supports: the plan on the operands' indicators."""
-        axes = {
-            source: tuple(index_map.classes[i] for i in tup)
-            for term, sources, index_map in zip(plan.terms, plan.sources, plan.index_maps, strict=True)
-            for source, tup in zip(sources, term.operands, strict=True)
+        types = {
+            source: symmetry
+            for sources, types in zip(plan.sources, plan.types, strict=True)
+            for source, symmetry in zip(sources, types, strict=False)
         }
         exact = torch.promote_types(dtype, torch.float32).to_real()
-        indicators = {tup: self._indicator(tup, exact) for tup in dict.fromkeys(axes.values())}
-        device = next(iter(self.masks.values())).device.type  # autocast would round counts; there is none for meta
+        indicators = {t: self.indicator(t, exact) for t in dict.fromkeys(types.values())}
+        device = self._device.type  # autocast would round counts; there is none for meta
         with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
-            return run_plan(plan, [indicators[axes[k]] for k in range(plan.input_count)])
+            return run_plan(plan, [indicators[types[k]] for k in range(plan.input_count)], self.backend)
 
-    def _indicator(self, axes: tuple[str, ...], dtype: torch.dtype) -> Tensor:
-        """1 where a tensor with these axes has a value, else 0: (batch..., 1, axes...)."""
-        cells = self._cells_of(axes)
+    def indicator(self, symmetry: Symmetry, dtype: torch.dtype) -> Tensor:
+        """1 where a tensor of the type has a value, else 0, with one feature."""
+        cells, shape = self.cells(symmetry), self.shape(symmetry)
         if cells is None:
-            cells = torch.ones((), dtype=torch.bool, device=next(iter(self.masks.values())).device)
-        batch = cells.shape[: max(cells.dim() - len(axes), 0)]
-        return cells.to(dtype).expand(*batch, *(self.sizes[c] for c in axes)).unsqueeze(-1 - len(axes))
+            cells = torch.ones((), dtype=torch.bool, device=self._device)
+        batch = cells.shape[: max(cells.dim() - len(shape), 0)]
+        return cells.to(dtype).expand(*batch, *shape).unsqueeze(feature_axis(symmetry))
+
+    @property
+    def _device(self) -> torch.device:
+        return next(iter((*self.masks.values(), *self.backend.supports.values()))).device
 
     def counts(self, term: Term, index_map: IndexMap, axes: Sequence[str]) -> Tensor:
         """How many values a term sums for each index of its compact result: (batch..., 1, compact axes or 1...).
@@ -165,6 +191,7 @@ def make_context(
     types: Sequence[Symmetry],
     sizes: Mapping[str, int],
     batch: Sequence[int],
+    backend: TorchBackend = TORCH,
 ) -> Context:
     """The context of a call from what a user passes as `mask`: a tensor where the type has one axis, or a dict.
 
@@ -183,7 +210,7 @@ def make_context(
         raise TypeError(f"mask must be a boolean tensor, or a dict of them by axis or type, got {type(mask).__name__}")
     for key, m in (mask or {}).items():
         _check_mask(m, key, _axes_of_mask(key, symmetry, types), sizes, batch)
-    return Context(sizes, symmetry.dependencies, mask)
+    return Context(sizes, symmetry.dependencies, mask, backend)
 
 
 def _axes_of_mask(key: str, symmetry: Symmetry, types: Sequence[Symmetry]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
+from einnet.nn.backend import feature_axis
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -63,7 +64,7 @@ def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Co
 
 def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:
     """The batch axes of all inputs, broadcast against each other."""
-    batches = [tuple(x.shape[: x.dim() - len(t.axes) - 1]) for x, t in zip(inputs, types, strict=True)]
+    batches = [tuple(x.shape[: x.dim() + feature_axis(t) - t.is_sparse]) for x, t in zip(inputs, types, strict=True)]
     if len(batches) == 1:
         return batches[0]
     try:

@@ -7,12 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from einnet._notation import write_tuple
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import TORCH, largest, run_plan, run_upcast, to_channels_first, to_channels_last
+from einnet.nn.backend import TORCH, feature_axis, largest, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of, make_context
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of, check_features
+from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend
+from einnet.nn.sparse.inputs import read_tensors
+from einnet.nn.sparse.storage import to_form
 from einnet.plan import Plan
 from einnet.plan.execute import Expansion
 from einnet.signature import Signature
@@ -37,7 +41,7 @@ class Pooling:
         if not parsed:
             raise EinNetError("expected at least one term, such as 'ab,bc->ac'")
         state = TypeSet.of(infer_types(parsed) if types is None else types)
-        self.types = tuple(Symmetry.of(t.axes, t.dependencies) for t in state.types)  # with a feature axis
+        self.types = tuple(t.with_features for t in state.types)
         self.signature = Signature.of(self.types, self.types[0])
         self.axes = axes_of(self.signature)
         self.reduction = check_choice(reduction, "reduction", REDUCTIONS)
@@ -71,12 +75,12 @@ class Pooling:
     def _pool(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         if self.reduction == "max":
             return self._largest(operands, context)
-        results = run_plan(self.plan, operands)
+        results = run_plan(self.plan, operands, context.backend)
         return results if self.normalize is None else rescale(results, self.plan, context)
 
     def _split(self, k: int, x: Tensor) -> Sequence[Tensor]:
         """The input of the k-th type cut into a part for each operand."""
-        number, axis = self.reads.count(k), -1 - len(self.types[k].axes)
+        number, axis = self.reads.count(k), feature_axis(self.types[k])
         if number == 0:
             return []
         if x.shape[axis] % number:
@@ -88,15 +92,23 @@ class Pooling:
         return x.split(x.shape[axis] // number, axis) if x.shape[axis] else [x] * number
 
     def _check_heads(self, operands: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-        if len({x.shape[-1 - len(self.types[k].axes)] for x, k in zip(operands, self.reads, strict=True)}) > 1:
-            widths = [x.shape[-1 - len(t.axes)] for x, t in zip(inputs, self.types, strict=True)]
+        if len({x.shape[feature_axis(self.types[k])] for x, k in zip(operands, self.reads, strict=True)}) > 1:
+            widths = [x.shape[feature_axis(t)] for x, t in zip(inputs, self.types, strict=True)]
             raise ShapeError(
                 f"the terms {self.terms_as_text()} have {' and '.join(map(str, self.fan_in))} operands of the types "
                 f"{', '.join(map(str, self.types))}: the features must be these numbers times the same number of "
                 f"heads, got {' and '.join(map(str, widths))}"
             )
 
+    def expand(self, k: int, compact: Tensor, context: Context) -> Tensor:
+        """The output of the k-th term from its compact result: channels first, or the values of the entries."""
+        if isinstance(context.backend, SparseBackend) and self.plan.results[k].support is not None:
+            return context.backend.expand(compact, self.plan.results[k])
+        return self.expansions[k].apply(compact, context.shape(self.types[self.writes[k]]), TORCH)
+
     def _largest(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
+        if context.backend.supports:
+            return self._largest_on_supports(operands, context)
         results = []
         for x, k, term, result in zip(operands, self.reads, self.plan.terms, self.plan.results, strict=True):
             operand, cells = term.operands[0], context.cells(self.types[k])
@@ -105,6 +117,16 @@ class Pooling:
                 y = y.masked_fill(~largest(cells.unsqueeze(-1 - len(operand)), operand, result.compact), 0)
             results.append(y)
         return results
+
+    def _largest_on_supports(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
+        backend, types = SparseMaxBackend(context.backend.supports), [self.types[k] for k in self.reads]
+        filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
+        results = run_plan(self.plan, filled, backend)
+        if not context.masks:
+            return results
+        indicators = [context.indicator(t, torch.float32) for t in types]
+        counts = run_plan(self.plan, indicators, backend)
+        return [y.masked_fill(count == 0, 0) for y, count in zip(results, counts, strict=True)]
 
     def __repr__(self) -> str:
         return f"Pooling({self.terms_as_text()}; {', '.join(map(str, self.types))})"
@@ -185,43 +207,50 @@ class EinPool(nn.Module):
             raise EinNetError(f"this EinPool has the types {', '.join(map(str, self.types))}: use .types")
         return self.types[0]
 
-    def forward(self, *inputs: Tensor, mask: MaskLike | Context = None) -> Any:
-        self._check(inputs)
-        batch, context = batch_of(self.types, inputs), mask
-        if not isinstance(context, Context):
-            sizes = self.pooling.signature.bind([x.shape for x in inputs])
-            context = make_context(mask, self.pooling.axes, self.types, sizes, batch)
-        channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(inputs, self.types, strict=True)]
-        results = self.pooling.pool(channels, context)
-        outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
-        return outputs[0] if self.pooling.has_one_type else tuple(outputs)
-
-    def _check(self, inputs: Sequence[Tensor]) -> None:
+    def forward(self, *inputs: Any, mask: MaskLike | Context = None) -> Any:
         if len(inputs) != len(self.types):
             raise ShapeError(
                 f"expected one input for each of the types {', '.join(map(str, self.types))}, got {len(inputs)}; "
                 "a mask is passed by name, mask=..."
             )
-        for x, t in zip(inputs, self.types, strict=True):
-            check_features(x, t.axes)
-        if len(dtypes := {x.dtype for x in inputs}) > 1:
+        is_inner = isinstance(mask, Context)  # called by another module, with the values of sparse types alone
+        tensors, shapes, backend = (inputs, [], TORCH) if is_inner else read_tensors(self.types, inputs)
+        self._check(tensors)
+        batch, context = batch_of(self.types, tensors), mask
+        if not isinstance(context, Context):
+            sizes = self.pooling.signature.bind(shapes)
+            context = make_context(mask, self.pooling.axes, self.types, sizes, batch, backend)
+        channels = [
+            context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, self.types, strict=True)
+        ]
+        results = self.pooling.pool(channels, context)
+        outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
+        for k, t in enumerate(self.types):
+            if t.is_sparse and not is_inner:
+                outputs[k] = to_form(context.backend.supports[t.axes], outputs[k], inputs[k])
+        return outputs[0] if self.pooling.has_one_type else tuple(outputs)
+
+    def _check(self, tensors: Sequence[Tensor]) -> None:
+        for x, t in zip(tensors, self.types, strict=True):
+            check_features(x, ("entries",) if t.is_sparse else t.axes)
+        if len(dtypes := {x.dtype for x in tensors}) > 1:
             raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
 
     def _concat(self, k: int, results: Sequence[Tensor], x: Tensor, batch: Sequence[int], context: Context) -> Tensor:
         """The results of the k-th type side by side, features last."""
-        symmetry = self.types[k]
-        rank, shape = len(symmetry.axes), context.shape(symmetry)
+        symmetry, axis = self.types[k], feature_axis(self.types[k])
+        shape = context.shape(symmetry)
         parts = [
-            expansion.apply(value, shape, TORCH)
-            for value, expansion, number in zip(results, self.pooling.expansions, self.pooling.writes, strict=True)
+            self.pooling.expand(n, y, context)
+            for n, (y, number) in enumerate(zip(results, self.pooling.writes, strict=True))
             if number == k
         ]
         if parts:
-            y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - rank :]) for y in parts], -1 - rank)
+            y = torch.cat([y.expand(*batch, *y.shape[y.dim() - 1 - len(shape) :]) for y in parts], axis)
         else:
-            y = x.new_zeros(*batch, 0, *shape)
+            y = x.new_zeros(*batch, *shape, 0).movedim(-1, axis)
         y = y.half() if x.dtype == torch.float16 else y
-        return to_channels_last(context.fill(y, symmetry), rank)
+        return context.fill(y, symmetry).movedim(axis, -1)
 
     def extra_repr(self) -> str:
         types = [str(t) for t in self.types]
@@ -252,17 +281,33 @@ def infer_types(terms: Sequence[Term]) -> list[Symmetry]:
 
     The axes of numbered indices are in their names.
     """
-    tuples = [tup for term in terms for tup in (*term.operands, term.output)]
-    if any(len(index) > 1 for tup in tuples for index in tup):
-        return [Symmetry(t) for t in dict.fromkeys("".join(index[0] for index in tup) for tup in tuples)]
-    places = sorted({(len(tup), k) for tup in tuples for k in range(len(tup))})
-    root = {place: place for place in places}
+    check_outputs(terms)
+    if any(term.has_typed_indices for term in terms):
+        texts = (write_tuple((i[0] for i in tup), bracket) for term in terms for tup, bracket, _ in term.spans())
+        return [Symmetry(t) for t in dict.fromkeys(texts)]
+    ranks = [(len(tup), bracket) for term in terms for tup, bracket, _ in term.spans()]
+    root = {(rank, k): (rank, k) for rank in sorted(ranks) for k in range(rank[0])}
     for term in terms:
-        first: dict[str, tuple[int, int]] = {}
-        for tup in (*term.operands, term.output):
+        first: dict[str, tuple[tuple[int, bool], int]] = {}
+        for tup, bracket, _ in term.spans():
             for k, index in enumerate(tup):
-                one, two = root[first.setdefault(index, (len(tup), k))], root[len(tup), k]
+                place = (len(tup), bracket), k
+                one, two = root[first.setdefault(index, place)], root[place]
                 root = {p: one if r == two else r for p, r in root.items()}
-    ranks = dict.fromkeys(len(tup) for tup in tuples)
-    letters = dict(zip(dict.fromkeys(root[r, k] for r in ranks for k in range(r)), ascii_lowercase, strict=False))
-    return [Symmetry("".join(letters[root[rank, k]] for k in range(rank))) for rank in ranks]
+    distinct = dict.fromkeys(ranks)
+    letters = dict(zip(dict.fromkeys(root[r, k] for r in distinct for k in range(r[0])), ascii_lowercase, strict=False))
+    return [Symmetry(write_tuple((letters[root[r, k]] for k in range(r[0])), r[1])) for r in distinct]
+
+
+def check_outputs(terms: Sequence[Term]) -> None:
+    """Raises for a term of sparse operands whose dense output, of two axes or more, no dense operand justifies."""
+    for term in terms:
+        *operands, (output, is_sparse, _) = term.spans()
+        live = {i for i in output if i not in term.broadcast_indices}
+        if not is_sparse and len(live) > 1 and any(b and live & set(t) for t, b, _ in operands):
+            if not any(live <= set(t) for t, b, _ in operands if not b):
+                dense = write_tuple(output, False)
+                raise EinNetError(
+                    f"the output '{dense}' of '{term}' has a value at every index tuple, its operands have not: write "
+                    f"'[{dense}]' for the values on a support, or pass type=(...) with a dense type of these axes"
+                )

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import opt_einsum
 
+from einnet.errors import EinNetError
+
 __all__ = ["NUMPY", "Backend", "TensorBackend", "backend_of", "module_of"]
 
 Tuple = tuple[str, ...]
@@ -52,6 +54,10 @@ class Backend:
         """An einsum of any number of arrays, which may take the indices of `loop` one at a time; here all at once."""
         equation = ",".join("..." + "".join(t) for t in tuples) + "->..." + "".join(output)
         return np.asarray(opt_einsum.contract(equation, *map(_upcast, operands)), np.result_type(*operands))
+
+    def join(self, step: Any, operands: Sequence[Any]) -> Any:
+        """The value of a step of sparse operands or with a sparse output."""
+        raise EinNetError(f"'{step.equation}' is of sparse types, which only tensors of torch with supports can have")
 
     def broadcast(self, x: Any, shape: Sequence[int]) -> Any:
         """The last axes of `x`, of these sizes or of size one, broadcast to the shape; a view."""

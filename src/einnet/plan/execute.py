@@ -39,6 +39,8 @@ def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> l
 
 def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> Any:
     """The value of a step."""
+    if step.is_join:
+        return backend.join(step, operands)
     if step.kernel is None:
         return backend.contract_in_loop(operands, step.operands, step.output, step.loop)
     return step.kernel.run(operands, backend)

@@ -53,6 +53,7 @@ class Plan:
     results: tuple[Result, ...]
     index_maps: tuple[IndexMap, ...]  # of each term
     summed_axes: tuple[tuple[str, ...], ...]  # the axis of each summed index of each term
+    types: tuple[tuple[Symmetry, ...], ...]  # of the tuples of each term, the output last
 
     @classmethod
     def make(
@@ -140,4 +141,4 @@ def _make_plan(
     axes = [m.classes for m in index_maps]
     results = tuple(map(builder.add, terms, sources, types_of, axes))
     summed_axes = tuple(tuple(a[i] for i in t.summed_indices) for t, a in zip(terms, axes, strict=True))
-    return Plan(terms, sources, builder.input_count, tuple(builder.steps), results, index_maps, summed_axes)
+    return Plan(terms, sources, builder.input_count, tuple(builder.steps), results, index_maps, summed_axes, types_of)

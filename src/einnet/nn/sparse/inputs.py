@@ -1,0 +1,43 @@
+"""What modules read from inputs of which some are sparse."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from einnet.errors import ShapeError
+from einnet.nn.backend import TORCH, TorchBackend
+from einnet.nn.sparse.backend import SparseBackend
+from einnet.nn.sparse.storage import read_inputs
+from einnet.nn.sparse.support import Support
+from einnet.symmetry import Symmetry
+
+__all__ = ["read_tensors"]
+
+
+def read_tensors(
+    types: Sequence[Symmetry], inputs: Sequence[Any], sizes: Mapping[str, int] | None = None
+) -> tuple[Sequence[Any], list[tuple[int, ...]], TorchBackend]:
+    """The tensors of inputs, the shapes of the dense tensors that they stand for, and the back end with their supports.
+
+    Raises `ShapeError` for two inputs of one sparse type on different supports.
+    """
+    if not any(t.is_sparse for t in types):
+        return inputs, [x.shape for x in inputs], TORCH
+    tensors: list[Tensor] = []
+    shapes: list[tuple[int, ...]] = []
+    supports: dict[tuple[str, ...], Support] = {}
+    for k, (x, symmetry) in enumerate(zip(read_inputs(types, inputs, sizes), types, strict=True), start=1):
+        if isinstance(x, Tensor):
+            tensors.append(x)
+            shapes.append(tuple(x.shape))
+            continue
+        support, values = x
+        if supports.setdefault(symmetry.axes, support) is not support:
+            raise ShapeError(
+                f"input {k} of type '{symmetry}' has another support than the input of this type before it: inputs "
+                "share a support if they have the same index object or the same Support"
+            )
+        tensors.append(values)
+        shapes.append((*support.sizes, values.shape[-1]))
+    return tensors, shapes, SparseBackend(supports)

@@ -1,0 +1,101 @@
+"""`join`: an einsum of dense values and values on supports, over its matches.
+
+Each value becomes rows: the cells of a dense one, the entries of a sparse one, with all batch axes and features. An
+index that only dense values have, such as `a` in `ac,[cd]->ad`, is free: its axis is treated as features are, and
+the batch axes and features are taken one at a time.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from einnet.nn.backend import align
+from einnet.nn.sparse.contract import contract
+from einnet.nn.sparse.matches import Matches, find_matches
+from einnet.nn.sparse.support import Support
+
+__all__ = ["join", "largest_join"]
+
+Tuple = tuple[str, ...]
+Supports = Sequence[Support | None]
+
+
+def join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> Tensor:
+    """The sum over the matches of the products of the operands' values.
+
+    `supports` has that of each tuple and of the output, None for a dense one. Dense operands and results are
+    (batch..., features, axes...), sparse ones (batch..., entries, features); each index of a dense tuple occurs once.
+    """
+    sizes = _bind(tuples, output, supports, operands)
+    joined = {i for t, s in zip((*tuples, output), supports, strict=True) if s is not None for i in t}
+    free = tuple(i for i in sizes if i not in joined)
+    inner = [tuple(i for i in t if i in joined) for t in (*tuples, output)]
+    matches = find_matches(inner[:-1], supports, {i: sizes[i] for i in joined}, inner[-1])
+    rows = [_to_rows(*x, free) for x in zip(operands, tuples, inner, supports, strict=False)]
+    y = _contract(matches, rows, [sizes[i] for i in free])
+    if summed := [k - len(free) for k, i in enumerate(free) if i not in output]:
+        y = y.sum(summed)
+    return _to_layout(y, inner[-1], output, supports[-1], sizes)
+
+
+def largest_join(tup: Tuple, output: Tuple, supports: Supports, x: Tensor) -> Tensor:
+    """The largest value of one operand over the matches; zero where there is none."""
+    sizes = _bind([tup], output, supports, [x])
+    matches = find_matches([tup], supports, sizes, output)
+    rows = _to_rows(x, tup, tup, supports[0], ())
+    source, target = matches.positions
+    values = rows.index_select(0, source)
+    place = target.view(-1, *[1] * (rows.dim() - 1)).expand_as(values)
+    y = rows.new_zeros(matches.rows[-1], *rows.shape[1:])
+    y = y.scatter_reduce(0, place, values, "amax", include_self=False)
+    return _to_layout(y, output, output, supports[-1], sizes)
+
+
+def _bind(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> dict[str, int]:
+    """The size of each index."""
+    sizes: dict[str, int] = {}
+    for x, t, s in zip([*operands, None], [*tuples, output], supports, strict=True):
+        if s is not None:
+            sizes |= zip(t, s.sizes, strict=True)
+        elif x is not None:
+            sizes |= zip(t, x.shape[x.dim() - len(t) :], strict=True)
+    return sizes
+
+
+def _to_rows(x: Tensor, tup: Tuple, inner: Tuple, support: Support | None, free: Tuple) -> Tensor:
+    """(rows, batch..., features, free axes or 1...)."""
+    if support is not None:
+        return x.movedim(-2, 0)[(..., *[None] * len(free))]
+    x = align(x, tup, (*inner, *free))
+    last = -1 - len(free)  # of the inner axes
+    x = x.flatten(last + 1 - len(inner), last) if inner else x.unsqueeze(last)
+    return x.movedim(last, 0)
+
+
+def _to_layout(y: Tensor, inner: Tuple, output: Tuple, support: Support | None, sizes: dict[str, int]) -> Tensor:
+    """(batch..., entries, features), or for a dense output (batch..., features, axes...)."""
+    if support is not None:
+        return y.movedim(0, -2)
+    free = tuple(i for i in sizes if i in output and i not in inner)
+    last = -1 - len(free)
+    y = y.movedim(0, last)
+    y = y.unflatten(last, [sizes[i] for i in inner]) if inner else y.squeeze(last)
+    return align(y, (*inner, *free), output)
+
+
+def _contract(matches: Matches, rows: Sequence[Tensor], free: Sequence[int]) -> Tensor:
+    """(rows of the output, batch..., features, free axes...)."""
+    lead = torch.broadcast_shapes(*(x.shape[1 : x.dim() - len(free)] for x in rows))
+    if not free:
+        return contract(matches, [_flatten(x, lead) for x in rows]).view(matches.rows[-1], *lead)
+    columns = [x.expand(-1, *lead, *[-1] * len(free)).flatten(1, len(lead)) for x in rows]
+    parts = [contract(matches, [_flatten(x[:, k], free) for x in columns]) for k in range(prod(lead))]
+    shape = (matches.rows[-1], *lead, *free)
+    return torch.stack(parts, 1).view(shape) if parts else rows[0].new_zeros(shape)
+
+
+def _flatten(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """The axes but the first made one, of size one or of the product of `shape`."""
+    return x.flatten(1) if prod(x.shape[1:]) == 1 else x.expand(-1, *shape).reshape(len(x), prod(shape))
