@@ -9,9 +9,19 @@ from einnet.checks import check_text
 from einnet.errors import NotationError
 from einnet.limits import limits
 
-__all__ = ["Dependency", "ancestors_of", "parse_parts", "split_at_commas", "split_dependencies", "write_tuple", "write_type"]
+__all__ = [
+    "Dependency",
+    "ancestors_of",
+    "parse_parts",
+    "split_at_commas",
+    "split_dependencies",
+    "write_tuple",
+    "write_type",
+]
 
-_BRACKETS = "Brackets say that values are at index tuples of a support: '[aa]H' is a graph, '[ab]H; a->b' a ragged list."
+_BRACKETS = (
+    "Brackets say that values are at index tuples of a support: '[aa]H' is a graph, '[ab]H; a->b' a ragged list."
+)
 _LETTERS = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
 _SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'."
 _DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."

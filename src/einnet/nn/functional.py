@@ -3,15 +3,21 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from einnet._notation import write_tuple
 from einnet.errors import ShapeError
-from einnet.nn.backend import expand, to_channels_first, to_channels_last
+from einnet.nn.backend import feature_axis
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.pool import Pooling
+from einnet.nn.sparse.backend import make_backend
+from einnet.nn.sparse.inputs import read_tensors
+from einnet.nn.sparse.storage import to_form
+from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet
@@ -22,13 +28,14 @@ __all__ = ["einsum"]
 
 def einsum(
     term: Term | str,
-    *operands: Tensor,
+    *operands: Any,
     type: Types | None = None,
     reduction: str = "sum",
     normalize: str | None = None,
     mask: MaskLike | Context = None,
     sizes: Mapping[str, int] | None = None,
-) -> Tensor:
+    at: Support | None = None,
+) -> Any:
     """One term on tensors: a plain sum, feature by feature.
 
     >>> import torch
@@ -42,10 +49,22 @@ def einsum(
     >>> torch.allclose(einsum("ab->a", x, type="aa", mask=present)[:3], x[:3, :3].sum(1))
     True
 
+    On sparse types, written in brackets, sums run over what their supports have:
+
+    >>> from einnet.nn.sparse import Support
+    >>> support = Support(torch.tensor([[0, 1, 0], [1, 2, 2]]), (3, 3))    # three edges
+    >>> nodes, edges = torch.ones(3, 8), (support, torch.ones(3, 8))
+    >>> einsum("b,[ba]->a", nodes, edges)[:, 0]                  # messages along the edges
+    tensor([0., 1., 2.])
+    >>> _, triangles = einsum("[ab],[bc]->[ac]", edges, edges)
+    >>> triangles[:, 0]                                          # for each edge the paths of two edges beside it
+    tensor([0., 0., 1.])
+
     Args:
         term: any valid term; operands and output may have different numbers of indices.
         operands: one tensor for each operand, (batch..., axes..., features), with batch axes and features that
-            broadcast against each other.
+            broadcast against each other; one in brackets in any form of `einnet.nn.sparse.as_sparse`, as the pair
+            (index, values). Operands of one sparse type have one support: the same index object, or `Support`.
         type: the type of the operands and the output, or several types; by default the coarsest that the term allows,
             or, for operands of other shapes and without a mask, each index has an axis of its own.
             Operands and outputs with fewer indices than one type have the axes on which these indices stand.
@@ -54,40 +73,78 @@ def einsum(
         mask: True where an index is present: a tensor for a term over one axis, else a dict by axis; or where an index
             tuple is, by the axes of its type, see `EinPool`.
         sizes: the size of axes that no operand has, by axis of the type.
+        at: the support of an output in brackets whose type no operand has; each index has an axis of its own then.
 
-    Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
-    not of the type, `ShapeError` for tensors that do not fit.
+    Returns (batch..., axes of the output..., features), or for an output in brackets the form in which the operand of
+    its type came; an entry at which nothing is summed has zero. Raises `NotationError` for a term that cannot be read
+    or is not of the type, `ShapeError` for tensors that do not fit, and `EinNetError` for a dense output of two axes
+    from sparse operands, unless `type` has its type.
     """
     text, key = str(term), _as_key(type)
-    if key is None and mask is None and not _is_square(text, operands):
+    if key is None and mask is None and (at is not None or not _is_square(text, operands)):
         text, key = _with_own_axes(text)
     pooling, signature = _make_pooling(text, key, reduction, normalize)
     types, output = signature.inputs, signature.output
     if len(operands) != len(types):
         raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
     for k, (x, t) in enumerate(zip(operands, types, strict=True), start=1):
-        check_features(x, t.axes, name=f"operand {k} of type '{t}'")
-    known = signature.bind([x.shape for x in operands], sizes)
-    context = make_context(mask, pooling.axes, pooling.types, known, batch_of(types, operands))
-    channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
+        if not t.is_sparse:
+            check_features(x, t.axes, name=f"operand {k} of type '{t}'")
+    _check_output(term, types, output, at)
+    tensors, shapes, supports = read_tensors(types, operands, sizes)
+    if at is not None:
+        supports[output.axes], sizes = at, dict(zip(output.axes, at.sizes, strict=True)) | dict(sizes or {})
+    known = signature.bind(shapes, sizes)
+    context = make_context(mask, pooling.axes, pooling.types, known, batch_of(types, tensors), make_backend(supports))
+    channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, types, strict=True)]
     (compact,) = pooling.pool_operands(channels, context)
-    if all(x.dtype == torch.float16 for x in operands):
+    if all(x.dtype == torch.float16 for x in tensors):
         compact = compact.half()
-    y = expand(compact, pooling.plan.results[0].axis_map, context.shape(output))
+    y = pooling.expand(0, compact, context)
     if len(operands) == 1 or pooling.plan.terms[0].broadcast_indices:  # a view of the operand, or with stride 0
         y = y.clone(memory_format=torch.contiguous_format)
-    return to_channels_last(context.fill(y, output), len(output.axes))
+    y = context.fill(y, output).movedim(feature_axis(output), -1)
+    if not output.is_sparse:
+        return y
+    like = next((x for x, t in zip(operands, types, strict=True) if t == output), (at, None))
+    return to_form(context.backend.supports[output.axes], y, like)
 
 
-def _is_square(term: str, operands: Sequence[Tensor]) -> bool:
-    """Whether the operands have one size for each axis of the coarsest types."""
+def _check_output(term: Term | str, types: Sequence[Symmetry], output: Symmetry, at: Support | None) -> None:
+    """Raises unless an output in brackets has one support, of an operand or `at`."""
+    if not output.is_sparse and at is not None:
+        raise ShapeError(f"at is the support of an output in brackets, the output of '{term}' has none")
+    if output.is_sparse and (output in types) == (at is not None):
+        problem = (
+            "has the support of its operand: leave at out" if at else "has no support: pass at=Support(index, sizes)"
+        )
+        raise ShapeError(f"the output of '{term}', of type '{output.bare}', {problem}")
+    if at is not None and len(at.sizes) != len(output.axes):
+        raise ShapeError(f"the output of '{term}' has {len(output.axes)} axes, at is {at!r}")
+
+
+def _is_square(term: str, operands: Sequence[Any]) -> bool:
+    """Whether the operands have one size for each axis of the coarsest types, and one support for each sparse type."""
     _, signature = _make_pooling(term, None, "sum", None)
     sizes: dict[str, int] = {}
-    return all(
-        sizes.setdefault(c, n) == n
-        for x, t in zip(operands, signature.inputs, strict=False)
-        if isinstance(x, Tensor) and x.dim() > len(t.axes)
-        for c, n in zip(t.axes, x.shape[x.dim() - 1 - len(t.axes) :], strict=False)
+    supports: dict[Symmetry, int] = {}
+    for x, t in zip(operands, signature.inputs, strict=False):
+        index = x[0] if isinstance(x, tuple) else x
+        if t.is_sparse and supports.setdefault(t, id(index)) != id(index):
+            return False
+        if any(sizes.setdefault(c, n) != n for c, n in zip(t.axes, _sizes_of(x, index, t), strict=False)):
+            return False
+    return True
+
+
+def _sizes_of(x: Any, index: Any, symmetry: Symmetry) -> Sequence[int]:
+    """The sizes of an operand's axes, as far as it says them."""
+    if isinstance(index, Support):
+        return index.sizes
+    if symmetry.is_sparse:
+        return () if index is not x or getattr(x, "is_nested", False) else getattr(x, "shape", ())[: len(symmetry.axes)]
+    return (
+        x.shape[x.dim() - 1 - len(symmetry.axes) : -1] if isinstance(x, Tensor) and x.dim() > len(symmetry.axes) else ()
     )
 
 
@@ -99,9 +156,10 @@ def _with_own_axes(text: str) -> tuple[str, tuple[str, ...]]:
     """
     term = Term(text)
     letters = dict(zip(term.indices, ascii_lowercase, strict=False))
-    *operands, output = ([letters[i] for i in t] for t in (*term.operands, term.output))
-    typed = Term.of([[f"{c}0" for c in t] for t in operands], [f"{c}0" for c in output])
-    return str(typed), tuple(dict.fromkeys(map("".join, (*operands, output))))
+    tuples = [[letters[i] for i in t] for t in (*term.operands, term.output)]
+    *operands, output = ([f"{c}0" for c in t] for t in tuples)
+    types = dict.fromkeys(map(write_tuple, tuples, term.brackets))
+    return str(Term.of(operands, output, term.brackets)), tuple(types)
 
 
 def _as_key(types: Types | None) -> str | tuple[str, ...] | None:
@@ -125,10 +183,11 @@ def _complete_types(term: Term, types: str | tuple[str, ...]) -> tuple[Term, Typ
     type_set = TypeSet.of(types)
     symmetry, tuples = type_set.types[0], (*term.operands, term.output)
     letters = {i: c for t in tuples if len(t) == len(symmetry.axes) for i, c in zip(t, symmetry.axes, strict=True)}
-    short = [t for t in tuples if len(t) < len(symmetry.axes) and letters.keys() >= {*t}]
+    short = [(t, b) for t, b, _ in term.spans() if len(t) < len(symmetry.axes) and letters.keys() >= {*t}]
     if type_set.has_several_types or not short:
         return term, type_set.types
     names = {i: f"{c}{sorted(letters).index(i)}" for i, c in letters.items()}
-    typed = Term.of([[names.get(i, i) for i in t] for t in term.operands], [names.get(i, i) for i in term.output])
-    axes = dict.fromkeys(tuple(letters[i] for i in t) for t in short)
-    return typed, (symmetry, *(Symmetry.of(a, symmetry.dependencies, features=False) for a in axes))
+    *operands, output = ([names.get(i, i) for i in t] for t in tuples)
+    axes = dict.fromkeys((tuple(letters[i] for i in t), b) for t, b in short)
+    others = (Symmetry.of(a, symmetry.dependencies, features=False, is_sparse=b) for a, b in axes)
+    return Term.of(operands, output, term.brackets), (symmetry, *others)

@@ -14,7 +14,7 @@ from einnet.nn.backend import TORCH, feature_axis, largest, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of, make_context
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of, check_features
-from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend
+from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend, make_backend
 from einnet.nn.sparse.inputs import read_tensors
 from einnet.nn.sparse.storage import to_form
 from einnet.plan import Plan
@@ -214,15 +214,13 @@ class EinPool(nn.Module):
                 "a mask is passed by name, mask=..."
             )
         is_inner = isinstance(mask, Context)  # called by another module, with the values of sparse types alone
-        tensors, shapes, backend = (inputs, [], TORCH) if is_inner else read_tensors(self.types, inputs)
+        tensors, shapes, supports = (inputs, [], {}) if is_inner else read_tensors(self.types, inputs)
         self._check(tensors)
         batch, context = batch_of(self.types, tensors), mask
         if not isinstance(context, Context):
             sizes = self.pooling.signature.bind(shapes)
-            context = make_context(mask, self.pooling.axes, self.types, sizes, batch, backend)
-        channels = [
-            context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, self.types, strict=True)
-        ]
+            context = make_context(mask, self.pooling.axes, self.types, sizes, batch, make_backend(supports))
+        channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, self.types, strict=True)]
         results = self.pooling.pool(channels, context)
         outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
         for k, t in enumerate(self.types):
@@ -304,10 +302,10 @@ def check_outputs(terms: Sequence[Term]) -> None:
     for term in terms:
         *operands, (output, is_sparse, _) = term.spans()
         live = {i for i in output if i not in term.broadcast_indices}
-        if not is_sparse and len(live) > 1 and any(b and live & set(t) for t, b, _ in operands):
-            if not any(live <= set(t) for t, b, _ in operands if not b):
-                dense = write_tuple(output, False)
-                raise EinNetError(
-                    f"the output '{dense}' of '{term}' has a value at every index tuple, its operands have not: write "
-                    f"'[{dense}]' for the values on a support, or pass type=(...) with a dense type of these axes"
-                )
+        is_justified = is_sparse or len(live) < 2 or any(live <= set(t) for t, b, _ in operands if not b)
+        if not is_justified and any(b and live & set(t) for t, b, _ in operands):
+            dense = write_tuple(output, False)
+            raise EinNetError(
+                f"the output '{dense}' of '{term}' has a value at every index tuple, its operands have not: write "
+                f"'[{dense}]' for the values on a support, or pass type=(...) with a dense type of these axes"
+            )

@@ -6,14 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from einnet.nn.backend import MaxBackend, TorchBackend
+from einnet.nn.backend import TORCH, MaxBackend, TorchBackend
 from einnet.nn.sparse.join import join, largest_join
 from einnet.nn.sparse.matches import _guard
 from einnet.nn.sparse.support import Support
 from einnet.plan import Result, Step
 from einnet.symmetry import Symmetry
 
-__all__ = ["SparseBackend", "SparseMaxBackend"]
+__all__ = ["SparseBackend", "SparseMaxBackend", "make_backend"]
+
+Supports = Mapping[tuple[str, ...], Support]
 
 
 class SparseBackend(TorchBackend):
@@ -22,7 +24,7 @@ class SparseBackend(TorchBackend):
     `supports` are known by the axes of their types.
     """
 
-    def __init__(self, supports: Mapping[tuple[str, ...], Support]):
+    def __init__(self, supports: Supports):
         super().__init__(torch)
         self.supports = supports
 
@@ -52,3 +54,8 @@ class SparseMaxBackend(SparseBackend, MaxBackend):
 
     def join(self, step: Step, operands: Sequence[Tensor]) -> Tensor:
         return largest_join(step.operands[0], step.output, [self.support(s) for s in step.supports], operands[0])
+
+
+def make_backend(supports: Supports) -> TorchBackend:
+    """The back end for tensors with these supports."""
+    return SparseBackend(supports) if supports else TORCH

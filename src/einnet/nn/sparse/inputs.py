@@ -6,8 +6,6 @@ from typing import Any
 from torch import Tensor
 
 from einnet.errors import ShapeError
-from einnet.nn.backend import TORCH, TorchBackend
-from einnet.nn.sparse.backend import SparseBackend
 from einnet.nn.sparse.storage import read_inputs
 from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry
@@ -17,13 +15,13 @@ __all__ = ["read_tensors"]
 
 def read_tensors(
     types: Sequence[Symmetry], inputs: Sequence[Any], sizes: Mapping[str, int] | None = None
-) -> tuple[Sequence[Any], list[tuple[int, ...]], TorchBackend]:
-    """The tensors of inputs, the shapes of the dense tensors that they stand for, and the back end with their supports.
+) -> tuple[Sequence[Any], list[tuple[int, ...]], dict[tuple[str, ...], Support]]:
+    """The tensors of inputs, the shapes of the dense tensors that they stand for, and their supports by axes.
 
     Raises `ShapeError` for two inputs of one sparse type on different supports.
     """
     if not any(t.is_sparse for t in types):
-        return inputs, [x.shape for x in inputs], TORCH
+        return inputs, [x.shape for x in inputs], {}
     tensors: list[Tensor] = []
     shapes: list[tuple[int, ...]] = []
     supports: dict[tuple[str, ...], Support] = {}
@@ -40,4 +38,4 @@ def read_tensors(
             )
         tensors.append(values)
         shapes.append((*support.sizes, values.shape[-1]))
-    return tensors, shapes, SparseBackend(supports)
+    return tensors, shapes, supports
