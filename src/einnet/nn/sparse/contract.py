@@ -108,8 +108,9 @@ def _sum_bags(x: Tensor, index: Tensor, pointers: Tensor, weights: Tensor | None
     return torch.ops.aten._embedding_bag_forward_only(x, index, pointers, False, 0, False, weights, True)[0]
 
 
-def _gather(x: Tensor, place: Tensor | None, part: slice = slice(None)) -> Tensor:
-    return x[part] if place is None else x.index_select(0, place[part])
+def _gather(x: Tensor, place: Tensor | None, part: slice = slice(None), buffer: Tensor | None = None) -> Tensor:
+    """The rows of `x` at the matches of a part, a view or in the buffer."""
+    return x[part] if place is None else torch.index_select(x, 0, place[part], out=buffer)
 
 
 def _weigh(thin: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor | None:
@@ -130,11 +131,13 @@ def _sum_in_chunks(
     is_dot = width == 1  # of the features
     total = x.new_zeros(matches if is_dot else rows, width, dtype=_upcast(x.dtype))
     length = max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, features))
+    buffers = x.new_empty(3, min(length, matches), features)  # none is made anew for a chunk
     for start, stop, first, last in order.chunks(length):
         part = slice(start, stop)
-        product = _gather(*wide[0], part)
+        left, right, product = buffers[:, : stop - start]
+        value = _gather(*wide[0], part, left)
         for x, place in wide[1:]:
-            product = product * _gather(x, place, part)
+            value = torch.mul(value, _gather(x, place, part, right), out=product)
         if is_dot:
             total[part, 0] = product.sum(1, dtype=total.dtype)
         else:

@@ -35,7 +35,7 @@ class Support:
             got = f"a tensor of {index.dtype}" if isinstance(index, Tensor) else type(index).__name__
             raise TypeError(f"the index of a support must be a tensor of torch.int64, got {got}")
         self.sizes = tuple(check_count(n, "the size of an axis", minimum=0) for n in sizes)
-        self.index = index.long()
+        self.index = index.long().contiguous()
         self._cache: dict[Hashable, Any] = {}
         if index.dim() != 2 or not self.sizes or len(index) != len(self.sizes):
             expected = f"({len(self.sizes)}, entries), one row for each axis"
@@ -143,7 +143,7 @@ class Lookup:
 
     def _encode(self, columns: Sequence[Tensor], is_new: bool = False) -> Tensor:
         """One key for each index tuple; -1 for some that the support lacks."""
-        keys, bound, absent = columns[0], self.sizes[0], None
+        keys, bound, absent = columns[0].contiguous(), self.sizes[0], None
         for axis, (column, size) in enumerate(zip(columns[1:], self.sizes[1:], strict=True)):
             if bound * size > KEY_BOUND:
                 if is_new:
