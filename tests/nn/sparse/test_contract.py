@@ -64,9 +64,7 @@ class Case:
         by_rank = {k: draw_support((size,) * k, density, g) for k in (1, 2, 3)}
         self.sizes = {i: size for t in self.names for i in t}
         self.supports = [by_rank[len(t)] if sparse else None for t, sparse in zip(self.names, is_sparse, strict=True)]
-        self.values = [
-            torch.randn([size] * len(t) + [features], generator=g, dtype=torch.float64) for t in self.names
-        ]
+        self.values = [torch.randn([size] * len(t) + [features], generator=g, dtype=torch.float64) for t in self.names]
         self.matches = find_matches(self.names[:-1], self.supports, self.sizes, self.names[-1])
         self.rows = [to_rows(x, s) for x, s in zip(self.values, self.supports, strict=True)]
 
@@ -176,8 +174,7 @@ def test_nothing_but_the_operands_is_saved_for_backward():
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x) or x, lambda x: x):
         contract(case.matches, operands)
-    pointers = {x.data_ptr() for x in (*operands, case.matches.positions)}
-    assert len(saved) == 3 and {x.data_ptr() for x in saved} == pointers
+    assert [x.data_ptr() for x in saved] == [x.data_ptr() for x in operands]
 
 
 def test_matches_are_kept_with_the_supports_and_dropped_with_them():
@@ -253,8 +250,8 @@ def test_compiled_in_one_graph_for_all_supports():
         x, y = (x.clone().requires_grad_() for x in case.rows[:-1])
         total = compiled(case.matches, x, y)
         torch.testing.assert_close(total, run(case.matches, x, y))
-        for gradient, eager in zip(*(torch.autograd.grad(f.sum(), [x, y]) for f in (total, run(case.matches, x, y)))):
-            torch.testing.assert_close(gradient, eager)
+        gradients, eager = (torch.autograd.grad(f.sum(), [x, y]) for f in (total, run(case.matches, x, y)))
+        torch.testing.assert_close(gradients, eager)
     assert len(graphs) <= 2
 
 

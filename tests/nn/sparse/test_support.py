@@ -70,6 +70,6 @@ def test_diagonals():
 
 def test_results_are_kept_and_bounded():
     support = Support(torch.tensor([[0]]), (1,))
-    results = [support.cached(k, object) for k in range(2 * CACHE_SIZE)]
-    assert support.cached(2 * CACHE_SIZE - 1, object) is results[-1]
+    results = [support.cache(k, object) for k in range(2 * CACHE_SIZE)]
+    assert support.cache(2 * CACHE_SIZE - 1, object) is results[-1]
     assert len(support._cache) <= CACHE_SIZE

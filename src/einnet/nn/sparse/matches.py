@@ -41,6 +41,11 @@ class Order:
         """0, 1, 2, ... to the number of matches."""
         return torch.arange(int(self.pointers[-1]), dtype=self.pointers.dtype, device=self.pointers.device)
 
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether each row has one match."""
+        return len(self.pointers) == len(self.counter) + 1 and torch.equal(self.pointers[:-1], self.counter)
+
     def chunks(self, length: int) -> list[tuple[int, int, int, int]]:
         """Chunks of so many matches as (start, stop) of the matches and (start, stop) of their rows."""
         if length not in self._chunks:
@@ -121,14 +126,16 @@ def find_matches(
     letters = dict.fromkeys(i for t in names for i in t)
     for i in letters:
         if i not in covered:
-            raise EinNetError(f"the index '{i}' of {_to_text(names)} is on no sparse tuple: expand or sum it separately")
+            raise EinNetError(
+                f"the index '{i}' of {_to_text(names)} is on no sparse tuple: expand or sum it separately"
+            )
     for t, s in zip(names, supports, strict=True):
         if s is not None and s.sizes != tuple(sizes[i] for i in t):
             raise ShapeError(f"{''.join(t)} has the sizes {[sizes[i] for i in t]}, its support has {list(s.sizes)}")
     number = {i: n for n, i in enumerate(letters)}
     structure = tuple(tuple(number[i] for i in t) for t in names)
     key = (structure, tuple(sizes[i] for i in letters), tuple(id(s) if s is not None else None for s in supports))
-    matches, _ = sparse[0].cached(key, lambda: (Join(names, supports, sizes).run(), _guard(key, sparse)))
+    matches, _ = sparse[0].cache(key, lambda: (Join(names, supports, sizes).run(), _guard(key, sparse)))
     return matches
 
 
@@ -247,7 +254,7 @@ class Join:
             columns.append(column)
         return torch.stack(columns)
 
-    def _needed(self, remaining: Sequence[Edge]) -> set[str]:
+    def _collect_letters(self, remaining: Sequence[Edge]) -> set[str]:
         return self.dense.union(*(e.letters for e in remaining))
 
     def _complete(self, partial: Partial, edges: Sequence[Edge]) -> Iterator[Partial]:
@@ -266,7 +273,7 @@ class Join:
         for number, choice in enumerate(choices):
             rows = None if len(choices) == 1 else (numbers == number).nonzero()[:, 0]
             rest = [e for e in remaining if e is not choice.edge]
-            yield from self._complete(choice.extend(partial, rows, self._needed(rest)), rest)
+            yield from self._complete(choice.extend(partial, rows, self._collect_letters(rest)), rest)
 
     def _close(self, partial: Partial, edges: Sequence[Edge]) -> tuple[Partial, list[Edge]]:
         """The partial matches at which the tuples of known indices are entries of their supports; the other tuples."""
@@ -276,7 +283,7 @@ class Join:
             choice = Choice.of(edge, partial)
             rows = choice.counts.nonzero()[:, 0]
             entries = choice.lookup.entries(choice.starts[rows])
-            selected = partial.select(rows, self._needed([*closing[number + 1 :], *remaining]))
+            selected = partial.select(rows, self._collect_letters([*closing[number + 1 :], *remaining]))
             partial = Partial(len(rows), selected.values, selected.entries | {edge.number: entries})
         return partial, remaining
 

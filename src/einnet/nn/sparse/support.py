@@ -63,21 +63,21 @@ class Support:
         index = self.index.to(device)
         if index.device == self.device:
             return self
-        return self.cached(("to", index.device), lambda: Support(index, self.sizes))
+        return self.cache(("to", index.device), lambda: Support(index, self.sizes))
 
     def is_symmetric(self) -> bool:
         """Whether the support has with each entry (i, j) the entry (j, i)."""
         if len(self.sizes) != 2:
             raise ShapeError(f"only a support of two axes can be symmetric, got {self!r}")
         rows, columns = self.index
-        return self.cached("symmetric", lambda: bool((self.lookup((0, 1)).ranges((columns, rows))[1] == 1).all()))
+        return self.cache("symmetric", lambda: bool((self.lookup((0, 1)).ranges((columns, rows))[1] == 1).all()))
 
     def lookup(self, axes: tuple[int, ...], pattern: tuple[int, ...] | None = None) -> "Lookup":
         """The entries by their indices at `axes`; of those entries whose indices agree where `pattern` does."""
         axes_of_pattern = tuple(range(len(self.sizes))) if pattern is None else pattern
-        return self.cached((axes, axes_of_pattern), lambda: Lookup(self, axes, axes_of_pattern))
+        return self.cache((axes, axes_of_pattern), lambda: Lookup(self, axes, axes_of_pattern))
 
-    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once; the oldest results are dropped."""
         if key not in self._cache:
             value = make()
