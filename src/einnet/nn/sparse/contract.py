@@ -6,7 +6,7 @@ matches is a sum over consecutive rows; torch's embedding bag gathers, weighs an
 operands with several features are multiplied in chunks that stay in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ __all__ = ["contract"]
 
 CHUNK = {"cpu": 2**17}  # entries of a chunk of products
 LARGE_CHUNK = 2**24  # on other devices
+Rows = tuple[Tensor, Tensor | None]  # of an operand, and the row of each match; None where these are 0, 1, 2, ...
 
 
 def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> Tensor:
@@ -49,18 +50,18 @@ def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> 
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype) for x in operands]
     width = max(widths, default=1)
-    if not torch.compiler.is_compiling() and _is_in_transform():
-        return _contract_at_once(same, matches.positions, list(matches.rows), target, width)
-    return torch.ops.einnet.contract_rows(same, matches.positions, list(matches.rows), target, width)
+    if torch.compiler.is_compiling():
+        return torch.ops.einnet.contract_rows(same, matches.positions, list(matches.rows), target, width)
+    if _is_in_transform():
+        return _contract_at_once(same, matches, target, width)
+    return Contraction.apply(matches, target, width, *same)
 
 
-@torch.library.custom_op("einnet::contract_rows", mutates_args=())
-def _contract_rows(operands: list[Tensor], positions: Tensor, rows: list[int], target: int, width: int) -> Tensor:
+def _sum_products(operands: Sequence[Tensor], matches: Matches, target: int, width: int) -> Tensor:
     """The contraction; with `width` 1 the sum over the features too."""
     x = operands[0]
-    matches = Matches.of(positions, rows)
     if not len(matches) or not width:
-        return x.new_zeros(rows[target], width)
+        return x.new_zeros(matches.rows[target], width)
     order = matches.order(target)
     places = [p for k, p in enumerate(order.positions) if k != target]
     wide = [(x.contiguous(), p) for x, p in zip(operands, places, strict=True) if x.shape[1] != 1]
@@ -68,10 +69,53 @@ def _contract_rows(operands: list[Tensor], positions: Tensor, rows: list[int], t
     if len(wide) > 1:
         return _sum_in_chunks(wide, _weigh(thin), order, width).to(x.dtype)
     if wide and width == 1:
-        thin.append((wide[0][0].sum(1, keepdim=True), wide.pop()[1]))
+        x, place = wide.pop()
+        thin.append((x.sum(1, keepdim=True), place))
     x, place = wide[0] if wide else thin.pop()
-    total = _sum_bags(x, order.counter if place is None else place, order.pointers, _weigh(thin))
+    if place is None and not thin and matches.rows[target] == 1:
+        total = x.sum(0, keepdim=True)  # pairwise, which is more accurate for many numbers
+    else:
+        total = _sum_bags(x, order.counter if place is None else place, order.pointers, _weigh(thin))
     return total.repeat(1, width) if total.shape[1] < width else total
+
+
+Run = Callable[[list[Tensor], int, int], Tensor]  # of operands, target and width
+
+
+def _differentiate(
+    gradient: Tensor, operands: Sequence[Tensor], target: int, is_needed: Sequence[bool], run: Run
+) -> list[Tensor | None]:
+    """The gradient of an operand is the contraction that has it as target and `gradient` in the target's place."""
+    values = [*operands[:target], gradient, *operands[target:]]
+    tuples = [k for k in range(len(values)) if k != target]
+    return [
+        run(values[:k] + values[k + 1 :], k, values[k].shape[1]) if need else None
+        for k, need in zip(tuples, is_needed, strict=True)
+    ]
+
+
+class Contraction(torch.autograd.Function):
+    """The contraction with its derivatives, which keep the operands only."""
+
+    @staticmethod
+    def forward(ctx, matches: Matches, target: int, width: int, *operands: Tensor) -> Tensor:
+        ctx.matches, ctx.target = matches, target
+        ctx.save_for_backward(*operands)
+        return _sum_products(operands, matches, target, width)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor):
+        def run(operands: list[Tensor], target: int, width: int) -> Tensor:
+            return Contraction.apply(ctx.matches, target, width, *operands)  # type: ignore[return-value]
+
+        is_needed = ctx.needs_input_grad[3:]
+        return None, None, None, *_differentiate(gradients[0], ctx.saved_tensors, ctx.target, is_needed, run)
+
+
+@torch.library.custom_op("einnet::contract_rows", mutates_args=())
+def _contract_rows(operands: list[Tensor], positions: Tensor, rows: list[int], target: int, width: int) -> Tensor:
+    """The same as one operator, for compiled programs."""
+    return _sum_products(operands, Matches.of(positions, rows), target, width)
 
 
 @_contract_rows.register_fake
@@ -85,19 +129,12 @@ def _setup(ctx, inputs, output) -> None:
 
 
 def _backward(ctx, gradient: Tensor):
-    """The gradient of an operand is the contraction that has it as target and the gradient in the target's place."""
     positions, *operands = ctx.saved_tensors
-    values = [*operands[: ctx.target], gradient, *operands[ctx.target :]]
-    needs_gradient = list(ctx.needs_input_grad[0])
-    needs_gradient.insert(ctx.target, False)
-    gradients = [
-        torch.ops.einnet.contract_rows(values[:k] + values[k + 1 :], positions, ctx.rows, k, values[k].shape[1])
-        if needs_gradient[k]
-        else None
-        for k in range(len(values))
-        if k != ctx.target
-    ]
-    return gradients, None, None, None, None
+
+    def run(operands: list[Tensor], target: int, width: int) -> Tensor:
+        return torch.ops.einnet.contract_rows(operands, positions, ctx.rows, target, width)
+
+    return _differentiate(gradient, operands, ctx.target, ctx.needs_input_grad[0], run), None, None, None, None
 
 
 _contract_rows.register_autograd(_backward, setup_context=_setup)
@@ -108,11 +145,12 @@ def _sum_bags(x: Tensor, index: Tensor, pointers: Tensor, weights: Tensor | None
     return torch.ops.aten._embedding_bag_forward_only(x, index, pointers, False, 0, False, weights, True)[0]
 
 
-def _gather(x: Tensor, place: Tensor | None, part: slice = slice(None)) -> Tensor:
-    return x[part] if place is None else x.index_select(0, place[part])
+def _gather(x: Tensor, place: Tensor | None, part: slice = slice(None), buffer: Tensor | None = None) -> Tensor:
+    """The rows of `x` at the matches of a part, a view or in the buffer."""
+    return x[part] if place is None else torch.index_select(x, 0, place[part], out=buffer)
 
 
-def _weigh(thin: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor | None:
+def _weigh(thin: Sequence[Rows]) -> Tensor | None:
     """The product of the operands with one feature, one number for each match."""
     weights = None
     for x, place in thin:
@@ -121,36 +159,44 @@ def _weigh(thin: Sequence[tuple[Tensor, Tensor | None]]) -> Tensor | None:
     return weights
 
 
-def _sum_in_chunks(
-    wide: Sequence[tuple[Tensor, Tensor | None]], weights: Tensor | None, order: Order, width: int
-) -> Tensor:
+def _sum_in_chunks(wide: Sequence[Rows], weights: Tensor | None, order: Order, width: int) -> Tensor:
     """The sums of products of two or more operands, for so many matches at a time that these stay in the cache."""
     x, features = wide[0][0], wide[0][0].shape[1]
-    matches, rows = len(order.counter), len(order.pointers) - 1
-    is_dot = width == 1  # of the features
-    total = x.new_zeros(matches if is_dot else rows, width, dtype=_upcast(x.dtype))
-    length = max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, features))
+    number, rows = len(order.counter), len(order.pointers) - 1
+    length = min(number, max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, features)))
+    buffers = x.new_empty(3, length, features)  # for all chunks
+    is_dot = width < features  # over the features, which leaves one number for each match
+    total = x.new_zeros(number if is_dot else rows, width, dtype=_upcast(x.dtype))
     for start, stop, first, last in order.chunks(length):
         part = slice(start, stop)
-        product = _gather(*wide[0], part)
-        for x, place in wide[1:]:
-            product = product * _gather(x, place, part)
+        if order.is_identity and not is_dot:
+            _multiply(wide, part, buffers, total[part])
+            continue
+        product = _multiply(wide, part, buffers, buffers[2, : stop - start])
         if is_dot:
-            total[part, 0] = product.sum(1, dtype=total.dtype)
+            torch.sum(product, 1, keepdim=True, dtype=total.dtype, out=total[part])
         else:
             pointers = (order.pointers[first : last + 1] - start).clamp_(0, stop - start)
             factor = None if weights is None else weights[part].to(total.dtype)
             total[first:last] += _sum_bags(product.to(total.dtype), order.counter[: stop - start], pointers, factor)
-    if not is_dot:
-        return total
-    factor = None if weights is None else weights.to(total.dtype)
-    return _sum_bags(total, order.counter, order.pointers, factor)
+    if weights is not None and (is_dot or order.is_identity):
+        total.mul_(weights[:, None])
+    return _sum_bags(total, order.counter, order.pointers) if is_dot and not order.is_identity else total
 
 
-def _contract_at_once(operands: list[Tensor], positions: Tensor, rows: list[int], target: int, width: int) -> Tensor:
+def _multiply(wide: Sequence[Rows], part: slice, buffers: Tensor, out: Tensor) -> Tensor:
+    """The products of the operands at the matches of a part."""
+    left, right = buffers[:2, : len(out)]
+    value = _gather(*wide[0], part, left)
+    for x, place in wide[1:]:
+        value = torch.mul(value, _gather(x, place, part, right), out=out)
+    return value
+
+
+def _contract_at_once(operands: Sequence[Tensor], matches: Matches, target: int, width: int) -> Tensor:
     """The contraction by standard operations, for transformations that see through plain operations only."""
-    places = [p for k, p in enumerate(positions) if k != target]
-    product = torch.ones((), dtype=operands[0].dtype, device=operands[0].device)
-    for x, place in zip(operands, places, strict=True):
+    places = [p for k, p in enumerate(matches.positions) if k != target]
+    product = operands[0].index_select(0, places[0])
+    for x, place in zip(operands[1:], places[1:], strict=True):
         product = product * x.index_select(0, place)
-    return product.new_zeros(rows[target], width).index_add(0, positions[target], product)
+    return product.new_zeros(matches.rows[target], width).index_add(0, matches.positions[target], product)

@@ -6,7 +6,7 @@ of partial matches is continued before the next one, so that memory is bounded.
 """
 
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -21,7 +21,7 @@ from einnet.nn.sparse.support import Lookup, Support
 __all__ = ["Matches", "Order", "find_matches"]
 
 Tuple = tuple[str, ...]
-CHUNK = 2**20  # partial matches that are continued at once
+CHUNK = 2**16  # partial matches that are continued at once; they stay in the cache
 _MATCHES: "weakref.WeakValueDictionary[int, Matches]" = weakref.WeakValueDictionary()  # by the identity of positions
 
 
@@ -40,6 +40,11 @@ class Order:
     def counter(self) -> Tensor:
         """0, 1, 2, ... to the number of matches."""
         return torch.arange(int(self.pointers[-1]), dtype=self.pointers.dtype, device=self.pointers.device)
+
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether each row has one match."""
+        return len(self.pointers) == len(self.counter) + 1 and torch.equal(self.pointers[:-1], self.counter)
 
     def chunks(self, length: int) -> list[tuple[int, int, int, int]]:
         """Chunks of so many matches as (start, stop) of the matches and (start, stop) of their rows."""
@@ -114,21 +119,29 @@ def find_matches(
     [[0], [1], [3]]
     """
     names = [*map(tuple, tuples), tuple(output)]
-    sparse = [(k, t, s) for k, (t, s) in enumerate(zip(names, supports, strict=True)) if s is not None]
+    sparse = [s for s in supports if s is not None]
+    if not sparse:
+        raise EinNetError(f"matches need a sparse tuple, got only dense ones in {_to_text(names)}")
+    covered = {i for t, s in zip(names, supports, strict=True) if s is not None for i in t}
     letters = dict.fromkeys(i for t in names for i in t)
     for i in letters:
-        if not any(i in t for _, t, _ in sparse):
-            raise EinNetError(f"the index '{i}' stands on no sparse tuple: expand or sum it before the matches")
-    for _, t, support in sparse:
-        if support.sizes != tuple(sizes[i] for i in t):
-            raise ShapeError(f"the tuple {t} has the sizes {tuple(sizes[i] for i in t)}, its support {support.sizes}")
-    if not sparse:
-        raise EinNetError("matches need at least one sparse tuple")
+        if i not in covered:
+            raise EinNetError(
+                f"the index '{i}' of {_to_text(names)} is on no sparse tuple: expand or sum it separately"
+            )
+    for t, s in zip(names, supports, strict=True):
+        if s is not None and s.sizes != tuple(sizes[i] for i in t):
+            raise ShapeError(f"{''.join(t)} has the sizes {[sizes[i] for i in t]}, its support has {list(s.sizes)}")
     number = {i: n for n, i in enumerate(letters)}
     structure = tuple(tuple(number[i] for i in t) for t in names)
     key = (structure, tuple(sizes[i] for i in letters), tuple(id(s) if s is not None else None for s in supports))
-    matches, _ = sparse[0][2].cached(key, lambda: (_join(names, sparse, sizes), _guard(key, [s for *_, s in sparse])))
+    matches, _ = sparse[0].cache(key, lambda: (Join(names, supports, sizes).run(), _guard(key, sparse)))
     return matches
+
+
+def _to_text(names: Sequence[Tuple]) -> str:
+    *operands, output = map("".join, names)
+    return f"the term {','.join(operands)}->{output}"
 
 
 def _guard(key: Hashable, supports: Sequence[Support]) -> list[weakref.ref]:
@@ -165,17 +178,18 @@ class Edge:
 
 @dataclass(frozen=True)
 class Partial:
-    """Partial matches: the values of the indices known so far, and the entries of the tuples placed so far."""
+    """Partial matches: the values of the indices that are still needed, and the entries of the tuples placed so far."""
 
     length: int
     values: dict[str, Tensor]
     entries: dict[int, Tensor]
 
-    def select(self, rows: Tensor | slice) -> "Partial":
-        values = {i: x[rows] for i, x in self.values.items()}
+    def select(self, rows: Tensor | slice, letters: Set[str] | None = None) -> "Partial":
+        """The partial matches at `rows`, with the values of `letters`."""
+        values = {i: x[rows] for i, x in self.values.items() if letters is None or i in letters}
         entries = {k: x[rows] for k, x in self.entries.items()}
-        column = next(iter(values.values()), None)
-        return Partial(self.length if column is None else len(column), values, entries)
+        columns = [*values.values(), *entries.values()]
+        return Partial(len(columns[0]) if columns else self.length, values, entries)
 
 
 @dataclass(frozen=True)
@@ -190,88 +204,88 @@ class Choice:
     @staticmethod
     def of(edge: Edge, partial: Partial) -> "Choice":
         known = [i for i in edge.letters if i in partial.values]
-        lookup = edge.lookup(known)
+        lookup = edge.lookup(known or edge.letters)  # lookups that follow are faster for sorted indices
         if known:
             return Choice(edge, lookup, *lookup.ranges([partial.values[i] for i in known]))
         starts = torch.zeros(partial.length, dtype=torch.long, device=edge.support.device)
         return Choice(edge, lookup, starts, starts + lookup.length)
 
-    def extend(self, partial: Partial, rows: Tensor | None) -> Partial:
+    def extend(self, partial: Partial, rows: Tensor | None, letters: Set[str]) -> Partial:
         """The partial matches at `rows`, each with each of the entries that continue it."""
         starts, counts = (self.starts, self.counts) if rows is None else (self.starts[rows], self.counts[rows])
         parents = torch.repeat_interleave(counts)
         offsets = starts - counts.cumsum(0) + counts
-        places = torch.arange(len(parents), device=parents.device) + offsets[parents]
-        entries = self.lookup.entries(places)
-        extended = partial.select(parents if rows is None else rows[parents])
-        new = {i: self.edge.support.index[self.edge.axis(i)][entries] for i in self.edge.letters}
-        return Partial(len(entries), extended.values | new, extended.entries | {self.edge.number: entries})
+        entries = self.lookup.entries(torch.arange(len(parents), device=parents.device) + offsets[parents])
+        before = partial.select(parents if rows is None else rows[parents], letters)
+        values = {i: self.edge.support.index[self.edge.axis(i)][entries] for i in self.edge.letters if i in letters}
+        return Partial(len(entries), before.values | values, before.entries | {self.edge.number: entries})
 
 
-def _join(names: Sequence[Tuple], sparse: Sequence[tuple[int, Tuple, Support]], sizes: Mapping[str, int]) -> Matches:
-    """All matches, chunk by chunk."""
-    edges = [Edge.of(*item) for item in sparse]
-    pieces, number = [], 0
-    term = f"the term {','.join(map(''.join, names[:-1]))}->{''.join(names[-1])}"
-    for partial in _complete(Partial(1, {}, {}), edges):
-        number += partial.length
-        check_limit(number, "matches", f"{term} has {{}} matches or more on these supports", "use fewer entries")
-        pieces.append(_to_positions(partial, names, sizes))
-    supports = {e.number: e.support for e in edges}
-    rows = [supports[k].entries if k in supports else prod(sizes[i] for i in t) for k, t in enumerate(names)]
-    empty = torch.zeros(len(names), 0, dtype=torch.long, device=edges[0].support.device)
-    return Matches(pieces[0] if len(pieces) == 1 else torch.cat([empty, *pieces], 1), rows)
+class Join:
+    """The search for all matches of a term `names` (the output last), with a support for each sparse tuple."""
 
+    def __init__(self, names: Sequence[Tuple], supports: Sequence[Support | None], sizes: Mapping[str, int]):
+        self.names, self.sizes = names, sizes
+        self.edges = [Edge.of(k, t, s) for k, (t, s) in enumerate(zip(names, supports, strict=True)) if s is not None]
+        self.dense = {i for t, s in zip(names, supports, strict=True) if s is None for i in t}
 
-def _to_positions(partial: Partial, names: Sequence[Tuple], sizes: Mapping[str, int]) -> Tensor:
-    """The rows of all tuples: entries of sparse ones, flattened indices of dense ones."""
-    columns = []
-    for k, tup in enumerate(names):
-        column = partial.entries.get(k)
-        if column is None:
-            column = torch.zeros_like(next(iter(partial.entries.values())))
-            for i in tup:
-                column = column * sizes[i] + partial.values[i]
-        columns.append(column)
-    return torch.stack(columns)
+    def run(self) -> Matches:
+        """All matches, chunk by chunk."""
+        pieces, number = [], 0
+        for partial in self._complete(Partial(1, {}, {}), self.edges):
+            number += partial.length
+            text = f"{_to_text(self.names)} has {{}} matches or more on these supports"
+            check_limit(number, "matches", text, "use supports with fewer entries")
+            pieces.append(self._to_positions(partial))
+        entries = {e.number: e.support.entries for e in self.edges}
+        rows = [entries.get(k, prod(self.sizes[i] for i in t)) for k, t in enumerate(self.names)]
+        empty = torch.zeros(len(rows), 0, dtype=torch.long, device=self.edges[0].support.device)
+        return Matches(pieces[0] if len(pieces) == 1 else torch.cat([empty, *pieces], 1), rows)
 
+    def _to_positions(self, partial: Partial) -> Tensor:
+        """The rows of all tuples: entries of sparse ones, flattened indices of dense ones."""
+        columns = []
+        for k, tup in enumerate(self.names):
+            column = partial.entries.get(k)
+            if column is None:
+                column = torch.zeros_like(next(iter(partial.entries.values())))
+                for i in tup:
+                    column = column * self.sizes[i] + partial.values[i]
+            columns.append(column)
+        return torch.stack(columns)
 
-def _complete(partial: Partial, edges: Sequence[Edge]) -> Iterator[Partial]:
-    """The matches that continue partial ones."""
-    partial, remaining = _close(partial, edges)
-    if not partial.length:
-        return
-    if not remaining:
-        yield partial
-        return
-    choices, counts, numbers = _choose(partial, remaining)
-    total = int(counts.sum())
-    if total > CHUNK and partial.length > 1:
-        chunk = (counts.cumsum(0) - counts).div(CHUNK, rounding_mode="floor")
-        bounds = torch.unique_consecutive(chunk, return_counts=True)[1].cumsum(0).tolist()
-        if len(bounds) > 1:
-            for start, stop in zip([0, *bounds], bounds, strict=False):
-                yield from _complete(partial.select(slice(start, stop)), remaining)
+    def _collect_letters(self, remaining: Sequence[Edge]) -> set[str]:
+        return self.dense.union(*(e.letters for e in remaining))
+
+    def _complete(self, partial: Partial, edges: Sequence[Edge]) -> Iterator[Partial]:
+        """The matches that continue partial ones."""
+        partial, remaining = self._close(partial, edges)
+        if partial.length and not remaining:
+            yield partial
+        if not partial.length or not remaining:
             return
-    for number, choice in enumerate(choices):
-        rows = None if len(choices) == 1 else (numbers == number).nonzero()[:, 0]
-        rest = [e for e in remaining if e is not choice.edge]
-        yield from _complete(choice.extend(partial, rows), rest)
+        choices, counts, numbers = _choose(partial, remaining)
+        chunk = ((counts.cumsum(0) - counts) // CHUNK).unique_consecutive(return_counts=True)[1].cumsum(0).tolist()
+        if len(chunk) > 1:
+            for start, stop in zip([0, *chunk], chunk, strict=False):
+                yield from self._complete(partial.select(slice(start, stop)), remaining)
+            return
+        for number, choice in enumerate(choices):
+            rows = None if len(choices) == 1 else (numbers == number).nonzero()[:, 0]
+            rest = [e for e in remaining if e is not choice.edge]
+            yield from self._complete(choice.extend(partial, rows, self._collect_letters(rest)), rest)
 
-
-def _close(partial: Partial, edges: Sequence[Edge]) -> tuple[Partial, list[Edge]]:
-    """The partial matches at which the tuples of known indices are entries of their supports; the other tuples."""
-    remaining = []
-    for edge in edges:
-        if not partial.values.keys() >= set(edge.letters):
-            remaining.append(edge)
-        elif partial.length:
+    def _close(self, partial: Partial, edges: Sequence[Edge]) -> tuple[Partial, list[Edge]]:
+        """The partial matches at which the tuples of known indices are entries of their supports; the other tuples."""
+        closing = [e for e in edges if partial.values.keys() >= set(e.letters)]
+        remaining = [e for e in edges if e not in closing]
+        for number, edge in enumerate(closing):
             choice = Choice.of(edge, partial)
             rows = choice.counts.nonzero()[:, 0]
             entries = choice.lookup.entries(choice.starts[rows])
-            selected = partial.select(rows)
+            selected = partial.select(rows, self._collect_letters([*closing[number + 1 :], *remaining]))
             partial = Partial(len(rows), selected.values, selected.entries | {edge.number: entries})
-    return partial, remaining
+        return partial, remaining
 
 
 def _choose(partial: Partial, edges: Sequence[Edge]) -> tuple[list[Choice], Tensor, Tensor]:
@@ -285,10 +299,6 @@ def _choose(partial: Partial, edges: Sequence[Edge]) -> tuple[list[Choice], Tens
         groups.setdefault(new, []).append(Choice.of(edge, partial))
     best = []
     for choices in groups.values():
-        if partial.values and len(choices) > 1:
-            counts, numbers = torch.stack([c.counts for c in choices]).min(0)
-        else:
-            choices = [min(choices, key=lambda c: c.lookup.length)]
-            counts = numbers = choices[0].counts
+        counts, numbers = torch.stack([c.counts for c in choices]).min(0)
         best.append((int(counts.sum()), choices, counts, numbers))
     return min(best, key=lambda item: item[0])[1:]

@@ -35,7 +35,7 @@ class Support:
             got = f"a tensor of {index.dtype}" if isinstance(index, Tensor) else type(index).__name__
             raise TypeError(f"the index of a support must be a tensor of torch.int64, got {got}")
         self.sizes = tuple(check_count(n, "the size of an axis", minimum=0) for n in sizes)
-        self.index = index.long()
+        self.index = index.long().contiguous()
         self._cache: dict[Hashable, Any] = {}
         if index.dim() != 2 or not self.sizes or len(index) != len(self.sizes):
             expected = f"({len(self.sizes)}, entries), one row for each axis"
@@ -63,21 +63,21 @@ class Support:
         index = self.index.to(device)
         if index.device == self.device:
             return self
-        return self.cached(("to", index.device), lambda: Support(index, self.sizes))
+        return self.cache(("to", index.device), lambda: Support(index, self.sizes))
 
     def is_symmetric(self) -> bool:
         """Whether the support has with each entry (i, j) the entry (j, i)."""
         if len(self.sizes) != 2:
             raise ShapeError(f"only a support of two axes can be symmetric, got {self!r}")
         rows, columns = self.index
-        return self.cached("symmetric", lambda: bool((self.lookup((0, 1)).ranges((columns, rows))[1] == 1).all()))
+        return self.cache("symmetric", lambda: bool((self.lookup((0, 1)).ranges((columns, rows))[1] == 1).all()))
 
     def lookup(self, axes: tuple[int, ...], pattern: tuple[int, ...] | None = None) -> "Lookup":
         """The entries by their indices at `axes`; of those entries whose indices agree where `pattern` does."""
         axes_of_pattern = tuple(range(len(self.sizes))) if pattern is None else pattern
-        return self.cached((axes, axes_of_pattern), lambda: Lookup(self, axes, axes_of_pattern))
+        return self.cache((axes, axes_of_pattern), lambda: Lookup(self, axes, axes_of_pattern))
 
-    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once; the oldest results are dropped."""
         if key not in self._cache:
             value = make()
@@ -143,7 +143,7 @@ class Lookup:
 
     def _encode(self, columns: Sequence[Tensor], is_new: bool = False) -> Tensor:
         """One key for each index tuple; -1 for some that the support lacks."""
-        keys, bound, absent = columns[0], self.sizes[0], None
+        keys, bound, absent = columns[0].contiguous(), self.sizes[0], None
         for axis, (column, size) in enumerate(zip(columns[1:], self.sizes[1:], strict=True)):
             if bound * size > KEY_BOUND:
                 if is_new:
