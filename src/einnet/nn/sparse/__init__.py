@@ -1,0 +1,1 @@
+"""Sparse and ragged tensors: values at the index tuples of a support."""

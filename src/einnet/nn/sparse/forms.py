@@ -1,0 +1,220 @@
+"""The forms in which people have sparse and ragged tensors: each is read, and written back."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from einnet.errors import ShapeError
+from einnet.nn.sparse.support import Support
+from einnet.symmetry import Symmetry
+
+__all__ = ["Form", "form_of"]
+
+COMPRESSED = {torch.sparse_csr: "csr", torch.sparse_csc: "csc"}
+EXPECTED = (
+    "must be a tuple (index, values) or (Support, values), a sparse COO, CSR or CSC tensor, a sparse array of SciPy, "
+    "or, for lists of different lengths, a nested tensor or a list of tensors"
+)
+
+
+class Form(NamedTuple):
+    """How an object is read, to (index or support, values, sizes of all axes or of the first), and the way back."""
+
+    accepts: Callable[[Any], bool]
+    read: Callable[[Any, Symmetry, str], tuple[Any, Any, Sequence[int]]]
+    write: Callable[[Support, Tensor, Any], Any]
+
+
+def form_of(x: Any, name: str) -> Form:
+    """The form of an object; raises `TypeError` for one without."""
+    for form in FORMS:
+        if form.accepts(x):
+            return form
+    hint = "" if isinstance(x, Tensor) else f", got {type(x).__name__}"
+    if isinstance(x, Tensor) and x.layout == torch.strided:
+        hint = (
+            ", got a dense tensor: x.to_sparse(number of axes) keeps what is not zero, or use the type without brackets"
+        )
+    elif isinstance(x, Tensor):
+        hint = f", got a tensor of layout {x.layout}: pass x.to_sparse_csr()"
+    elif hasattr(x, "edge_index") or hasattr(x, "edge_types"):
+        hint += ": einnet.nn.sparse.from_pyg reads Data and Batch; of HeteroData pass each relation as a tuple"
+    elif type(x).__module__.startswith("networkx."):
+        hint += ": einnet.nn.sparse.from_networkx reads it"
+    raise TypeError(f"{name} {EXPECTED}{hint}")
+
+
+def list_starts(parent: Tensor, number: int) -> Tensor:
+    """Where each list starts and the last one ends, (number + 1,), if values are sorted by their lists."""
+    return torch.cat([parent.new_zeros(1), parent.bincount(minlength=number).cumsum(0)])
+
+
+def _read_tuple(x: tuple, symmetry: Symmetry, name: str) -> tuple[Any, Any, Sequence[int]]:
+    if len(x) != 2:
+        raise ShapeError(f"{name} must be a tuple of two, (index, values), got {len(x)}")
+    index, values = x
+    if isinstance(index, Support):
+        return index, values, index.sizes
+    if isinstance(index, Tensor) and index.dim() == 1 and _is_list_of_lists(symmetry):
+        return _index_of_lists(index), values, ()
+    return index, values, ()
+
+
+def _write_tuple(support: Support, values: Tensor, like: tuple) -> tuple[Any, Tensor]:
+    if isinstance(like[0], Support):
+        return support, values
+    return support.index[0] if like[0].dim() == 1 else support.index, values
+
+
+def _read_coo(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+    rank = len(symmetry.axes)
+    if x.sparse_dim() != rank:
+        raise ShapeError(
+            f"{name} must have {rank} sparse dimensions, one for each axis, and its batch axes and features dense, "
+            f"got {x.sparse_dim()} sparse and {x.dense_dim()} dense ones; samples with supports of their own are "
+            "joined by einnet.nn.sparse.union"
+        )
+    unique = x.coalesce()  # `_values()` of what is not coalesced has no gradient
+    if number := x._nnz() - unique._nnz():
+        raise ShapeError(f"{name} has {number} entries that repeat an index tuple: pass x.coalesce() to add them up")
+    return unique.indices(), _entries_second_last(unique.values()), x.shape[:rank]
+
+
+def _write_coo(support: Support, values: Tensor, like: Tensor) -> Tensor:
+    shape = (*support.sizes, *values.shape[:-2], values.shape[-1])
+    return torch.sparse_coo_tensor(support.index, values.movedim(-2, 0), shape, check_invariants=False).coalesce()
+
+
+def _read_compressed(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+    if len(symmetry.axes) != 2 or x.dim() - x.dense_dim() != 2:
+        raise ShapeError(
+            f"{name} cannot be a {COMPRESSED[x.layout].upper()} tensor of shape {tuple(x.shape)} with {x.dense_dim()} "
+            "dense dimensions: it is for types of two axes, and its batch axes and features are dense"
+        )
+    is_csr = x.layout == torch.sparse_csr
+    starts, inner = (x.crow_indices(), x.col_indices()) if is_csr else (x.ccol_indices(), x.row_indices())
+    outer = torch.repeat_interleave(starts.diff())
+    index = torch.stack([outer, inner.long()] if is_csr else [inner.long(), outer])
+    return index, _entries_second_last(x.values()), x.shape[:2]
+
+
+def _write_compressed(support: Support, values: Tensor, like: Tensor) -> Tensor:
+    outer, inner = (0, 1) if like.layout == torch.sparse_csr else (1, 0)
+    order = _sort_by(support.index[outer], support.index[inner])
+    index, sorted_values = support.index[:, order], values.index_select(-2, order).movedim(-2, 0)
+    shape = (*support.sizes, *values.shape[:-2], values.shape[-1])
+    starts = list_starts(index[outer], support.sizes[outer])
+    return torch.sparse_compressed_tensor(
+        starts, index[inner], sorted_values, shape, layout=like.layout, check_invariants=False
+    )
+
+
+def _read_scipy(x: Any, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+    if len(x.shape) != len(symmetry.axes):
+        raise ShapeError(f"{name} must have {len(symmetry.axes)} axes, got a sparse array of shape {x.shape}")
+    entries = x.tocoo()
+    try:
+        values = torch.from_numpy(entries.data.astype(entries.data.dtype.newbyteorder("="), copy=False))
+    except TypeError:
+        raise ShapeError(f"{name} must have numbers, got the dtype {x.dtype}: pass x.astype('float32')") from None
+    return torch.from_numpy(np.stack(entries.coords).astype(np.int64)), values.unsqueeze(-1), x.shape
+
+
+def _read_nested(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+    if x.layout == torch.strided:
+        return _read_list(x.unbind(), symmetry, name)
+    _check_lists(symmetry, name)
+    if x.dim() != 3 or x._ragged_idx != 1 or x.lengths() is not None:
+        raise ShapeError(
+            f"{name} must be a contiguous nested tensor (lists, length, features) with different lengths, got "
+            f"{'one of shape ' + str(tuple(x.shape)) if x.lengths() is None else 'one with holes: pass x.contiguous()'}"
+        )
+    parent = torch.repeat_interleave(x.offsets().diff())
+    return _index_of_lists(parent), x.values(), (len(x.offsets()) - 1,)
+
+
+def _write_nested(support: Support, values: Tensor, like: Tensor) -> Tensor:
+    lists = _write_list(support, values, like)
+    if values.dim() != 2:
+        raise ShapeError(f"a nested tensor has no batch axes, the values have the shape {tuple(values.shape)}")
+    if like.layout == torch.strided:
+        return torch.nested.as_nested_tensor(lists)
+    starts = list_starts(support.index[0], support.sizes[0])
+    is_same = torch.equal(starts, like.offsets())  # torch adds nested tensors with the same offsets only
+    return torch.nested.nested_tensor_from_jagged(torch.cat(lists), like.offsets() if is_same else starts)
+
+
+def _read_list(x: Sequence[Tensor], symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+    _check_lists(symmetry, name)
+    if not x:
+        raise ShapeError(f"{name} must have one list or more, got none")
+    for k, values in enumerate(x):
+        if not isinstance(values, Tensor):
+            raise TypeError(f"{name} must be a list of tensors, got {type(values).__name__} at place {k}")
+        if values.dim() != 2 or values.shape[1] != x[0].shape[-1]:
+            raise ShapeError(
+                f"{name} must be a list of tensors (length, features) with the same features, got "
+                f"{tuple(x[0].shape)} first and {tuple(values.shape)} at place {k}"
+            )
+        if (values.dtype, values.device) != (x[0].dtype, x[0].device):
+            raise ShapeError(
+                f"{name} must have one dtype on one device, got {x[0].dtype} on {x[0].device} first and "
+                f"{values.dtype} on {values.device} at place {k}"
+            )
+    lengths = torch.tensor([len(values) for values in x], device=x[0].device)
+    return _index_of_lists(torch.repeat_interleave(lengths)), torch.cat(list(x)), (len(x),)
+
+
+def _write_list(support: Support, values: Tensor, like: Any) -> list[Tensor]:
+    order = _sort_by(support.index[0], support.index[1])
+    lengths = support.index[0].bincount(minlength=support.sizes[0]).tolist()
+    return list(values.index_select(-2, order).split(lengths, -2))
+
+
+def _is_list_of_lists(symmetry: Symmetry) -> bool:
+    return len(symmetry.axes) == 2 and symmetry.parent_of(symmetry.axes[1]) == symmetry.axes[0]
+
+
+def _check_lists(symmetry: Symmetry, name: str) -> None:
+    if not _is_list_of_lists(symmetry):
+        raise ShapeError(
+            f"{name} must not be lists of different lengths: they are of a type such as '[ab]H; a->b'. "
+            "A pair is a tuple (index, values)"
+        )
+
+
+def _index_of_lists(parent: Tensor) -> Tensor:
+    """The list of each value and its position there, in the order of the values: (2, entries)."""
+    order = parent.argsort(stable=True)
+    lists = parent[order]
+    position = torch.empty_like(order)
+    position[order] = torch.arange(len(order), device=order.device) - torch.searchsorted(lists, lists)
+    return torch.stack([parent, position.to(parent.dtype)])
+
+
+def _sort_by(first: Tensor, second: Tensor) -> Tensor:
+    """The order of entries that sorts them by two rows of the index."""
+    order = second.argsort(stable=True)
+    return order[first[order].argsort(stable=True)]
+
+
+def _entries_second_last(values: Tensor) -> Tensor:
+    """The values (batch..., entries, features) from (entries, batch..., features), or one feature from (entries,)."""
+    return values.unsqueeze(-1) if values.dim() == 1 else values.movedim(0, -2).contiguous()
+
+
+def _is_layout(*layouts: torch.layout) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, Tensor) and not x.is_nested and x.layout in layouts
+
+
+FORMS = (
+    Form(lambda x: isinstance(x, tuple), _read_tuple, _write_tuple),
+    Form(_is_layout(torch.sparse_coo), _read_coo, _write_coo),
+    Form(_is_layout(*COMPRESSED), _read_compressed, _write_compressed),
+    Form(lambda x: isinstance(x, Tensor) and x.is_nested, _read_nested, _write_nested),
+    Form(lambda x: isinstance(x, list), _read_list, _write_list),
+    Form(lambda x: type(x).__module__.startswith("scipy.sparse"), _read_scipy, _write_coo),
+)

@@ -1,0 +1,206 @@
+"""Sparse tensors in the forms that people have: read as a support with values, written back in the same form.
+
+No form is made dense. Every entry of a form is an entry of the support, also one whose value is zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from einnet.checks import check_sizes
+from einnet.errors import EinNetError, ShapeError
+from einnet.nn.inputs import check_features
+from einnet.nn.sparse.forms import form_of
+from einnet.nn.sparse.support import Support
+from einnet.symmetry import Symmetry, as_symmetry
+
+__all__ = ["as_sparse", "read_inputs", "to_form"]
+
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)  # dtypes of an index
+
+
+def as_sparse(
+    x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None = None, *, name: str = "the input"
+) -> tuple[Support, Tensor]:
+    """The support and the values (batch..., entries, features) of a sparse or ragged tensor, whatever form it has.
+
+    >>> import torch
+    >>> index = torch.tensor([[0, 1, 2], [1, 2, 0]])              # as edge_index of PyTorch Geometric
+    >>> support, values = as_sparse((index, torch.randn(3, 8)), "[aa]H", {"a": 4})
+    >>> support.sizes, values.shape
+    ((4, 4), torch.Size([3, 8]))
+
+    Lists of different lengths: the list of each value, as PyTorch Geometric's `batch`, or a nested tensor, or a list of
+    tensors. The second row of the index is the position in the list.
+
+    >>> support, values = as_sparse([torch.ones(2, 5), torch.ones(0, 5), torch.ones(1, 5)], "[ab]H; a->b")
+    >>> support.index
+    tensor([[0, 0, 2],
+            [0, 1, 0]])
+
+    Args:
+        x: - a tuple (index, values): whole numbers (axes, entries), and (batch..., entries, features);
+           - for `[ab]H; a->b` a tuple (parent, values): the list of each value, whole numbers (entries,);
+           - a tuple (`Support`, values), whose index is not checked again;
+           - a COO tensor (sizes..., batch..., features) with one sparse dimension for each axis; one without dense
+             dimensions has one feature;
+           - a CSR or CSC tensor, hybrid or not; a sparse matrix or array of SciPy, which has one feature;
+           - for `[ab]H; a->b` a nested tensor of either layout, or a list of tensors (length, features).
+        symmetry: the type, with brackets.
+        sizes: of the axes whose size `x` does not say. A dependent axis has by default the size of the longest list.
+        name: what messages call `x`.
+
+    Values keep their gradients, dtype and device. An index tuple that occurs twice is an error, also in a COO tensor,
+    which is sorted as `coalesce()` sorts it. Raises `TypeError` for an object without such a form, `ShapeError` for one
+    that does not fit the type or the sizes.
+    """
+    symmetry = as_symmetry(symmetry)
+    if not symmetry.is_sparse:
+        raise EinNetError(f"'{symmetry}' has a value at every index tuple; brackets make a type sparse, as in '[aa]H'")
+    name = f"{name} of type '{symmetry}'"
+    index, values, stated = form_of(x, name).read(x, symmetry, name)
+    support = _make_support(index, symmetry, _bind(stated, symmetry, check_sizes(sizes or {}), name), name)
+    return support, _check_values(values, support.index, name)
+
+
+def read_inputs(
+    types: Sequence[Symmetry | str], inputs: Sequence[Any], sizes: Mapping[str, int] | None = None
+) -> list[Tensor | tuple[Support, Tensor]]:
+    """The inputs of a network: those of types with brackets as `as_sparse` reads them, dense tensors as they are.
+
+    The size of an axis may come from any input. Inputs with the same index object share a support.
+
+    >>> import torch
+    >>> index = torch.tensor([[0, 1], [1, 2]])
+    >>> inputs = torch.ones(5, 4), (index, torch.ones(2, 1)), (index, torch.zeros(2, 3))
+    >>> nodes, (friends, _), (others, _) = read_inputs(["aH", "[aa]H", "[aa]H"], inputs)
+    >>> friends.sizes, friends is others
+    ((5, 5), True)
+    """
+    types = [as_symmetry(symmetry) for symmetry in types]
+    names = [f"input {k + 1} of type '{symmetry}'" for k, symmetry in enumerate(types)]
+    known, parts = check_sizes(sizes or {}), []
+    for x, symmetry, name in zip(inputs, types, names, strict=True):
+        if symmetry.is_sparse:
+            index, values, stated = form_of(x, name).read(x, symmetry, name)
+        else:
+            check_features(x, symmetry.axes, None, name)
+            index, values, stated = None, x, x.shape[x.dim() - 1 - len(symmetry.axes) : -1]
+        known = _bind(stated, symmetry, known, name)
+        parts.append((index, values))
+    supports, results = {}, []
+    for x, symmetry, name, (index, values) in zip(inputs, types, names, parts, strict=True):
+        if symmetry.is_sparse:
+            key = (id(x[0] if isinstance(x, tuple) else x), symmetry.axes, symmetry.dependencies)
+            if key not in supports:
+                supports[key] = _make_support(index, symmetry, known, name)
+            results.append((supports[key], _check_values(values, supports[key].index, name)))
+        else:
+            results.append(values)
+    return results
+
+
+def to_form(support: Support, values: Tensor, like: Any) -> Any:
+    """A sparse tensor in the form of `like`, which `as_sparse` accepts; its features are last, also if there is one.
+
+    >>> import torch
+    >>> x = torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 2]]), torch.ones(2, 4), (3, 3, 4))
+    >>> to_form(*as_sparse(x, "[aa]H"), like=x).shape
+    torch.Size([3, 3, 4])
+
+    For a SciPy matrix, which has neither features nor gradients, it is a COO tensor.
+    """
+    return form_of(like, "the input").write(support, values, like)
+
+
+def _bind(stated: Sequence[int], symmetry: Symmetry, known: Mapping[str, int], name: str) -> dict[str, int]:
+    """The known sizes and those that a form says, of all axes of its type or of the first ones."""
+    sizes = symmetry.bare.sizes_of(stated, name) if len(stated) == len(symmetry.axes) else {}
+    sizes = sizes or dict(zip(symmetry.axes, stated, strict=False))
+    for letter, size in sizes.items():
+        if known.get(letter, size) != size:
+            raise ShapeError(f"{name} has size {size} on axis '{letter}', another input or sizes says {known[letter]}")
+    return {**known, **sizes}
+
+
+def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name: str) -> Support:
+    """The support of an index that was checked."""
+    if isinstance(index, Support):
+        if len(index.sizes) != len(symmetry.axes):
+            raise ShapeError(f"{name} has {len(symmetry.axes)} axes, the support has {len(index.sizes)}")
+        return index
+    _check_index(index, len(symmetry.axes), name)
+    sizes = dict(known)
+    for letter, row in zip(symmetry.axes, index, strict=True):
+        if letter not in sizes and symmetry.parent_of(letter):
+            sizes[letter] = int(row.max()) + 1 if len(row) else 0  # the longest list: no element is left out
+    if missing := [c for c in symmetry.classes if c not in sizes]:
+        raise ShapeError(
+            f"{name} does not say the size of axis '{missing[0]}', which may have elements without entries: pass "
+            f"sizes={{{missing[0]!r}: ...}}"
+        )
+    for letter, row in zip(symmetry.axes, index, strict=True):
+        _check_range(row, letter, sizes[letter], name)
+    index = index.long()
+    _check_unique(index, [sizes[c] for c in symmetry.axes], name)
+    return Support(index, [sizes[c] for c in symmetry.axes])
+
+
+def _check_index(index: Any, rank: int, name: str) -> None:
+    if not isinstance(index, Tensor):
+        raise TypeError(f"the index of {name} must be a tensor of whole numbers, got {type(index).__name__}")
+    if index.dtype not in WHOLE:
+        hint = "mask.nonzero().T" if index.dtype == torch.bool else "index.long()"
+        raise ShapeError(f"the index of {name} must have whole numbers, got {index.dtype}: pass {hint}")
+    if index.dim() != 2 or index.shape[0] != rank:
+        hint = ": pass index.T" if index.dim() == 2 and index.shape[1] == rank else ""
+        raise ShapeError(f"the index of {name} must have the shape ({rank}, entries), got {tuple(index.shape)}{hint}")
+
+
+def _check_range(row: Tensor, letter: str, size: int, name: str) -> None:
+    if not len(row):
+        return
+    low, high = (int(x) for x in row.aminmax())
+    if low < 0 or high >= size:
+        bad = low if low < 0 else high
+        hint = "; if the index counts from 1, pass index - 1" if low > 0 and high == size else ""
+        raise ShapeError(
+            f"the index of {name} has {bad} on axis '{letter}', expected 0 to {size - 1} for its size {size}{hint}"
+        )
+
+
+def _check_unique(index: Tensor, sizes: Sequence[int], name: str) -> None:
+    if prod(sizes) < 2**62:
+        key = index.new_zeros(index.shape[1])
+        for row, size in zip(index, sizes, strict=True):
+            key = key * size + row
+        if bool((key[1:] > key[:-1]).all()):
+            return
+        number = len(key) - len(key.unique())
+    else:
+        number = index.shape[1] - index.unique(dim=1).shape[1]
+    if number:
+        raise ShapeError(
+            f"the index of {name} has {number} entries that repeat an index tuple; add their values up, or drop them: "
+            "torch.sparse_coo_tensor(index, values, size).coalesce() adds"
+        )
+
+
+def _check_values(values: Any, index: Tensor, name: str) -> Tensor:
+    if not isinstance(values, Tensor):
+        hint = ": without features pass torch.ones(entries, 1)" if values is None else ""
+        raise TypeError(f"the values of {name} must be a tensor, got {type(values).__name__}{hint}")
+    if values.dim() < 2 or values.shape[-2] != index.shape[1]:
+        hint = ": pass values.unsqueeze(-1)" if values.shape == index.shape[1:] else ""
+        raise ShapeError(
+            f"the values of {name} must have the shape (batch..., {index.shape[1]}, features) for {index.shape[1]} "
+            f"entries, got {tuple(values.shape)}{hint}"
+        )
+    if values.dtype == torch.bool:
+        raise ShapeError(f"the values of {name} must be numbers, got torch.bool: pass values.float()")
+    if values.device != index.device:
+        raise ShapeError(f"the values of {name} are on {values.device}, its index is on {index.device}")
+    return values
