@@ -1,1 +1,0 @@
-"""Sparse and ragged tensors: values at the index tuples of a support."""
