@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from einnet.errors import ShapeError
-from einnet.nn.sparse.graphs import from_networkx, from_pyg, missing_reverse, union, with_reverse
+from einnet.nn.sparse.graphs import find_missing_reverse, from_networkx, from_pyg, union, with_reverse
 from einnet.nn.sparse.support import Support
 from refusals import assert_refused
 
@@ -94,7 +94,7 @@ def test_pyg_graphs_without_features_have_ones():
     assert_refused(lambda: from_pyg(data.Data(edge_index=RING)), ShapeError, "num_nodes")
     assert_refused(lambda: from_pyg(data.HeteroData()), TypeError, "each relation")
     double = data.Data(x=torch.ones(3, 2), edge_index=RING[:, [0, 0]])
-    assert_refused(lambda: from_pyg(double), ShapeError, "repeat")
+    assert_refused(lambda: from_pyg(double), ShapeError, "differ")
 
 
 def test_networkx_graphs():
@@ -131,7 +131,7 @@ def test_reverse_tuples_are_added_with_a_feature_of_their_own():
     support = Support(torch.tensor([[0, 1, 1, 2], [1, 0, 2, 2]]), (4, 4))
     values = torch.ones(5, 4, 2, requires_grad=True)
     larger, result = with_reverse(support, values)
-    assert missing_reverse(support).tolist() == [[2], [1]] and missing_reverse(larger).shape == (2, 0)
+    assert find_missing_reverse(support).tolist() == [[2], [1]] and find_missing_reverse(larger).shape == (2, 0)
     assert larger.index.tolist() == [[0, 1, 1, 2, 2], [1, 0, 2, 2, 1]]
     assert result.shape == (5, 5, 3) and result[0].tolist() == [[1, 1, 0]] * 4 + [[0, 0, 1]]
     result.sum().backward()

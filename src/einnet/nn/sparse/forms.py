@@ -83,9 +83,10 @@ def _read_coo(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor,
     return unique.indices(), _entries_second_last(unique.values()), x.shape[:rank]
 
 
-def _write_coo(support: Support, values: Tensor, like: Tensor) -> Tensor:
+def _write_coo(support: Support, values: Tensor, like: Any) -> Tensor:
+    index, values = _sort(support, values, (*range(len(support.sizes)),))
     shape = (*support.sizes, *values.shape[:-2], values.shape[-1])
-    return torch.sparse_coo_tensor(support.index, values.movedim(-2, 0), shape, check_invariants=False).coalesce()
+    return torch.sparse_coo_tensor(index, values.movedim(-2, 0), shape, is_coalesced=True, check_invariants=False)
 
 
 def _read_compressed(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
@@ -103,12 +104,11 @@ def _read_compressed(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, 
 
 def _write_compressed(support: Support, values: Tensor, like: Tensor) -> Tensor:
     outer, inner = (0, 1) if like.layout == torch.sparse_csr else (1, 0)
-    order = _sort_by(support.index[outer], support.index[inner])
-    index, sorted_values = support.index[:, order], values.index_select(-2, order).movedim(-2, 0)
+    index, values = _sort(support, values, (outer, inner))
     shape = (*support.sizes, *values.shape[:-2], values.shape[-1])
     starts = list_starts(index[outer], support.sizes[outer])
     return torch.sparse_compressed_tensor(
-        starts, index[inner], sorted_values, shape, layout=like.layout, check_invariants=False
+        starts, index[inner], values.movedim(-2, 0), shape, layout=like.layout, check_invariants=False
     )
 
 
@@ -169,9 +169,8 @@ def _read_list(x: Sequence[Tensor], symmetry: Symmetry, name: str) -> tuple[Tens
 
 
 def _write_list(support: Support, values: Tensor, like: Any) -> list[Tensor]:
-    order = _sort_by(support.index[0], support.index[1])
-    lengths = support.index[0].bincount(minlength=support.sizes[0]).tolist()
-    return list(values.index_select(-2, order).split(lengths, -2))
+    index, values = _sort(support, values, (0, 1))
+    return list(values.split(index[0].bincount(minlength=support.sizes[0]).tolist(), -2))
 
 
 def _is_list_of_lists(symmetry: Symmetry) -> bool:
@@ -195,10 +194,10 @@ def _index_of_lists(parent: Tensor) -> Tensor:
     return torch.stack([parent, position.to(parent.dtype)])
 
 
-def _sort_by(first: Tensor, second: Tensor) -> Tensor:
-    """The order of entries that sorts them by two rows of the index."""
-    order = second.argsort(stable=True)
-    return order[first[order].argsort(stable=True)]
+def _sort(support: Support, values: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The index and the values in the order of the indices at these axes."""
+    order = support.lookup(axes).order
+    return (support.index, values) if order is None else (support.index[:, order], values.index_select(-2, order))
 
 
 def _entries_second_last(values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from einnet.nn.sparse.support import Support
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry
 
-__all__ = ["DisjointUnion", "from_networkx", "from_pyg", "missing_reverse", "union", "with_reverse"]
+__all__ = ["DisjointUnion", "find_missing_reverse", "from_networkx", "from_pyg", "union", "with_reverse"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +206,12 @@ def _read_attributes(items: Sequence[Any], names: str | Sequence[str], kind: str
     return torch.tensor(features, dtype=dtype or torch.get_default_dtype())
 
 
-def missing_reverse(support: Support) -> Tensor:
+def find_missing_reverse(support: Support) -> Tensor:
     """The index tuples (j, i) that the support lacks although it has (i, j): (2, number)."""
     if len(support.sizes) != 2 or support.sizes[0] != support.sizes[1]:
         raise ShapeError(f"reverse tuples need a support of a type such as '[aa]', got the sizes {support.sizes}")
-    first, second = support.index
-    size = max(support.sizes[0], 1)
-    return support.index.flip(0)[:, ~torch.isin(second * size + first, first * size + second)]
+    rows, columns = support.index
+    return support.index.flip(0)[:, support.lookup((0, 1)).ranges((columns, rows))[1] == 0]
 
 
 def with_reverse(support: Support, values: Tensor) -> tuple[Support, Tensor]:
@@ -232,7 +231,7 @@ def with_reverse(support: Support, values: Tensor) -> tuple[Support, Tensor]:
     without direction that are listed once, give both tuples the same features instead:
     `torch.cat([index, index.flip(0)], 1)`, `torch.cat([values, values], -2)`.
     """
-    added = missing_reverse(support)
+    added = find_missing_reverse(support)
     number = added.shape[1]
     if number:
         support = Support(torch.cat([support.index, added], 1), support.sizes)

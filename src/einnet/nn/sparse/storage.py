@@ -4,7 +4,6 @@ No form is made dense. Every entry of a form is an entry of the support, also on
 """
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any
 
 import torch
@@ -18,8 +17,6 @@ from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["as_sparse", "read_inputs", "to_form"]
-
-WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)  # dtypes of an index
 
 
 def as_sparse(
@@ -76,8 +73,8 @@ def read_inputs(
     >>> import torch
     >>> index = torch.tensor([[0, 1], [1, 2]])
     >>> inputs = torch.ones(5, 4), (index, torch.ones(2, 1)), (index, torch.zeros(2, 3))
-    >>> nodes, (friends, _), (others, _) = read_inputs(["aH", "[aa]H", "[aa]H"], inputs)
-    >>> friends.sizes, friends is others
+    >>> nodes, (likes, _), (trusts, _) = read_inputs(["aH", "[aa]H", "[aa]H"], inputs)
+    >>> likes.sizes, likes is trusts
     ((5, 5), True)
     """
     types = [as_symmetry(symmetry) for symmetry in types]
@@ -127,13 +124,12 @@ def _bind(stated: Sequence[int], symmetry: Symmetry, known: Mapping[str, int], n
 
 
 def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name: str) -> Support:
-    """The support of an index that was checked."""
+    """The support of an index, or the support that was passed."""
     if isinstance(index, Support):
         if len(index.sizes) != len(symmetry.axes):
             raise ShapeError(f"{name} has {len(symmetry.axes)} axes, the support has {len(index.sizes)}")
         return index
-    _check_index(index, len(symmetry.axes), name)
-    sizes = dict(known)
+    index, sizes = _check_index(index, len(symmetry.axes), name), dict(known)
     for letter, row in zip(symmetry.axes, index, strict=True):
         if letter not in sizes and symmetry.parent_of(letter):
             sizes[letter] = int(row.max()) + 1 if len(row) else 0  # the longest list: no element is left out
@@ -142,51 +138,24 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
             f"{name} does not say the size of axis '{missing[0]}', which may have elements without entries: pass "
             f"sizes={{{missing[0]!r}: ...}}"
         )
-    for letter, row in zip(symmetry.axes, index, strict=True):
-        _check_range(row, letter, sizes[letter], name)
-    index = index.long()
-    _check_unique(index, [sizes[c] for c in symmetry.axes], name)
-    return Support(index, [sizes[c] for c in symmetry.axes])
+    try:
+        return Support(index, [sizes[c] for c in symmetry.axes])
+    except ShapeError as error:
+        largest = index.amax(1).tolist()
+        is_from_1 = bool((index > 0).all()) and any(sizes[c] == n for c, n in zip(symmetry.axes, largest, strict=True))
+        raise ShapeError(f"{name}: {error}" + "; if it counts from 1, pass index - 1" * is_from_1) from None
 
 
-def _check_index(index: Any, rank: int, name: str) -> None:
+def _check_index(index: Any, rank: int, name: str) -> Tensor:
     if not isinstance(index, Tensor):
         raise TypeError(f"the index of {name} must be a tensor of whole numbers, got {type(index).__name__}")
-    if index.dtype not in WHOLE:
+    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
         hint = "mask.nonzero().T" if index.dtype == torch.bool else "index.long()"
-        raise ShapeError(f"the index of {name} must have whole numbers, got {index.dtype}: pass {hint}")
+        raise TypeError(f"the index of {name} must have whole numbers, got {index.dtype}: pass {hint}")
     if index.dim() != 2 or index.shape[0] != rank:
         hint = ": pass index.T" if index.dim() == 2 and index.shape[1] == rank else ""
         raise ShapeError(f"the index of {name} must have the shape ({rank}, entries), got {tuple(index.shape)}{hint}")
-
-
-def _check_range(row: Tensor, letter: str, size: int, name: str) -> None:
-    if not len(row):
-        return
-    low, high = (int(x) for x in row.aminmax())
-    if low < 0 or high >= size:
-        bad = low if low < 0 else high
-        hint = "; if the index counts from 1, pass index - 1" if low > 0 and high == size else ""
-        raise ShapeError(
-            f"the index of {name} has {bad} on axis '{letter}', expected 0 to {size - 1} for its size {size}{hint}"
-        )
-
-
-def _check_unique(index: Tensor, sizes: Sequence[int], name: str) -> None:
-    if prod(sizes) < 2**62:
-        key = index.new_zeros(index.shape[1])
-        for row, size in zip(index, sizes, strict=True):
-            key = key * size + row
-        if bool((key[1:] > key[:-1]).all()):
-            return
-        number = len(key) - len(key.unique())
-    else:
-        number = index.shape[1] - index.unique(dim=1).shape[1]
-    if number:
-        raise ShapeError(
-            f"the index of {name} has {number} entries that repeat an index tuple; add their values up, or drop them: "
-            "torch.sparse_coo_tensor(index, values, size).coalesce() adds"
-        )
+    return index.long()
 
 
 def _check_values(values: Any, index: Tensor, name: str) -> Tensor:
