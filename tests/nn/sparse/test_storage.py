@@ -115,6 +115,12 @@ def test_values_of_lists_come_in_any_order():
     assert support.index.tolist() == [[1, 0, 1, 1, 0], [0, 0, 1, 2, 1]]
 
 
+def test_lists_may_be_longer_than_the_dtype_of_their_numbers():
+    support, _ = as_sparse((torch.zeros(300, dtype=torch.uint8), torch.ones(300, 1)), "[ab]H; a->b", {"a": 1})
+    assert tuple(support.sizes) == (1, 300)
+    assert_refused(lambda: as_sparse((torch.zeros(3), torch.ones(3, 1)), "[ab]H; a->b", {"a": 1}), TypeError, "long()")
+
+
 @pytest.mark.parametrize("form", ["pair", "coo", "csr"])
 def test_batch_axes_are_in_the_values(form):
     values = torch.randn(3, 4, 2)  # batch, entries, features
@@ -206,13 +212,13 @@ REFUSED = {
     "bool": ((INDEX, ONES > 0), ShapeError, "values.float()"),
     "device": ((INDEX, ONES.to("meta")), ShapeError, "are on meta"),
     "sparse features": (torch.ones(5, 5, 2).to_sparse(), ShapeError, "2 sparse dimensions"),
-    "shape of COO": (make_coo(ONES, INDEX, (5, 6)), ShapeError, "size 5 and size 6"),
+    "shape of COO": (make_coo(ONES, INDEX, (5, 6)), ShapeError, "size 6 on axis 'a', which has size 5"),
     "another size": (make_coo(ONES, INDEX, (6, 6)), ShapeError, "size 6 on axis 'a'"),
     "batch of CSR": (torch.eye(5).expand(3, 5, 5).to_sparse_csr(), ShapeError, "CSR"),
     "axes of a support": ((Support(INDEX[:1], (5,)), ONES), ShapeError, "1"),
     "bool SciPy": (scipy.sparse.eye_array(5, dtype=bool), ShapeError, "values.float()"),
     "object SciPy": (scipy.sparse.coo_array(([None], ([0], [1])), (5, 5), dtype=object), ShapeError, "astype"),
-    "shape of SciPy": (scipy.sparse.eye_array(5, 6), ShapeError, "size 5 and size 6"),
+    "shape of SciPy": (scipy.sparse.eye_array(5, 6), ShapeError, "size 6 on axis 'a', which has size 5"),
     "axes of SciPy": (scipy.sparse.coo_array(np.ones(5)), ShapeError, "2 axes"),
     "lists": (LISTS["jagged"](ONES.new_ones(6, 1)), ShapeError, "[ab]H; a->b"),
 }
@@ -257,5 +263,9 @@ def test_inputs_share_sizes_and_supports():
     assert three is not one and tuple(three.sizes) == (5, 7)
     (one, _), _, (two, _), _ = read_inputs(types, [*inputs[:2], (INDEX.clone(), ONES), inputs[3]])
     assert one is not two
+    jagged = LISTS["jagged"](torch.ones(6, 3))
+    (one, _), (two, _) = read_inputs(["[ab]H; a->b"] * 2, [jagged, 2 * jagged])
+    assert one is two
+    assert_refused(lambda: read_inputs(["aaH"], [inputs[3]]), TypeError, "sparse_coo", "brackets")
     inputs[1] = torch.ones(6, 3)
     assert_refused(lambda: read_inputs(types, inputs), ShapeError, "input 4 of type '[ab]H'", "size 5", "6")

@@ -11,8 +11,9 @@ from einnet.errors import ShapeError
 from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry
 
-__all__ = ["Form", "form_of"]
+__all__ = ["INTEGERS", "Form", "form_of", "identity_of"]
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)  # of an index
 COMPRESSED = {torch.sparse_csr: "csr", torch.sparse_csc: "csc"}
 EXPECTED = (
     "must be a tuple (index, values) or (Support, values), a sparse COO, CSR or CSC tensor, a sparse array of SciPy, "
@@ -33,21 +34,26 @@ def form_of(x: Any, name: str) -> Form:
     for form in FORMS:
         if form.accepts(x):
             return form
-    hint = "" if isinstance(x, Tensor) else f", got {type(x).__name__}"
+    got, hint = type(x).__name__, ""
     if isinstance(x, Tensor) and x.layout == torch.strided:
-        hint = (
-            ", got a dense tensor: x.to_sparse(number of axes) keeps what is not zero, or use the type without brackets"
-        )
+        got, hint = "a dense tensor", ": x.to_sparse(number of axes) leaves zeros out; without brackets a type is dense"
     elif isinstance(x, Tensor):
-        hint = f", got a tensor of layout {x.layout}: pass x.to_sparse_csr()"
+        got, hint = f"a tensor of layout {x.layout}", ": pass x.to_sparse_csr()"
     elif hasattr(x, "edge_index") or hasattr(x, "edge_types"):
-        hint += ": einnet.nn.sparse.from_pyg reads Data and Batch; of HeteroData pass each relation as a tuple"
+        hint = ": einnet.nn.sparse.from_pyg reads Data and Batch; of HeteroData pass each relation as a tuple"
     elif type(x).__module__.startswith("networkx."):
-        hint += ": einnet.nn.sparse.from_networkx reads it"
-    raise TypeError(f"{name} {EXPECTED}{hint}")
+        hint = ": einnet.nn.sparse.from_networkx reads it"
+    raise TypeError(f"{name} {EXPECTED}, got {got}{hint}")
 
 
-def list_starts(parent: Tensor, number: int) -> Tensor:
+def identity_of(x: Any) -> Any:
+    """What inputs with one support have in common: the same index, support, offsets, or the same object."""
+    if isinstance(x, tuple):
+        return x[0]
+    return x.offsets() if isinstance(x, Tensor) and x.is_nested and x.layout == torch.jagged else x
+
+
+def _list_starts(parent: Tensor, number: int) -> Tensor:
     """Where each list starts and the last one ends, (number + 1,), if values are sorted by their lists."""
     return torch.cat([parent.new_zeros(1), parent.bincount(minlength=number).cumsum(0)])
 
@@ -58,7 +64,8 @@ def _read_tuple(x: tuple, symmetry: Symmetry, name: str) -> tuple[Any, Any, Sequ
     index, values = x
     if isinstance(index, Support):
         return index, values, index.sizes
-    if isinstance(index, Tensor) and index.dim() == 1 and _is_list_of_lists(symmetry):
+    is_parent = isinstance(index, Tensor) and index.dim() == 1 and index.dtype in INTEGERS
+    if is_parent and _is_list_of_lists(symmetry):
         return _index_of_lists(index), values, ()
     return index, values, ()
 
@@ -106,7 +113,7 @@ def _write_compressed(support: Support, values: Tensor, like: Tensor) -> Tensor:
     outer, inner = (0, 1) if like.layout == torch.sparse_csr else (1, 0)
     index, values = _sort(support, values, (outer, inner))
     shape = (*support.sizes, *values.shape[:-2], values.shape[-1])
-    starts = list_starts(index[outer], support.sizes[outer])
+    starts = _list_starts(index[outer], support.sizes[outer])
     return torch.sparse_compressed_tensor(
         starts, index[inner], values.movedim(-2, 0), shape, layout=like.layout, check_invariants=False
     )
@@ -142,7 +149,7 @@ def _write_nested(support: Support, values: Tensor, like: Tensor) -> Tensor:
         raise ShapeError(f"a nested tensor has no batch axes, the values have the shape {tuple(values.shape)}")
     if like.layout == torch.strided:
         return torch.nested.as_nested_tensor(lists)
-    starts = list_starts(support.index[0], support.sizes[0])
+    starts = _list_starts(support.index[0], support.sizes[0])
     is_same = torch.equal(starts, like.offsets())  # torch adds nested tensors with the same offsets only
     return torch.nested.nested_tensor_from_jagged(torch.cat(lists), like.offsets() if is_same else starts)
 
@@ -191,7 +198,7 @@ def _index_of_lists(parent: Tensor) -> Tensor:
     lists = parent[order]
     position = torch.empty_like(order)
     position[order] = torch.arange(len(order), device=order.device) - torch.searchsorted(lists, lists)
-    return torch.stack([parent, position.to(parent.dtype)])
+    return torch.stack([parent.long(), position])
 
 
 def _sort(support: Support, values: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -12,16 +12,14 @@ from torch import Tensor
 from einnet.checks import check_sizes
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.inputs import check_features
-from einnet.nn.sparse.forms import form_of
+from einnet.nn.sparse.forms import INTEGERS, form_of, identity_of
 from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["as_sparse", "read_inputs", "to_form"]
 
 
-def as_sparse(
-    x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None = None, *, name: str = "the input"
-) -> tuple[Support, Tensor]:
+def as_sparse(x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None = None) -> tuple[Support, Tensor]:
     """The support and the values (batch..., entries, features) of a sparse or ragged tensor, whatever form it has.
 
     >>> import torch
@@ -48,7 +46,6 @@ def as_sparse(
            - for `[ab]H; a->b` a nested tensor of either layout, or a list of tensors (length, features).
         symmetry: the type, with brackets.
         sizes: of the axes whose size `x` does not say. A dependent axis has by default the size of the longest list.
-        name: what messages call `x`.
 
     Values keep their gradients, dtype and device. An index tuple that occurs twice is an error, also in a COO tensor,
     which is sorted as `coalesce()` sorts it. Raises `TypeError` for an object without such a form, `ShapeError` for one
@@ -57,10 +54,7 @@ def as_sparse(
     symmetry = as_symmetry(symmetry)
     if not symmetry.is_sparse:
         raise EinNetError(f"'{symmetry}' has a value at every index tuple; brackets make a type sparse, as in '[aa]H'")
-    name = f"{name} of type '{symmetry}'"
-    index, values, stated = form_of(x, name).read(x, symmetry, name)
-    support = _make_support(index, symmetry, _bind(stated, symmetry, check_sizes(sizes or {}), name), name)
-    return support, _check_values(values, support.index, name)
+    return read_inputs([symmetry], [x], sizes)[0]
 
 
 def read_inputs(
@@ -78,26 +72,22 @@ def read_inputs(
     ((5, 5), True)
     """
     types = [as_symmetry(symmetry) for symmetry in types]
-    names = [f"input {k + 1} of type '{symmetry}'" for k, symmetry in enumerate(types)]
-    known, parts = check_sizes(sizes or {}), []
+    names = ["the input"] if len(types) == 1 else [f"input {k + 1}" for k in range(len(types))]
+    names = [f"{name} of type '{symmetry}'" for name, symmetry in zip(names, types, strict=True)]
+    known, parts, supports = check_sizes(sizes or {}), [], {}
     for x, symmetry, name in zip(inputs, types, names, strict=True):
-        if symmetry.is_sparse:
-            index, values, stated = form_of(x, name).read(x, symmetry, name)
-        else:
-            check_features(x, symmetry.axes, None, name)
-            index, values, stated = None, x, x.shape[x.dim() - 1 - len(symmetry.axes) : -1]
+        read = form_of(x, name).read if symmetry.is_sparse else _read_dense
+        index, values, stated = read(x, symmetry, name)
         known = _bind(stated, symmetry, known, name)
         parts.append((index, values))
-    supports, results = {}, []
-    for x, symmetry, name, (index, values) in zip(inputs, types, names, parts, strict=True):
+    for k, (x, symmetry, name) in enumerate(zip(inputs, types, names, strict=True)):
+        index, values = parts[k]
+        key = (id(identity_of(x)), symmetry.axes, symmetry.dependencies)
         if symmetry.is_sparse:
-            key = (id(x[0] if isinstance(x, tuple) else x), symmetry.axes, symmetry.dependencies)
-            if key not in supports:
-                supports[key] = _make_support(index, symmetry, known, name)
-            results.append((supports[key], _check_values(values, supports[key].index, name)))
-        else:
-            results.append(values)
-    return results
+            supports[key] = supports.get(key) or _make_support(index, symmetry, known, name)
+            values = supports[key], _check_values(values, supports[key].index, name)
+        parts[k] = values
+    return parts
 
 
 def to_form(support: Support, values: Tensor, like: Any) -> Any:
@@ -113,14 +103,24 @@ def to_form(support: Support, values: Tensor, like: Any) -> Any:
     return form_of(like, "the input").write(support, values, like)
 
 
+def _read_dense(x: Any, symmetry: Symmetry, name: str) -> tuple[None, Tensor, Sequence[int]]:
+    check_features(x, symmetry.axes, None, name)
+    if x.is_nested or x.layout != torch.strided:
+        layout = "nested" if x.is_nested else x.layout
+        raise TypeError(f"{name} must be a dense tensor, got a {layout} one: brackets make a type sparse")
+    return None, x, x.shape[x.dim() - 1 - len(symmetry.axes) : -1]
+
+
 def _bind(stated: Sequence[int], symmetry: Symmetry, known: Mapping[str, int], name: str) -> dict[str, int]:
     """The known sizes and those that a form says, of all axes of its type or of the first ones."""
-    sizes = symmetry.bare.sizes_of(stated, name) if len(stated) == len(symmetry.axes) else {}
-    sizes = sizes or dict(zip(symmetry.axes, stated, strict=False))
-    for letter, size in sizes.items():
-        if known.get(letter, size) != size:
-            raise ShapeError(f"{name} has size {size} on axis '{letter}', another input or sizes says {known[letter]}")
-    return {**known, **sizes}
+    sizes = dict(known)
+    for letter, size in zip(symmetry.axes, stated, strict=False):
+        if sizes.setdefault(letter, size) != size:
+            raise ShapeError(
+                f"{name} has size {size} on axis '{letter}', which has size {sizes[letter]} elsewhere: the same letter "
+                "is the same set, so the sizes must agree"
+            )
+    return sizes
 
 
 def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name: str) -> Support:
@@ -149,7 +149,7 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
 def _check_index(index: Any, rank: int, name: str) -> Tensor:
     if not isinstance(index, Tensor):
         raise TypeError(f"the index of {name} must be a tensor of whole numbers, got {type(index).__name__}")
-    if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
+    if index.dtype not in INTEGERS:
         hint = "mask.nonzero().T" if index.dtype == torch.bool else "index.long()"
         raise TypeError(f"the index of {name} must have whole numbers, got {index.dtype}: pass {hint}")
     if index.dim() != 2 or index.shape[0] != rank:
