@@ -141,6 +141,58 @@ def test_plans_compare_by_value():
     assert Plan.make(["ab->ba"], Symmetry("aa")) != Plan.make(["ab->ab"], Symmetry("aa"))
 
 
+# --- sparse types --------------------------------------------------------------------------------
+
+
+def equations(*terms: str, types="a, [aa]", **options) -> list[str]:
+    return [s.equation for s in Plan.make(terms, types, **options).steps]
+
+
+def test_a_term_of_sparse_types_costs_what_its_pieces_cost():
+    """A sum to the nodes, products on the edges, and a join for each cycle."""
+    assert equations("[ab]->a", "[ab]->[cd]", "[ab]->[ba]") == ["[ab]->a", "[ab]->", "[ab]->[ba]"]
+    assert equations("[ab],[bc],[cd],[de]->a")[1:] == ["[ab],b->a"] * 3
+    assert equations("a,[ab],b->[ab]") == ["a,[ab]->[ab]", "a,[ba]->[ba]"]
+    assert equations("[ab],[bc],[cd]->[ad]") == ["[ab],[bc],[cd]->[ad]"]
+    assert len(equations("[ab],[bc],[ac],[cd],[ad]->[ad]")) == 4  # two triangles side by side, two products
+    plan = Plan.make(["[ab],[bc],[ac],[cd],[ad]->[ad]"], "a, [aa]")
+    assert "|[ab][ac][bc]|" in str(plan.flops) and "d" not in str(plan.flops)
+
+
+def test_two_terms_share_the_sum_of_an_operand():
+    assert equations("[ab],a->a", "[ab],b->b", sources=[(0, 1), (0, 2)])[:1] == ["[ab]->a"]
+    assert equations("[ab]->a", "[ac],a->[ad]", sources=[(0,), (0, 1)]) == ["[ab]->a", "a,a->a"]
+
+
+def test_the_compact_result_of_a_sparse_output():
+    plan = Plan.make(["[ab]->[ac]", "a->[bb]", "a->[ba]", "[ab]->[aa]", "a,b->[ab]"], "a, [aa]")
+    assert [(r.compact, r.axis_map, r.is_sparse) for r in plan.results] == [
+        (("a",), (0, -1), False),
+        ((), (-1, -1), False),
+        (("a",), (-1, 0), False),
+        (("a",), (0, 0), False),
+        (("a", "b"), (0, 1), True),
+    ]
+
+
+def test_a_dense_type_lets_an_intermediate_be_dense():
+    term = "[a0a1],[a1a2],[a2a3]->[a0a3]"
+    assert equations(term, types="a, [aa], aa") == ["[ab],[bc]->ac", "[ab],ca->[cb]"]
+    assert equations("a0a1,a1a2->[a0a2]", types="[aa], aa") == ["ab,bc->ac", "ab->[ab]"]
+
+
+def test_costs_count_entries_and_matches():
+    plan = Plan.make(["[ab],[bc]->[ac]"], "[aa]")
+    assert str(plan.flops) == "2|[ab][ac][bc]|" and str(plan.largest) == "|[ab]|"
+    assert plan.flops.at({"|[ab][ac][bc]|": 10}) == 20
+    assert str(Plan.make(["[a0b0],[b0c0]->[a0c0]"], "[ab], [bc], [ac]").flops) == "2|[a0b0][a0c0][b0c0]|"
+
+
+def test_long_terms_of_sparse_types_have_plans():
+    chain = ",".join(f"[a{k}a{k + 1}]" for k in range(60))
+    assert len(Plan.make([chain + "->a0"], "a, [aa]").steps) == 60
+
+
 # --- cost ----------------------------------------------------------------------------------------
 
 

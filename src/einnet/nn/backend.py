@@ -43,7 +43,7 @@ class TorchBackend(TensorBackend):
 
     supports: Mapping[Tuple, Any] = {}
 
-    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept with the supports."""
         return make()
 

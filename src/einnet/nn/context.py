@@ -103,7 +103,7 @@ class Context:
             return self._factors[key]
         if self.backend.supports and not self.masks:
             key = ("factors", *key, *self.sizes.values())
-            return self.backend.cached(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
+            return self.backend.cache(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
         factors = self._make_factors(plan, dtype)
         if not torch.compiler.is_compiling():
             self._factors[key] = factors

@@ -15,6 +15,7 @@ from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.pool import Pooling
 from einnet.nn.sparse.backend import make_backend
+from einnet.nn.sparse.forms import identity_of
 from einnet.nn.sparse.inputs import read_tensors
 from einnet.nn.sparse.storage import to_form
 from einnet.nn.sparse.support import Support
@@ -129,23 +130,20 @@ def _is_square(term: str, operands: Sequence[Any]) -> bool:
     sizes: dict[str, int] = {}
     supports: dict[Symmetry, int] = {}
     for x, t in zip(operands, signature.inputs, strict=False):
-        index = x[0] if isinstance(x, tuple) else x
-        if t.is_sparse and supports.setdefault(t, id(index)) != id(index):
+        if t.is_sparse and supports.setdefault(t, id(identity_of(x))) != id(identity_of(x)):
             return False
-        if any(sizes.setdefault(c, n) != n for c, n in zip(t.axes, _sizes_of(x, index, t), strict=False)):
+        if any(sizes.setdefault(c, n) != n for c, n in zip(t.axes, _sizes_of(x, t), strict=False)):
             return False
     return True
 
 
-def _sizes_of(x: Any, index: Any, symmetry: Symmetry) -> Sequence[int]:
+def _sizes_of(x: Any, symmetry: Symmetry) -> Sequence[int]:
     """The sizes of an operand's axes, as far as it says them."""
-    if isinstance(index, Support):
-        return index.sizes
     if symmetry.is_sparse:
-        return () if index is not x or getattr(x, "is_nested", False) else getattr(x, "shape", ())[: len(symmetry.axes)]
-    return (
-        x.shape[x.dim() - 1 - len(symmetry.axes) : -1] if isinstance(x, Tensor) and x.dim() > len(symmetry.axes) else ()
-    )
+        is_ragged = isinstance(x, Tensor) and x.is_nested
+        return getattr(x[0], "sizes", ()) if isinstance(x, tuple) else () if is_ragged else getattr(x, "shape", ())
+    has_axes = isinstance(x, Tensor) and x.dim() > len(symmetry.axes)
+    return x.shape[x.dim() - 1 - len(symmetry.axes) : -1] if has_axes else ()
 
 
 def _with_own_axes(text: str) -> tuple[str, tuple[str, ...]]:

@@ -298,11 +298,11 @@ def infer_types(terms: Sequence[Term]) -> list[Symmetry]:
 
 
 def check_outputs(terms: Sequence[Term]) -> None:
-    """Raises for a term of sparse operands whose dense output, of two axes or more, no dense operand justifies."""
+    """Raises for a dense output of two axes or more, if of the operands of its term only sparse ones have so many."""
     for term in terms:
         *operands, (output, is_sparse, _) = term.spans()
         live = {i for i in output if i not in term.broadcast_indices}
-        is_justified = is_sparse or len(live) < 2 or any(live <= set(t) for t, b, _ in operands if not b)
+        is_justified = is_sparse or len(live) < 2 or any(len(live) <= len(set(t)) for t, b, _ in operands if not b)
         if not is_justified and any(b and live & set(t) for t, b, _ in operands):
             dense = write_tuple(output, False)
             raise EinNetError(

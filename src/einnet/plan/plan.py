@@ -44,6 +44,12 @@ class Plan:
     Of sparse types, with |[ab]| edges and |[ab][ac][bc]| triangles:
 
     >>> Plan.make(["[ab],[bc],c->[ac]", "b,[ba]->a"], ("a", "[aa]"))
+    plan of [ab],[bc],c->[ac]  b,[ba]->a
+     step  contraction      reads            FLOPs    size
+        5  [ab],[bc]->[ac]  0, 1   2|[ab][ac][bc]|  |[ab]|
+        6  a,[ba]->[ba]     2, 5            |[ab]|  |[ab]|
+        7  a,[ab]->b        3, 4           2|[ab]|       a
+    FLOPs 2|[ab][ac][bc]| + 3|[ab]|, largest intermediate |[ab]|, per feature
     """
 
     terms: tuple[Term, ...]

@@ -108,3 +108,122 @@ def test_terms_equal_the_dense_einsum_with_masks(text, case):
         got, wanted = (torch.autograd.grad((z * weights).sum(), leaves, allow_unused=True) for z in (y, expected))
         for g, w in zip(got, wanted, strict=True):
             assert torch.allclose(g, w, rtol=1e-12, atol=1e-12), term
+
+
+# --- pooling -------------------------------------------------------------------------------------
+
+
+def graph(n: int, features: int, density: float = 0.4, *batch: int):
+    """A relation on a directed support with loops: the mask, the support, dense values, values of the entries."""
+    mask = torch.rand(n, n) < density
+    mask[n // 2] = mask[:, n // 2] = False  # an isolated node
+    index = mask.nonzero().T[:, torch.randperm(int(mask.sum()))]
+    x = torch.randn(*batch, n, n, features, dtype=torch.float64)
+    return mask, Support(index, (n, n)), x, x[(..., *index, slice(None))]
+
+
+TERMS = [
+    "b,[ba]->a",
+    "[ab],[bc]->[ac]",
+    "[ab],[bc],[cd]->[ad]",
+    "[ab]->[cd]",
+    "[ab],[cb]->a",
+    "[ab]->[ba]",
+    "[ab]->[ac]",
+    "[ab]->[aa]",
+    "a,b->[ab]",
+    "b->a",
+    "[aa],b->[ab]",
+]
+PADDING = torch.tensor([[True] * 5 + [False], [True] * 6])
+
+
+@pytest.mark.parametrize("mask", [None, PADDING], ids=["full", "padded"])
+@pytest.mark.parametrize("normalize", [None, "size"])
+def test_pooling_equals_the_masked_dense_one(normalize, mask):
+    torch.manual_seed(1)
+    sparse, types = EinPool(TERMS, "aH, [aa]H", normalize=normalize), ("aH", "aaH")
+    dense = EinPool([str(Term(t).dense) for t in TERMS], types, normalize=normalize)
+    nodes = torch.randn(2, 6, 2 * sparse.fan_in[0], dtype=torch.float64)
+    present, support, x, values = graph(6, 2 * sparse.fan_in[1], 0.4, 2)
+    masks = {"aa": present} | ({} if mask is None else {"a": mask})
+    expected = dense(nodes, x, mask=masks)
+    for _ in range(2):  # the second time with the counts that the support keeps
+        got, (same, edges) = sparse(nodes, (support, values), mask=mask)
+        assert same is support and torch.allclose(got, expected[0], rtol=1e-12, atol=1e-12)
+        assert torch.allclose(edges, expected[1][(..., *support.index, slice(None))], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("mask", [None, PADDING], ids=["full", "padded"])
+def test_largest_values_equal_the_masked_dense_ones(mask):
+    torch.manual_seed(1)
+    terms = [t for t in TERMS if "," not in t] + ["[ab]->b", "[ab]->"]
+    nodes = torch.randn(2, 6, 1, dtype=torch.float64) - 5  # below zero
+    present, support, x, values = graph(6, 2, 0.4, 2)
+    masks = {"aa": present} | ({} if mask is None else {"a": mask})
+    for term in terms:
+        arguments = (nodes,) if term[0] != "[" else (x - 5,)
+        expected = einsum(Term(term).dense, *arguments, type=("a", "aa", ""), mask=masks, reduction="max")
+        arguments = (nodes,) if term[0] != "[" else ((support, values - 5),)
+        got = einsum(term, *arguments, type=("a", "[aa]", ""), mask=None if mask is None else {"a": mask}, reduction="max")
+        got = got[1] if Term(term).brackets[-1] else got
+        if Term(term).brackets[-1]:
+            expected = expected[(..., *support.index, slice(None))]
+        assert torch.equal(got, expected), term
+
+
+def test_no_tensor_has_a_cell_for_each_pair():
+    """Neither the operands nor what is saved for the backward pass have n^2 numbers, nor one for each triangle."""
+    torch.manual_seed(0)
+    n, edges = 300, 900
+    index = torch.stack([torch.arange(n).repeat(3), torch.arange(n).repeat(3) + torch.tensor([1, 2, 3]).repeat_interleave(n)])
+    support, sizes = Support(index % n, (n, n)), []
+    nodes, values = torch.randn(n, 1, requires_grad=True), torch.randn(edges, 1, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
+        pool = EinPool(TERMS, "aH, [aa]H")
+        outputs = pool(nodes.repeat(1, pool.fan_in[0]), (support, values.repeat(1, pool.fan_in[1])))
+    assert max(sizes) <= edges * max(pool.fan_in)
+    (outputs[0].sum() + outputs[1][1].sum()).backward()
+    assert values.grad is not None and nodes.grad is not None
+
+
+# --- supports ------------------------------------------------------------------------------------
+
+
+def test_operands_share_a_support_if_it_is_the_same_object():
+    _, support, _, values = graph(5, 2)
+    other = Support(support.index, support.sizes)
+    assert einsum("[ab],[ab]->[ab]", (support, values), (support, values))[0] is support
+    product = einsum("[ab],[bc]->[ab]", (support, values), (other, values))  # two supports: each index has its own axis
+    expected = einsum("[ab],[bc]->[ab]", (support, values), (support, values))
+    assert torch.allclose(product[1], expected[1])
+    with pytest.raises(ShapeError, match="another support"):
+        einsum("[ab],[ab]->[ab]", (support, values), (other, values))
+    with pytest.raises(ShapeError, match="another support"):
+        einsum("[ab],[bc]->[ab]", (support, values), (other, values), type="[aa]")
+
+
+def test_an_output_can_be_asked_for_at_another_support():
+    mask, support, x, values = graph(5, 2)
+    asked = Support(torch.tensor([[4, 0, 1], [1, 1, 3]]), (5, 5))
+    x = x * mask.unsqueeze(-1)
+    got, y = einsum("[ab],[bc]->[ac]", (support, values), (support, values), at=asked)
+    assert got is asked and torch.allclose(y, torch.einsum("abh,bch->ach", x, x)[tuple(asked.index)])
+    with pytest.raises(ShapeError, match="pass at="):
+        einsum("a,b->[ab]", x[0], x[1])
+
+
+def test_nothing_becomes_dense_without_being_asked_for():
+    _, support, x, values = graph(5, 2)
+    with pytest.raises(EinNetError, match=r"'\[ac\]'"):
+        einsum("[ab],[bc]->ac", (support, values), (support, values))
+    y = einsum("[ab],[bc]->ac", (support, values), (support, values), type=("[aa]", "aa"))
+    assert y.shape == (5, 5, 2)
+    assert einsum("ab,[bc]->ac", x, (support, values)).shape == (5, 5, 2)
+
+
+def test_outputs_can_be_written_without_a_change_of_the_operand():
+    _, support, _, values = graph(5, 2)
+    before = values.clone()
+    einsum("[ab]->[ab]", (support, values))[1].add_(1)
+    assert torch.equal(values, before)

@@ -42,11 +42,11 @@ class SparseBackend(TorchBackend):
         operand = tuple(map(str, range(len(result.compact))))
         return join([operand], names, [None, self.support(result.support)], [compact])
 
-    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once for these supports."""
         first, *others = self.supports.values()
         key = (key, *map(id, others))
-        return first.cached(key, lambda: (make(), _guard(key, [first, *others])))[0]
+        return first.cache(key, lambda: (make(), _guard(key, [first, *others])))[0]
 
 
 class SparseMaxBackend(SparseBackend, MaxBackend):

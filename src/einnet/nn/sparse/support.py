@@ -80,7 +80,8 @@ class Support:
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once; the oldest results are dropped."""
         if key not in self._cache:
-            value = make()
+            with torch.inference_mode(False):  # it may be used in training later
+                value = make()
             while len(self._cache) >= CACHE_SIZE:
                 self._cache.pop(next(iter(self._cache)), None)
             self._cache[key] = value
