@@ -58,7 +58,7 @@ def einsum(
     >>> einsum("b,[ba]->a", nodes, edges)[:, 0]                  # messages along the edges
     tensor([0., 1., 2.])
     >>> _, triangles = einsum("[ab],[bc]->[ac]", edges, edges)
-    >>> triangles[:, 0]                                          # for each edge the paths of two edges beside it
+    >>> triangles[:, 0]                                          # for each edge the paths of two edges along it
     tensor([0., 0., 1.])
 
     Args:
@@ -117,9 +117,11 @@ def _check_output(term: Term | str, types: Sequence[Symmetry], output: Symmetry,
         raise ShapeError(f"at is the support of an output in brackets, the output of '{term}' has none")
     if output.is_sparse and (output in types) == (at is not None):
         problem = (
-            "has the support of its operand: leave at out" if at else "has no support: pass at=Support(index, sizes)"
+            "no operand has its type: pass at=Support(index, sizes)" if at is None else "an operand has it: omit at"
         )
-        raise ShapeError(f"the output of '{term}', of type '{output.bare}', {problem}")
+        raise ShapeError(f"the support of the output '{output.bare}' of '{term}': {problem}")
+    if not isinstance(at, Support | None):
+        raise TypeError(f"at must be a Support, got {at.__class__.__name__}")
     if at is not None and len(at.sizes) != len(output.axes):
         raise ShapeError(f"the output of '{term}' has {len(output.axes)} axes, at is {at!r}")
 
@@ -187,5 +189,5 @@ def _complete_types(term: Term, types: str | tuple[str, ...]) -> tuple[Term, Typ
     names = {i: f"{c}{sorted(letters).index(i)}" for i, c in letters.items()}
     *operands, output = ([names.get(i, i) for i in t] for t in tuples)
     axes = dict.fromkeys((tuple(letters[i] for i in t), b) for t, b in short)
-    others = (Symmetry.of(a, symmetry.dependencies, features=False, is_sparse=b) for a, b in axes)
-    return Term.of(operands, output, term.brackets), (symmetry, *others)
+    short_types = (Symmetry.of(a, symmetry.dependencies, features=False, is_sparse=b) for a, b in axes)
+    return Term.of(operands, output, term.brackets), (symmetry, *short_types)

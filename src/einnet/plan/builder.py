@@ -36,7 +36,7 @@ class Builder:
     def add(self, term: Term, sources: Sequence[int], types: Sequence[Symmetry], axes: Mapping[str, str]) -> Result:
         """The compact result of a term; `types` are those of its tuples, where there are any."""
         self.supports |= {v: t for v, t in zip(sources, types, strict=False) if t.is_sparse}
-        support = types[-1] if any(term.brackets[-1:]) else None
+        support = types[-1] if term.brackets[-1] else None
         values = list(zip(sources, term.operands, strict=True))
         live = tuple(i for i in dict.fromkeys(term.output) if i not in term.broadcast_indices)
         is_sparse = support is not None and (len(live) > 1 or live == term.output)

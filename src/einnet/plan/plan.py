@@ -89,6 +89,8 @@ class Plan:
     @classmethod
     def without_types(cls, terms: Sequence[Term], sources: Sequence[Sequence[int]] | None = None) -> "Plan":
         """The plan of terms without types: each index is an axis of its own, and no step has a loop."""
+        if sparse := [str(t) for t in terms if any(t.brackets)]:
+            raise EinNetError(f"'{sparse[0]}' is of sparse types: use Plan.make, which takes them")
         index_maps = tuple(IndexMap({i: i for i in t.indices}, {}) for t in terms)
         return _make_plan(tuple(terms), _number_inputs(terms, sources), index_maps, False, (), ((),) * len(terms))
 
@@ -100,7 +102,7 @@ class Plan:
     @property
     def largest(self) -> Cost:
         """The size of the largest intermediate, without inputs and outputs."""
-        return max((s.size for s in self.steps), key=lambda size: (size.degree, str(size)), default=Cost())
+        return max((s.size for s in self.steps), key=lambda size: (size.degree, "|" in str(size)), default=Cost())
 
     def rows(self) -> list[tuple[str, str, str, str, str]]:
         """A header and a row for each step: its number, the contraction, what it reads, its cost per feature."""

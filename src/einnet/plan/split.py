@@ -1,7 +1,7 @@
 """How a term with sparse operands splits: some operands become one value on the index tuples of a single tuple.
 
-A set of operands can be contracted alone if the indices that it shares with the rest are at most one, or stand in one
-tuple of the rest, of the set or of the output, or fit a dense type; see `find_split`.
+A set of operands can be contracted alone if the indices that it shares with the rest are at most one, or one tuple, of
+an operand or the output, has all of them, or they fit a dense type; see `find_split`.
 """
 
 from collections import Counter
@@ -58,7 +58,7 @@ def find_split(operands: Sequence[Frame], output: Frame, is_dense: Callable[[Col
 
 def _separators(frames: Sequence[Frame], is_dense: Callable[[Collection[str]], bool]) -> Iterator[frozenset[str]]:
     """The index sets in which a boundary may lie: of each tuple, then the pairs and larger sets of a dense type."""
-    yield from dict.fromkeys(frozenset(t) for t, _ in frames)
+    yield from dict.fromkeys(frozenset(t) for t, _ in reversed(frames))  # the newest first
     indices = tuple(dict.fromkeys(i for t, _ in frames for i in t))
     for number in range(2, len(indices)):
         sets = [frozenset(s) for s in combinations(indices, number) if is_dense(s)]

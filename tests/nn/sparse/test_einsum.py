@@ -165,7 +165,9 @@ def test_largest_values_equal_the_masked_dense_ones(mask):
         arguments = (nodes,) if term[0] != "[" else (x - 5,)
         expected = einsum(Term(term).dense, *arguments, type=("a", "aa", ""), mask=masks, reduction="max")
         arguments = (nodes,) if term[0] != "[" else ((support, values - 5),)
-        got = einsum(term, *arguments, type=("a", "[aa]", ""), mask=None if mask is None else {"a": mask}, reduction="max")
+        got = einsum(
+            term, *arguments, type=("a", "[aa]", ""), mask=None if mask is None else {"a": mask}, reduction="max"
+        )
         got = got[1] if Term(term).brackets[-1] else got
         if Term(term).brackets[-1]:
             expected = expected[(..., *support.index, slice(None))]
@@ -176,7 +178,9 @@ def test_no_tensor_has_a_cell_for_each_pair():
     """Neither the operands nor what is saved for the backward pass have n^2 numbers, nor one for each triangle."""
     torch.manual_seed(0)
     n, edges = 300, 900
-    index = torch.stack([torch.arange(n).repeat(3), torch.arange(n).repeat(3) + torch.tensor([1, 2, 3]).repeat_interleave(n)])
+    index = torch.stack(
+        [torch.arange(n).repeat(3), torch.arange(n).repeat(3) + torch.tensor([1, 2, 3]).repeat_interleave(n)]
+    )
     support, sizes = Support(index % n, (n, n)), []
     nodes, values = torch.randn(n, 1, requires_grad=True), torch.randn(edges, 1, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):

@@ -44,9 +44,9 @@ class SparseBackend(TorchBackend):
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once for these supports."""
-        first, *others = self.supports.values()
-        key = (key, *map(id, others))
-        return first.cache(key, lambda: (make(), _guard(key, [first, *others])))[0]
+        supports = list(self.supports.values())
+        key = (key, *map(id, supports))
+        return supports[0].cache(key, lambda: (make(), _guard(key, supports)))[0]
 
 
 class SparseMaxBackend(SparseBackend, MaxBackend):

@@ -33,8 +33,8 @@ def read_tensors(
         support, values = x
         if supports.setdefault(symmetry.axes, support) is not support:
             raise ShapeError(
-                f"input {k} of type '{symmetry}' has another support than the input of this type before it: inputs "
-                "share a support if they have the same index object or the same Support"
+                f"input {k} of type '{symmetry}' has another support than the input of this type before it: pass both "
+                "with the same index object or Support; two relations over one set need a common support"
             )
         tensors.append(values)
         shapes.append((*support.sizes, values.shape[-1]))
