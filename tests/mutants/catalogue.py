@@ -43,7 +43,7 @@ MUTANTS = (
     mutant("what a pointwise product shares", "operations.recipe:_is_pointwise", "comparison", 1, "operations/test_pooling.py"),
     mutant("which way a group element moves a tensor", "symmetry:GroupElement.act", "call", 5, "test_symmetry.py"),
     mutant("the parent of an axis", "symmetry:Symmetry.parent_of", "comparison", 1, "test_symmetry.py"),
-    mutant("equal steps of a plan are one", "plan.plan:_Builder.add_step", "call", 10, "plan nn/test_pool.py"),
+    mutant("equal steps of a plan are one", "plan.builder:Builder.add_step", "call", 11, "plan nn/test_pool.py"),
     mutant("the order of the factors of a matrix product", "plan.kernel:Kernel.of", "condition", 4, "plan nn/test_pool.py"),
     mutant("the order of the output's axes", "plan.execute:Expansion.of", "call", 3, "plan nn/test_pool.py nn/test_linear.py"),
     mutant("what a mean divides by under a mask", "nn.context:Context.counts", "condition", 1, "nn/test_context.py"),

@@ -147,7 +147,7 @@ class Builder:
         operands = tuple(tuple(letters[i] for i in t) for _, t in values)
         renamed = tuple(letters[i] for i in output)
         sources = tuple(v for v, _ in values)
-        key = (sources, operands, frozenset(renamed) if support is None else renamed, support)
+        key = (sources, operands, frozenset(letters[i] for i in output) if support is None else renamed, support)
         if key not in self.known:
             supports = (*map(self.supports.get, sources), support)
             is_join = any(s is not None for s in supports)
