@@ -67,6 +67,7 @@ def _sum_products(operands: Sequence[Tensor], matches: Matches, target: int, wid
     wide = [(x.contiguous(), p) for x, p in zip(operands, places, strict=True) if x.shape[1] != 1]
     thin = [(x.contiguous(), p) for x, p in zip(operands, places, strict=True) if x.shape[1] == 1]
     if len(wide) > 1:
+        wide.sort(key=lambda row: row[1] is None)  # one that is gathered first, into the place of the product
         return _sum_in_chunks(wide, _weigh(thin), order, width).to(x.dtype)
     if wide and width == 1:
         x, place = wide.pop()
@@ -164,32 +165,31 @@ def _sum_in_chunks(wide: Sequence[Rows], weights: Tensor | None, order: Order, w
     x, features = wide[0][0], wide[0][0].shape[1]
     number, rows = len(order.counter), len(order.pointers) - 1
     length = min(number, max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, features)))
-    buffers = x.new_empty(3, length, features)  # for all chunks
+    buffers = x.new_empty(2, length, features)  # for all chunks
     is_dot = width < features  # over the features, which leaves one number for each match
     total = x.new_zeros(number if is_dot else rows, width, dtype=_upcast(x.dtype))
-    for start, stop, first, last in order.chunks(length):
-        part = slice(start, stop)
+    for part, row_part, pointers in order.chunks(length):
         if order.is_identity and not is_dot:
-            _multiply(wide, part, buffers, total[part])
+            _multiply(wide, part, total[part], buffers[1])
             continue
-        product = _multiply(wide, part, buffers, buffers[2, : stop - start])
+        product = _multiply(wide, part, buffers[0], buffers[1])
         if is_dot:
             torch.sum(product, 1, keepdim=True, dtype=total.dtype, out=total[part])
         else:
-            pointers = (order.pointers[first : last + 1] - start).clamp_(0, stop - start)
             factor = None if weights is None else weights[part].to(total.dtype)
-            total[first:last] += _sum_bags(product.to(total.dtype), order.counter[: stop - start], pointers, factor)
+            sums = _sum_bags(product.to(total.dtype), order.counter[: len(product)], pointers, factor)
+            total[row_part].add_(sums)
     if weights is not None and (is_dot or order.is_identity):
         total.mul_(weights[:, None])
     return _sum_bags(total, order.counter, order.pointers) if is_dot and not order.is_identity else total
 
 
-def _multiply(wide: Sequence[Rows], part: slice, buffers: Tensor, out: Tensor) -> Tensor:
+def _multiply(wide: Sequence[Rows], part: slice, out: Tensor, buffer: Tensor) -> Tensor:
     """The products of the operands at the matches of a part."""
-    left, right = buffers[:2, : len(out)]
-    value = _gather(*wide[0], part, left)
+    number = part.stop - part.start
+    value, out, buffer = _gather(*wide[0], part, out[:number]), out[:number], buffer[:number]
     for x, place in wide[1:]:
-        value = torch.mul(value, _gather(x, place, part, right), out=out)
+        value = torch.mul(value, _gather(x, place, part, buffer), out=out)
     return value
 
 

@@ -34,7 +34,7 @@ class Order:
 
     pointers: Tensor
     positions: list[Tensor | None]
-    _chunks: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict, repr=False)
+    _chunks: dict[int, list[tuple[slice, slice, Tensor]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def counter(self) -> Tensor:
@@ -46,15 +46,18 @@ class Order:
         """Whether each row has one match."""
         return len(self.pointers) == len(self.counter) + 1 and torch.equal(self.pointers[:-1], self.counter)
 
-    def chunks(self, length: int) -> list[tuple[int, int, int, int]]:
-        """Chunks of so many matches as (start, stop) of the matches and (start, stop) of their rows."""
+    def chunks(self, length: int) -> list[tuple[slice, slice, Tensor]]:
+        """Chunks of so many matches: the matches, their rows, and where each of these rows begins in the chunk."""
         if length not in self._chunks:
-            number = int(self.pointers[-1])
-            starts = torch.arange(0, number, length, device=self.pointers.device)
+            number, pointers = int(self.pointers[-1]), self.pointers
+            starts = torch.arange(0, number, length, device=pointers.device, dtype=pointers.dtype)
             stops = (starts + length).clamp(max=number)
-            first = torch.searchsorted(self.pointers, starts.to(self.pointers.dtype), right=True) - 1
-            last = torch.searchsorted(self.pointers, stops.to(self.pointers.dtype))
-            self._chunks[length] = list(zip(*(x.tolist() for x in (starts, stops, first, last)), strict=True))
+            first = torch.searchsorted(pointers, starts, right=True) - 1
+            last = torch.searchsorted(pointers, stops)
+            self._chunks[length] = [
+                (slice(start, stop), slice(i, j), (pointers[i : j + 1] - start).clamp_(0, stop - start))
+                for start, stop, i, j in zip(*(x.tolist() for x in (starts, stops, first, last)), strict=True)
+            ]
         return self._chunks[length]
 
 

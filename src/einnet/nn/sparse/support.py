@@ -13,7 +13,7 @@ from einnet.errors import ShapeError
 __all__ = ["Lookup", "Support"]
 
 KEY_BOUND = 2**62  # of the keys that stand for several indices
-CACHE_SIZE = 64  # of results that a support keeps
+CACHE_SIZE = 256  # of results that a support keeps
 
 
 class Support:
@@ -60,10 +60,10 @@ class Support:
 
     def to(self, device: torch.device | str) -> "Support":
         """The support on a device; the same object at each call."""
-        index = self.index.to(device)
-        if index.device == self.device:
+        device = torch.device(device)
+        if device == self.device or (device.index is None and device.type == self.device.type):
             return self
-        return self.cache(("to", index.device), lambda: Support(index, self.sizes))
+        return self.cache(("to", device), lambda: Support(self.index.to(device), self.sizes))
 
     def is_symmetric(self) -> bool:
         """Whether the support has with each entry (i, j) the entry (j, i)."""
