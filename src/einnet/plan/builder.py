@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from string import ascii_letters
 from typing import Any
 
+from einnet.errors import EinNetError
 from einnet.plan.cost import Cost
 from einnet.plan.path import choose_loop, contraction_steps, reduce_operands
 from einnet.plan.split import find_split
@@ -108,6 +109,10 @@ class Builder:
     def _join(self, values: Sequence[Value], output: Tuple, support: Symmetry | None, axes: Mapping[str, str]) -> Value:
         """The value of an einsum that does not split and has sparse operands or a sparse output."""
         indices = dict.fromkeys(i for _, t in values for i in t)
+        if len(names := {*indices, *output}) > len(ascii_letters):
+            raise EinNetError(
+                f"a join has {len(ascii_letters)} indices at most, a part that does not split has {len(names)}"
+            )
         if support is None:
             output = tuple(i for i in dict.fromkeys(output) if i in indices)
         elif len(values) == 1 and values[0][1] == output and self.supports.get(values[0][0]) == support:

@@ -41,15 +41,23 @@ def find_split(operands: Sequence[Frame], output: Frame, is_dense: Callable[[Col
     """
     if len(operands) < 3:
         return None
-    uses = Counter(i for t, _ in (*operands, output) for i in set(t))
+    sets = [set(t) for t, _ in operands]
+    uses = Counter(i for t in (*sets, set(output[0])) for i in t)
+
+    def find_boundary(members: tuple[int, ...]) -> Tuple:
+        inside = Counter(i for k in members for i in sets[k])
+        return tuple(i for i in inside if inside[i] < uses[i])
+
+    holders = [tuple(k for k, t in enumerate(sets) if i in t) for i, number in uses.items() if number == 2]
+    for members in holders:  # two operands that alone have an index: quick to find in a long term
+        if len(members) == 2 and len(boundary := find_boundary(members)) < 2:
+            return Split(members, boundary, None)
     candidates: dict[tuple[int, ...], Tuple] = {}
     for separator in _separators([*operands, output], is_dense):
-        for members in _inner_parts(operands, set(output[0]), separator):
-            inside = Counter(i for k in members for i in set(operands[k][0]))
-            boundary = tuple(i for i in inside if inside[i] < uses[i])
-            if len(members) == 2 and len(boundary) <= 1:
+        for members in _inner_parts(sets, set(output[0]), separator):
+            candidates[members] = boundary = find_boundary(members)
+            if len(members) == 2 and len(boundary) < 2:
                 return Split(members, boundary, None)
-            candidates[members] = boundary
     if not candidates:
         return None
     members = min(candidates, key=lambda m: (len(m), len(candidates[m]), m))
@@ -58,7 +66,7 @@ def find_split(operands: Sequence[Frame], output: Frame, is_dense: Callable[[Col
 
 def _separators(frames: Sequence[Frame], is_dense: Callable[[Collection[str]], bool]) -> Iterator[frozenset[str]]:
     """The index sets in which a boundary may lie: of each tuple, then the pairs and larger sets of a dense type."""
-    yield from dict.fromkeys(frozenset(t) for t, _ in reversed(frames))  # the newest first
+    yield from dict.fromkeys(frozenset(t) for t, _ in frames)
     indices = tuple(dict.fromkeys(i for t, _ in frames for i in t))
     for number in range(2, len(indices)):
         sets = [frozenset(s) for s in combinations(indices, number) if is_dense(s)]
@@ -67,10 +75,12 @@ def _separators(frames: Sequence[Frame], is_dense: Callable[[Collection[str]], b
         yield from sets
 
 
-def _inner_parts(operands: Sequence[Frame], output: set[str], separator: frozenset[str]) -> Iterator[tuple[int, ...]]:
+def _inner_parts(
+    operands: Sequence[set[str]], output: set[str], separator: frozenset[str]
+) -> Iterator[tuple[int, ...]]:
     """The sets of operands that meet each other, and nothing else, outside the separator; the single ones in pairs."""
     parts: list[tuple[set[int], set[str]]] = []
-    for k, indices in enumerate([output, *(set(t) for t, _ in operands)], start=-1):
+    for k, indices in enumerate([output, *operands], start=-1):
         members, indices = {k}, indices - separator
         for part in [p for p in parts if p[1] & indices]:
             parts.remove(part)
