@@ -146,7 +146,7 @@ class Context:
         if cells is None:
             cells = torch.ones((), dtype=torch.bool, device=self._device)
         batch = cells.shape[: max(cells.dim() - len(shape), 0)]
-        return cells.to(dtype).expand(*batch, *shape).unsqueeze(feature_axis(symmetry))
+        return cells.to(dtype).expand([*batch, *shape]).unsqueeze(feature_axis(symmetry))
 
     @property
     def _device(self) -> torch.device:

@@ -105,8 +105,8 @@ def test_terms_equal_the_dense_einsum_with_masks(text, case):
         assert torch.allclose(y, expected, rtol=1e-12, atol=1e-12), term
         weights = torch.randn_like(y)
         leaves = [x for x, _ in pairs]
-        got, wanted = (torch.autograd.grad((z * weights).sum(), leaves, allow_unused=True) for z in (y, expected))
-        for g, w in zip(got, wanted, strict=True):
+        gradients, dense = (torch.autograd.grad((z * weights).sum(), leaves, allow_unused=True) for z in (y, expected))
+        for g, w in zip(gradients, dense, strict=True):
             assert torch.allclose(g, w, rtol=1e-12, atol=1e-12), term
 
 
@@ -196,23 +196,23 @@ def test_no_tensor_has_a_cell_for_each_pair():
 
 def test_operands_share_a_support_if_it_is_the_same_object():
     _, support, _, values = graph(5, 2)
-    other = Support(support.index, support.sizes)
+    copy = Support(support.index, support.sizes)
     assert einsum("[ab],[ab]->[ab]", (support, values), (support, values))[0] is support
-    product = einsum("[ab],[bc]->[ab]", (support, values), (other, values))  # two supports: each index has its own axis
+    product = einsum("[ab],[bc]->[ab]", (support, values), (copy, values))  # two supports: each index has its own axis
     expected = einsum("[ab],[bc]->[ab]", (support, values), (support, values))
     assert torch.allclose(product[1], expected[1])
     with pytest.raises(ShapeError, match="another support"):
-        einsum("[ab],[ab]->[ab]", (support, values), (other, values))
+        einsum("[ab],[ab]->[ab]", (support, values), (copy, values))
     with pytest.raises(ShapeError, match="another support"):
-        einsum("[ab],[bc]->[ab]", (support, values), (other, values), type="[aa]")
+        einsum("[ab],[bc]->[ab]", (support, values), (copy, values), type="[aa]")
 
 
 def test_an_output_can_be_asked_for_at_another_support():
     mask, support, x, values = graph(5, 2)
-    asked = Support(torch.tensor([[4, 0, 1], [1, 1, 3]]), (5, 5))
+    at = Support(torch.tensor([[4, 0, 1], [1, 1, 3]]), (5, 5))
     x = x * mask.unsqueeze(-1)
-    got, y = einsum("[ab],[bc]->[ac]", (support, values), (support, values), at=asked)
-    assert got is asked and torch.allclose(y, torch.einsum("abh,bch->ach", x, x)[tuple(asked.index)])
+    got, y = einsum("[ab],[bc]->[ac]", (support, values), (support, values), at=at)
+    assert got is at and torch.allclose(y, torch.einsum("abh,bch->ach", x, x)[tuple(at.index)])
     with pytest.raises(ShapeError, match="pass at="):
         einsum("a,b->[ab]", x[0], x[1])
 
