@@ -235,9 +235,7 @@ def _compare_columns(graph: KnowledgeGraph) -> list[str]:
         return []
     counts = "no name is a head and a tail, and the columns have {:,}, {:,} and {:,} different names".format(*numbers)
     column = numbers.index(min(numbers)) + 1
-    return [
-        f"{counts}: if column {column}, with the fewest, is the relation, reorder them to head, relation, tail"
-    ]
+    return [f"{counts}: if column {column}, with the fewest, is the relation, reorder them to head, relation, tail"]
 
 
 def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:
