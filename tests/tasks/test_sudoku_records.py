@@ -117,9 +117,9 @@ def test_boards_whose_rows_or_columns_count_have_no_labels(number):
 GIVENS_OF_EASY = [(k // 9 + 1, k % 9 + 1, int(c)) for k, c in enumerate(EASY) if c != "."]
 SOLVED_ROWS = [SOLVED[k : k + 9] for k in range(0, 81, 9)]
 REFUSED = {
-    "r1c1": ("\n".join("r{}c{} {}".format(*given) for given in GIVENS_OF_EASY), "single cells"),
-    "R1C1=": ("\n".join("R{}C{}={}".format(*given) for given in GIVENS_OF_EASY), "single cells"),
-    "triples": ("row,col,value\n" + "\n".join("{},{},{}".format(*given) for given in GIVENS_OF_EASY), "single cells"),
+    "r1c1": ("\n".join("r{}c{} {}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
+    "R1C1=": ("\n".join("R{}C{}={}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
+    "triples": ("row,col,value\n" + "\n".join("{},{},{}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
     "tuples": (str(GIVENS_OF_EASY), "single cells"),
     "side by side": ("\n".join(map("   ".join, zip(ROWS, SOLVED_ROWS, strict=True))), "side by side"),
     "three": ("\n".join(f"{' '.join(row * 3)}" for row in ROWS), "boards of 9x9 below each other"),

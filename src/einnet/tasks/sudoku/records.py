@@ -8,8 +8,8 @@ A text is a list of lines, and a line is one of three things:
 
 The cells of a field or a row are read in one of a few ways (`READINGS`): a word for each cell (numbers of two digits),
 a character, or a column of a table, where an empty one is a blank. An index and a header are left out (`labels`). Rows
-are read in the way that makes the most boards
-of them. Which cells are blanks, and the order of the symbols, are found in `symbols`.
+are read in the way that makes the most boards of them. Which cells are blanks, and the order of the symbols, are found
+in `symbols`.
 """
 
 import re
