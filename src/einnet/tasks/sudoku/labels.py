@@ -21,7 +21,12 @@ def remove_labels(rows: Iterable[Cells]) -> list[Cells]:
     runs = [list(run) for _, run in groupby(rows, key=len)]
     rows = [row[1:] if has_index else row for run in runs for has_index in [_has_index(run)] for row in run]
     runs = [list(run) for _, run in groupby(rows, key=len)]
-    return [[] if _is_header(k, run) else row for run in runs for k, row in enumerate(run)]
+    steps = map(_find_header_step, runs)
+    return [
+        [] if step and k % step == 0 else row
+        for run, step in zip(runs, steps, strict=True)
+        for k, row in enumerate(run)
+    ]
 
 
 def _has_index(run: list[Cells]) -> bool:
@@ -32,11 +37,11 @@ def _has_index(run: list[Cells]) -> bool:
     return all(len(board) == side and is_count(board) for board in boards) and bool(boards)
 
 
-def _is_header(k: int, run: list[Cells]) -> bool:
-    """Whether a row is one too many, and counts the columns."""
+def _find_header_step(run: list[Cells]) -> int:
+    """From one header to the next, rows that are too many and count the columns; 0 if there is none."""
     side = len(run[0])
     step = side + 1 if len(run) % (side + 1) == 0 else len(run)
-    return side > 0 and (len(run) - len(run) // step) % side == 0 and all(map(is_count, run[::step])) and k % step == 0
+    return step if side and (len(run) - len(run) // step) % side == 0 and all(map(is_count, run[::step])) else 0
 
 
 def is_count(labels: Sequence[str]) -> bool:
