@@ -114,6 +114,11 @@ def test_boards_whose_rows_or_columns_count_have_no_labels(number):
         assert [e.puzzle.tolist() for e in entries] == [board] * number
 
 
+@pytest.mark.parametrize("label", ["\u00b2", "\u0663", "9" * 5000, "AB"])
+def test_other_signs_are_no_labels(label):
+    assert all(e.puzzle is None for e in parse_entries("\n".join([f"{label} 1 2 3 4"] * 9)))
+
+
 GIVENS_OF_EASY = [(k // 9 + 1, k % 9 + 1, int(c)) for k, c in enumerate(EASY) if c != "."]
 SOLVED_ROWS = [SOLVED[k : k + 9] for k in range(0, 81, 9)]
 REFUSED = {

@@ -46,8 +46,10 @@ def _find_header_step(run: list[Cells]) -> int:
 
 def is_count(labels: Sequence[str]) -> bool:
     """Whether they are numbers or letters in turn."""
-    numbers = [int(label) if label.isdigit() else ord(label) if len(label) == 1 else 0 for label in labels]
-    return len(labels) >= MIN_LABELS and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if len(labels) < MIN_LABELS or max(map(len, labels)) > 2:
+        return False
+    numbers = [int(label) if label.isdecimal() else ord(label) if len(label) == 1 else -1 for label in labels]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def has_coordinates(text: str) -> bool:
