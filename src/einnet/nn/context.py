@@ -112,7 +112,7 @@ class Context:
             for term, sources, index_map in zip(plan.terms, plan.sources, plan.index_maps, strict=True)
             for source, tup in zip(sources, term.operands, strict=True)
         }
-        exact = torch.promote_types(dtype, torch.float32).to_real()
+        exact = torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32
         indicators = {tup: self._indicator(tup, exact) for tup in dict.fromkeys(axes.values())}
         device = next(iter(self.masks.values())).device.type  # autocast would round counts; there is none for meta
         with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
