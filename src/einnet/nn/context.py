@@ -1,13 +1,15 @@
 """`Context`: the sizes and the masks of one forward pass, and what follows from them, computed once."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from math import prod
 
 import torch
 from torch import Tensor
 
+from einnet._notation import ancestors_of
 from einnet.errors import ShapeError
-from einnet.nn.backend import align
+from einnet.nn.backend import align, run_plan
 from einnet.plan import Plan
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -19,12 +21,15 @@ MaskLike = Tensor | Mapping[str, Tensor] | None
 
 
 class Context:
-    """The size of each axis, and a boolean mask for the axes that have padding.
+    """The size of each axis, and boolean masks: of axes that have padding, of types that have a support.
 
     A mask is True where an index *is* (torch's `key_padding_mask` is True where an index is not). The mask of
     an axis has shape (batch..., sizes of the axes that it depends on..., size of the axis): for graphs of
     different sizes (batch, n); for lists of lists `a->b`, the mask of `b` is (batch, n_a, n_b). An axis without
     a mask has no padding.
+
+    The mask of a type, under its axes as in "aa" or "ab", has shape (batch..., axes...) and is True at the index tuples
+    of its support. The tensors of this type have values there only, also where all its indices are present.
 
     Modules that call other modules make one context and pass it on as their `mask`.
     """
@@ -41,26 +46,28 @@ class Context:
         return [self.sizes[c] for c in symmetry.axes]
 
     def cells(self, symmetry: Symmetry) -> Tensor | None:
-        """Which cells of a tensor of the type have no padding: (batch..., axes...); None for all of them."""
-        if not self.masks:
-            return None
-        if torch.compiler.is_compiling():  # a checkpointed part may not write to what is outside it
-            return self._intersect(symmetry)
-        if symmetry.axes not in self._cells:
-            self._cells[symmetry.axes] = self._intersect(symmetry)
-        return self._cells[symmetry.axes]
+        """Which cells of a tensor of the type have a value: (batch..., axes... or 1); None for all of them."""
+        return self._cells_of(symmetry.axes) if self.masks else None
 
-    def _intersect(self, symmetry: Symmetry) -> Tensor | None:
-        axes, cells = symmetry.axes, None
+    def _cells_of(self, axes: tuple[str, ...]) -> Tensor | None:
+        if torch.compiler.is_compiling():  # a checkpointed part may not write to what is outside it
+            return self._intersect(axes)
+        if axes not in self._cells:
+            self._cells[axes] = self._intersect(axes)
+        return self._cells[axes]
+
+    def _intersect(self, axes: tuple[str, ...]) -> Tensor | None:
+        parents = {c: p for p, c in self.dependencies}
+        cells = self.masks.get("".join(axes)) if len(axes) > 1 else None  # the support
         for k, letter in enumerate(axes):
             if letter in self.masks:
-                names = [axes.index(p) for p in symmetry.ancestors(letter)] + [k]
+                names = [axes.index(p) for p in ancestors_of(letter, parents)] + [k]
                 part = align(self.masks[letter], names, range(len(axes)))
                 cells = part if cells is None else cells & part
         return cells
 
     def fill(self, x: Tensor, symmetry: Symmetry, value: float = 0) -> Tensor:
-        """A channels-first tensor of the type with its padding set to a value, whatever it was."""
+        """A channels-first tensor of the type with the cells that have no value set to one, whatever they held."""
         cells = self.cells(symmetry)
         return x if cells is None else x.masked_fill(~cells.unsqueeze(-1 - len(symmetry.axes)), value)
 
@@ -78,21 +85,46 @@ class Context:
         key = (id(plan), dtype)
         if key in self._factors:
             return self._factors[key]
-        factors = [self._factor(plan, k, dtype) for k in range(len(plan.terms))]
+        counts: Sequence[Tensor | None] = [None] * len(plan.terms)
+        if any(len(c) > 1 for c in self.masks):
+            counts = self._count_on_supports(plan, dtype)
+        factors = [self._factor(plan, k, dtype, count) for k, count in enumerate(counts)]
         if not torch.compiler.is_compiling():
             self._factors[key] = factors
         return factors
 
-    def _factor(self, plan: Plan, k: int, dtype: torch.dtype) -> float | Tensor | None:
+    def _factor(self, plan: Plan, k: int, dtype: torch.dtype, count: Tensor | None) -> float | Tensor | None:
         letters = plan.summed_axes[k]
         if not letters:
             return None
         power = -1.0 if plan.terms[k].order == 1 else -0.5
         if not self.masks:
             return max(prod([self.sizes[c] for c in letters]), 1) ** power
-        counts = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
-        factor = counts.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power)
+        if count is None:
+            count = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
+        factor = count.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power)
         return factor.to(dtype) if dtype.is_floating_point or dtype.is_complex else factor
+
+    def _count_on_supports(self, plan: Plan, dtype: torch.dtype) -> list[Tensor]:
+        """What `counts` gives for each term, where types have supports: the plan on the operands' indicators."""
+        axes = {
+            source: tuple(index_map.classes[i] for i in tup)
+            for term, sources, index_map in zip(plan.terms, plan.sources, plan.index_maps, strict=True)
+            for source, tup in zip(sources, term.operands, strict=True)
+        }
+        exact = torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32
+        indicators = {tup: self._indicator(tup, exact) for tup in dict.fromkeys(axes.values())}
+        device = next(iter(self.masks.values())).device.type  # autocast would round counts; there is none for meta
+        with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):
+            return run_plan(plan, [indicators[axes[k]] for k in range(plan.input_count)])
+
+    def _indicator(self, axes: tuple[str, ...], dtype: torch.dtype) -> Tensor:
+        """1 where a tensor with these axes has a value, else 0: (batch..., 1, axes...)."""
+        cells = self._cells_of(axes)
+        if cells is None:
+            cells = torch.ones((), dtype=torch.bool, device=next(iter(self.masks.values())).device)
+        batch = cells.shape[: max(cells.dim() - len(axes), 0)]
+        return cells.to(dtype).expand(*batch, *(self.sizes[c] for c in axes)).unsqueeze(-1 - len(axes))
 
     def counts(self, term: Term, index_map: IndexMap, axes: Sequence[str]) -> Tensor:
         """How many values a term sums for each index of its compact result: (batch..., 1, compact axes or 1...).
@@ -128,12 +160,16 @@ class Context:
 
 
 def make_context(
-    mask: "MaskLike | Context", symmetry: Symmetry, sizes: Mapping[str, int], batch: Sequence[int]
+    mask: "MaskLike | Context",
+    symmetry: Symmetry,
+    types: Sequence[Symmetry],
+    sizes: Mapping[str, int],
+    batch: Sequence[int],
 ) -> Context:
     """The context of a call from what a user passes as `mask`: a tensor where the type has one axis, or a dict.
 
-    `symmetry` has the axes that a mask may be of, and `batch` are the batch axes of the inputs. Raises `ShapeError`
-    for a mask that does not fit, `TypeError` for what is no mask.
+    A mask may be of an axis of `symmetry`, or of one of the `types`; `batch` are the batch axes of the inputs. Raises
+    `ShapeError` for a mask that does not fit, `TypeError` for what is no mask.
     """
     if isinstance(mask, Context):
         return mask
@@ -144,23 +180,39 @@ def make_context(
             raise ShapeError(f"one mask was given for the type '{symmetry}': {how}")
         mask = {symmetry.classes[0]: mask}
     if not isinstance(mask, Mapping | None):
-        raise TypeError(f"mask must be a boolean tensor, or a dict of them by axis, got {type(mask).__name__}")
-    for letter, m in (mask or {}).items():
-        _check_mask(m, letter, symmetry, sizes, batch)
+        raise TypeError(f"mask must be a boolean tensor, or a dict of them by axis or type, got {type(mask).__name__}")
+    for key, m in (mask or {}).items():
+        _check_mask(m, key, _axes_of_mask(key, symmetry, types), sizes, batch)
     return Context(sizes, symmetry.dependencies, mask)
 
 
-def _check_mask(mask: Tensor, letter: str, symmetry: Symmetry, sizes: Mapping[str, int], batch: Sequence[int]) -> None:
-    if letter not in symmetry.classes:
+def _axes_of_mask(key: str, symmetry: Symmetry, types: Sequence[Symmetry]) -> tuple[str, ...]:
+    """The axes that the mask of an axis, or of a type, has."""
+    if key in symmetry.classes:
+        return (*symmetry.ancestors(key), key)
+    if not isinstance(key, str) or len(key) < 2:
         axes = ", ".join(symmetry.classes) or "none"
-        raise ShapeError(f"a mask was given for the axis '{letter}', the type '{symmetry}' has the axes {axes}")
+        raise ShapeError(f"a mask was given for the axis '{key}', the type '{symmetry}' has the axes {axes}")
+    names = dict.fromkeys("".join(t.axes) for t in types if len(t.axes) > 1 and not t.is_sparse)
+    if key not in names:
+        raise ShapeError(
+            f"a mask was given for the index tuples of a type '{key}', the types with such a mask are "
+            f"{', '.join(names) or 'none'}"
+        )
+    return tuple(key)
+
+
+def _check_mask(
+    mask: Tensor, key: str, letters: tuple[str, ...], sizes: Mapping[str, int], batch: Sequence[int]
+) -> None:
     if not isinstance(mask, Tensor):
-        raise TypeError(f"the mask of '{letter}' must be a boolean tensor, got {type(mask).__name__}")
-    axes = tuple(sizes[c] for c in (*symmetry.ancestors(letter), letter))
+        raise TypeError(f"the mask of '{key}' must be a boolean tensor, got {type(mask).__name__}")
+    axes = tuple(sizes[c] for c in letters)
     leading = mask.shape[: max(mask.dim() - len(axes), 0)]
     if mask.dtype != torch.bool or tuple(mask.shape[-len(axes) :]) != axes or not is_broadcastable(leading, batch):
+        index = "an index" if len(key) == 1 else "an index tuple"
         raise ShapeError(
-            f"the mask of '{letter}' must be boolean, True where an index is present, with shape "
+            f"the mask of '{key}' must be boolean, True where {index} is present, with shape "
             f"(batch..., {', '.join(map(str, axes))}) and the batch axes of the input, here "
             f"({', '.join(map(str, batch))}); got {mask.dtype} with shape {tuple(mask.shape)}"
         )

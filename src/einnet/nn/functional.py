@@ -51,7 +51,8 @@ def einsum(
             Operands and outputs with fewer indices than one type have the axes on which these indices stand.
         reduction: "sum", or "max" for one operand.
         normalize: "size" to divide sums as `EinPool` does.
-        mask: True where an index is present: a tensor for a term over one axis, else a dict by axis.
+        mask: True where an index is present: a tensor for a term over one axis, else a dict by axis; or where an index
+            tuple is, by the axes of its type, see `EinPool`.
         sizes: the size of axes that no operand has, by axis of the type.
 
     Returns (batch..., axes of the output..., features). Raises `NotationError` for a term that cannot be read or is
@@ -67,7 +68,7 @@ def einsum(
     for k, (x, t) in enumerate(zip(operands, types, strict=True), start=1):
         check_features(x, t.axes, name=f"operand {k} of type '{t}'")
     known = signature.bind([x.shape for x in operands], sizes)
-    context = make_context(mask, pooling.axes, known, batch_of(types, operands))
+    context = make_context(mask, pooling.axes, pooling.types, known, batch_of(types, operands))
     channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(operands, types, strict=True)]
     (compact,) = pooling.pool_operands(channels, context)
     if all(x.dtype == torch.float16 for x in operands):

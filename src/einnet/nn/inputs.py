@@ -31,12 +31,16 @@ def check_in_features(signature: Signature, in_features: int | Sequence[int]) ->
 def bind_inputs(
     signature: Signature,
     axes: Symmetry,
+    types: Sequence[Symmetry],
     features: Sequence[int],
     inputs: Sequence[Tensor],
     mask: MaskLike | Context,
     sizes: Mapping[str, int] | None,
 ) -> Context:
-    """The sizes and masks of a call, its inputs checked; `axes` has each axis of the signature once."""
+    """The sizes and masks of a call, its inputs checked.
+
+    `axes` has each axis of the signature once, `types` are those that a mask may be of.
+    """
     if len(inputs) != len(signature.inputs):
         hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
@@ -45,7 +49,7 @@ def bind_inputs(
     if isinstance(mask, Context):
         return mask
     known = signature.bind([x.shape for x in inputs], sizes)
-    return make_context(mask, axes, known, batch_of(signature.inputs, inputs))
+    return make_context(mask, axes, types, known, batch_of(signature.inputs, inputs))
 
 
 def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Context) -> Context:
@@ -53,7 +57,8 @@ def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Co
     check_features(x, symmetry.axes, features)
     if isinstance(mask, Context):
         return mask
-    return make_context(mask, symmetry, symmetry.sizes_of(x.shape), x.shape[: x.dim() - 1 - len(symmetry.axes)])
+    batch = x.shape[: x.dim() - 1 - len(symmetry.axes)]
+    return make_context(mask, symmetry, (symmetry,), symmetry.sizes_of(x.shape), batch)
 
 
 def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:

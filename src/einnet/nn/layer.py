@@ -120,6 +120,7 @@ class EinLayer(nn.Module):
         context = bind_input(self.symmetry, self.features, x, mask)
         if context is not mask:
             check_dtype([x], dtype_of(self))
+            x = context.fill_last(x, self.symmetry)  # nan there would reach the gradients of the weights
         normed = self.norm(x)
 
         def pool(heads: slice) -> list[Tensor]:

@@ -65,6 +65,7 @@ class EinLinear(nn.Module):
         super().__init__()
         self.signature = with_features(signature)
         self.axes = axes_of(self.signature)
+        self.types = (*self.signature.inputs, self.signature.output)
         self.in_features = check_in_features(self.signature, in_features)
         self.out_features = check_count(out_features, "out_features")
         self.normalize = None if normalize is None else check_choice(normalize, "normalize", ("size",))
@@ -95,7 +96,7 @@ class EinLinear(nn.Module):
     def forward(
         self, *inputs: Tensor, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None
     ) -> Tensor:
-        context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
+        context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
         check_dtype(inputs, self.weight.dtype)
         y = run_upcast(self._map, [self.weight, *inputs], context)
         return y.half() if self.weight.dtype == torch.float16 else y

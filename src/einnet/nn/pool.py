@@ -155,10 +155,13 @@ class EinPool(nn.Module):
     types `fan_in` and `fan_out` have a number for each. A `mask` is True for each index that is
     present (torch's `key_padding_mask` is the opposite): a tensor (batch..., n) for a type of one axis, else a
     dict such as {"a": (batch..., n_a), "b": (batch..., n_b)}; for `a->b`, that of `b` has shape
-    (batch..., n_a, n_b). A masked cell contributes nothing and receives zero; a sum over nothing is
-    zero, and so is the largest value of nothing. No tensor of more axes than the types have is kept:
-    operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an index. Raises `ShapeError` where shapes do not fit,
-    `EinNetError` and `NotationError` for wrong arguments.
+    (batch..., n_a, n_b). A mask under the axes of a type, {"aa": (batch..., n, n)}, is True for each index *tuple* at
+    which the tensors of this type have a value, such as the edges of a graph; a dict may have masks of axes and of
+    types. A masked cell contributes nothing, is not counted, and receives zero; what it holds, nan included, has no
+    effect. A sum over nothing is zero, and so is the largest value of nothing.
+
+    No tensor of more axes than the types have is kept: operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an
+    index. Raises `ShapeError` where shapes do not fit, `EinNetError` and `NotationError` for wrong arguments.
     """
 
     @rename_arguments(scale=NORMALIZE, symmetry="type")
@@ -187,7 +190,7 @@ class EinPool(nn.Module):
         batch, context = batch_of(self.types, inputs), mask
         if not isinstance(context, Context):
             sizes = self.pooling.signature.bind([x.shape for x in inputs])
-            context = make_context(mask, self.pooling.axes, sizes, batch)
+            context = make_context(mask, self.pooling.axes, self.types, sizes, batch)
         channels = [context.fill(to_channels_first(x, len(t.axes)), t) for x, t in zip(inputs, self.types, strict=True)]
         results = self.pooling.pool(channels, context)
         outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]

@@ -91,6 +91,7 @@ class Network(nn.Module, ABC):
         self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
         self.hidden_type = hidden_type(self.signature, options.get("hidden_type"))
+        self.types = (*self.signature.inputs, self.hidden_type, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
         sizes = {"out_features": out_features, "heads": heads, "hidden": hidden, "depth": depth}
@@ -114,7 +115,7 @@ class Network(nn.Module, ABC):
 
     def bind(self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None) -> Context:
         """The sizes and masks of a call, after its inputs were checked."""
-        context = bind_inputs(self.signature, self.axes, self.in_features, inputs, mask, sizes)
+        context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
         check_dtype(inputs, dtype_of(self))
         return context
 
@@ -284,7 +285,7 @@ class StatefulNetwork(Network):
         """
         context = self.bind(inputs, mask, sizes)
         if start is not None:
-            self._check_state(start, context)
+            start = self._bind_state(start, context)
         return self._iterate(inputs, context, start, iterations)
 
     def init_state(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
@@ -297,8 +298,7 @@ class StatefulNetwork(Network):
     ) -> Tensor:
         """The output from a state that the inputs led to."""
         context = self.bind(inputs, mask, sizes)
-        self._check_state(state, context)
-        return self.decode_state(state, context)
+        return self.decode_state(self._bind_state(state, context), context)
 
     def _iterate(
         self, inputs: Sequence[Tensor], context: Context, start: Tensor | None, iterations: int | None
@@ -316,10 +316,12 @@ class StatefulNetwork(Network):
                 state = self.step(layer, state, encoded, context)
                 yield state
 
-    def _check_state(self, state: Tensor, context: Context) -> None:
+    def _bind_state(self, state: Tensor, context: Context) -> Tensor:
+        """The state, zero where the masks say so; raises for one that does not fit the inputs."""
         expected = [*context.shape(self.hidden_type), self.config.hidden]
         if not isinstance(state, Tensor):
             raise TypeError(f"a state must be a torch tensor, got {type(state).__name__}")
         if list(state.shape[state.dim() - len(expected) :]) != expected:
             shape = ", ".join(map(str, expected))
             raise ShapeError(f"a state for these inputs has shape (batch..., {shape}), got {tuple(state.shape)}")
+        return context.fill_last(state, self.hidden_type)
