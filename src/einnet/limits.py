@@ -58,6 +58,7 @@ class Limits:
 
     # networks
     iterations: int = 10_000  # of a recurrent network, as saved with it
+    matches: int = 2**25  # of a term on its supports: 1 GiB for a triangle
 
     # pictures
     picture_entries: int = 250_000
