@@ -99,7 +99,7 @@ def test_the_command_line_says_what_differs(capsys):
 def test_an_explanation_is_of_the_dense_form():
     small = {"heads": 2, "hidden": 4, "depth": 1}
     text, dense = (explain_signature(s, **small) for s in ("aH, [aa]H -> aH", "aH, aaH -> aH"))
-    note, separator, rest = text.partition("\n\n")
+    note, rest = text.split("\n\n", 1)
     assert rest == dense and note.startswith("What follows holds for the dense form 'aH, aaH -> aH'")
     assert note.endswith('einnet pool "a, [aa]"')
 
