@@ -18,7 +18,7 @@ _BRACKETS = "Brackets enclose all axes but Z and H: '[aa]H' is a sparse relation
 _LETTERS = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
 _SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'."
 _DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
-_LATE_OUTPUT = re.compile(r"[^;>]*;\s*[a-z]\s*->\s*[a-z]\s*(?:,\s*[a-z]\s*->\s*[a-z]\s*)*(->)([^;>]*)")
+_LATE_OUTPUT = re.compile(r"[^;>]*;(\s*[a-z]\s*->\s*[a-z]\s*(?:,\s*[a-z]\s*->\s*[a-z]\s*)*)->([^;>]*)")
 _PARENT = "A parent letter occurs once in a type that has its child: give the second axis a letter of its own."
 
 Span = tuple[int, int]
@@ -64,11 +64,12 @@ def find_late_output(text: str) -> int | None:
     match = _LATE_OUTPUT.fullmatch(_check(text))
     if match is None:
         return None
-    if re.fullmatch("[a-z]", output := match[2].strip()):
+    output = match[2].strip()
+    if re.fullmatch("[a-z]", output) and output not in match[1]:  # else no chain could go on with it
         problem = f"'{output}' may be the output or a dependent axis"
         hint = f"An output '{output}' comes before the semicolon; a chain of dependencies is written 'a->b, b->c'."
-        raise NotationError(problem, text, match.start(1), len(text.rstrip()), hint)
-    return match.start(1)
+        raise NotationError(problem, text, match.end(1), len(text.rstrip()), hint)
+    return match.end(1)
 
 
 def split_dependencies(text: str, end: int | None = None) -> tuple[str, list[Dependency]]:

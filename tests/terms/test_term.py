@@ -91,7 +91,7 @@ def test_wrong_brackets_are_marked(text, caret):
 def test_the_brackets_of_a_term():
     term = Term("b,[ba]->a")
     assert term.brackets == (False, True, False) and term.dense == Term("b,ba->a") != term
-    assert Term.of(term.operands, term.output, term.brackets) == term and term.dense.dense is term.dense
+    assert Term.of(term.operands, term.output, term.brackets) == term and term.dense.dense == term.dense
     assert Term("[xy],y->[xx]").canonical() == Term("q,[pq]->[pp]").canonical()
     assert len({Term(t).canonical() for t in ("ab,ab->ab", "[ab],ab->ab", "[ab],[ab]->ab", "ab,ab->[ab]")}) == 4
 
