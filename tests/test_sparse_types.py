@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from einnet import EinLayer, EinNet, EinNetError, EinPool, Signature, Symmetry, series
+from einnet import EinLayer, EinNet, EinNetError, EinPool, Signature, Symmetry, Term, series
 from einnet.cli import main
 from einnet.explain import explain_signature
 from einnet.explore import Question
@@ -29,7 +29,7 @@ DENSE_ONLY = {
     "einsum": lambda: einsum("[ab]->[ab]", torch.ones(2, 2, 1), type="[aa]"),
     "pad": lambda: pad([torch.ones(2, 2, 1)], "[aa]H"),
     "assert_equivariant": lambda: assert_equivariant(nn.Identity(), "[aa]H", {"a": 3}),
-    "draw_pooling": lambda: draw_pooling(Symmetry("[aa]H"), "operations.svg", ["[ab]->[ab]"]),
+    "draw_pooling": lambda: draw_pooling(Symmetry("[aa]H"), "operations.svg", [Term("[ab]->[ab]")]),
 }
 
 
@@ -73,9 +73,9 @@ def test_a_function_of_a_support_is_a_series_in_values_and_indicator():
     support = rng.random((5, 5)) < 0.5
     x = rng.standard_normal((5, 5)) * support
     exact = series(Signature("[aa] -> a").with_supports, 2)
-    at = exact.contractions(2).index(next(t for t in exact.contractions(2, (0, 1)) if str(t) == "ij,ik->i"))
-    params = np.zeros(exact.total)
-    params[exact.dof[0] + exact.dof[1] + at] = 1
+    params = [np.zeros(n) for n in exact.dof]
+    before = len(exact.contractions(2, (0, 0)))  # of two values; then of a value and the indicator
+    params[2][before + exact.contractions(2, (0, 1)).index(Term("ij,ik->i"))] = 1
     assert np.allclose(exact.evaluate((x, support.astype(float)), params), x.sum(1) * support.sum(1))
 
 

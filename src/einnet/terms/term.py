@@ -290,5 +290,7 @@ def _refuse(text: str, start: int, part: str, index: re.Pattern[str] | None) -> 
         problem, hint = "brackets enclose all indices of a tuple", "For example '[ab],[bc]->[ac]'."
         raise NotationError(problem, text, start, start + len(part), hint)
     start += len(part) - len(re.sub(rf"^\[?({index.pattern})*", "", part))
-    hint = f"An index is {'one letter, as in ab,bc->ac' if index is INDEX else 'a letter and a number, such as a0'}."
+    hint = "An index is a letter and a number, such as 'a0'."
+    if index is INDEX:
+        hint = "An index is one letter, such as in 'ab,bc->ac'."
     raise NotationError(f"cannot read {text[start]!r} as an index of a term", text, start, hint=hint)
