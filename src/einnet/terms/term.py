@@ -168,7 +168,7 @@ class Term:
         for k, (tup, bracket) in enumerate(zip((*self.operands, self.output), self.brackets, strict=True)):
             start += k == self.order  # the arrow is one character longer than a comma
             yield tup, bracket, start
-            start += len(write_tuple(tup, bracket)) + 1
+            start += len("".join(tup)) + 1 + 2 * bracket
 
     def _read_tuple(
         self, tup: Tuple, bracket: bool, start: int, symmetry: Symmetry, classes: dict, parents: dict
@@ -206,13 +206,15 @@ class Term:
                 views[i].append((colour, _places(i, t)))
         return {i: (tuple(sorted(view)), _places(i, self.output)) for i, view in views.items()}
 
-    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple, list[bool]]:
+    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple, tuple[bool, ...]]:
         """Operands, sorted, and output with the indices named in this order; their brackets."""
         names = name_indices(order, self.has_typed_indices)
         renamed = (tuple(names[i] for i in t) for t in self.operands)
-        pairs = sorted(zip(renamed, self.brackets, strict=False))
         output = tuple(names[i] for i in self.output)
-        return [t for t, _ in pairs], output, [*(b for _, b in pairs), self.brackets[-1]]
+        if not any(self.brackets):
+            return sorted(renamed), output, self.brackets
+        operands, brackets = zip(*sorted(zip(renamed, self.brackets, strict=False)), strict=True)
+        return list(operands), output, (*brackets, self.brackets[-1])
 
     def __str__(self) -> str:
         *operands, output = (write_tuple(t, b) for t, b, _ in self.spans())
