@@ -65,7 +65,7 @@ def find_late_output(text: str) -> int | None:
     if match is None:
         return None
     output = match[2].strip()
-    if re.fullmatch("[a-z]", output) and output not in match[1]:  # else no chain could go on with it
+    if re.fullmatch("[a-z]", output) and output not in match[1]:  # in a chain it would be a cycle
         problem = f"'{output}' may be the output or a dependent axis"
         hint = f"An output '{output}' comes before the semicolon; a chain of dependencies is written 'a->b, b->c'."
         raise NotationError(problem, text, match.end(1), len(text.rstrip()), hint)
