@@ -44,7 +44,7 @@ def show_symmetry(question: Question) -> list[Block]:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
         rows.append((name, f"{format_number(len(maps))}: {list_first(maps, len(maps))}"))
-    return [Table(("", ""), rows)]
+    return [Table(("", ""), rows), *[Text(question.note)] * bool(question.note)]
 
 
 def show_sharing(question: Question) -> list[Block]:

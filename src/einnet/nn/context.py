@@ -12,7 +12,7 @@ from einnet.errors import ShapeError
 from einnet.nn.backend import align, run_plan
 from einnet.plan import Plan
 from einnet.signature import Signature
-from einnet.symmetry import Symmetry
+from einnet.symmetry import Symmetry, check_dense
 from einnet.terms.term import IndexMap, Term
 
 __all__ = ["Context", "MaskLike", "make_context"]
@@ -227,4 +227,5 @@ def is_broadcastable(shape: Sequence[int], target: Sequence[int]) -> bool:
 
 def axes_of(signature: Signature) -> Symmetry:
     """A type that has every axis of the signature once: the axes that masks may be of."""
+    check_dense(signature.types, "a layer or network")
     return Symmetry.of(signature.classes, signature.dependencies)

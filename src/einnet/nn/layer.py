@@ -77,8 +77,7 @@ class EinLayer(nn.Module):
         dtype: Any = None,
     ):
         super().__init__()
-        symmetry = as_symmetry(symmetry)
-        self.symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)
+        self.symmetry = as_symmetry(symmetry).with_features
         self.features, self.heads = check_count(features, "features"), check_count(heads, "heads")
         self.chunks = check_count(chunks, "chunks")
         if self.chunks > self.heads:

@@ -37,7 +37,7 @@ class Pooling:
         if not parsed:
             raise EinNetError("expected at least one term, such as 'ab,bc->ac'")
         state = TypeSet.of(infer_types(parsed) if types is None else types)
-        self.types = tuple(Symmetry.of(t.axes, t.dependencies) for t in state.types)  # with a feature axis
+        self.types = tuple(t.with_features for t in state.types)
         self.signature = Signature.of(self.types, self.types[0])
         self.axes = axes_of(self.signature)
         self.reduction = check_choice(reduction, "reduction", REDUCTIONS)
