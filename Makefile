@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+EXTRAS := train,viz,kg,poker,arc,hub,onnx,sklearn,examples,test,docs,dev
 
-.PHONY: demo test test-all check docs clean
+.PHONY: demo test test-all check docs lock clean
 
 # Train on the Alyawarra kinship graph and compare with the published results.
 demo: $(READY)
@@ -30,8 +31,13 @@ docs: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,viz,kg,poker,arc,hub,onnx,sklearn,examples,test,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)
+
+# The hashes of all that is installed in .venv, on any system; needs uv.
+lock:
+	echo '.[$(EXTRAS)]' | uv pip compile - -c constraints.txt --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-emit-package einnet --custom-compile-command 'make lock' -q -o requirements.lock
 
 clean:
 	rm -rf .venv

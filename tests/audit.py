@@ -26,6 +26,7 @@ TINY = ["--steps", "1", "--hidden", "4", "--heads", "1", "--precision", "32", "-
 COMMANDS = {
     "series": ["series", "ab ->", "--plot", "series.svg"],
     "explain": ["explain", "aaH"],
+    "laurent": ["laurent", "2"],
     "pool": ["pool", "aaH"],
     "explore": ["explore", "aH", "--html", "page.html"],
     "train kg": ["train", "kg", "--dataset", "nations", "--depth", "1", *TINY],

@@ -6,6 +6,7 @@ from string import ascii_letters
 from hypothesis import strategies as st
 
 from einnet import Symmetry, Term
+from einnet._notation import write_tuple
 
 TYPES = ["a", "ab", "aa", "abc", "aab", "aaa", "ab; a->b", "abc; a->b", "abc; a->b, b->c"]
 SIZES = {"a": 4, "b": 3, "c": 2, "d": 2}
@@ -19,7 +20,7 @@ def with_h(text: str) -> str:
 
 @st.composite
 def symmetry_texts(draw) -> str:
-    """A valid type: random axes in a random order, a random dependency forest, H and Z or not."""
+    """A valid type: random axes in a random order, a random dependency forest, H, Z and brackets or not."""
     letters = draw(st.lists(st.sampled_from("abcxyz"), unique=True, max_size=4))
     parents = {}
     for k, child in enumerate(letters):
@@ -27,7 +28,8 @@ def symmetry_texts(draw) -> str:
             parents[child] = draw(st.sampled_from(letters[:k]))
     axes = [x for x in letters for _ in range(1 if x in parents.values() else draw(st.integers(1, 2)))]
     axes = draw(st.permutations(axes))
-    head = "Z" * draw(st.booleans()) + "".join(axes) + "H" * draw(st.booleans())
+    head = write_tuple(axes, bool(axes) and draw(st.booleans()))
+    head = "Z" * draw(st.booleans()) + head + "H" * draw(st.booleans())
     tail = ", ".join(f"{p}->{c}" for c, p in parents.items())
     return head + (f"; {tail}" if tail else "")
 
@@ -49,7 +51,7 @@ def terms_of(draw, symmetry: Symmetry, max_order: int = 4, indices: int = 3) -> 
         return [names[keys[k]] for k in range(len(symmetry.axes))]
 
     operands = [one_tuple() for _ in range(draw(st.integers(1, max_order)))]
-    return Term.of(operands, one_tuple())
+    return Term.of(operands, one_tuple(), [symmetry.is_sparse] * (len(operands) + 1))
 
 
 @st.composite

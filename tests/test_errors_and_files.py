@@ -25,8 +25,21 @@ def test_every_error_is_an_einnet_error_and_a_value_error(child):
         (("wrong", "abc", 0, 3, "do this"), "wrong\n  abc\n  ^^^\ndo this"),
         (("wrong", "abc", 3), "wrong\n  abc\n     ^"),
         (("wrong", "abc", 2, 2), "wrong\n  abc\n    ^"),
+        (("wrong", "日本a", 1), "wrong\n  日本a\n    ^^"),
+        (("wrong", "日\U0001f600c", 2), "wrong\n  日\U0001f600c\n      ^"),
+        (("wrong", "e\u0301bc", 2), "wrong\n  e\u0301bc\n   ^"),
+        (("wrong", "e\u0301bc", 1), "wrong\n  e\u0301bc\n   ^"),
     ],
-    ids=["one letter", "a span", "past the end", "an empty span"],
+    ids=[
+        "one letter",
+        "a span",
+        "past the end",
+        "an empty span",
+        "wide",
+        "after wide ones",
+        "after an accent",
+        "accent",
+    ],
 )
 def test_a_notation_error_has_a_caret_below_the_place(arguments, text):
     assert str(NotationError(*arguments)) == text

@@ -10,6 +10,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import licences
 import pytest
 import torch
 
@@ -74,6 +75,21 @@ def test_the_build_back_end_is_pinned_as_everything_else():
     assert back_end.startswith("hatchling==") and back_end in (ROOT / "constraints.txt").read_text().split()
 
 
+def test_the_lock_file_has_hashes_of_what_make_installs_at_the_pinned_versions():
+    blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
+    locked = {m[1]: m[2] for m in (re.match(r"([a-z0-9-]+)==(\S+) ", block) for block in blocks) if m}
+    assert len(locked) == sum(bool(re.search(r" --hash=sha256:[0-9a-f]{64}\b", block)) for block in blocks)
+    pins, used = licences.read_pins(), licences.find_extras()
+    assert {name: pins[name] for name in locked.keys() & pins} == {name: locked[name] for name in locked.keys() & pins}
+    match = re.search(r"^EXTRAS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert match
+    extras = {"einnet", *match[1].split(",")}
+    installed = {name for name in pins if extras.intersection(used.get(name, ()))}
+    assert len(installed) > 100 and installed - locked.keys() == set()
+    of_other_systems = ("nvidia-", "cuda-", "triton", "colorama", "cffi", "pycparser", "setuptools", "httpx2-jsfetch")
+    assert [name for name in locked if name not in pins and not name.startswith(of_other_systems)] == []
+
+
 @pytest.mark.slow
 def test_the_sdist_has_sources_tests_and_docs(dist):
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
@@ -83,6 +99,7 @@ def test_the_sdist_has_sources_tests_and_docs(dist):
         "LICENSE",
         "CITATION.cff",
         "constraints.txt",
+        "requirements.lock",
         "tests/test_package.py",
         "docs/index.md",
     } <= names

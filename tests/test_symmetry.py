@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import Signature, Symmetry
-from einnet.errors import NotationError, ShapeError
+from einnet.errors import EinNetError, NotationError, ShapeError
+from einnet.signature import hidden_type, with_features
 from refusals import assert_refused
 from strategies import symmetry_texts, with_h
 
@@ -50,6 +51,7 @@ def test_renamed_letters_give_the_same_canonical_type(text, letters):
     [
         ("ab", "aa"), ("aab", "aba"), ("aab", "abb"), ("a", "ab"), ("a", "aH"), ("ab; a->b", "ab"),
         ("ab; a->b", "ab; b->a"), ("abc; a->b, b->c", "abc; a->b, a->c"), ("abc; a->b", "abc; a->c"), ("", "H"),
+        ("aa", "[aa]"), ("[aa]", "[ab]"), ("[ab]; a->b", "[ab]"),
     ],
 )  # fmt: skip
 def test_different_types_have_different_canonical_types(left, right):
@@ -97,6 +99,10 @@ def test_a_type_tells_its_classes_and_their_parents():
         ("H -> aH", "H -> aH", ["H"], "aH"),
         ("abcH -> aH; a->b", "abcH -> aH; a->b", ["abcH; a->b"], "aH"),
         ("aH, acH -> abH; a->b, a->c", "aH, acH -> abH; a->b, a->c", ["aH", "acH; a->c"], "abH; a->b"),
+        ("aH, [aa]H -> aH", "aH, [aa]H -> aH", ["aH", "[aa]H"], "aH"),
+        ("[ab]H", "[ab]H -> [ab]H", ["[ab]H"], "[ab]H"),
+        ("[ab]H; a->b -> aH", "[ab]H -> aH; a->b", ["[ab]H; a->b"], "aH"),  # the output after the dependencies
+        ("Z[abc]H ; a->b, b->c->", "Z[abc]H ->; a->b, b->c", ["Z[abc]H; a->b, b->c"], ""),
     ],
 )  # fmt: skip
 def test_signatures_parse_and_print(text, printed, inputs, output):
@@ -130,6 +136,16 @@ BAD = {  # notation: a key phrase of the message, start and end of the marked pa
     "ab; ab": ("parent->child", (4, 6)),
     "abc; a->b c": ("parent->child", (5, 11)),
     "ab; A->b": ("parent->child", (4, 8)),
+    "[abH": ("']' is missing", (2, 3)),
+    "ab]H": ("'[' is missing", (0, 1)),
+    "a[b]H": ("all axes", (0, 4)),
+    "[[ab]]H": ("one '['", (1, 2)),
+    "[a][b]H": ("one '['", (3, 4)),
+    "[]H": ("without axes", (0, 2)),
+    "[abH]": ("after the brackets", (3, 4)),
+    "[Zab]H": ("'Z'", (1, 2)),
+    "[a b]H": ("' '", (2, 3)),
+    "[ab]H; [a]->b": ("parent->child", (7, 13)),
 }
 BAD_TYPE = BAD | {
     "ab -> a": ("Signature", (0, 7)),
@@ -147,6 +163,10 @@ BAD_SIGNATURE = BAD | {
     "ab -> b; a->b": ("the type 'b'", (9, 10)),
     "ab -> aab; a->b": ("twice", (11, 12)),
     "abH, acdH -> aXH; a->b": ("'X'", (14, 15)),
+    "aH -> [aaH": ("']' is missing", (8, 9)),
+    "abc; a->b -> c": ("output or a dependent axis", (10, 14)),
+    "[ab]H; a->b -> aH, bH": ("one output", (17, 18)),
+    "[ab]H; a->b -> [aH": ("']' is missing", (16, 17)),
 }
 
 
@@ -190,6 +210,9 @@ def test_a_shape_that_does_not_fit_says_why():
         ("aH, aaH -> aH", [(7, 5, 8), (5, 5, 2)], {"a": 5}, {"a": 5}),
         ("aH -> abH", [(0, 8)], {"b": np.int64(3)}, {"a": 0, "b": 3}),
         ("abH -> aH; a->b", [(2, 3, 8)], {}, {"a": 2, "b": 3}),
+        ("[aa]H -> aH", [(5, 5, 8)], None, {"a": 5}),  # the shape of a sparse tensor of torch
+        ("aH, [aa]H -> aH", [(5, 8), {}], None, {"a": 5}),  # an index alone tells no size
+        ("[ab]H -> aH; a->b", [{"a": 2, "b": 3}], None, {"a": 2, "b": 3}),
         ("->", [()], None, {}),
     ],
 )
@@ -202,6 +225,7 @@ def test_sizes_are_bound_from_shapes_and_from_what_the_user_gives(text, shapes, 
     [
         ([(3, 8)], None, "'aH, abH -> acH' has 2 inputs, got 1"),
         ([(3, 8), (3,)], {"c": 1}, "input 2 of type 'abH' needs at least 3 axes"),
+        ([(3, 8), {"a": 4, "b": 2}], {"c": 1}, "input 2 of type 'abH' has size 4 on axis 'a', input 1 has size 3"),
         ([(3, 8), (4, 2, 8)], {"c": 1}, "input 2 of type 'abH' has size 4 on axis 'a', input 1 has size 3"),
         ([(3, 8), (3, 2, 8)], {"a": 4, "c": 1}, "input 1 of type 'aH' has size 3 on axis 'a', sizes has size 4"),
         ([(3, 8), (3, 2, 8)], {"d": 4}, "sizes names 'd', the axes of 'aH, abH -> acH' are a, b, c"),
@@ -321,6 +345,63 @@ def test_a_parent_alone_moves_as_in_the_list():
     lists = np.broadcast_to(nodes[:, None], (4, 3))
     moved = g.act(lists, Symmetry("ab; a->b"))
     assert (moved == g.act(nodes, Symmetry("a"))[:, None]).all()
+
+
+@pytest.mark.parametrize("text", [t for t in GROUPS if t[0] != "c"])
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_a_support_moves_as_the_dense_tensor_with_its_indicator(text, convert):
+    """Values stay at their entries: scattered to their moved places they are the moved dense tensor."""
+    head, semicolon, tail = text.partition(";")
+    sparse, sizes = Symmetry(f"[{head}]{semicolon}{tail}"), GROUPS[text]
+    rng = np.random.default_rng(0)
+    dense = rng.integers(1, 9, [sizes[c] for c in sparse.axes]) * (rng.random([sizes[c] for c in sparse.axes]) < 0.4)
+    index, g = np.stack(dense.nonzero()), sparse.random_element(sizes, 0)
+    moved = g.act_on_index(convert(index), sparse)
+    assert type(moved) is type(convert(index)) and moved.dtype == convert(index).dtype
+    scattered = np.zeros_like(dense)
+    scattered[tuple(np.asarray(moved))] = dense[tuple(index)]
+    assert (scattered == g.act(dense, sparse.dense)).all()
+    assert (np.asarray(g.inverse().act_on_index(moved, sparse)) == index).all()
+    assert g.act_on_index(index[:, :0], sparse).shape == (len(sparse.axes), 0)
+
+
+@pytest.mark.parametrize(
+    ("index", "phrase"),
+    [
+        ([0, 1], "(axes, entries), got shape (2,)"), ([[0, 1]], "got shape (1, 2)"), ([[0], [4]], "from 4 to 4"),
+        ([[-1], [0]], "from -1 to -1, the element moves 4"),
+    ],
+)  # fmt: skip
+def test_an_index_that_does_not_fit_is_refused(index, phrase):
+    g = Symmetry("[aa]").random_element({"a": 4}, 0)
+    assert_refused(lambda: g.act_on_index(np.array(index), Symmetry("[aa]")), ShapeError, phrase)
+    assert_refused(lambda: g.act(np.zeros((4, 4)), Symmetry("[aa]")), EinNetError, "'[aa]'", "act_on_index")
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [
+        ("aH, [aa]H -> aH", "[aa]H"), ("[ab]H; a->b -> aH", "[ab]H; a->b"), ("aaH, [aa]H -> H", "aaH"),
+        ("[aa]H, aaH -> H", "aaH"), ("aH -> [aa]H", "aH"), ("aH, [aa]H -> [aa]H", "[aa]H"),
+    ],
+)  # fmt: skip
+def test_the_state_is_on_a_support_that_an_input_has(signature, expected):
+    assert str(hidden_type(Signature(signature))) == expected
+    assert with_features(signature.replace("H", "")) == Signature(signature)
+
+
+def test_a_state_without_a_support_is_refused():
+    assert_refused(lambda: hidden_type(Signature("[aa]H, bH -> H")), EinNetError, "no single type", "hidden_type=")
+    assert_refused(lambda: hidden_type(Signature("aH -> [aa]H"), "[aa]"), EinNetError, "'[aa]'", "no input")
+    assert str(hidden_type(Signature("[aa]H -> aH"), "aa")) == "aaH"  # dense on request
+
+
+def test_the_dense_form_and_the_form_with_indicators():
+    signature = Signature("aH, [ab]H -> [ab]H; a->b")
+    assert str(signature.dense) == "aH, abH -> abH; a->b" and signature.is_sparse
+    assert str(signature.with_supports) == "aH, abH, ab -> abH; a->b"
+    assert str(Symmetry("Z[ab]H; a->b").dense) == "abH; a->b"
+    assert Signature("abH").dense == Signature("abH") and not Signature("abH").is_sparse
 
 
 def test_a_type_without_axes_is_left_as_it_is():

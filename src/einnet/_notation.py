@@ -10,21 +10,15 @@ from einnet.errors import NotationError
 from einnet.limits import limits
 
 __all__ = [
-    "Dependency",
-    "ancestors_of",
-    "parse_parts",
-    "split_at_commas",
-    "split_dependencies",
-    "write_tuple",
-    "write_type",
-]
+    "Dependency", "ancestors_of", "find_late_output", "parse_parts", "split_at_commas", "split_dependencies",
+    "write_tuple", "write_type",
+]  # fmt: skip
 
-_BRACKETS = (
-    "Brackets say that values are at index tuples of a support: '[aa]H' is a graph, '[ab]H; a->b' a ragged list."
-)
+_BRACKETS = "Brackets enclose all axes but Z and H: '[aa]H' is a sparse relation, '[ab]H; a->b' a ragged list of lists."
 _LETTERS = "Write one lowercase letter for each permuted axis and H for the features, last: 'abH', 'aaH', 'abcH; a->b'."
 _SIGNATURE = "Inputs are separated by ',', the arrow is '->', dependencies come after ';': 'aH, abH -> aH; a->b'."
 _DEPENDENCY = "For example 'abH; a->b': each a has its own list of b. Several are separated by commas."
+_LATE_OUTPUT = re.compile(r"[^;>]*;(\s*[a-z]\s*->\s*[a-z]\s*(?:,\s*[a-z]\s*->\s*[a-z]\s*)*)->([^;>]*)")
 _PARENT = "A parent letter occurs once in a type that has its child: give the second axis a letter of its own."
 
 Span = tuple[int, int]
@@ -57,12 +51,33 @@ def write_tuple(letters: Iterable[str], is_sparse: bool) -> str:
     return f"[{''.join(letters)}]" if is_sparse else "".join(letters)
 
 
-def split_dependencies(text: str) -> tuple[str, list[Dependency]]:
-    """The notation before the semicolon, and the dependencies after it."""
-    check_text(text, "a symmetry type or signature", "aaH -> aH")
-    head, semicolon, _ = text.partition(";")
+def _check(text: str) -> str:
+    return check_text(text, "a symmetry type or signature", "aaH -> aH")
+
+
+def find_late_output(text: str) -> int | None:
+    """The place of the arrow in a signature that has arrow and output after the dependencies.
+
+    >>> find_late_output("abH; a->b -> aH"), find_late_output("abH -> aH; a->b")
+    (10, None)
+    """
+    match = _LATE_OUTPUT.fullmatch(_check(text))
+    if match is None:
+        return None
+    output = match[2].strip()
+    if re.fullmatch("[a-z]", output) and output not in match[1]:  # in a chain it would be a cycle
+        problem = f"'{output}' may be the output or a dependent axis"
+        hint = f"An output '{output}' comes before the semicolon; a chain of dependencies is written 'a->b, b->c'."
+        raise NotationError(problem, text, match.end(1), len(text.rstrip()), hint)
+    return match.end(1)
+
+
+def split_dependencies(text: str, end: int | None = None) -> tuple[str, list[Dependency]]:
+    """The notation before the semicolon, and the dependencies between it and `end`."""
+    head, semicolon, _ = _check(text).partition(";")
     dependencies: list[Dependency] = []
-    for start, stop in split_at_commas(text, len(head) + 1, len(text)) if semicolon else ():
+    end = len(text) if end is None else end
+    for start, stop in split_at_commas(text, len(head) + 1, end) if semicolon else ():
         part = text[start:stop]
         match = re.fullmatch(r"\s*([a-z])\s*->\s*([a-z])\s*", part)
         if not match:
@@ -98,10 +113,12 @@ def _parse_axes(text: str, start: int, stop: int) -> dict[str, Any]:
         problem = f"{odd.group()!r} has no meaning within a type"
         raise NotationError(problem, text, inner + odd.start(), hint=_SIGNATURE)
     for offset, letter in enumerate(axes, start=inner):
+        hint = _BRACKETS if is_sparse and letter in "HZ" else _LETTERS
         if letter == "H":
-            raise NotationError("H, the feature axis, comes last", text, offset, hint=_LETTERS)
+            place = "after the brackets" if is_sparse else "last"
+            raise NotationError(f"H, the feature axis, comes {place}", text, offset, hint=hint)
         if not ("a" <= letter <= "z"):
-            raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=_LETTERS)
+            raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=hint)
     if len(axes) > (maximum := limits().axes):
         hint = "Raise the limit with einnet.raise_limits(axes=...)."
         raise NotationError(f"a type has {maximum} axes at most, got {len(axes)}", text, first, first + len(body), hint)

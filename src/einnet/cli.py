@@ -18,7 +18,7 @@ from einnet.files import check_writable
 from einnet.pages import write_page
 from einnet.plots.figures import check_picture, draw_pooling, draw_sharing, pyplot
 from einnet.plots.operations import draw_operations
-from einnet.signature import hidden_type
+from einnet.signature import describe_dense_form, hidden_type
 from einnet.tasks.arc import commands as arc
 from einnet.tasks.console import Flag, log, make_console, run_cli
 from einnet.tasks.graphs import commands as graphs
@@ -73,7 +73,7 @@ def explain(
     check_picture(plot)
     text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
-        parsed = Signature(signature)
+        parsed = Signature(signature).dense
         draw_pooling(hidden_type(parsed), plot, split_operations(parsed, order, max_exponent)[0])
         text += f"\ndrawn to {to_printable(str(plot))}"
     print(text)
@@ -282,6 +282,8 @@ def _as_json(expansion: Series) -> str:
         result |= {"generators": expansion.generators, "out_generators": expansion.out_generators}
     if isinstance(expansion, taylor.TypeSeries):
         result |= {"signature": str(expansion.signature), "sizes": expansion.sizes, "features": expansion.features}
+        if note := describe_dense_form(expansion.signature):
+            result["note"] = note
         result["coefficients"] = [
             {
                 "operands": [str(t.bare).partition(";")[0] for t in c.types],

@@ -8,6 +8,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from rich.cells import cell_len  # columns of a terminal
+
 __all__ = ["CheckpointError", "DataError", "EinNetError", "NotationError", "ShapeError", "did_you_mean", "to_printable"]
 
 # characters that are commands to a terminal, or turn the direction of writing
@@ -33,8 +35,8 @@ class NotationError(EinNetError):
         self.stop = max(start + 1, start + 1 if stop is None else stop)
         parts = (text[:start], text[start : self.stop], text[self.stop :])
         before, marked, after = (to_printable(part).replace("\n", r"\n") for part in parts)
-        caret = "^" * max(len(marked), self.stop - start)
-        lines = [to_printable(problem), f"  {before}{marked}{after}", "  " + " " * len(before) + caret]
+        caret = " " * cell_len(before) + "^" * max(cell_len(marked), 1)
+        lines = [to_printable(problem), f"  {before}{marked}{after}", f"  {caret}"]
         super().__init__("\n".join(lines + [hint] * bool(hint)))
 
 

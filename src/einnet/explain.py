@@ -3,9 +3,9 @@
 from einnet.checks import check_count
 from einnet.operations import pooling_terms
 from einnet.plan.path import cost_exponent, split_by_cost
-from einnet.signature import Signature, hidden_type
+from einnet.signature import Signature, describe_dense_form, hidden_type
 from einnet.symmetry import Symmetry
-from einnet.terms import Term, linear_terms
+from einnet.terms import Term, TypeSet, linear_terms
 
 __all__ = ["describe_group", "describe_term", "explain_signature", "split_operations"]
 
@@ -20,14 +20,14 @@ def explain_signature(
 
     from einnet.nn import EinLayer, EinNet
 
-    parsed = Signature(signature)
+    notes, parsed = _describe_brackets(Signature(signature)), Signature(signature).dense
     heads, hidden = check_count(heads, "heads", maximum=WIDEST), check_count(hidden, "hidden", maximum=WIDEST)
     depth = check_count(depth, "depth")
     terms, costly = split_operations(parsed, order, max_exponent)
     with torch.device("meta"):  # the weights are counted, not allocated
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group"]
+    parts = [*notes, f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group"]
     parts += [*describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
@@ -41,11 +41,19 @@ def explain_signature(
     return "\n".join(parts)
 
 
+def _describe_brackets(signature: Signature) -> list[str]:
+    """What differs for a signature with brackets; no lines without them."""
+    if not signature.is_sparse:
+        return []
+    advice = f'For the operations that a state on supports needs: einnet pool "{TypeSet.of(signature.inputs)}"'
+    return [describe_dense_form(signature, "What follows holds for"), advice, ""]
+
+
 def split_operations(
     signature: Signature, order: int | None = None, max_exponent: int | None = None
 ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-    """The pooling operations of a network, and those left out as they cost more than n^max_exponent."""
-    return split_by_cost(pooling_terms(hidden_type(signature), order), max_exponent)
+    """The pooling operations of a network, those left out as they cost more than n^max_exponent; of the dense form."""
+    return split_by_cost(pooling_terms(hidden_type(signature.dense), order), max_exponent)
 
 
 def describe_term(term: Term) -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shutil import rmtree
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
@@ -50,17 +51,19 @@ def block_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def follow_parent(end: Any) -> None:
+def follow_parent(end: Any, *folders: str) -> None:
     """Ends this process, also during work, when its parent ends or closes `end`; leaves Ctrl-C to the parent.
 
-    `end` is the sentinel of the parent, or a connection to it.
+    `end` is the sentinel of the parent, or a connection to it; the folders are removed, as a killed parent cannot.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_exit_after, args=(end,), daemon=True).start()
+    Thread(target=_exit_after, args=(end, *folders), daemon=True).start()
 
 
-def _exit_after(end: Any) -> None:
+def _exit_after(end: Any, *folders: str) -> None:
     from multiprocessing.connection import wait  # slow to import
 
     wait([end])
+    for folder in folders:
+        rmtree(folder, ignore_errors=True)
     os._exit(1)

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import lru_cache
 from string import ascii_lowercase
+from textwrap import fill
 from typing import Any
 
-from einnet._notation import split_at_commas, split_dependencies, write_type
+from einnet._notation import find_late_output, split_at_commas, split_dependencies, write_type
 from einnet.checks import check_sizes, check_text
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
-__all__ = ["Signature", "as_signature", "hidden_type", "parse_types", "with_features"]
+__all__ = ["Signature", "as_signature", "describe_dense_form", "hidden_type", "parse_types", "with_features"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Signature:
     Signature('aaH -> aaH')
     >>> Signature("abcH -> aH; a->b").dependencies
     (('a', 'b'),)
+    >>> Signature("[ab]H; a->b -> aH")          # the output may come last
+    Signature('[ab]H -> aH; a->b')
     """
 
     text: InitVar[str]
@@ -33,9 +36,12 @@ class Signature:
     dependencies: tuple[tuple[str, str], ...] = field(init=False, compare=False)  # the types have them
 
     def __post_init__(self, text: str) -> None:
-        head, dependencies = split_dependencies(text)
+        late = find_late_output(text)
+        head, dependencies = split_dependencies(text, late)
         left, arrow, right = head.partition("->")
-        first, last = len(left) + len(arrow), len(head)  # the output
+        first = len(left) + len(arrow)  # of the output
+        if late is not None:
+            arrow, first, right = "->", late + 2, text[late + 2 :]
         inputs = split_at_commas(text, 0, len(left))
         if "->" in right:
             hint, start = "Dependencies such as 'a->b' come after a semicolon.", first + right.index("->")
@@ -45,7 +51,8 @@ class Signature:
         if not arrow and len(inputs) > 1:
             hint = "Add '-> ' and the type of the output."
             raise NotationError("several inputs need an output", text, len(head.rstrip()) - 1, hint=hint)
-        *types, output = Symmetry._parts(text, [*inputs, (first, last) if arrow else inputs[-1]], dependencies)
+        place = (first, first + len(right)) if arrow else inputs[-1]
+        *types, output = Symmetry._parts(text, [*inputs, place], dependencies)
         pairs = tuple((d.parent, d.child) for d in dependencies)
         self.__dict__.update(inputs=tuple(types), output=output, dependencies=pairs)
 
@@ -59,11 +66,40 @@ class Signature:
     @property
     def classes(self) -> tuple[str, ...]:
         """The different letters of all types, in order of first occurrence."""
-        return tuple(dict.fromkeys(x for t in (*self.inputs, self.output) for x in t.axes))
+        return tuple(dict.fromkeys(x for t in self.types for x in t.axes))
+
+    @property
+    def types(self) -> tuple[Symmetry, ...]:
+        """The types of the inputs, then of the output."""
+        return (*self.inputs, self.output)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether a type has brackets."""
+        return any(t.is_sparse for t in self.types)
+
+    @property
+    def dense(self) -> "Signature":
+        """The signature without brackets.
+
+        >>> Signature("aH, [aa]H -> [aa]H").dense
+        Signature('aH, aaH -> aaH')
+        """
+        return Signature.of((t.dense for t in self.inputs), self.output.dense) if self.is_sparse else self
+
+    @property
+    def with_supports(self) -> "Signature":
+        """The dense signature with the indicator of each input's support as one more input.
+
+        >>> Signature("aH, [aa]H -> [aa]H").with_supports
+        Signature('aH, aaH, aa -> aaH')
+        """
+        indicators = (t.dense.bare for t in self.inputs if t.is_sparse)
+        return Signature.of((*(t.dense for t in self.inputs), *indicators), self.output.dense)
 
     def bind(
         self,
-        shapes: Sequence[Sequence[int]],
+        shapes: Sequence[Sequence[int] | Mapping[str, int]],
         sizes: Mapping[str, int] | None = None,
         *,
         names: Sequence[str] | None = None,
@@ -78,10 +114,14 @@ class Signature:
         Traceback (most recent call last):
         einnet.errors.ShapeError: input 2 of type 'aaH' has size 6 on axis 'a', input 1 has size 5
 
-        Shapes are (batch..., axes..., features where the type has H), without batch axes unless `has_batch`. `sizes`
-        has the sizes of axes that no input has; for other axes they must agree with the inputs. The axes in `required`,
-        by default those of the output, must have a size. Sizes are compared only, so they may be symbolic. `names` is
-        what messages call each input.
+        Shapes are (batch..., axes..., features where the type has H), without batch axes unless `has_batch`; of a
+        sparse type that of its dense form, as sparse tensors of torch have it. In place of a shape, a dict has the
+        sizes that an input tells, such as those of its support. `sizes` has the sizes of axes that no input has; for
+        other axes they must agree with the inputs. The axes in `required`, by default those of the output, must have a
+        size. Sizes are compared only, so they may be symbolic. `names` is what messages call each input.
+
+        >>> Signature("aH, [ab]H -> bH").bind([(5, 64), {"a": 5, "b": 7}])
+        {'a': 5, 'b': 7}
 
         Raises `ShapeError` for shapes and sizes that contradict the signature or each other, and for a missing size;
         `TypeError` for a size that is no whole number.
@@ -97,9 +137,10 @@ class Signature:
             raise ShapeError(f"sizes names {foreign[0]!r}, the axes of '{self}' are {', '.join(axes) or 'none'}")
         origin = dict.fromkeys(known, "sizes")
         for symmetry, shape, name in zip(self.inputs, shapes, names, strict=True):
-            if not has_batch and len(shape) > (rank := len(symmetry.axes) + symmetry.features):
+            is_sizes = isinstance(shape, Mapping)
+            if not (has_batch or is_sizes) and len(shape) > (rank := len(symmetry.axes) + symmetry.features):
                 raise ShapeError(f"{name} of type '{symmetry}' has {rank} axes, got shape {tuple(shape)}")
-            for letter, size in symmetry.sizes_of(shape, name).items():
+            for letter, size in (shape if is_sizes else symmetry.sizes_of(shape, name)).items():
                 if known.setdefault(letter, size) != size:
                     before = f"{origin[letter]} has size {known[letter]}"
                     raise ShapeError(f"{name} of type '{symmetry}' has size {size} on axis '{letter}', {before}")
@@ -137,10 +178,12 @@ class Signature:
 def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> Symmetry:
     """The chosen type of a network's state; by default the smallest that fits all inputs, and the output's axes.
 
-    Output axes that no input has do not count.
+    Output axes that no input has do not count, nor does a sparse output that no input has a support for.
 
     >>> hidden_type(Signature("aH, aaH -> H")), hidden_type(Signature("aH -> abH"))
     (Symmetry('aaH'), Symmetry('aH'))
+    >>> hidden_type(Signature("aH, [aa]H -> aH")), hidden_type(Signature("aH -> [aa]H"))
+    (Symmetry('[aa]H'), Symmetry('aH'))
     """
     letters = {c for t in signature.inputs for c in t.axes}
     if choice is not None:
@@ -148,21 +191,54 @@ def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> S
         what = f"the hidden type '{symmetry}' has"
         if foreign := [c for c in symmetry.classes if c not in letters]:
             raise EinNetError(f"{what} the axis '{foreign[0]}', no input of '{signature}' has it")
-        state = Symmetry.of(symmetry.axes, signature.dependencies)
+        state = Symmetry.of(symmetry.axes, signature.dependencies, is_sparse=symmetry.is_sparse)
+        if state.is_sparse and not _has_support(signature, state):
+            raise EinNetError(f"{what} a support, no input of '{signature}' has this type in brackets")
         if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
             raise EinNetError(f"{what} other dependencies than the signature '{signature}'")
         return state
+    types = [t for t in signature.types if not t.is_sparse or _has_support(signature, t)]
     need: Counter[str] = Counter()
-    for axes in [*(t.axes for t in signature.inputs), [c for c in signature.output.axes if c in letters]]:
-        need |= Counter(axes)
-    for symmetry in (*signature.inputs, signature.output):
+    for symmetry in types:
+        need |= Counter(c for c in symmetry.axes if c in letters)
+    for symmetry in sorted(types, key=lambda t: t.is_sparse):  # a support has no place for what is dense
         if Counter(symmetry.axes) == need:
             return symmetry
+    if signature.is_sparse:
+        raise EinNetError(f"no single type fits all tensors of '{signature}' on a support; pass hidden_type=...")
     axes = [c for c in signature.classes if c in letters for _ in range(need[c])]
     try:
         return Symmetry.of(axes, signature.dependencies)
     except NotationError as error:
         raise EinNetError(f"no single type fits all tensors of '{signature}'; pass hidden_type=... ({error})") from None
+
+
+def _has_support(signature: Signature, symmetry: Symmetry) -> bool:
+    """Whether an input has this sparse type, up to features."""
+    return any(t.bare == symmetry.bare for t in signature.inputs)
+
+
+def describe_dense_form(signature: Signature, what: str = "The series is that of") -> str:
+    """What holds for the dense form of a signature with brackets, and what differs; empty without brackets.
+
+    >>> print(describe_dense_form(Signature("[aa]H -> aH")))
+    The series is that of the dense form 'aaH -> aH', on tensors that are zero outside their supports. A
+    function may depend on the supports too: then its series is that of 'aaH, aa -> aH', with the indicator
+    s of each support (1 on it, 0 outside) as one more input; at one index tuple s s = s and s x = x, so
+    that some of its terms coincide.
+    """
+    if not signature.is_sparse:
+        return ""
+    text = f"{what} the dense form '{signature.dense}', on tensors that are zero outside their supports."
+    if signature.output.is_sparse:
+        text += " The output is read on its support."
+    if any(t.is_sparse for t in signature.inputs):
+        text += (
+            f" A function may depend on the supports too: then its series is that of '{signature.with_supports}', with "
+            "the indicator s of each support (1 on it, 0 outside) as one more input; at one index tuple s s = s and "
+            "s x = x, so that some of its terms coincide."
+        )
+    return fill(text, width=104)
 
 
 def parse_types(text: str) -> tuple[Symmetry, ...]:
@@ -184,5 +260,5 @@ _parse = lru_cache(maxsize=256)(Signature)
 def with_features(signature: Signature | str) -> Signature:
     """The signature with H on every type, as networks have it."""
     parsed = as_signature(signature)
-    types = [t.with_features for t in (*parsed.inputs, parsed.output)]
+    types = [t.with_features for t in parsed.types]
     return Signature.of(types[:-1], types[-1])

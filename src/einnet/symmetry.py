@@ -9,9 +9,9 @@ import numpy as np
 
 from einnet._notation import Dependency, ancestors_of, parse_parts, split_dependencies, write_tuple, write_type
 from einnet.checks import check_sizes
-from einnet.errors import NotationError, ShapeError
+from einnet.errors import EinNetError, NotationError, ShapeError
 
-__all__ = ["GroupElement", "Symmetry", "as_symmetry"]
+__all__ = ["GroupElement", "Symmetry", "as_symmetry", "check_dense"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ class Symmetry:
     def sizes_of(self, shape: Iterable[int], name: str = "the tensor") -> dict[str, int]:
         """The size of each axis, from the shape of a tensor: (batch..., axes..., features if the type has them).
 
+        Of a sparse type it is the shape of the dense form, as sparse tensors of torch have it.
+
         >>> Symmetry("abH").sizes_of((32, 5, 7, 64))
         {'a': 5, 'b': 7}
         >>> Symmetry("aaH").sizes_of((5, 7, 64))
@@ -183,6 +185,19 @@ def as_symmetry(symmetry: Symmetry | str) -> Symmetry:
     return symmetry if isinstance(symmetry, Symmetry) else Symmetry(symmetry)
 
 
+def check_dense(types: Iterable[Symmetry], what: str, instead: str = "") -> None:
+    """Raises `EinNetError` for a sparse type; `what` takes values at all index tuples, `instead` says what to do.
+
+    >>> check_dense([Symmetry("aH"), Symmetry("[aa]H")], "EinLinear")
+    Traceback (most recent call last):
+    einnet.errors.EinNetError: EinLinear takes dense types only, got the sparse type '[aa]H': write 'aaH' for a tensor
+    with a value at every index tuple
+    """
+    if sparse := [t for t in types if t.is_sparse]:
+        instead = instead or f"write '{sparse[0].dense}' for a tensor with a value at every index tuple"
+        raise EinNetError(f"{what} takes dense types only, got the sparse type '{sparse[0]}': {instead}")
+
+
 @dataclass(frozen=True, eq=False)
 class GroupElement:
     """An element of the group of a type: the image of each index.
@@ -215,8 +230,10 @@ class GroupElement:
     def act(self, x: Any, symmetry: Symmetry) -> Any:
         """Moves the entries of a tensor of type `symmetry`, perhaps with batch axes: result[g(i)] = x[i].
 
-        `x` may be an array of any framework with numpy's indexing by integer arrays (numpy, torch, jax).
+        `x` may be an array of any framework with numpy's indexing by integer arrays (numpy, torch, jax). A sparse
+        tensor is moved by its index, see `act_on_index`.
         """
+        check_dense([symmetry], "GroupElement.act", "move the index of its support with act_on_index")
         sizes = symmetry.sizes_of(x.shape)
         for letter, size in sizes.items():
             if (expected := self.maps[letter].shape[-1]) != size:
@@ -229,6 +246,32 @@ class GroupElement:
             parents = [grids[symmetry.axes.index(p)] for p in ancestors_of(letter, self.parents)]
             index.append(source[letter][(*parents, grid)])
         return x[(..., *index, *([slice(None)] * symmetry.features))]
+
+    def act_on_index(self, index: Any, symmetry: Symmetry) -> Any:
+        """The images of the index tuples of a support: an array of numpy or torch, (axes, entries).
+
+        The values of a sparse tensor stay at their entries.
+
+        >>> g = GroupElement({"a": np.array([1, 2, 0])}, {})
+        >>> g.act_on_index(np.array([[0, 0, 2], [1, 2, 2]]), Symmetry("[aa]"))
+        array([[1, 1, 0],
+               [2, 0, 0]])
+
+        Raises `ShapeError` for an index of another shape, or out of range.
+        """
+        axes, rows = symmetry.axes, np.asarray(index.cpu() if hasattr(index, "cpu") else index)
+        if rows.ndim != 2 or len(rows) != len(axes):
+            raise ShapeError(f"the index of a support of '{symmetry}' is (axes, entries), got shape {rows.shape}")
+        images = []
+        for letter, row in zip(axes, rows, strict=True):
+            size = self.maps[letter].shape[-1]
+            if row.size and not 0 <= row.min() <= row.max() < size:
+                problem = f"goes from {row.min()} to {row.max()}, the element moves {size}"
+                raise ShapeError(f"the index of axis '{letter}' of '{symmetry}' {problem}")
+            parents = (rows[axes.index(p)] for p in ancestors_of(letter, self.parents))
+            images.append(self.maps[letter][(*parents, row)])
+        moved = np.stack(images)
+        return index.new_tensor(moved) if hasattr(index, "new_tensor") else moved
 
     def inverse(self) -> "GroupElement":
         inverted: dict[str, np.ndarray] = {}

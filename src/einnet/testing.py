@@ -15,7 +15,7 @@ from einnet.errors import EinNetError
 from einnet.nn.inputs import dtype_of
 from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
-from einnet.symmetry import GroupElement, Symmetry
+from einnet.symmetry import GroupElement, Symmetry, check_dense
 
 if TYPE_CHECKING:
     from einnet.tasks.contract import check_task
@@ -64,6 +64,7 @@ def equivariance_error(
         dtype: of the inputs; without it, that of the function's parameters, else float64.
     """
     signature = as_signature(signature)
+    check_dense(signature.types, "equivariance_error", "move the index with GroupElement.act_on_index and compare")
     widths = _features(function, signature, features)
     check_count(trials, "trials")
     dtype = dtype or _dtype(function)

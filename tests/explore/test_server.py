@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 
+from einnet import signals
 from einnet.explore import server as module
 from einnet.explore.workers import Workers
 from explore import calls
@@ -197,12 +200,23 @@ def wait_for(condition):
     return condition()
 
 
+def test_a_process_removes_the_folder_of_its_killed_parent(tmp_path, monkeypatch):
+    codes = []
+    monkeypatch.setattr("os._exit", codes.append)
+    (tmp_path / "socket").touch()
+    reader, writer = Pipe(duplex=False)
+    writer.close()
+    signals._exit_after(reader, str(tmp_path))
+    assert codes == [1] and not tmp_path.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_process_is_left_where_it_is_ended_while_a_section_is_made(number):
+def test_no_process_or_folder_is_left_where_it_is_ended_while_a_section_is_made(number, short_folder):
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM], env=os.environ | {"PYTHONPATH": paths}, **pipes)
+    variables = os.environ | {"PYTHONPATH": paths, "TMPDIR": str(short_folder)}
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM], env=variables, **pipes)
     try:
         assert program.stdout is not None
         (port,) = re.findall(r"http://127.0.0.1:(\d+)/", program.stdout.readline())
@@ -219,6 +233,14 @@ def test_no_process_is_left_where_it_is_ended_while_a_section_is_made(number):
     assert errors == ""
     assert program.returncode == 0 or (number != signal.SIGINT and program.returncode == -number)
     assert wait_for(lambda: not is_running(process))
+    assert wait_for(lambda: not list(short_folder.glob("pymp-*")))
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose path leaves room for the name of a socket."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def is_running(process):

@@ -57,7 +57,19 @@ def _folder() -> Path:
 
 # Types and signatures ------------------------------------------------------------------------------------------------
 
-TYPES = ["a", "aaH", "abH", "abcH; a->b", "ixjycH; i->x, j->y", "ZabH -> aH", "aH, aaH -> aH", "aab -> ; b->a", "->"]
+TYPES = [
+    "a",
+    "aaH",
+    "abH",
+    "abcH; a->b",
+    "ixjycH; i->x, j->y",
+    "ZabH -> aH",
+    "aH, aaH -> aH",
+    "aab -> ; b->a",
+    "->",
+    "[aa]H",
+    "[ab]H; a->b -> aH",
+]
 
 
 def types(text: str) -> None:
@@ -274,7 +286,7 @@ def _networks(draw: Any) -> bytes:
 
 # The list ------------------------------------------------------------------------------------------------------------
 
-LETTERS = ["a", "b", "z", "H", "Z", "->", ";", ",", " ", "a->b", "; ", "A", "\u00df", "\u0430", "\n"]
+LETTERS = ["a", "b", "z", "H", "Z", "->", "[", "]", ";", ",", " ", "a->b", "; ", "A", "\u00df", "\u0430", "\n"]
 _bytes = mutate(TRIPLES, SPACES)
 
 TARGETS = {
@@ -285,7 +297,7 @@ TARGETS = {
             "terms",
             terms,
             st.tuples(
-                st.one_of(mutate(TERMS, [*"abcxZ019", "->", ",", " ", "a0", "b10"]), st.text(max_size=20)),
+                st.one_of(mutate(TERMS, [*"abcxZ019[]", "->", ",", " ", "a0", "b10"]), st.text(max_size=20)),
                 st.one_of(st.sampled_from(OF), st.tuples(mutate(TYPES, LETTERS))),
             ),
             ("ab,bc->ac", ("aa",)),

@@ -7,10 +7,20 @@ import sys
 import pytest
 
 from einnet import pooling
-from einnet.operations.catalogue import FILE, format_catalogue, read_operations
+from einnet.operations.catalogue import FILE, ORDERS, compute_operations, format_catalogue, read_operations
 from einnet.terms import TypeSet
 
 
+@pytest.mark.parametrize("types", ORDERS)
+def test_stored_operations_are_what_the_algorithm_gives(types):
+    type_set = TypeSet.of(types)
+    stored = read_operations(type_set)
+    assert list(stored) == list(range(1, ORDERS[types] + 1))
+    few = {order: terms for order, terms in stored.items() if len(terms) < 100}
+    assert few == {order: compute_operations(type_set, order) for order in few}
+
+
+@pytest.mark.slow
 def test_the_file_is_what_the_algorithm_gives():
     assert FILE.read_text() == format_catalogue()
 

@@ -164,7 +164,7 @@ def test_operations_that_cost_more_are_left_out_and_named():
 
 @pytest.mark.parametrize("text", ORDERS)
 def test_the_exponent_is_that_of_the_plan(text):
-    for term in pooling(text, min(ORDERS[text], 5)):
+    for term in list(pooling(text, min(ORDERS[text], 5)))[:60]:
         if term.order > 1:
             assert cost_exponent(term) == Plan.make([term], text).flops.degree
 

@@ -73,11 +73,25 @@ def command_on(text: str, command: str, name: str = "data.txt") -> None:
 
 TYPES = (
     "aBH", "a bH", "aZH", "aHb", "ab; a->b, b->a", "abc; a->c, b->c", "ab; x->b", "aab; a->b", "ab; ab", "ab;",
-    "ab -> a", "a,b", "a" * 65,
+    "ab -> a", "a,b", "a" * 65, "[ab", "ab]H", "a[b]H", "[[ab]]", "[]H", "[abH]",
 )  # fmt: skip
-SIGNATURES = ("abH, acdH -> aXH; a->b", "a, ab -> aHa", "a -> b -> c", "ab -> a, b", "a, aa", "ab -> b; a->b")
-TERMS = ("ab,bc", "ab,b3->a", "a0b->a0", "ab,b?->ac", "ab->a,b", "ab, b c->b")
-TYPED_TERMS = (("ab,bc->ac", "ab"), ("ab,ab->abc", "ab"), ("a0b0->b0a0", "ab"), ("ab->cb", "ab; a->b"))
+SIGNATURES = (
+    "abH, acdH -> aXH; a->b",
+    "a, ab -> aHa",
+    "a -> b -> c",
+    "ab -> a, b",
+    "a, aa",
+    "ab -> b; a->b",
+    "abc; a->b -> c",
+)
+TERMS = ("ab,bc", "ab,b3->a", "a0b->a0", "ab,b?->ac", "ab->a,b", "ab, b c->b", "[ab,bc->ac", "a,a[b]->a")
+TYPED_TERMS = (
+    ("ab,bc->ac", "ab"),
+    ("ab,ab->abc", "ab"),
+    ("a0b0->b0a0", "ab"),
+    ("ab->cb", "ab; a->b"),
+    ("ab->[ab]", "[ab]"),
+)
 
 NOTATION = {
     **{f"type {t[:20]}": lambda t=t: Symmetry(t) for t in TYPES},
@@ -100,6 +114,9 @@ SHAPES = {
     "element, missing size": lambda: Symmetry("ab").random_element({"a": 3}),
     "element, sizes 5": lambda: Symmetry("aH").random_element(5),
     "element, another size": lambda: Symmetry("a").random_element({"a": 4}, 0).act(np.arange(3), Symmetry("a")),
+    "element, sparse type": lambda: Symmetry("aa").random_element({"a": 2}).act(np.eye(2), Symmetry("[aa]")),
+    "net, sparse type": lambda: net("[aa]H"),
+    "padding, sparse type": lambda: einnet.nn.pad([ones(2, 2, 1)], "[aa]H"),
     "net, two sizes": lambda: net()(ones(4, 5, 2)),
     "net, features": lambda: net()(ones(4, 4, 3)),
     "net, second input": lambda: net("aH, aaH -> aH")(ones(4, 2), ones(4, 2)),

@@ -128,6 +128,17 @@ def test_heads_and_tails_may_swap_and_a_graph_may_have_more_relations_than_entit
     load(write_splits(tmp_path / "likes", {"train": likes[:20], "valid": likes[20:25], "test": likes[25:]}))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0), (0, 2, 1)])
+def test_columns_that_share_no_name_are_compared_by_their_numbers(tmp_path, order):
+    likes = [tuple((f"user{k}", f"likes{k % 2}", f"film{k % 5}")[c] for c in order) for k in range(30)]
+    graph = load(write_splits(tmp_path / "data", {"train": likes[:20], "valid": likes[20:25], "test": likes[25:]}))
+    if order[1] == 1:
+        assert graph.notes == () or all("that train lacks" in note for note in graph.notes)
+    else:
+        counts = "{}, {} and {} different names".format(*((30, 2, 5)[c] for c in order))
+        assert note_of(graph, counts, f"if column {order.index(1) + 1}")
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -164,8 +175,14 @@ def test_files_that_are_not_read_are_named(tmp_path):
         (folder / name).write_text("ann0\tspouse\tbob1\n")
     note = note_of(load(folder), "not read")
     assert "facts.txt, train.tsv, z0, z1, z2 and 6 more" in note
+    (folder / "WN18").mkdir()
+    (folder / "empty").mkdir()
+    assert "WN18" not in note_of(load(folder), "not read")
+    (folder / "WN18" / "original").mkdir()
+    (folder / "WN18" / "original" / "train.txt").touch()
+    assert "not read: WN18/, facts.txt, train.tsv, z0, z1 and 7 more" in load(folder).notes
     (folder / "valid.txt").rename(folder / "dev.txt")
-    with pytest.raises(DataError, match=r"no valid.txt.*got dev.txt, facts.txt, test.txt"):
+    with pytest.raises(DataError, match=r"no valid.txt.*got WN18/, dev.txt, facts.txt"):
         load(folder)
 
 

@@ -29,8 +29,10 @@ def in_bands(rows: list[str], rule: str, top: str = "", bottom: str = "") -> str
     return "\n".join([top, *rows[:3], rule, *rows[3:6], rule, *rows[6:], bottom])
 
 
-def table(delimiter: str, blank: str = "") -> str:
-    return "\n".join(delimiter.join(row).replace(".", blank) for row in ROWS)
+def table(delimiter: str, blank: str = "", header: str = "", index: str = "", digit: str = "{}") -> str:
+    cells = [[blank if cell == "." else digit.format(cell) for cell in row] for row in ROWS]
+    rows = [delimiter.join([index[k : k + 1]] * bool(index) + row) for k, row in enumerate(cells)]
+    return "\n".join([delimiter.join(header)] * bool(header) + rows)
 
 
 WAYS = {
@@ -69,13 +71,76 @@ WAYS = {
 }
 
 
+COUNT = "0123456789"
+WAYS |= {f"{blank or 'nothing'} and {name}": table(delimiter, blank) for name, delimiter in
+         {"commas": ",", "tabs": "\t", "semicolons": ";", "bars": "|"}.items()
+         for blank in ("-1", "-1.0", "NaN", "nan", "None", "null", "NA", "<NA>", "N/A", "")}  # fmt: skip
+WAYS |= {
+    "-1 and spaces": table(" ", "-1"),
+    "-1 on a line": " ".join(EASY).replace(".", "-1"),
+    "floats": table(" ", "nan", digit="{}.0"),
+    "numpy with floats": str(np.array([[np.nan if c == "." else float(c) for c in row] for row in ROWS])),
+    "Python with None": str([[None if c == "." else int(c) for c in row] for row in ROWS]),
+    "an index": table(",", "", "", COUNT),
+    "an index and a header": table(",", "", ["", *COUNT[:9]], COUNT),
+    "an index from 1": table(",", "0", ["", *COUNT[1:]], COUNT[1:]),
+    "letters as an index": table(";", "", ["", *COUNT[1:]], "ABCDEFGHI"),
+    "a header": table(",", "", COUNT[:9]),
+    "a header from 1": table(",", "0", COUNT[1:]),
+    "a header of names": table(",", "NaN", [f"c{k}" for k in range(9)]),
+    "a printed frame of pandas": table("  ", "NaN", COUNT[:9], COUNT, "{}.0"),
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_ways_to_write_a_puzzle(way):
     (entry,) = parse_entries(WAYS[way])
     assert entry.solution is None and format_board(entry.puzzle, entry.symbols) == EASY
 
 
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\nGrid 2\n"])
+@pytest.mark.parametrize("index", ["", COUNT])
+def test_several_tables_with_headers(between, index):
+    header = [""] * bool(index) + list(COUNT[:9])
+    text = between.join([table(",", "", header, index)] * 2)
+    assert [format_board(e.puzzle) for e in parse_entries(text)] == [EASY, EASY]
+
+
+@pytest.mark.parametrize("number", [1, 8, 9, 10])
+def test_boards_whose_rows_or_columns_count_have_no_labels(number):
+    rows = [[(3 * (r % 3) + r // 3 + c) % 9 + 1 for c in range(9)] for r in range(9)]
+    for board in (rows, [list(column) for column in zip(*rows, strict=True)]):
+        entries = parse_entries("\n".join(",".join(map(str, row)) for row in board * number))
+        assert [e.puzzle.tolist() for e in entries] == [board] * number
+
+
+@pytest.mark.parametrize("label", ["\u00b2", "\u0663", "9" * 5000, "AB"])
+def test_other_signs_are_no_labels(label):
+    assert all(e.puzzle is None for e in parse_entries("\n".join([f"{label} 1 2 3 4"] * 9)))
+
+
+GIVENS_OF_EASY = [(k // 9 + 1, k % 9 + 1, int(c)) for k, c in enumerate(EASY) if c != "."]
+SOLVED_ROWS = [SOLVED[k : k + 9] for k in range(0, 81, 9)]
+REFUSED = {
+    "r1c1": ("\n".join("r{}c{} {}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
+    "R1C1=": ("\n".join("R{}C{}={}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
+    "triples": ("row,col,value\n" + "\n".join("{},{},{}".format(*cell) for cell in GIVENS_OF_EASY), "single cells"),
+    "tuples": (str(GIVENS_OF_EASY), "single cells"),
+    "side by side": ("\n".join(map("   ".join, zip(ROWS, SOLVED_ROWS, strict=True))), "side by side"),
+    "three": ("\n".join(f"{' '.join(row * 3)}" for row in ROWS), "boards of 9x9 below each other"),
+    "four": ("\n".join(f"{row} {row}" for row in ROWS * 2), "side by side"),
+}
+
+
+@pytest.mark.parametrize("way", REFUSED)
+def test_ways_that_are_refused_with_their_name(way):
+    text, phrase = REFUSED[way]
+    (entry,) = parse_entries(text)
+    assert entry.puzzle is None and phrase in entry.problem
+
+
 PAIRS = {
+    "index of pandas": f",puzzle,solution\n0,{ZEROS},{SOLVED}",
     "comma": f"{EASY},{SOLVED}",
     "semicolon": f"{EASY};{SOLVED}",
     "tab": f"{EASY}\t{SOLVED}",

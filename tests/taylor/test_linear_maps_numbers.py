@@ -7,6 +7,8 @@ import scipy
 from einnet import EinNetError, linear_maps
 from einnet.taylor import Representation, lorentz, rotations
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* counts as a constraint")
+
 
 def turn(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -98,6 +100,28 @@ LIE_ALGEBRAS = {
 def test_lie_algebras_in_any_units(name):
     lie_algebra, ranks = LIE_ALGEBRAS[name]
     assert list_ranks(Representation(lie_algebra=lie_algebra)) == ranks
+
+
+DOUBTFUL = {  # that may be rounding, and whether a warning says so
+    "cos(1e5 pi)": ({"generators": [turn(1e5 * np.pi)]}, "generators[0] moves maps by 3e-11"),
+    "a turn by 1e-10": ({"generators": [turn(1), turn(1e-10)]}, "generators[1]"),
+    "a small shear": ({"generators": [SMALL["a small shear"][0]]}, "generators[0]"),
+    "zero, rounded": ({"lie_algebra": [np.array([[1e-17, -2e-16], [3e-16, 0]])]}, "lie_algebra[0] moves maps by"),
+    "a turn and zero": ({"lie_algebra": [np.array([[0, -1], [1, 0]]), np.full((2, 2), 1e-16)]}, "lie_algebra[1]"),
+    "a turn by 1e-7": ({"generators": [turn(1e-7)]}, ""),
+    "a turn, rounded": ({"generators": [turn(2 * np.pi)]}, ""),
+    "zero": ({"lie_algebra": [np.zeros((2, 2))]}, ""),
+    "a boost, metres and seconds": ({"lie_algebra": [np.array([[0, 1e-17], [0.9, 0]])]}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_what_may_be_rounding_is_named_in_a_warning(name, recwarn):
+    group, phrase = DOUBTFUL[name]
+    linear_maps(**group)
+    messages = [str(warning.message) for warning in recwarn]
+    assert len(messages) == bool(phrase) and all(phrase in message for message in messages)
+    assert all(warning.filename == __file__ for warning in recwarn)
 
 
 def test_duals_in_any_units():

@@ -14,7 +14,14 @@ from oracles.closure import canonical
 from oracles.composition import row_of
 from strategies import symmetry_texts
 
-STATES = [("a", "aa"), ("ab", "aa", "bb"), ("a", "ab", "b"), ("ab; a->b", "a"), ("abc; a->b", "ac", "c")]
+STATES = [
+    ("a", "aa"),
+    ("ab", "aa", "bb"),
+    ("a", "ab", "b"),
+    ("ab; a->b", "a"),
+    ("abc; a->b", "ac", "c"),
+    ("a", "aa", "[aa]"),
+]
 
 
 @pytest.mark.parametrize(("text", "order"), [("ab", 3), ("aa", 3), ("ab; a->b", 3), ("abc; a->b", 2), ("abb; a->b", 2)])

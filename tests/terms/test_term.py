@@ -12,7 +12,7 @@ from oracles.isomorphism import same
 from refusals import assert_refused
 from strategies import TYPES, terms_of
 
-TYPE = st.sampled_from(TYPES).map(Symmetry)
+TYPE = st.sampled_from([*TYPES, "[aa]", "[ab]; a->b"]).map(Symmetry)
 
 
 @given(TYPE.flatmap(terms_of))
@@ -34,6 +34,9 @@ def test_a_term_prints_what_it_was_read_from(term):
         ("->a", 1, (), ("a",)),
         ("a0b0,a1b0->a0a1", 2, ("b0",), ()),
         ("a12->a3", 1, ("a12",), ("a3",)),
+        ("b,[ba]->a", 2, ("b",), ()),
+        ("a->[ab]", 1, (), ("b",)),
+        ("[a0b0],a1->[a0b0]", 2, ("a1",), ()),
     ],
 )
 def test_order_summed_and_broadcast(text, order, summed, broadcast):
@@ -44,6 +47,7 @@ def test_order_summed_and_broadcast(text, order, summed, broadcast):
 
 def test_spaces_around_tuples_are_read_over():
     assert Term(" ab , bc -> ac ") == Term("ab,bc->ac")
+    assert Term(" [ab] , [bc] -> [ac] ") == Term("[ab],[bc]->[ac]")
     assert str(Term(" ab , bc -> ac ")) == "ab,bc->ac"
 
 
@@ -64,11 +68,32 @@ def test_terms_are_equal_by_their_indices_and_canonically_up_to_renaming():
         ("ab->a->b", "'-'", 5),
         ("ab->a,b", "','", 5),
         ("a b->b", "' '", 1),
+        ("[a b]->b", "' '", 2),
+        ("[a0b]->[a0]", "'b'", 3),
         ("ab, b c->b", "' '", 5),
     ],
 )
 def test_a_term_that_cannot_be_read_is_marked(text, phrase, start):
     assert_refused(lambda: Term(text), NotationError, phrase, f"  {text}\n", caret=(start, start + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "caret"),
+    [
+        ("[ab,bc->ac", (0, 3)), ("ab],bc->ac", (0, 3)), ("ab, a[b]->ac", (4, 8)), ("[[ab]]->a", (0, 6)),
+        ("[]->a", (0, 2)), ("a->[", (3, 4)), ("a,[a][b]->a", (2, 8)), ("a0->[[a0]", (4, 9)),
+    ],
+)  # fmt: skip
+def test_wrong_brackets_are_marked(text, caret):
+    assert_refused(lambda: Term(text), NotationError, "brackets enclose all indices", f"  {text}\n", caret=caret)
+
+
+def test_the_brackets_of_a_term():
+    term = Term("b,[ba]->a")
+    assert term.brackets == (False, True, False) and term.dense == Term("b,ba->a") != term
+    assert Term.of(term.operands, term.output, term.brackets) == term and term.dense.dense == term.dense
+    assert Term("[xy],y->[xx]").canonical() == Term("q,[pq]->[pp]").canonical()
+    assert len({Term(t).canonical() for t in ("ab,ab->ab", "[ab],ab->ab", "[ab],[ab]->ab", "ab,ab->[ab]")}) == 4
 
 
 def test_what_is_no_text_is_refused():
@@ -97,6 +122,11 @@ def test_what_is_no_text_is_refused():
         ("->", "", True),
         ("a0b0->a1b0", "ab", True),
         ("b0a0->b0a0", "ab", False),
+        ("[ab],[bc]->[ac]", "[aa]", True),
+        ("[ab],[cb]->[cb]", "[ab]; a->b", False),
+        ("[a0b0]->[a1b0]", "[ab]", True),
+        ("ab->ab", "[ab]", False),
+        ("[ab]->[ab]", "ab", False),
     ],
 )  # fmt: skip
 def test_which_terms_are_valid(term, symmetry, valid):
@@ -118,6 +148,9 @@ def test_the_classes_of_a_term_between_types():
         ("ab,ab->abc", "abH", "3 indices", (7, 10)),
         ("a0b0->b0a0", "ab", "index 'b0'", (6, 10)),
         ("ab->cb", "ab; a->b", "'a' and with 'c'", (4, 6)),
+        ("[ab],bc->[ac]", "[aa]", "'bc' has no brackets, the type '[aa]' is sparse", (5, 7)),
+        ("ab,[bc]->ac", "aa", "'[bc]' has brackets, the type 'aa' is dense", (3, 7)),
+        ("[ab],[cb]->[cb]", "[ab]; a->b", "'a' and with 'c'", (5, 9)),
     ],
 )
 def test_an_invalid_term_is_marked_where_it_goes_wrong(term, symmetry, phrase, caret):
@@ -132,12 +165,12 @@ def test_canonical_is_the_same_after_renaming_and_reordering(data):
     term = data.draw(TYPE.flatmap(terms_of))
     to = dict(zip(term.indices, data.draw(st.permutations("pqrstuvwxyzabcdefghijklmno")), strict=False))
     operands = data.draw(st.permutations([[to[i] for i in t] for t in term.operands]))
-    assert Term.of(operands, [to[i] for i in term.output]).canonical() == term.canonical()
+    assert Term.of(operands, [to[i] for i in term.output], term.brackets).canonical() == term.canonical()
 
 
 @given(TYPE.flatmap(terms_of).filter(lambda t: len(t.indices) <= 6))
 def test_canonical_is_the_same_term_and_its_own_canonical_form(term):
-    assert same(term.canonical(), term)
+    assert same(term.canonical(), term) and term.canonical().brackets == term.brackets
     assert term.canonical().canonical() == term.canonical()
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from einnet import EinNet
 from einnet.errors import CheckpointError, EinNetError
-from einnet.train import Options, Run, Task, fit
+from einnet.train import Options, Run, Task, fit, processes
 from einnet.train.state import read_state
 from families import write_families
 
@@ -233,6 +233,32 @@ def test_two_processes_train_one_network(tmp_path):
     assert process.wait(timeout=PATIENCE) == 0
     assert len(list((tmp_path / "runs" / "kg").iterdir())) == 1
     assert (run.folder / "metrics.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_process_of_several_that_is_killed_is_named(tmp_path):
+    process, run = start(tmp_path, steps=100_000, rows_to_wait_for=1, extra=["--devices", "2"])
+    (child,) = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    os.kill(child, signal.SIGKILL)
+    _, message = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2 and "Traceback" not in message
+    assert message.endswith(
+        f"process 1 of 0 to 1 was ended by signal 9 (Killed); the last state to --resume from is in {run.folder}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "how"), [("kill -9 $$", "was ended by signal 9"), ("exit 3", "ended with exit code 3")]
+)
+def test_a_process_that_ends_ends_the_first_one_in_words(command, how, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(processes, "SECONDS", 0.05)
+    monkeypatch.setattr("os._exit", sys.exit)
+    started = [subprocess.Popen(["sh", "-c", c]) for c in ("exit 0", command, "sleep 60")]
+    with pytest.raises(SystemExit):
+        processes._end_with_children(list(started), Run(tmp_path))
+    message = capsys.readouterr().err
+    assert f"process 2 of 0 to 3 {how}" in message and str(tmp_path) in message
+    assert started[2].wait(5) == -signal.SIGKILL
 
 
 @pytest.mark.slow

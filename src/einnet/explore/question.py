@@ -6,7 +6,7 @@ from functools import cached_property
 from einnet.checks import check_count
 from einnet.limits import limits
 from einnet.operations import PoolingSet, pooling
-from einnet.signature import Signature, hidden_type
+from einnet.signature import Signature, describe_dense_form, hidden_type
 from einnet.symmetry import Symmetry
 
 __all__ = ["Question"]
@@ -36,7 +36,12 @@ class Question:
 
     @cached_property
     def signature(self) -> Signature:
-        return Signature(self.text)
+        """The signature, without brackets; `note` says what differs with them."""
+        return Signature(self.text).dense
+
+    @property
+    def note(self) -> str:
+        return describe_dense_form(Signature(self.text), "This page is about")
 
     @cached_property
     def hidden_type(self) -> Symmetry:

@@ -27,7 +27,7 @@ __all__ = ["LEAD", "SECTIONS", "list_sections", "make_section", "render_report"]
 
 LEAD = "What follows from the symmetry of the data: shared coefficients, pooling operations, their cost, a network."
 
-DRAWINGS = 4  # of the recipe's operations, for each order
+DRAWINGS, RECIPE_DRAWINGS = 12, 4  # of the operations of each order
 MAX_COLOURS, MAX_ENTRIES = 60, 10_000  # free parameters of an order, and entries, in a picture of the coefficients
 MAX_LENGTH, MAX_COUNTS = 50, 20_000  # lengths n that a formula depends on, and counts that it is made from
 SIZE = 32  # at which costs are given
@@ -44,7 +44,7 @@ def show_symmetry(question: Question) -> list[Block]:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
         rows.append((name, f"{format_number(len(maps))}: {list_first(maps, len(maps))}"))
-    return [Table(("", ""), rows)]
+    return [Table(("", ""), rows), *[Text(question.note)] * bool(question.note)]
 
 
 def show_sharing(question: Question) -> list[Block]:
@@ -120,9 +120,11 @@ def show_operations(question: Question) -> list[Block]:
     orders = [str(k) for k, terms in operations.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     caption = "indices are nodes, operands edges, the output is red"
+    if max(map(len, operations.by_order.values())) > DRAWINGS:
+        caption += f"; the first {DRAWINGS} of each order: the option --draw of einnet pool draws all"
     return [
         Text(f"All einsums up to order {question.order} are compositions of these {len(operations)} operations.{none}"),
-        draw_picture(lambda path: draw_operations(operations, path), caption),
+        draw_picture(lambda path: draw_operations(operations, path, DRAWINGS), caption),
         Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
     ]
 
@@ -132,10 +134,10 @@ def show_recipe(question: Question) -> list[Block]:
     steps = ("all terms", "within the dependencies", "no products", "up to swaps", "no broadcasts")
     rows = [(k, *map(format_number, operations.stages[k])) for k in operations.by_order]
     text = f"The recipe of the blog post, whose only compositions are pointwise products, keeps {len(operations):,}."
-    caption = f"the first {DRAWINGS} operations of each order"
+    caption = f"the first {RECIPE_DRAWINGS} operations of each order"
     return [
         Text(text),
-        draw_picture(lambda path: draw_operations(operations, path, DRAWINGS), caption),
+        draw_picture(lambda path: draw_operations(operations, path, RECIPE_DRAWINGS), caption),
         Table(("order", *steps), rows),
     ]
 

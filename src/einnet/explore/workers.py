@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.util import get_temp_dir
 from queue import Empty, LifoQueue
 from tempfile import gettempdir
 from threading import BoundedSemaphore
@@ -83,7 +84,8 @@ class Worker:
 
     def _start(self) -> None:
         self._connection, end = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, end), daemon=True)
+        folders = [get_temp_dir()] * HAS_FORKSERVER  # of the socket's file
+        self._process = CONTEXT.Process(target=_answer_calls, args=(self._function, end, *folders), daemon=True)
         with block_interrupts():
             self._process.start()
         end.close()
@@ -107,10 +109,10 @@ class Worker:
         self._process.join(5)
 
 
-def _answer_calls(function: Callable[..., Any], connection: Connection) -> None:
+def _answer_calls(function: Callable[..., Any], connection: Connection, *folders: str) -> None:
     """The life of a process."""
     if (parent := parent_process()) is not None:
-        follow_parent(parent.sentinel)
+        follow_parent(parent.sentinel, *folders)
     with suppress(EOFError, OSError):
         while True:
             arguments = json.loads(connection.recv_bytes())

@@ -134,7 +134,7 @@ class Context:
             for sources, types in zip(plan.sources, plan.types, strict=True)
             for source, symmetry in zip(sources, types, strict=False)
         }
-        exact = torch.promote_types(dtype, torch.float32).to_real()
+        exact = torch.float64 if dtype in (torch.float64, torch.complex128) else torch.float32
         indicators = {t: self.indicator(t, exact) for t in dict.fromkeys(types.values())}
         device = self._device.type  # autocast would round counts; there is none for meta
         with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):

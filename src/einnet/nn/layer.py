@@ -15,7 +15,7 @@ from einnet.nn.inputs import bind_input, check_dtype, dtype_of
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
-from einnet.symmetry import Symmetry, as_symmetry
+from einnet.symmetry import Symmetry, as_symmetry, check_dense
 from einnet.terms import Term
 
 __all__ = ["EinLayer"]
@@ -77,8 +77,8 @@ class EinLayer(nn.Module):
         dtype: Any = None,
     ):
         super().__init__()
-        symmetry = as_symmetry(symmetry)
-        self.symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)
+        self.symmetry = as_symmetry(symmetry).with_features
+        check_dense([self.symmetry], "a layer or network")
         self.features, self.heads = check_count(features, "features"), check_count(heads, "heads")
         self.chunks = check_count(chunks, "chunks")
         if self.chunks > self.heads:

@@ -16,7 +16,7 @@ from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
 from einnet.plan import Plan
 from einnet.signature import Signature, with_features
-from einnet.symmetry import Symmetry
+from einnet.symmetry import Symmetry, check_dense
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]
@@ -64,6 +64,7 @@ class EinLinear(nn.Module):
     ):
         super().__init__()
         self.signature = with_features(signature)
+        check_dense(self.signature.types, "a layer or network")
         self.axes = axes_of(self.signature)
         self.types = (*self.signature.inputs, self.signature.output)
         self.in_features = check_in_features(self.signature, in_features)

@@ -8,7 +8,7 @@ from torch import Tensor
 from einnet.errors import ShapeError
 from einnet.nn.backend import align
 from einnet.nn.inputs import check_features
-from einnet.symmetry import Symmetry, as_symmetry
+from einnet.symmetry import Symmetry, as_symmetry, check_dense
 
 __all__ = ["pad"]
 
@@ -35,8 +35,8 @@ def pad(samples: Sequence[Tensor], symmetry: Symmetry | str) -> tuple[Tensor, di
     that it depends on..., its size), as `mask=` takes them. As a `collate_fn`: `lambda samples: pad(samples, "aH")`.
     Raises `ShapeError` for samples that do not fit the type or each other.
     """
-    symmetry = as_symmetry(symmetry)
-    symmetry = Symmetry.of(symmetry.axes, symmetry.dependencies)  # with features
+    symmetry = as_symmetry(symmetry).with_features
+    check_dense([symmetry], "pad", "its values need no padding, batch their index and the values")
     if not isinstance(samples, Sequence):
         raise TypeError(f"samples must be a list of tensors, got {type(samples).__name__}")
     if not samples:

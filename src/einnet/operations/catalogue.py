@@ -17,7 +17,7 @@ __all__ = ["FILE", "compute_operations", "format_catalogue", "read_operations"]
 FILE = Path(__file__).with_name("catalogue.json")
 
 ORDERS = {  # the highest stored order of each type
-    "": 3, "a": 8, "ab": 8, "aa": 8, "abc": 4, "aab": 4, "aaa": 4, "abcd": 3, "aabb": 3,
+    "": 3, "a": 8, "ab": 8, "aa": 8, "abc": 5, "aab": 5, "aaa": 5, "abcd": 3, "aabb": 3,
     "ab; a->b": 8, "abc; a->b": 5, "abb; a->b": 4, "abc; a->b, a->c": 5, "abc; a->b, b->c": 8, "abcd; a->b, c->d": 4,
     "ixjyc; i->x, j->y": 3,
 }  # fmt: skip
@@ -28,16 +28,16 @@ def compute_operations(type_set: TypeSet, order: int) -> tuple[Term, ...]:
     return generators(type_set) if order == 1 else tuple(indecomposable_terms(type_set, order))
 
 
+@lru_cache(maxsize=64)
 def read_operations(type_set: TypeSet) -> Mapping[int, tuple[Term, ...]]:
     """The stored operations of a type by order; empty if none are stored."""
-    return _read().get(type_set.canonical(), {})
+    return {int(k): tuple(map(Term, terms)) for k, terms in _read().get(type_set.canonical(), {}).items()}
 
 
 @lru_cache(maxsize=1)
-def _read() -> dict[TypeSet, dict[int, tuple[Term, ...]]]:
+def _read() -> dict[TypeSet, dict[str, list[str]]]:
     content = json.loads(FILE.read_text(encoding="utf-8"))
-    stored = {TypeSet.of(types).canonical(): by_order for types, by_order in content.items()}
-    return {t: {int(k): tuple(map(Term, terms)) for k, terms in by_order.items()} for t, by_order in stored.items()}
+    return {TypeSet.of(types).canonical(): by_order for types, by_order in content.items()}
 
 
 def format_catalogue() -> str:

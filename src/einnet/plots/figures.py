@@ -12,7 +12,7 @@ from einnet.checks import check_limit, check_package
 from einnet.errors import EinNetError, to_printable
 from einnet.files import check_writable, write_whole
 from einnet.operations import pooling_terms
-from einnet.symmetry import Symmetry
+from einnet.symmetry import Symmetry, check_dense
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
 
@@ -55,6 +55,7 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
     from einnet.nn import EinPool
 
     check_picture(picture)
+    check_dense([symmetry], "a picture of operations")
     if len(symmetry.axes) not in (1, 2):
         raise EinNetError(f"a picture shows types with one or two axes, got '{symmetry}'")
     sizes = dict(zip(symmetry.classes, (5, 7), strict=False))

@@ -104,7 +104,10 @@ def _run_command(app: App, arguments: list[str] | None) -> int:
         return 2
     except BrokenPipeError:
         raise
-    except (EinNetError, OSError, MemoryError) as error:
+    except OSError as error:
+        _flush_output()  # fails too, with better words, if the output is what cannot be written
+        message = str(error)
+    except (EinNetError, MemoryError) as error:
         message = str(error) or type(error).__name__
     except RuntimeError as error:
         if not any(words in str(error) for words in ("can't allocate memory", "out of memory")):  # as torch says it

@@ -42,6 +42,8 @@ def as_arrays(*values: Any) -> list[Any]:
 def _as_tensors(values: Sequence[Any]) -> list[Any]:
     tensors = [v for v in values if hasattr(v, "new_tensor")]
     torch = module_of(tensors[0])
+    if sparse := [t.layout for t in tensors if t.layout != torch.strided]:
+        raise EinNetError(f"expected dense tensors, got one of layout {sparse[0]}: pass x.to_dense()")
     dtype = reduce(torch.promote_types, [t.dtype for t in tensors])
     readable = list(values)
     for k, value in enumerate(values):

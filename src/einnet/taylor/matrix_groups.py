@@ -55,7 +55,8 @@ def linear_maps(
 
     Entries may carry rounding and any units: the matrix of half a turn, whose sine is 1e-16, is -1, while a turn by
     1e-10 and a boost with v/c^2 = 1e-17 keep their meaning. Entries below 1e-12, in units that balance the
-    matrices, are taken for rounding where a generator is otherwise a multiple of the identity.
+    matrices, are taken for rounding where a generator is otherwise a multiple of the identity. A warning names a
+    generator that moves maps by less than 1e-9, and an element of a Lie algebra with entries below 1e-12: both count.
 
     Raises `EinNetError` or `ShapeError` for a matrix that is no group element, for shapes that do not fit, and
     where double precision does not tell which equations are zero.

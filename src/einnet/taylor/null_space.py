@@ -10,14 +10,17 @@ size of the matrices in suitable units. Therefore
 3. A constraint without an entry above `ROUNDING` is none: T and S are one multiple of the identity, up to rounding.
    Entries are not set to zero one by one: a turn by a small angle t has entries of t and of t^2, and without the
    latter alone its equations would have other solutions.
-4. Any other constraint is divided by its norm, however small: a turn by 1e-10 is a constraint. Singular values
-   that rounding explains are zero; those near that bound are refused.
+4. Any other constraint is divided by its norm, however small: a turn by 1e-10 is a constraint. But a warning names
+   one that is so small that it may be rounding of which this module cannot know, such as that of cos(1e5 pi), or an
+   element of a Lie algebra that should be zero. Singular values that rounding explains are zero; those near that
+   bound are refused.
 
 Sources: Osborne, On Pre-Conditioning of Matrices (1960), for the units; Weyl's inequality, by which an error e of
 the constraints moves singular values by |e| at most.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,8 @@ CHUNK = 64  # random vectors that are projected together
 SWEEPS = 1000  # of the balancing
 ROUNDING = 9e-13  # entries of a constraint up to which it is zero, relative to the terms whose difference they are
 ERROR = 1e-14  # of those entries
+DOUBTFUL = 1e-9  # entries of a constraint that may be rounding, relative to those terms
+NEGLIGIBLE = 1e-12  # entries of an element of a Lie algebra, which has no ones to compare with, that may be rounding
 ZERO, NONZERO = 1e-12, 1e-8  # bounds of singular values, compared with the largest one
 
 
@@ -57,7 +62,11 @@ def find_null_space(target: Representation, source: Representation, method: str)
         return _eliminate(constraints).reshape(-1, *shape)
     units = [_find_units(v) for v in (target, source)]
     pairs = [tuple(_rescale(m, u) for m, u in zip(pair, units, strict=True)) for pair in pairs]
-    basis = _approximate([_compare(t, s, k < len(target.generators)) for k, (t, s) in enumerate(pairs)], method)
+    constraints = [_compare(t, s, k < len(target.generators)) for k, (t, s) in enumerate(pairs)]
+    for name, size in _find_doubtful(pairs, constraints, len(target.generators)):
+        problem = f"{name} moves maps by {size:.0e} at most, which counts as a constraint"
+        warnings.warn(f"{problem}: leave it out, or round it, if that is rounding", stacklevel=3)
+    basis = _approximate(constraints, method)
     return units[0][:, None] * basis.reshape(-1, *shape) / units[1]
 
 
@@ -73,6 +82,16 @@ def _compare(t: Any, s: Any, is_generator: bool) -> Any:
     if not is_generator:
         sizes[:] = sizes.max()
     return scipy.sparse.diags_array(1 / np.where(sizes, sizes, 1)) @ _make_constraint(t, s)
+
+
+def _find_doubtful(pairs: Sequence[Any], constraints: Sequence[Any], generators: int) -> Iterator[tuple[str, float]]:
+    """The generators and elements of the Lie algebra that may be rounding, and how much they move."""
+    for k, (pair, constraint) in enumerate(zip(pairs, constraints, strict=True)):
+        size = float(abs(constraint).max() if k < generators else max(abs(m).max() for m in pair))
+        if k < generators and ROUNDING < size < DOUBTFUL:
+            yield f"generators[{k}]", size
+        elif k >= generators and 0 < size < NEGLIGIBLE:
+            yield f"lie_algebra[{k - generators}]", size
 
 
 def _rescale(matrix: Any, units: np.ndarray) -> Any:

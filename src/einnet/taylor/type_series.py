@@ -12,7 +12,7 @@ import numpy as np
 
 from einnet.checks import check_choice, check_flag, check_limit, check_sizes
 from einnet.errors import EinNetError, ShapeError
-from einnet.signature import Signature, as_signature
+from einnet.signature import Signature, as_signature, describe_dense_form
 from einnet.taylor.arrays import as_arrays, concatenate, constant_like, cut
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.expansion import Panel, Series, check_order, join_orders
@@ -50,6 +50,7 @@ def series(
             sizes at which every partition fits.
         commutative: whether C(x, y) = C(y, x), as for the derivatives of a function.
 
+    The series of a signature with brackets is that of its dense form, see `describe_dense_form`.
     Raises `EinNetError` for an order that is too large, `ShapeError` for sizes that do not fit.
     Source: coefficients of an equivariant series are invariant under the group acting on output and
     operands at once, so they are constant on orbits; Maron et al., Invariant and Equivariant Graph
@@ -179,6 +180,9 @@ class TypeSeries(Series):
         coefficients = self.coefficients(k) if inputs is None else (self._select(k, inputs),)
         return tuple(t for c in coefficients for t in c.contractions)
 
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [super().__str__(), describe_dense_form(self.signature)]))
+
     def _make_rows(self) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = [("order", *["entries"] * (self.sizes is not None), "free", "contractions")]
         for c in (c for k in range(self.order + 1) for c in self.coefficients(k)):
@@ -193,7 +197,8 @@ class TypeSeries(Series):
     def heading(self) -> str:
         sizes = [f"{c}={n}" for c, n in self.known_sizes] + [f"H={self.features}"] * (self.features > 1)
         about = f" with {', '.join(sizes)}" if sizes else ""
-        return f"{self.signature}{about}" + ", commutative" * self.commutative
+        origin = f" (the dense form of {self.signature})" if self.signature.is_sparse else ""
+        return f"{self.signature.dense}{origin}{about}" + ", commutative" * self.commutative
 
     def _name_order(self, c: Coefficient) -> str:
         """The order and, if there are several inputs, the operands."""

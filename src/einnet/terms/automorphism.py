@@ -55,7 +55,8 @@ def tie_weights(
         if len(numbers) < len(terms):
             raise EinNetError("with an automorphism the terms must be different, got one twice")
         for k, term in enumerate(terms):
-            image = with_letters([[t[a] for a in axes] for t in term.operands], [term.output[a] for a in axes], False)
+            *operands, output = ([t[a] for a in axes] for t in (*term.operands, term.output))
+            image = with_letters(operands, output, False, term.brackets)
             if (target := numbers.get(image.canonical())) is None:
                 what = f"the automorphism maps a term to {image}"
                 raise EinNetError(f"{what}: add it to the terms, so that they are closed")

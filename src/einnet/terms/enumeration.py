@@ -130,4 +130,4 @@ def to_term(row: Sequence[int], types: Sequence[Symmetry], with_classes: bool) -
     """The term of a row, its indices named in the order of operands, then output."""
     letters = iter(row)
     output, *operands = ([f"{c}{next(letters)}" for c in t.axes] for t in types)
-    return with_letters(operands, output, with_classes)
+    return with_letters(operands, output, with_classes, [t.is_sparse for t in (*types[1:], types[0])])

@@ -17,6 +17,8 @@ __all__ = ["IndexMap", "Term", "as_terms", "name_indices", "with_letters"]
 
 Tuple = tuple[str, ...]
 
+INDEX, TYPED_INDEX = re.compile("[a-zA-Z]"), re.compile("[a-z][0-9]+")
+
 
 @dataclass(frozen=True)
 class IndexMap:
@@ -166,7 +168,7 @@ class Term:
         for k, (tup, bracket) in enumerate(zip((*self.operands, self.output), self.brackets, strict=True)):
             start += k == self.order  # the arrow is one character longer than a comma
             yield tup, bracket, start
-            start += len(write_tuple(tup, bracket)) + 1
+            start += len("".join(tup)) + 1 + 2 * bracket
 
     def _read_tuple(
         self, tup: Tuple, bracket: bool, start: int, symmetry: Symmetry, classes: dict, parents: dict
@@ -181,8 +183,8 @@ class Term:
         if len(tup) != len(axes):
             refuse(f"'{written}' has {len(tup)} indices, the type '{symmetry.bare}' has {len(axes)} axes")
         if bracket != symmetry.is_sparse:
-            has, lacks = ("has brackets", "none") if bracket else ("has no brackets", "some")
-            refuse(f"'{written}' {has}, the type '{symmetry.bare}' has {lacks}")
+            has, kind = ("has brackets", "dense") if bracket else ("has no brackets", "sparse")
+            refuse(f"'{written}' {has}, the type '{symmetry.bare}' is {kind}")
         for index, letter in zip(tup, axes, strict=True):
             first = classes.setdefault(index, index[0] if len(index) > 1 else letter)
             if first != letter:
@@ -204,13 +206,15 @@ class Term:
                 views[i].append((colour, _places(i, t)))
         return {i: (tuple(sorted(view)), _places(i, self.output)) for i, view in views.items()}
 
-    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple, list[bool]]:
+    def _rename(self, order: Sequence[str]) -> tuple[list[Tuple], Tuple, tuple[bool, ...]]:
         """Operands, sorted, and output with the indices named in this order; their brackets."""
         names = name_indices(order, self.has_typed_indices)
         renamed = (tuple(names[i] for i in t) for t in self.operands)
-        pairs = sorted(zip(renamed, self.brackets, strict=False))
         output = tuple(names[i] for i in self.output)
-        return [t for t, _ in pairs], output, [*(b for _, b in pairs), self.brackets[-1]]
+        if not any(self.brackets):
+            return sorted(renamed), output, self.brackets
+        operands, brackets = zip(*sorted(zip(renamed, self.brackets, strict=False)), strict=True)
+        return list(operands), output, (*brackets, self.brackets[-1])
 
     def __str__(self) -> str:
         *operands, output = (write_tuple(t, b) for t, b, _ in self.spans())
@@ -266,22 +270,29 @@ def _parse(text: str) -> tuple[tuple[Tuple, ...], tuple[bool, ...]]:
     left, arrow, _ = text.partition("->")
     if not arrow:
         raise NotationError("a term needs an arrow", text, len(text), hint="For example 'ab,bc->ac'.")
-    index, hint = r"[a-zA-Z]", "An index is one letter, such as in 'ab,bc->ac'."
-    if any(c.isdigit() for c in text):
-        index, hint = r"[a-z][0-9]+", "An index is a letter and a number, such as 'a0'."
+    index = TYPED_INDEX if any(c.isdigit() for c in text) else INDEX
     check_limit(left.count(",") + 1, "operands", "a term has {} operands", "write it as several terms")
     tuples, brackets = [], []
     for start, stop in (*split_at_commas(text, 0, len(left)), (len(left) + 2, len(text))):
         part = text[start:stop].strip()
-        start += len(text[start:stop]) - len(text[start:stop].lstrip())
-        match = re.match(rf"(\[?)(({index})*)(\]?)", part)
-        assert match  # it may be empty
-        if match.end() < len(part):
-            at = start + match.end()
-            raise NotationError(f"cannot read {text[at]!r} as an index of a term", text, at, hint=hint)
-        if bool(match[1]) != bool(match[4]) or part == "[]":
-            problem = "brackets enclose all indices of a tuple"
-            raise NotationError(problem, text, start, start + len(part), "For example '[ab],[bc]->[ac]'.")
-        tuples.append(tuple(m[0] for m in re.finditer(index, match[2])))
-        brackets.append(bool(match[1]))
+        opens, closes = part.startswith("["), part.endswith("]")
+        body = part[opens : len(part) - closes]
+        indices = index.findall(body)
+        has_wrong_brackets = opens != closes or part == "[]" or "[" in body or "]" in body
+        if has_wrong_brackets or len("".join(indices)) < len(body):
+            _refuse(text, text.index(part, start), part, None if has_wrong_brackets else index)
+        tuples.append(tuple(indices))
+        brackets.append(opens)
     return tuple(tuples), tuple(brackets)
+
+
+def _refuse(text: str, start: int, part: str, index: re.Pattern[str] | None) -> NoReturn:
+    """Raises for a tuple that has an unreadable index, or wrong brackets if there is no pattern of an index."""
+    if index is None:
+        problem, hint = "brackets enclose all indices of a tuple", "For example '[ab],[bc]->[ac]'."
+        raise NotationError(problem, text, start, start + len(part), hint)
+    start += len(part) - len(re.sub(rf"^\[?({index.pattern})*", "", part))
+    hint = "An index is a letter and a number, such as 'a0'."
+    if index is INDEX:
+        hint = "An index is one letter, such as in 'ab,bc->ac'."
+    raise NotationError(f"cannot read {text[start]!r} as an index of a term", text, start, hint=hint)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
 from einnet.signals import ENDINGS, handle_signals
 from einnet.train.options import Options
+from einnet.train.processes import end_together
 from einnet.train.run import Run, forget_launchers, is_of_torchrun
 from einnet.train.state import Checkpointer, read_state, write_state
 from einnet.train.task import Task
@@ -62,14 +62,12 @@ def fit(
     """
     if resume:
         remove_leftovers(run.folder)
-    if Run.of_main_process():
-        Thread(target=_end_with_parent, daemon=True).start()
     total = -(-(options.steps or steps) // validate_every) * validate_every
     fabric = _make_fabric(options)
-    with run.share():
-        fabric.launch()
-    torch.manual_seed(options.seed)
-    with _deterministic(options.deterministic):
+    with end_together(run, fabric), _deterministic(options.deterministic):
+        with run.share():
+            fabric.launch()
+        torch.manual_seed(options.seed)
         state = read_state(run.last) if resume and (run.last.is_file() or run.count_rows() > 1) else None
         training = _Training(fabric, make_task(), run, options, _Schedule(total, options.minutes, warmup), state)
         is_finished = training.train(validate_every, clip)
@@ -267,14 +265,6 @@ def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvir
         raise EinNetError("--nodes is for processes that torchrun starts on each machine: see docs/how-to/many-gpus.md")
     forget_launchers()
     return LightningEnvironment()
-
-
-def _end_with_parent() -> None:
-    """Ends this process, also during a step, when its parent has ended; not on Windows, which does not tell."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _use_bf16(precision: str) -> bool:

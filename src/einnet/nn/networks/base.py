@@ -26,6 +26,7 @@ from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.signature import Signature, hidden_type, with_features
+from einnet.symmetry import check_dense
 from einnet.terms.term import as_terms
 
 __all__ = ["Network", "StatefulNetwork"]
@@ -88,6 +89,7 @@ class Network(nn.Module, ABC):
             hint = did_you_mean(unknown[0], known)
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)
+        check_dense(self.signature.types, "a layer or network")
         self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
         self.hidden_type = hidden_type(self.signature, options.get("hidden_type"))

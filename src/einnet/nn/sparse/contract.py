@@ -167,7 +167,8 @@ def _sum_in_chunks(wide: Sequence[Rows], weights: Tensor | None, order: Order, w
     length = min(number, max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, features)))
     buffers = x.new_empty(2, length, features)  # for all chunks
     is_dot = width < features  # over the features, which leaves one number for each match
-    total = x.new_zeros(number if is_dot else rows, width, dtype=_upcast(x.dtype))
+    make = x.new_empty if is_dot or order.is_identity else x.new_zeros
+    total = make((number if is_dot else rows, width), dtype=_upcast(x.dtype))
     for part, row_part, pointers in order.chunks(length):
         if order.is_identity and not is_dot:
             _multiply(wide, part, total[part], buffers[1])

@@ -50,7 +50,8 @@ def identity_of(x: Any) -> Any:
     """What inputs with one support have in common: the same index, support, offsets, or the same object."""
     if isinstance(x, tuple):
         return x[0]
-    return x.offsets() if isinstance(x, Tensor) and x.is_nested and x.layout == torch.jagged else x
+    is_jagged = isinstance(x, Tensor) and x.is_nested and x.layout == torch.jagged
+    return x.offsets() if is_jagged else x  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _list_starts(parent: Tensor, number: int) -> Tensor:
@@ -130,7 +131,7 @@ def _read_scipy(x: Any, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, 
     return torch.from_numpy(np.stack(entries.coords).astype(np.int64)), values.unsqueeze(-1), x.shape
 
 
-def _read_nested(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
+def _read_nested(x: Any, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor, Sequence[int]]:
     if x.layout == torch.strided:
         return _read_list(x.unbind(), symmetry, name)
     _check_lists(symmetry, name)
@@ -143,7 +144,7 @@ def _read_nested(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tens
     return _index_of_lists(parent), x.values(), (len(x.offsets()) - 1,)
 
 
-def _write_nested(support: Support, values: Tensor, like: Tensor) -> Tensor:
+def _write_nested(support: Support, values: Tensor, like: Any) -> Tensor:
     lists = _write_list(support, values, like)
     if values.dim() != 2:
         raise ShapeError(f"a nested tensor has no batch axes, the values have the shape {tuple(values.shape)}")

@@ -1,15 +1,15 @@
 """Many graphs as one disjoint union, and graphs of PyTorch Geometric and networkx."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.sparse.storage import read_inputs
+from einnet.nn.sparse.storage import read_inputs, read_parts
 from einnet.nn.sparse.support import Support
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry
@@ -56,19 +56,31 @@ def union(samples: Iterable[Sequence[Any]], types: str = "aH, [aa]H") -> Disjoin
         raise ShapeError(
             f"a union cannot have the dense type '{dense[0]}': write it with brackets, or pad it by einnet.nn.pad"
         )
-    parts = [_read_sample(k, sample, symmetries) for k, sample in enumerate(samples)]
-    if not parts:
+    if not (samples := list(samples)):
         raise ShapeError("samples must be a list of one sample or more, got an empty one")
+    parts = [_read_sample(k, sample, symmetries, Unchecked) for k, sample in enumerate(samples)]
     letters = dict.fromkeys(c for t in symmetries for c in t.axes if t.parent_of(c) is None)
     sizes = {c: [_size_of(c, symmetries, inputs) for inputs in parts] for c in letters}
-    supports: dict[tuple[int, ...], Support] = {}
-    inputs = tuple(_concat(t, [p[k] for p in parts], sizes, supports) for k, t in enumerate(symmetries))
+    supports: dict[tuple, Support] = {}
+    try:
+        inputs = tuple(_concat(t, [p[k] for p in parts], sizes, supports) for k, t in enumerate(symmetries))
+    except ShapeError:
+        for k, sample in enumerate(samples):
+            _read_sample(k, sample, symmetries, Support)  # names the sample whose index is wrong
+        raise
     device = (inputs[0][1] if symmetries[0].is_sparse else inputs[0]).device
     sample = {c: torch.repeat_interleave(torch.tensor(n, device=device)) for c, n in sizes.items()}
     return DisjointUnion(inputs, sample, len(parts))
 
 
-def _read_sample(k: int, sample: Sequence[Any], symmetries: Sequence[Symmetry]) -> list[Any]:
+class Unchecked(NamedTuple):
+    """The index of a support, which is checked in the union."""
+
+    index: Tensor
+    sizes: Sequence[int]
+
+
+def _read_sample(k: int, sample: Sequence[Any], symmetries: Sequence[Symmetry], make: Callable) -> list[Any]:
     if not isinstance(sample, list | tuple) or len(sample) != len(symmetries):
         types = ", ".join(map(str, symmetries))
         length = f" of {len(sample)}" * isinstance(sample, list | tuple)
@@ -77,7 +89,7 @@ def _read_sample(k: int, sample: Sequence[Any], symmetries: Sequence[Symmetry]) 
             f"got {type(sample).__name__}{length}"
         )
     try:
-        inputs = read_inputs(symmetries, sample)
+        inputs = read_parts(symmetries, sample, None, make)
     except (EinNetError, TypeError) as error:
         raise type(error)(f"sample {k}: {error}") from None
     for x, symmetry in zip(inputs, symmetries, strict=True):
@@ -93,7 +105,7 @@ def _size_of(letter: str, symmetries: Sequence[Symmetry], inputs: Sequence[Any])
     return sizes[symmetries[k].axes.index(letter)]
 
 
-def _concat(symmetry: Symmetry, parts: Sequence[Any], sizes: dict[str, list[int]], supports: dict) -> Any:
+def _concat(symmetry: Symmetry, parts: list[Any], sizes: dict[str, list[int]], supports: dict) -> Any:
     """The inputs of one type, one after the other; samples that share supports share that of the union."""
     values = [x[1] for x in parts] if symmetry.is_sparse else parts
     for k, x in enumerate(values):
@@ -110,18 +122,18 @@ def _concat(symmetry: Symmetry, parts: Sequence[Any], sizes: dict[str, list[int]
     return supports[key], torch.cat(values)
 
 
-def _shift(parts: Sequence[Support], symmetry: Symmetry, sizes: dict[str, list[int]]) -> Support:
+def _shift(parts: Sequence[Support | Unchecked], symmetry: Symmetry, sizes: dict[str, list[int]]) -> Support:
     """The union of supports: each begins where the one before ends; a position within a list stays."""
     index = torch.cat([support.index for support in parts], 1)
     entries = torch.tensor([support.index.shape[1] for support in parts], device=index.device)
     totals = []
     for k, letter in enumerate(symmetry.axes):
+        bounds = torch.tensor([support.sizes[k] for support in parts], device=index.device)
+        if ((index[k] < 0) | (index[k] >= bounds.repeat_interleave(entries))).any():
+            raise ShapeError(f"an index of '{symmetry}' is out of range in its sample")
         if letter in sizes:
-            starts = torch.tensor([0, *sizes[letter]], device=index.device).cumsum(0)
-            index[k] += starts[:-1].repeat_interleave(entries)
-            totals.append(sum(sizes[letter]))
-        else:
-            totals.append(max(support.sizes[k] for support in parts))
+            index[k] += (bounds.cumsum(0) - bounds).repeat_interleave(entries)
+        totals.append(int(bounds.sum() if letter in sizes else bounds.max()))
     return Support(index, totals)
 
 

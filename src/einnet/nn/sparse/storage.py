@@ -3,7 +3,7 @@
 No form is made dense. Every entry of a form is an entry of the support, also one whose value is zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from einnet.nn.sparse.forms import INTEGERS, form_of, identity_of
 from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry, as_symmetry
 
-__all__ = ["as_sparse", "read_inputs", "to_form"]
+__all__ = ["as_sparse", "read_inputs", "read_parts", "to_form"]
 
 
 def as_sparse(x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None = None) -> tuple[Support, Tensor]:
@@ -59,10 +59,11 @@ def as_sparse(x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None 
 
 def read_inputs(
     types: Sequence[Symmetry | str], inputs: Sequence[Any], sizes: Mapping[str, int] | None = None
-) -> list[Tensor | tuple[Support, Tensor]]:
+) -> list[Any]:
     """The inputs of a network: those of types with brackets as `as_sparse` reads them, dense tensors as they are.
 
-    The size of an axis may come from any input. Inputs with the same index object share a support.
+    There is (`Support`, values) or a tensor for each input. The size of an axis may come from any input. Inputs with
+    the same index object share a support.
 
     >>> import torch
     >>> index = torch.tensor([[0, 1], [1, 2]])
@@ -71,6 +72,16 @@ def read_inputs(
     >>> likes.sizes, likes is trusts
     ((5, 5), True)
     """
+    return read_parts(types, inputs, sizes, Support)
+
+
+def read_parts(
+    types: Sequence[Symmetry | str],
+    inputs: Sequence[Any],
+    sizes: Mapping[str, int] | None,
+    make: Callable[[Tensor, Sequence[int]], Any],
+) -> list[Any]:
+    """As `read_inputs`, with what `make` returns for an index and its sizes instead of a support."""
     types = [as_symmetry(symmetry) for symmetry in types]
     names = ["the input"] if len(types) == 1 else [f"input {k + 1}" for k in range(len(types))]
     names = [f"{name} of type '{symmetry}'" for name, symmetry in zip(names, types, strict=True)]
@@ -84,7 +95,7 @@ def read_inputs(
         index, values = parts[k]
         key = (id(identity_of(x)), symmetry.axes, symmetry.dependencies)
         if symmetry.is_sparse:
-            supports[key] = supports.get(key) or _make_support(index, symmetry, known, name)
+            supports[key] = supports.get(key) or _make_support(index, symmetry, known, name, make)
             values = supports[key], _check_values(values, supports[key].index, name)
         parts[k] = values
     return parts
@@ -94,7 +105,7 @@ def to_form(support: Support, values: Tensor, like: Any) -> Any:
     """A sparse tensor in the form of `like`, which `as_sparse` accepts; its features are last, also if there is one.
 
     >>> import torch
-    >>> x = torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 2]]), torch.ones(2, 4), (3, 3, 4))
+    >>> x = torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 2]]), torch.ones(2, 4), (3, 3, 4), check_invariants=True)
     >>> to_form(*as_sparse(x, "[aa]H"), like=x).shape
     torch.Size([3, 3, 4])
 
@@ -123,7 +134,7 @@ def _bind(stated: Sequence[int], symmetry: Symmetry, known: Mapping[str, int], n
     return sizes
 
 
-def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name: str) -> Support:
+def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name: str, make: Callable) -> Any:
     """The support of an index, or the support that was passed."""
     if isinstance(index, Support):
         if len(index.sizes) != len(symmetry.axes):
@@ -139,7 +150,7 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
             f"sizes={{{missing[0]!r}: ...}}"
         )
     try:
-        return Support(index, [sizes[c] for c in symmetry.axes])
+        return make(index, [sizes[c] for c in symmetry.axes])
     except ShapeError as error:
         largest = index.amax(1).tolist()
         is_from_1 = bool((index > 0).all()) and any(sizes[c] == n for c, n in zip(symmetry.axes, largest, strict=True))

@@ -137,6 +137,7 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
     for split, path in paths.items():
         _check_columns(triples[split], path)
     graph = KnowledgeGraph.of(triples, folder.resolve().name, relations)
+    notes += _compare_columns(graph)
     if unread := _list_files(folder, paths.values()):
         notes.append(f"not read: {unread}")
     return replace(graph, notes=(*notes, *graph.notes))
@@ -177,8 +178,10 @@ def _find_file(folder: Path, split: str) -> Path:
 
 
 def _list_files(folder: Path, read: Collection[Path]) -> str:
-    """The files of a folder but those that are read: some of their names, and how many more."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name[0] != "." and p not in read)
+    """The files of a folder but those that are read, and the folders with files: some names, and how many more."""
+    paths = [p for p in folder.iterdir() if p.name[0] != "." and p not in read]
+    folders = [f"{p.name}/" for p in paths if any(inner.is_file() for inner in p.rglob("*"))]
+    names = sorted([p.name for p in paths if p.is_file()] + folders)
     more = f" and {len(names) - NAMED_FILES} more" if len(names) > NAMED_FILES else ""
     return ", ".join(names[:NAMED_FILES]) + more
 
@@ -222,6 +225,17 @@ def _check_columns(facts: list[Triple], path: Path) -> None:
             f"{shared[pair]:,} names in common, as heads and tails do (columns 1 and 3 have {shared[0, 2]:,}), so that "
             f"column {relation + 1} seems to be the relation: reorder the columns"
         )
+
+
+def _compare_columns(graph: KnowledgeGraph) -> list[str]:
+    """A note where no name tells heads and tails from relations, and another column looks more like these."""
+    facts = np.concatenate([graph.train, graph.valid, graph.test])
+    numbers = [len(np.unique(column)) for column in facts.T]
+    if min(numbers) == numbers[1] or np.isin(facts[:, 0], facts[:, 2]).any():
+        return []
+    counts = "no name is a head and a tail, and the columns have {:,}, {:,} and {:,} different names".format(*numbers)
+    column = numbers.index(min(numbers)) + 1
+    return [f"{counts}: if column {column}, with the fewest, is the relation, reorder them to head, relation, tail"]
 
 
 def _separate_splits(triples: Mapping[str, list[Triple]]) -> tuple[dict[str, list[Triple]], list[str]]:

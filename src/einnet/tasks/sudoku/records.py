@@ -7,8 +7,9 @@ A text is a list of lines, and a line is one of three things:
 - neither: a title, a header, a border, a comment after #.
 
 The cells of a field or a row are read in one of a few ways (`READINGS`): a word for each cell (numbers of two digits),
-a character, or a column of a table, where an empty one is a blank. Rows are read in the way that makes the most boards
-of them. Which cells are blanks, and the order of the symbols, are found in `symbols`.
+a character, or a column of a table, where an empty one is a blank. An index and a header are left out (`labels`). Rows
+are read in the way that makes the most boards of them. Which cells are blanks, and the order of the symbols, are found
+in `symbols`.
 """
 
 import re
@@ -18,6 +19,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import groupby
 from math import isqrt
+
+from einnet.tasks.sudoku.labels import has_coordinates, is_count, remove_labels
 
 __all__ = ["BLANKS", "MAX_SIDE", "ZERO", "Cells", "Record", "box_height", "find_problem", "find_records", "is_row"]
 
@@ -36,6 +39,7 @@ SIGNS = frozenset(f"+=~{BOX_DRAWING}")  # of a border
 FIELDS = re.compile(r'["\t;|]')  # whose cells have commas or spaces between them
 RULED = "".join(SIGNS) + " |:'`-_*.,"  # of a line that is a border, or a row of blanks
 WORD = re.compile(r"[^\W\d_]{2}")
+CELL = re.compile(r"(\d{1,2})\.0?|-1(\.0?)?|(\w+\.)?nan|none|null|nil|n/?a", re.IGNORECASE)  # as programs write it
 PLACED = re.compile(r"\+(?=[1-9])")  # before a digit that is no given, in files of HoDoKu
 SMALLEST = 16  # cells of a board of 4x4, or of a row of 16x16
 
@@ -84,6 +88,9 @@ def find_records(text: str) -> list[Record]:
             records += [_to_record(line, boards) for line, boards in run]
         else:
             records += _read_block(list(run))
+    if all(record.problem for record in records) and has_coordinates(text):
+        problem = "rows, columns and values of single cells: write the board as rows of cells, '.' for a blank"
+        return [Record((1, len(lines)), problem=problem)]
     return list(_join_solutions(records))
 
 
@@ -118,17 +125,29 @@ def _words(line: str) -> list[str]:
     return [word for word in BARS.split(line) if word]
 
 
+def _cells(line: str) -> list[str]:
+    """A word for each cell."""
+    return list(map(_to_cell, _words(line)))
+
+
+def _to_cell(word: str) -> str:
+    """A number without its point; a dot for what programs write where no number is."""
+    match = CELL.fullmatch(word)
+    return (match[1] or ".") if match else word
+
+
 def _characters(line: str) -> list[str]:
     return list(BARS.sub("", line))
 
 
 def _columns(delimiter: str, line: str) -> list[str]:
     """The columns of a table, an empty one as a blank."""
-    if delimiter not in line:
-        return []
-    if delimiter == "|" == line[0] == line[-1]:
-        line = line[1:-1]
-    return [BARS.sub("", cell).removesuffix(".0") or "." for cell in line.split(delimiter)]  # 5.0 as pandas writes
+    return [_to_cell(BARS.sub("", cell)) or "." for cell in line.split(delimiter)] if delimiter in line else []
+
+
+def _columns_in_bars(line: str) -> list[str]:
+    """Those between the bars at both ends."""
+    return _columns("|", line[1:-1]) if line[:1] == line[-1:] == "|" else []
 
 
 def _pairs(line: str) -> list[str]:
@@ -137,7 +156,7 @@ def _pairs(line: str) -> list[str]:
     return [text[k : k + 2] for k in range(0, len(text), 2)] if text.isdigit() and len(text) % 2 == 0 else []
 
 
-READINGS: list[Reading] = [_words, _characters, *(partial(_columns, d) for d in ",;\t|"), _pairs]
+READINGS: list[Reading] = [_cells, _characters, *(partial(_columns, d) for d in ",;\t|"), _columns_in_bars, _pairs]
 
 
 def _is_board(cells: Cells) -> bool:
@@ -164,12 +183,12 @@ def _find_boards(line: str) -> list[Cells]:
     """The fields of a line that are whole boards, those of the largest side."""
     if len(line) < SMALLEST:
         return []
-    words = _words(line)
-    halves = words[: len(words) // 2], words[len(words) // 2 :]
+    words, values = _words(line), _cells(line)
+    halves = values[: len(values) // 2], values[len(values) // 2 :]
     boards: Sequence[Cells] = [word for word in words if _is_board(word)]
     boards = boards or [cells for read in READINGS if _is_board(cells := read(line))][:1]
     boards = boards or [half for half in halves if _is_board(half)]
-    boards = boards or [cells for field in FIELDS.split(line) if _is_board(cells := _words(field))]
+    boards = boards or [cells for field in FIELDS.split(line) if _is_board(cells := _cells(field))]
     return [b for b in boards if len(b) == max(map(len, boards))]
 
 
@@ -198,7 +217,7 @@ def _explain(line: Line) -> Record | None:
     cells = list(word) if len(word) >= SMALLEST else _characters(text)
     digits = sum(cell.isdigit() or cell in BLANKS for cell in cells)
     is_short = len(word) < SMALLEST and digits < (SMALLEST if WORD.search(text) else 12)
-    if is_short or _is_rule(text) or _is_border(text):
+    if is_short or _is_rule(text) or _is_border(text) or is_count(_words(text)):
         return None
     return Record((number, number), problem=find_problem(cells))
 
@@ -263,7 +282,8 @@ def _is_border(text: str) -> bool:
 
 def _stack_rows(lines: list[Line], read: Reading) -> Iterator[Record]:
     """The boards of rows that are read in one way, and the problems with rows that make no board."""
-    rows = [(number, text, read(text)) for number, text in lines]
+    cells = remove_labels(read(text) for _, text in lines)
+    rows = [(number, text if row else "", row) for (number, text), row in zip(lines, cells, strict=True)]
     groups: list[tuple[int, list[Row]]] = []
     for kind, run in groupby(rows, key=lambda row: _kind_of(*row[1:])):
         if kind == "row":
@@ -317,6 +337,18 @@ def _to_board(side: int, rows: list[Row]) -> Record:
     lines = (rows[0][0], rows[-1][0])
     if bad := [number for number, cells in rows if cells is None]:
         return Record(lines, problem=f"line {bad[0]} is no row of {side} cells, as the lines around it")
+    board, size = [cell for _, cells in rows for cell in cells or ()], f"{len(rows)} rows of {side} cells"
+    if part := _find_part(board, len(rows), side):
+        return Record(lines, problem=f"{size}: write boards of {part}x{part} below each other, not side by side")
     if len(rows) != side:
-        return Record(lines, problem=f"{len(rows)} rows of {side} cells: a board has as many rows as a row has cells")
-    return Record(lines, [cell for _, cells in rows for cell in cells or ()])
+        return Record(lines, problem=f"{size}: a board has as many rows as a row has cells")
+    return Record(lines, board)
+
+
+def _find_part(cells: Cells, height: int, side: int) -> int:
+    """The side of boards that stand side by side: as high as their rows, or with no symbol of a larger board; or 0."""
+    if height < side:
+        return height if side % height == 0 and box_height(height) else 0
+    sides = [side // k for k in (3, 2) if side % k == 0 and box_height(side // k)]
+    has_enough = sum(cell not in BLANKS for cell in cells) >= SMALLEST
+    return next((part for part in sides if has_enough and is_row(cells, part)), 0)
