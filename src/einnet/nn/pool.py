@@ -158,6 +158,16 @@ class EinPool(nn.Module):
     >>> nodes.shape, edges.shape                                 # nothing is computed for the edges
     (torch.Size([5, 4]), torch.Size([5, 5, 0]))
 
+    An input of a type in brackets has values at the index tuples of a support only, in any form of
+    `einnet.nn.sparse.as_sparse`; its output has the same form. Sums run over the tuples that are present, which are
+    counted for the normalization, and no tensor has a cell for each pair:
+
+    >>> edge_index, edges = torch.tensor([[0, 1, 0], [1, 2, 2]]), torch.ones(3, 1)
+    >>> pool = EinPool(["b,[ba]->a"], ("aH", "[aa]H"), normalize=None)
+    >>> nodes, _ = pool(torch.ones(3, 1), (edge_index, edges))
+    >>> nodes[:, 0]                                              # the messages that reach each node
+    tensor([0., 1., 2.])
+
     The largest value of each row:
 
     >>> rows = EinPool(["ab->ac"], "abH", reduction="max")
