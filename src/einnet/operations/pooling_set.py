@@ -8,7 +8,7 @@ from einnet.checks import check_choice, check_count
 from einnet.errors import EinNetError
 from einnet.operations.catalogue import compute_operations, read_operations
 from einnet.operations.closure import Closure
-from einnet.operations.minimal import generators
+from einnet.operations.generators import generators
 from einnet.operations.recipe import recipe
 from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.symmetry import Symmetry
