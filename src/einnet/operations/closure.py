@@ -36,9 +36,9 @@ def generates(
     True
     >>> print(generates(["[ab],[ab]->[ab]"], "a,[ba]->b", ("a", "[aa]")))        # messages along edges
     a,[ba]->b
-      y1 = a->[ab]          (x1)
-      y2 = [ab],[ab]->[ab]  (y1, x2)
-      y3 = [ab]->a          (y2)
+      y1 = a0->[a1a0]       (x1)
+      y2 = [ab],[ab]->[ab]  (x2, y1)
+      y3 = [a0a1]->a0       (y2)
 
     Raises `NotationError` for a term that cannot be read or is not valid for the types.
 

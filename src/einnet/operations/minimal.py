@@ -35,7 +35,7 @@ def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
     >>> [str(t) for t in indecomposable_terms(("a", "ab"), 2)]
     ['a0b0,a0b0->a0b0']
     >>> [str(t) for t in indecomposable_terms("[aa]", 3)]
-    ['[ab],[ac],[bd]->[cd]']
+    ['[ab],[bc],[cd]->[ad]']
 
     Source: docs/pooling.md, theorems 1 and 3.
     """
