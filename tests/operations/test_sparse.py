@@ -1,5 +1,7 @@
 """Pooling operations of sparse types: the sets, their minimality, and derivations on irregular supports."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from einnet.operations import Closure, pooling_terms
 from einnet.operations.generators import generators
 from einnet.terms import TypeSet, all_terms
 from oracles.composition import canonical, compositions, row_of
-from oracles.sparse import is_composed, order_1_matrices, random_supports, rooted_graphs
+from oracles.sparse import is_composed, order_1_matrices, random_supports, rooted_graphs, rooted_orientations
 
 DIRECTED = TypeSet.of("[aa]", directed=True)
 TYPES = [
@@ -53,6 +55,7 @@ def test_beyond_products_the_operations_are_graphs_without_separating_cliques(or
 def test_directed_operations_are_the_orientations():
     result = pooling("[aa]", 5, directed=True)
     assert [len(result.by_order[k]) for k in range(1, 6)] == [8, 1 + 4, 2**3, 2**4, 2**5 + 40 + 2**4]
+    assert [rooted_orientations(k + 1) for k in (2, 3, 4, 5)] == [4, 8, 16, 88]
     assert {str(t.dense) for t in result.by_order[2]} == {
         "ab,ab->ab", "ab,ac->bc", "ab,bc->ac", "ab,bc->ca", "ac,bc->ab"
     }  # fmt: skip
@@ -95,6 +98,16 @@ def test_the_recipe_and_wrong_arguments():
         pooling("[aa]", 2, method="recipe")
     with pytest.raises(TypeError, match="directed must be True or False"):
         pooling("[aa]", 2, directed="yes")
+
+
+def test_the_documentation_has_these_numbers():
+    page = (Path(__file__).parents[2] / "docs" / "pooling.md").read_text()
+    for text, numbers in NUMBERS.items():
+        row = [len(generators(TypeSet.of(text))), *numbers]
+        assert f"| `{text}` | {' | '.join(map(str, row))} |\n" in page
+    for text in ("[aa]", "a, [aa]"):
+        row = [len(pooling(text, 4, directed=True).by_order[k]) for k in (1, 2, 3, 4)]
+        assert f"| `{text}`, directed | {' | '.join(map(str, row))} | 88 | 540 | 3392 |\n" in page
 
 
 # --- order 1 -----------------------------------------------------------------------------------------

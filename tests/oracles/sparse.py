@@ -147,21 +147,41 @@ def rooted_graphs(edges: int, is_bipartite: bool) -> int:
 
     A bipartite one has a row and a column at each edge.
     """
-    graphs = [g for g in nx.graph_atlas_g() if g.number_of_edges() == edges] + [nx.cycle_graph(edges)] * (edges > 7)
     total = 0
-    for graph in graphs:
-        if not _has_separator(graph):
-            if not is_bipartite:
+    for graph in inseparable_graphs(edges):
+        if not is_bipartite:
+            total += _edge_orbits(graph)
+        elif nx.is_bipartite(graph):
+            colours = nx.bipartite.color(graph)
+            for flip in (0, 1):
+                nx.set_node_attributes(graph, {v: c ^ flip for v, c in colours.items()}, "colour")
                 total += _edge_orbits(graph)
-            elif nx.is_bipartite(graph):
-                colours = nx.bipartite.color(graph)
-                coloured = [{v: c ^ flip for v, c in colours.items()} for flip in (0, 1)]
-                for c in coloured:
-                    nx.set_node_attributes(graph, c, "colour")
-                    total += _edge_orbits(graph)
-                if _are_exchanged(graph, colours):
-                    total -= _edge_orbits(graph)
+            if _are_exchanged(graph, colours):
+                total -= _edge_orbits(graph)
     return total
+
+
+def inseparable_graphs(edges: int) -> list[nx.Graph]:
+    graphs = [g for g in nx.graph_atlas_g() if g.number_of_edges() == edges] + [nx.cycle_graph(edges)] * (edges > 7)
+    return [g for g in graphs if not _has_separator(g)]
+
+
+def rooted_orientations(edges: int) -> int:
+    """The orientations of these graphs with one marked edge, up to symmetry: by Burnside's lemma."""
+    total = 0
+    for graph in inseparable_graphs(edges):
+        symmetries = list(_matcher(graph, graph).isomorphisms_iter())
+        total += sum(map(_count_fixed, [graph] * len(symmetries), symmetries)) // len(symmetries)
+    return total
+
+
+def _count_fixed(graph: nx.Graph, symmetry: Mapping) -> int:
+    """The marked edges and orientations that a symmetry leaves alone."""
+    image = nx.Graph(((a, b), (symmetry[a], symmetry[b])) for u, v in graph.edges for a, b in ((u, v), (v, u)))
+    cycles = {frozenset(c) for c in nx.connected_components(image)}  # of directed edges
+    if any((v, u) in c for c in cycles for u, v in c):
+        return 0
+    return sum({symmetry[u], symmetry[v]} == {u, v} for u, v in graph.edges) * 2 ** (len(cycles) // 2)
 
 
 def _has_separator(graph: nx.Graph) -> bool:
