@@ -90,10 +90,11 @@ class Programs:
             return
         tup, symmetry = op.operands[len(chosen)], types[len(chosen)]
         for numbers, (s, u) in self.states:
-            more = {**at, **dict(zip(tup, u, strict=True))} if s == symmetry else None
-            if more and all(more[i] == w for i, w in (*at.items(), *zip(tup, u, strict=True))):
-                if not any(numbers & before for before, _ in chosen):
-                    yield from self.choices(op, types, (*chosen, (numbers, (s, u))), more)
+            if s != symmetry or any(numbers & before for before, _ in chosen):
+                continue
+            more = {**at, **dict(zip(tup, u, strict=True))}
+            if all(more[i] == w for i, w in (*at.items(), *zip(tup, u, strict=True))):
+                yield from self.choices(op, types, (*chosen, (numbers, (s, u))), more)
 
     def is_right(self, op: Term, tuples: list[Mapping], chosen: Sequence[State], numbers: frozenset[int]) -> bool:
         at: dict[str, str] = {}

@@ -84,7 +84,9 @@ class Derivation:
         """
         known, masks = self._read(operands, sizes, supports)
         types, _ = self.type_set.types_of(self.term)
-        values = {f"x{k}": _apply_mask(x, masks.get(t)) for k, (x, t) in enumerate(zip(operands, types, strict=True), 1)}
+        values = {
+            f"x{k}": _apply_mask(x, masks.get(t)) for k, (x, t) in enumerate(zip(operands, types, strict=True), 1)
+        }
         result = values["x1"]
         for k, step in enumerate(self.steps, start=1):
             result = values[f"y{k}"] = self._evaluate(step.term, [values[s] for s in step.sources], known, masks)

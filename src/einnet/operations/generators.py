@@ -119,7 +119,9 @@ def _compose(inner: Term, outer: Term, type_set: TypeSet) -> Term | None:
         names = {k: names[0, i] if name == names[1, j] else name for k, name in names.items()}
     operand, output = (tuple(names[0, i] for i in inner.operands[0]), tuple(names[1, i] for i in outer.output))
     between = tuple(names[0, i] for i in inner.output)
-    tuples = [t for s, tup in ((source, operand), (target, output)) if s == middle for t in type_set.support_with(s, tup)]
+    tuples = [
+        t for s, tup in ((source, operand), (target, output)) if s == middle for t in type_set.support_with(s, tup)
+    ]
     if set(between) - {*operand, *output} or (middle.is_sparse and between not in tuples):
         return None
     return with_letters([operand], output, type_set.has_several_types, (source.is_sparse, target.is_sparse))

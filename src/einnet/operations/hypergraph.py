@@ -136,14 +136,14 @@ class Hypergraph:
         """The number of these indices of each class."""
         return Counter(self.classes[v] for v in indices)
 
-    def fits(self, indices: set[int], type_set: TypeSet) -> bool:
+    def can_store(self, indices: set[int], type_set: TypeSet) -> bool:
         """Whether indices fit: into a tuple of a dense type, or into an edge."""
         return type_set.fits(self.counts(indices)) or any(indices.issubset(e) for e in self.edges)
 
     def has_split(self, type_set: TypeSet) -> bool:
         """Whether the edges fall into two parts, of two or more, that share indices which fit."""
         halves = split_edges(self.edges, range(2, len(self.edges) // 2 + 1))
-        return any(self.fits(shared, type_set) for _, shared in halves)
+        return any(self.can_store(shared, type_set) for _, shared in halves)
 
     def splits(
         self, type_set: TypeSet, budget: SearchBudget

@@ -1,9 +1,9 @@
 """Minimal sets: the terms of an order that no terms of lower order compose.
 
 A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into two parts of two
-edges or more that share indices which fit: into a tuple of a dense type, or of a sparse type in the term. Which edge is the output makes no difference, so closed
-hypergraphs are grown edge by edge, those that split or lie below a larger one are dropped, and every edge is taken as
-the output.
+edges or more that share indices which fit: into a tuple of a dense type, or into a sparse tuple of the term. Which edge
+is the output makes no difference, so closed hypergraphs are grown edge by edge, those that split or lie below a larger
+one are dropped, and every edge is taken as the output.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import orders_of_groups
-from einnet.terms.term import Term, name_indices, with_letters
+from einnet.terms.term import Term, name_indices
 from einnet.terms.type_set import Types, TypeSet
 
 __all__ = ["estimate_hypergraphs", "indecomposable_terms"]
@@ -97,7 +97,7 @@ def _grow(type_set: TypeSet, edges: int) -> set[Hypergraph]:
                 new = larger.edges[-1]
                 if number > 1 and new and all(v >= len(hypergraph.classes) for v in new):
                     continue  # not connected: the parts share nothing, which fits
-                if edges >= 4 and any(larger.fits({*new, *e}, type_set) for e in hypergraph.edges):
+                if edges >= 4 and any(larger.can_store({*new, *e}, type_set) for e in hypergraph.edges):
                     continue  # what the two edges share with the rest fits
                 uses = Counter(v for e in larger.edges for v in e)
                 once = larger.counts(v for v, n in uses.items() if n == 1)
