@@ -56,7 +56,7 @@ class Operation:
 
     def embeddings(self, target: Hypergraph, budget: SearchBudget) -> Iterator[Embedding]:
         """The ways in which order-1 operations on operands and output make the target of this operation."""
-        shared = replace(target, support=()).reduce()
+        shared = replace(target, support=()).reduce() if target.support else target
         counts = shared.counts(shared.indices)
         for quotient_map, quotient in self.quotients:
             if counts <= quotient.counts(quotient.indices):

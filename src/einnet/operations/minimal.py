@@ -173,22 +173,32 @@ def _can_move(h: Hypergraph, type_set: TypeSet) -> bool:
     for edge, target in permutations(h.edges, 2):
         tuple_size = len(target)
         if not type_set.fits(h.counts(target)):
-            tuple_size = len(_type_of(h, target, type_set).axes)
+            tuple_size = len(_types_of(h, target, type_set)[0].axes)
         if set(edge) <= set(target) and len(edge) < tuple_size:
             return True
     return False
 
 
+def _types_of(h: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> list[Symmetry]:
+    """The types that an edge may have: dense ones first, then sparse ones, the smallest first."""
+    types = [t for t in type_set.types if h.counts(edge) <= Counter(t.axes)]
+    return sorted(types, key=lambda t: (t.is_sparse, t.is_sparse and len(t.axes)))
+
+
 def _type_of(h: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
-    """The type of an edge: a dense one, or a sparse one without other axes, or the only one."""
-    counts = h.counts(edge)
-    types = [t for t in type_set.types if counts <= Counter(t.axes)]
-    types.sort(key=lambda t: (t.is_sparse, t.is_sparse and len(t.axes)))
-    rest = Counter(types[0].axes) - counts
-    if types[0].is_sparse and rest and (len(types) > 1 or any(types[0].axes.count(c) > 1 for c in rest)):
-        what = f"the operations of the type set {type_set} depend on which axes of a sparse tuple share an index"
-        raise EinNetError(f"{what}, which is computed for sparse types of two axes or of different letters only")
-    return types[0]
+    """The type of an edge; raises if it could be a tuple of another sparse type, or have an index twice.
+
+    A larger type is none if another edge has these indices: all could be stored at the smaller tuple.
+    """
+    first, *others = _types_of(h, edge, type_set)
+    rest = Counter(first.axes) - h.counts(edge)
+    is_alone = sum(set(edge) <= set(e) for e in h.edges) == 1
+    is_ambiguous = any(rest or is_alone or len(t.axes) == len(first.axes) for t in others)
+    if first.is_sparse and (is_ambiguous or any(first.axes.count(c) > 1 for c in rest)):
+        what = f"the operations of the type set {type_set} depend on the sparse tuple that has some indices"
+        instead = "types of different letters or of two axes, of which no two share two letters"
+        raise EinNetError(f"{what}: use sparse {instead}")
+    return first
 
 
 def _orient(term: Term, type_set: TypeSet) -> Iterator[Term]:
