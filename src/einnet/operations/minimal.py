@@ -190,10 +190,10 @@ def _type_of(h: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> Symmetr
 
     A larger type is none if another edge has these indices: all could be stored at the smaller tuple.
     """
-    first, *others = _types_of(h, edge, type_set)
+    first, *larger = _types_of(h, edge, type_set)
     rest = Counter(first.axes) - h.counts(edge)
     is_alone = sum(set(edge) <= set(e) for e in h.edges) == 1
-    is_ambiguous = any(rest or is_alone or len(t.axes) == len(first.axes) for t in others)
+    is_ambiguous = any(rest or is_alone or len(t.axes) == len(first.axes) for t in larger)
     if first.is_sparse and (is_ambiguous or any(first.axes.count(c) > 1 for c in rest)):
         what = f"the operations of the type set {type_set} depend on the sparse tuple that has some indices"
         instead = "types of different letters or of two axes, of which no two share two letters"
