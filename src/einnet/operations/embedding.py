@@ -142,11 +142,13 @@ def _place_support(
     An index of such a tuple that is no image yet must be that of an index which only one edge has; the operation then
     must have it in this edge's place, as it is summed, or broadcast, only once.
     """
-    unused = sorted({v for _, t in quotient.support for v in t} - set(images.values()), key=quotient.depth)
+    index_at = {v: w for w, v in images.items()}
+    placed = ((s, tuple(index_at[v] for v in t)) for s, t in quotient.support if index_at.keys() >= set(t))
+    if any(pair not in target.support for pair in placed):
+        return
+    unused = sorted({v for _, t in quotient.support for v in t} - set(index_at), key=quotient.depth)
     if not unused:
-        index_at = {v: w for w, v in images.items()}
-        if {(s, tuple(index_at[v] for v in t)) for s, t in quotient.support} <= set(target.support):
-            yield images
+        yield images
         return
     for k, edge in enumerate(target.edges):
         for w in edge if unused[0] in quotient.edges[places[k]] else ():
