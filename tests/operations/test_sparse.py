@@ -35,7 +35,7 @@ def name(type_set: TypeSet) -> str:
 
 @pytest.mark.parametrize("text", NUMBERS)
 def test_the_numbers_of_the_documentation(text):
-    highest = 7 if text == "[aa]" else 5
+    highest = 6 if text == "[aa]" else 5
     result = pooling(text, highest)
     assert tuple(len(result.by_order[k]) for k in range(2, highest + 1)) == NUMBERS[text][: highest - 1]
     assert len({t.canonical() for t in result}) == len(result)
@@ -107,8 +107,8 @@ def test_the_documentation_has_these_numbers():
         row = [len(generators(TypeSet.of(text))), *numbers]
         assert f"| `{text}` | {' | '.join(map(str, row))} |\n" in page
     for text in ("[aa]", "a, [aa]"):
-        row = [len(pooling(text, 4, directed=True).by_order[k]) for k in (1, 2, 3, 4)]
-        assert f"| `{text}`, directed | {' | '.join(map(str, row))} | 88 | 540 | 3392 |\n" in page
+        row = [len(pooling(text, 2, directed=True).by_order[k]) for k in (1, 2)]
+        assert f"| `{text}`, directed | {row[0]} | {row[1]} | 8 | 16 | 88 | 540 | 3392 |\n" in page
 
 
 # --- order 1 -----------------------------------------------------------------------------------------

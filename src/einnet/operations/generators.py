@@ -98,7 +98,7 @@ def _compositions(terms: list[Term], type_set: TypeSet) -> set[Term]:
     reached, queue = set(terms), list(terms)
     while queue:
         inner = queue.pop()
-        new = {_compose(inner, outer, type_set) for outer in terms} - {None, *reached}
+        new = {t for outer in terms if (t := _compose(inner, outer, type_set))} - reached
         reached |= new
         queue += new
     return reached
