@@ -122,24 +122,26 @@ def find_matches(
     [[0], [1], [3]]
     """
     names = [*map(tuple, tuples), tuple(output)]
+    _check_term(names, supports, sizes)
     sparse = [s for s in supports if s is not None]
-    if not sparse:
-        raise EinNetError(f"matches need a sparse tuple, got only dense ones in {_to_text(names)}")
-    covered = {i for t, s in zip(names, supports, strict=True) if s is not None for i in t}
     letters = dict.fromkeys(i for t in names for i in t)
-    for i in letters:
-        if i not in covered:
-            raise EinNetError(
-                f"the index '{i}' of {_to_text(names)} is on no sparse tuple: expand or sum it separately"
-            )
-    for t, s in zip(names, supports, strict=True):
-        if s is not None and s.sizes != tuple(sizes[i] for i in t):
-            raise ShapeError(f"{''.join(t)} has the sizes {[sizes[i] for i in t]}, its support has {list(s.sizes)}")
     number = {i: n for n, i in enumerate(letters)}
     structure = tuple(tuple(number[i] for i in t) for t in names)
     key = (structure, tuple(sizes[i] for i in letters), tuple(id(s) if s is not None else None for s in supports))
     matches, _ = sparse[0].cache(key, lambda: (Join(names, supports, sizes).run(), _guard(key, sparse)))
     return matches
+
+
+def _check_term(names: Sequence[Tuple], supports: Sequence[Support | None], sizes: Mapping[str, int]) -> None:
+    """Raises an error for indices on no sparse tuple and for supports of other sizes."""
+    sparse = [(t, s) for t, s in zip(names, supports, strict=True) if s is not None]
+    if not sparse:
+        raise EinNetError(f"matches need a sparse tuple, got only dense ones in {_to_text(names)}")
+    for i in sorted({i for t in names for i in t}.difference(*(t for t, _ in sparse))):
+        raise EinNetError(f"index '{i}' of {_to_text(names)} is on no sparse tuple: expand or sum it separately")
+    for t, s in sparse:
+        if s.sizes != tuple(sizes[i] for i in t):
+            raise ShapeError(f"{''.join(t)} has the sizes {[sizes[i] for i in t]}, its support has {list(s.sizes)}")
 
 
 def _to_text(names: Sequence[Tuple]) -> str:
