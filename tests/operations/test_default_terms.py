@@ -5,7 +5,7 @@ import pytest
 
 from einnet import EinNetError, Symmetry, Term, pooling
 from einnet.operations import pooling_terms
-from einnet.operations.minimal import generators
+from einnet.operations.generators import generators
 from einnet.operations.pooling_set import reference_terms
 from einnet.plan.path import cost_exponent
 from oracles.group import commutant

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from einnet import EinNetError, Symmetry, Term, raise_limits
-from einnet.operations.minimal import generators, indecomposable_terms
+from einnet.operations.generators import generators
+from einnet.operations.minimal import indecomposable_terms
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant

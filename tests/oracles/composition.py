@@ -49,8 +49,14 @@ def rows_of(codes: np.ndarray, length: int) -> np.ndarray:
     return ((codes[:, None] >> shifts) & np.uint64(15)).astype(np.uint8)
 
 
-def substitute(outer: np.ndarray, inner: Sequence[np.ndarray], rank: int) -> np.ndarray:
-    """The outer term whose operands are replaced by the k-th rows of the arrays of inner terms, for each k."""
+def substitute(
+    outer: np.ndarray, inner: Sequence[np.ndarray], rank: int, orders: Sequence[Sequence[int]] = ()
+) -> np.ndarray:
+    """The outer term whose operands are replaced by the k-th rows of the arrays of inner terms, for each k.
+
+    With `orders`, of a sparse type, only the terms that have the index tuple of each inner output as one of their own,
+    its axes in one of these orders.
+    """
     number = len(inner[0])
     columns, start = [np.repeat(outer[None], number, 0)], int(outer.max()) + 1
     for rows in inner:
@@ -63,10 +69,18 @@ def substitute(outer: np.ndarray, inner: Sequence[np.ndarray], rank: int) -> np.
             inputs = everything[:, [ends[k] + i]]
             everything = np.where(everything == inputs, everything[:, [rank * (k + 1) + i]], everything)
     operands = [c for k, end in enumerate(ends[:-1]) for c in range(end + rank, ends[k + 1])]
-    return everything[:, [*range(rank), *operands]]
+    results = everything[:, [*range(rank), *operands]]
+    for k in range(len(inner)) if orders else ():
+        between = everything[:, rank * (k + 1) : rank * (k + 2)]
+        tuples = [results[:, [s + i for i in p]] for s in range(0, results.shape[1], rank) for p in orders]
+        is_stored = np.any([(between == t).all(1) for t in tuples], axis=0)
+        everything, results = everything[is_stored], results[is_stored]
+    return results
 
 
-def compositions(ops: Sequence[Term], symmetry: Symmetry, highest: int) -> dict[int, np.ndarray]:
+def compositions(
+    ops: Sequence[Term], symmetry: Symmetry, highest: int, orders: Sequence[Sequence[int]] = ()
+) -> dict[int, np.ndarray]:
     """The canonical numbers of all terms of each order that the operations and those of order 1 compose."""
     rank = len(symmetry.axes)
     first = np.stack([row_of(t) for t in linear_terms(symmetry, symmetry)])
@@ -74,21 +88,21 @@ def compositions(ops: Sequence[Term], symmetry: Symmetry, highest: int) -> dict[
     for order in range(2, highest + 1):
         reached = np.zeros(0, np.uint64)
         for op in ops:
-            for orders in _parts(order, op.order):
-                inner = [rows_of(results[k], rank * (k + 1)) for k in orders]
+            for part in _parts(order, op.order):
+                inner = [rows_of(results[k], rank * (k + 1)) for k in part]
                 for selection in _all_choices([len(x) for x in inner]):
                     parts = [x[c] for x, c in zip(inner, selection, strict=True)]
-                    rows = np.unique(number_indices(substitute(row_of(op), parts, rank)), axis=0)
+                    rows = np.unique(number_indices(substitute(row_of(op), parts, rank, orders)), axis=0)
                     reached = np.union1d(reached, canonical(rows, rank))
-        results[order] = _close(reached, first, rank, order)
+        results[order] = _close(reached, first, rank, order, orders)
     return results
 
 
-def _close(codes: np.ndarray, first: np.ndarray, rank: int, order: int) -> np.ndarray:
+def _close(codes: np.ndarray, first: np.ndarray, rank: int, order: int, orders: Sequence[Sequence[int]]) -> np.ndarray:
     """With all that order-1 operations on the output make of them."""
     rows = rows_of(codes, rank * (order + 1))
     for op in first:
-        results = np.unique(number_indices(substitute(op, [rows], rank)), axis=0)
+        results = np.unique(number_indices(substitute(op, [rows], rank, orders)), axis=0)
         codes = np.union1d(codes, canonical(results, rank))
     return codes
 

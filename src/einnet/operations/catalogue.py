@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from einnet.operations.minimal import generators, indecomposable_terms
+from einnet.operations.generators import generators
+from einnet.operations.minimal import indecomposable_terms
 from einnet.terms.term import Term
 from einnet.terms.type_set import TypeSet
 

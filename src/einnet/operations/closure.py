@@ -20,11 +20,13 @@ __all__ = ["Closure", "generates"]
 COMPARED = 200  # embeddings that are compared for a short program
 
 
-def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSet) -> Derivation | None:
+def generates(
+    ops: Iterable[Term | str], term: Term | str, types: Types | TypeSet, *, directed: bool = False
+) -> Derivation | None:
     """How compositions of the operations compute a term, or None if they cannot.
 
     Order-1 operations (sums, broadcasts, diagonals, swaps) are always included. `types` is a type, or several such as
-    ("ab", "aa", "bb").
+    ("ab", "aa", "bb"). The supports of sparse types are symmetric unless `directed`.
 
     >>> print(generates(["ab,cb,cd->ad", "ab,ab->ab"], "ab,cb,cd,ed,ef->af", "ab"))
     ab,cb,cd,ed,ef->af
@@ -32,12 +34,17 @@ def generates(ops: Iterable[Term | str], term: Term | str, types: Types | TypeSe
       y2 = ab,cb,cd->ad  (y1, x4, x5)
     >>> generates(["ab,ab->ab", "ab,bc->ac"], "ab,ac,bc,bd,cd->ad", "aa") is None
     True
+    >>> print(generates(["[ab],[ab]->[ab]"], "a,[ba]->b", ("a", "[aa]")))        # messages along edges
+    a,[ba]->b
+      y1 = a0->[a1a0]       (x1)
+      y2 = [ab],[ab]->[ab]  (x2, y1)
+      y3 = [a0a1]->a0       (y2)
 
     Raises `NotationError` for a term that cannot be read or is not valid for the types.
 
     Source: docs/pooling.md, theorem 4.
     """
-    return Closure(ops, types).derivation(term)
+    return Closure(ops, TypeSet.of(types, directed=directed)).derivation(term)
 
 
 class Closure:
@@ -59,7 +66,7 @@ class Closure:
         if not self._has(hypergraph, budget):
             return None
         tuples = [tuple(map(hypergraph.name, t)) for t in number_indices(term)]
-        leaves: list[Tree] = list(map(Leaf, count(), tuples[1:]))
+        leaves: list[Tree] = list(map(Leaf, count(), tuples[1:], term.brackets))
         tree = self._tree(hypergraph, leaves, count(len(term.indices)), budget, tuples[0])
         return to_derivation(term, tuples, tree, self.type_set)
 

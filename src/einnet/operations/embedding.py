@@ -1,7 +1,7 @@
 """`Operation`: an operation of a set, and the ways in which order-1 operations make another term of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -51,15 +51,18 @@ class Operation:
     def _quotient(self, quotient_map: QuotientMap) -> Hypergraph:
         parents = tuple(-1 if p < 0 else quotient_map[p] for p in self.hypergraph.parents)
         edges = tuple(tuple(sorted({quotient_map[v] for v in e})) for e in self.hypergraph.edges)
-        return Hypergraph(edges, self.hypergraph.classes, parents)
+        support = tuple((s, tuple(quotient_map[v] for v in t)) for s, t in self.hypergraph.support)
+        return Hypergraph(edges, self.hypergraph.classes, parents, support)
 
     def embeddings(self, target: Hypergraph, budget: SearchBudget) -> Iterator[Embedding]:
         """The ways in which order-1 operations on operands and output make the target of this operation."""
-        counts = target.counts(target.indices)
+        shared = replace(target, support=()).reduce() if target.support else target
+        counts = shared.counts(shared.indices)
         for quotient_map, quotient in self.quotients:
             if counts <= quotient.counts(quotient.indices):
-                for images, places in _Search(target, quotient, budget).place_edges({}, {}):
-                    yield Embedding(quotient_map, images, places)
+                for images, places in _Search(shared, quotient, budget).place_edges({}, {}):
+                    for more in _place_support(target, quotient, images, places):
+                        yield Embedding(quotient_map, more, places)
 
     def apply(self, embedding: Embedding, target: Hypergraph, trees: Sequence[Tree], fresh: Iterator[int]) -> Node:
         """The operation applied to these operands, its indices named as in the target.
@@ -129,3 +132,26 @@ class _Search:
         for w in [images[v]] if v in images else sorted(set(edge) - set(images.values())):
             if w in edge and self.quotient.kind(w) == kind:
                 yield from self._place_indices(rest, edge, {**images, v: w})
+
+
+def _place_support(
+    target: Hypergraph, quotient: Hypergraph, images: dict[int, int], places: Mapping[int, int]
+) -> Iterator[dict[int, int]]:
+    """The ways in which all sparse tuples of an operation lie on the target's support, with its images.
+
+    An index of such a tuple that is no image yet must be that of an index which only one edge has; the operation then
+    must have it in this edge's place, as it is summed, or broadcast, only once.
+    """
+    index_at = {v: w for w, v in images.items()}
+    placed = ((s, tuple(index_at[v] for v in t)) for s, t in quotient.support if index_at.keys() >= set(t))
+    if any(pair not in target.support for pair in placed):
+        return
+    unused = sorted({v for _, t in quotient.support for v in t} - set(index_at), key=quotient.depth)
+    if not unused:
+        yield images
+        return
+    for k, edge in enumerate(target.edges):
+        for w in edge if unused[0] in quotient.edges[places[k]] else ():
+            is_alone = sum(w in e for e in target.edges) == 1 and w not in images
+            if is_alone and quotient.kind(unused[0]) == (target.classes[w], images.get(target.parents[w], -1)):
+                yield from _place_support(target, quotient, {**images, w: unused[0]}, places)

@@ -1,27 +1,28 @@
 """Minimal sets: the terms of an order that no terms of lower order compose.
 
 A term of order k >= 3 is a composition of terms of lower order exactly if its k + 1 edges fall into two parts of two
-edges or more that share indices which fit into one tuple. Which edge is the output makes no difference, so closed
-hypergraphs are grown edge by edge, those that split or lie below a larger one are dropped, and every edge is taken as
-the output.
+edges or more that share indices which fit: into a tuple of a dense type, or into a sparse tuple of the term. Which edge
+is the output makes no difference, so closed hypergraphs are grown edge by edge, those that split or lie below a larger
+one are dropped, and every edge is taken as the output.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, pairwise, product
+from itertools import combinations, permutations, product
 from math import comb, factorial, prod
 
 from einnet.checks import check_limit
+from einnet.errors import EinNetError
 from einnet.limits import limits
 from einnet.operations.hypergraph import Hypergraph
 from einnet.partitions import Slots
 from einnet.symmetry import Symmetry
 from einnet.terms.canonical import orders_of_groups
-from einnet.terms.term import Term, name_indices, with_letters
+from einnet.terms.term import Term, name_indices
 from einnet.terms.type_set import Types, TypeSet
 
-__all__ = ["estimate_hypergraphs", "generators", "indecomposable_terms"]
+__all__ = ["estimate_hypergraphs", "indecomposable_terms"]
 
 Named = tuple[int, ...]  # indices, in the order in which they get names
 
@@ -33,6 +34,8 @@ def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
     ['ab,ab->ab', 'ab,bc->ac']
     >>> [str(t) for t in indecomposable_terms(("a", "ab"), 2)]
     ['a0b0,a0b0->a0b0']
+    >>> [str(t) for t in indecomposable_terms("[aa]", 3)]
+    ['[ab],[bc],[cd]->[ad]']
 
     Source: docs/pooling.md, theorems 1 and 3.
     """
@@ -42,9 +45,12 @@ def indecomposable_terms(types: Types | TypeSet, order: int) -> list[Term]:
     kinds = len(_edge_shapes(type_set))  # with several kinds of edges the estimate is further above the true number
     check_limit(number, "hypergraphs", what, "lower the order, or use a type of fewer axes", times=kinds)
     hypergraphs = sorted(h for h in _grow(type_set, order + 1) if order < 3 or not h.has_split(type_set))
-    if not _has_full_edges(type_set):
+    if type_set.has_sparse_types:
+        hypergraphs = [h for h in hypergraphs if not _can_move(h, type_set)]
+    if type_set.has_sparse_types or not _has_full_edges(type_set):
         hypergraphs = [h for h in hypergraphs if not _can_grow(h, type_set)]
-    return [_write_term(h, root, type_set) for h in hypergraphs for root in h.roots()]
+    terms = [_write_term(h, root, type_set) for h in hypergraphs for root in h.roots()]
+    return sorted({t for term in terms for t in _orient(term, type_set)}, key=str) if type_set.directed else terms
 
 
 def _has_full_edges(type_set: TypeSet) -> bool:
@@ -53,21 +59,30 @@ def _has_full_edges(type_set: TypeSet) -> bool:
     So it is for one type (theorem 3), and for types of two axes at most: an edge with one index v only can take the
     other index of an edge that has v too, or, if that one has v alone as well, both can take a new index.
     """
-    return len(type_set.maximal) == 1 or all(shape.total() <= 2 for shape in type_set.maximal)
+    if all(shape.total() <= 2 for shape in type_set.maximal):
+        return True
+    return len(type_set.maximal) == 1 and not type_set.has_sparse_types
 
 
 def _edge_shapes(type_set: TypeSet) -> list[Counter]:
-    """The classes that an edge of a largest hypergraph may have."""
-    if _has_full_edges(type_set):
-        return list(type_set.maximal)
-    shapes: list[Counter] = []
-    for shape in type_set.maximal:
-        for numbers in product(*(range(n + 1) for n in shape.values())):
-            part = Counter({c: n for c, n in zip(shape, numbers, strict=True) if n})
-            has_parents = all((p := type_set.parent_of(c)) is None or part[p] for c in part)
-            if part and has_parents and part not in shapes:
-                shapes.append(part)
-    return shapes
+    """The classes that an edge of a largest hypergraph may have.
+
+    Of a sparse type it has all, or two or more: alone, an index of another edge could be stored on that edge.
+    """
+    shapes = list(type_set.maximal)
+    if not _has_full_edges(type_set):
+        shapes = [part for shape in type_set.maximal for part in _parts(shape, type_set)]
+    sparse = [s for s, t in zip(type_set.shapes, type_set.types, strict=True) if t.is_sparse]
+    shapes += [part for s in sparse for part in _parts(s, type_set) if part == s or part.total() >= 2]
+    return [s for k, s in enumerate(shapes) if s not in shapes[:k]]
+
+
+def _parts(shape: Counter, type_set: TypeSet) -> Iterator[Counter]:
+    """The parts of a shape that have with each class its parent; not the empty one."""
+    for numbers in product(*(range(n + 1) for n in shape.values())):
+        part = Counter({c: n for c, n in zip(shape, numbers, strict=True) if n})
+        if part and all((p := type_set.parent_of(c)) is None or part[p] for c in part):
+            yield part
 
 
 def _grow(type_set: TypeSet, edges: int) -> set[Hypergraph]:
@@ -82,7 +97,7 @@ def _grow(type_set: TypeSet, edges: int) -> set[Hypergraph]:
                 new = larger.edges[-1]
                 if number > 1 and new and all(v >= len(hypergraph.classes) for v in new):
                     continue  # not connected: the parts share nothing, which fits
-                if edges >= 4 and any(type_set.fits(larger.counts({*new, *e})) for e in hypergraph.edges):
+                if edges >= 4 and any(larger.can_store({*new, *e}, type_set) for e in hypergraph.edges):
                     continue  # what the two edges share with the rest fits
                 uses = Counter(v for e in larger.edges for v in e)
                 once = larger.counts(v for v, n in uses.items() if n == 1)
@@ -153,6 +168,50 @@ def _add_indices(h: Hypergraph, letter: str, n: int, above: str | None) -> Itera
             yield Hypergraph((*edges, (*edge, *reused, *added)), classes, parents)
 
 
+def _can_move(h: Hypergraph, type_set: TypeSet) -> bool:
+    """Whether an edge can move to the tuple of another edge, of a sparse type, that has its indices and more."""
+    for edge, target in permutations(h.edges, 2):
+        tuple_size = len(target)
+        if not type_set.fits(h.counts(target)):
+            tuple_size = len(_types_of(h, target, type_set)[0].axes)
+        if set(edge) <= set(target) and len(edge) < tuple_size:
+            return True
+    return False
+
+
+def _types_of(h: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> list[Symmetry]:
+    """The types that an edge may have: dense ones first, then sparse ones, the smallest first."""
+    types = [t for t in type_set.types if h.counts(edge) <= Counter(t.axes)]
+    return sorted(types, key=lambda t: (t.is_sparse, t.is_sparse and len(t.axes)))
+
+
+def _type_of(h: Hypergraph, edge: tuple[int, ...], type_set: TypeSet) -> Symmetry:
+    """The type of an edge; raises if it could be a tuple of another sparse type, or have an index twice.
+
+    A larger type is none if another edge has these indices: all could be stored at the smaller tuple.
+    """
+    first, *larger = _types_of(h, edge, type_set)
+    rest = Counter(first.axes) - h.counts(edge)
+    is_alone = sum(set(edge) <= set(e) for e in h.edges) == 1
+    is_ambiguous = any(rest or is_alone or len(t.axes) == len(first.axes) for t in larger)
+    if first.is_sparse and (is_ambiguous or any(first.axes.count(c) > 1 for c in rest)):
+        what = f"the operations of the type set {type_set} depend on the sparse tuple that has some indices"
+        instead = "types of different letters or of two axes, of which no two share two letters"
+        raise EinNetError(f"{what}: use sparse {instead}")
+    return first
+
+
+def _orient(term: Term, type_set: TypeSet) -> Iterator[Term]:
+    """The term with every order of the joint axes of each sparse tuple; equal tuples in the same order."""
+    operands, output = type_set.types_of(term)
+    types = dict(zip((*term.operands, term.output), (*operands, output), strict=True))
+    symmetric = replace(type_set, directed=False)
+    orders = [symmetric.support_with(s, t) if s.is_sparse else [t] for t, s in types.items()]
+    for choice in product(*orders):
+        new = dict(zip(types, choice, strict=True))
+        yield Term.of([new[t] for t in term.operands], new[term.output], term.brackets).canonical()
+
+
 def _can_grow(h: Hypergraph, type_set: TypeSet) -> bool:
     """Whether an edge could take an index of another edge, two edges a new one, or an index be two of one edge."""
     for letter in type_set.classes:
@@ -183,22 +242,22 @@ def _write_term(hypergraph: Hypergraph, root: int, type_set: TypeSet) -> Term:
     Operands are placed one by one. Only the ways with the smallest text are continued: an index
     without a name gets the next one, but the first name is reserved for the output.
     """
-    types = [next(t for t in type_set.types if hypergraph.counts(e) <= Counter(t.axes)) for e in hypergraph.edges]
+    types = [_type_of(hypergraph, e, type_set) for e in hypergraph.edges]
     h = _fill_edges(hypergraph, types).with_output(root)
     letter = types[root].axes[0] if types[root].axes else ""
     firsts = [(v,) for v in h.edges[root] if h.classes[v] == letter] or [()]
     ways: set[tuple[frozenset[int], Named]] = {(frozenset([root]), named) for named in firsts}
-    operands: list[tuple[str, ...]] = []
+    operands: list[tuple[tuple[str, ...], bool]] = []
     for _ in range(h.order):
         by_operand = defaultdict(set)
         for used, named in ways:
             for k in set(range(len(types))) - used:
                 for tup, more in _name_edge(h, k, types[k], named, type_set):
-                    by_operand[tup].add((used | {k}, more))
+                    by_operand[tup, types[k].is_sparse].add((used | {k}, more))
         operands.append(min(by_operand))
         ways = by_operand[operands[-1]]
     outputs = [t for _, named in ways for t, _ in _name_edge(h, root, types[root], named, type_set)]
-    return Term.of(operands, min(outputs))
+    return Term.of([t for t, _ in operands], min(outputs), [*(b for _, b in operands), types[root].is_sparse])
 
 
 def _fill_edges(h: Hypergraph, types: list[Symmetry]) -> Hypergraph:
@@ -226,52 +285,3 @@ def _name_edge(
         names = name_indices(map(h.name, more), type_set.has_several_types)
         sides = {c: sorted(names[h.name(v)] for v in vs) for c, vs in by_class.items()}
         yield tuple(sides[c].pop(0) for c in symmetry.axes), tuple(more)
-
-
-def generators(types: Types | TypeSet) -> tuple[Term, ...]:
-    """Order-1 operations whose compositions are all order-1 operations of the type set.
-
-    Of every type the identity; for a letter that occurs more than once a diagonal and the swaps of neighbours; for
-    every letter a sum over its last axis and all that depends on it. Then the transfers between types.
-
-    >>> [str(t) for t in generators("aab")]
-    ['abc->abc', 'aab->aab', 'abc->bac', 'abc->adc', 'abc->abd']
-    >>> [str(t) for t in generators(("ab", "aa"))][-2:]
-    ['a0b0->a0a1', 'a0a1->a0b0']
-    """
-    type_set = TypeSet.of(types)
-    terms = [t for symmetry in type_set.types for t in _generators_of_type(symmetry, type_set.has_several_types)]
-    return (*terms, *_transfers(type_set))
-
-
-def _generators_of_type(symmetry: Symmetry, with_classes: bool) -> list[Term]:
-    full = _name_axes(symmetry)
-    diagonals, swaps, sums = [], [], []
-    for letter in symmetry.classes:
-        own = [i for i in full if i[0] == letter]
-        swaps += [(full, [{i: j, j: i}.get(k, k) for k in full]) for i, j in pairwise(own)]
-        if len(own) > 1:
-            diagonal = [own[0] if i == own[1] else i for i in full]
-            diagonals.append((diagonal, diagonal))
-        sums.append((full, [f"{i[0]}new" if i == own[-1] or letter in symmetry.ancestors(i[0]) else i for i in full]))
-    return [with_letters([t], output, with_classes) for t, output in ((full, full), *diagonals, *swaps, *sums)]
-
-
-def _name_axes(symmetry: Symmetry) -> list[str]:
-    """An index for each axis: its letter and a number."""
-    return [f"{c}{symmetry.axes[:k].count(c)}" for k, c in enumerate(symmetry.axes)]
-
-
-def _transfers(type_set: TypeSet) -> list[Term]:
-    """The terms from one type to another that pass on the indices which fit into both, without those others compose."""
-    numbers = range(len(type_set.types))
-    links = {(s, t): type_set.shapes[s] & type_set.shapes[t] for s in numbers for t in numbers if s != t}
-    for link, shape in sorted(links.items(), key=lambda item: item[1].total()):
-        wider = {k for k, v in links.items() if k != link and shape <= v}
-        reached = {link[0]}
-        while more := {t for s, t in wider if s in reached} - reached:
-            reached |= more
-        if link[1] in reached:
-            del links[link]
-    axes = list(map(_name_axes, type_set.types))
-    return [with_letters([axes[s]], [i if i in axes[s] else f"{i}new" for i in axes[t]], True) for s, t in links]

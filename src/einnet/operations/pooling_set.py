@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from einnet.checks import check_choice, check_count
+from einnet.checks import check_choice, check_count, check_flag
 from einnet.errors import EinNetError
 from einnet.operations.catalogue import compute_operations, read_operations
 from einnet.operations.closure import Closure
-from einnet.operations.minimal import generators
+from einnet.operations.generators import generators
 from einnet.operations.recipe import recipe
 from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.symmetry import Symmetry
@@ -72,7 +72,8 @@ class PoolingSet:
             what = f"cost n^{self.max_exponent} at most, of those that {what}"
         if self.targets is not None:
             what += f" of {self.targets}"
-        lines = [f"{self.type_set}: {len(self)} operations {what} up to order {self.order}"]
+        name = f"{self.type_set}, directed" if self.type_set.directed else str(self.type_set)
+        lines = [f"{name}: {len(self)} operations {what} up to order {self.order}"]
         for k, terms in self.by_order.items():
             steps = f"  after each step: {', '.join(map(str, self.stages[k]))}" if k in self.stages else ""
             none = "none kept" if any(t.order == k for t in self.left_out) else "none needed"
@@ -91,6 +92,7 @@ def pooling(
     *,
     targets: Types | TypeSet | None = None,
     max_exponent: int | None = None,
+    directed: bool = False,
 ) -> PoolingSet:
     """The set of pooling operations of a type, or of several types, up to an order.
 
@@ -115,6 +117,17 @@ def pooling(
     >>> pooling("aa", order=4, method="recipe").stages[4]
     (6719, 6719, 1436, 144, 50)
 
+    A sparse type, whose results are stored on its support, needs each cycle without chords:
+
+    >>> print(pooling("[aa]", order=4))
+    [aa]: 9 operations generate every einsum up to order 4
+    1  [ab]->[ab]  [ab]->[ba]  [ab]->[ac]  [aa]->[aa]  [ab]->[cd]
+    2  [ab],[ab]->[ab]  [ab],[bc]->[ac]
+    3  [ab],[bc],[cd]->[ad]
+    4  [ab],[bc],[cd],[de]->[ae]
+    >>> [str(t) for t in pooling("[aa]", order=2, directed=True).by_order[2][1:]]       # four triangles
+    ['[ab],[ac]->[bc]', '[ab],[bc]->[ac]', '[ab],[bc]->[ca]', '[ac],[bc]->[ab]']
+
     The minimal set is graded by order, the number of operands; constants do not count. Order 1 has generators of all
     order-1 operations (swaps, diagonals, sums); a higher order has one representative of every largest term that no
     terms of lower order compose. Linear mixing and residuals add no compositions (theorem 2), so the set is also what
@@ -124,14 +137,15 @@ def pooling(
         method: "minimal", or "recipe" for the steps of the blog post (see `recipe`), which leave more operations.
         targets: the types of the operands and the output of the einsums to generate; by default all types.
         max_exponent: leave out operations of order 2 or more whose plan costs more than n^e for axes of size n.
+        directed: for supports of `[aa]` that may have (i, j) without (j, i); an operation then has directions.
 
     Raises `NotationError` for types that cannot be read, `EinNetError` for other wrong arguments.
 
     Source: docs/pooling.md, theorems 1 to 4.
     """
-    type_set, order = TypeSet.of(types), check_term_order(order)
+    type_set, order = TypeSet.of(types, directed=check_flag(directed, "directed")), check_term_order(order)
     max_exponent = None if max_exponent is None else check_count(max_exponent, "max_exponent")
-    target_set = None if targets is None else TypeSet.of(targets)
+    target_set = None if targets is None else TypeSet.of(targets, directed=directed)
     stages: dict[int, tuple[int, ...]] = {}
     if check_choice(method, "method", ("minimal", "recipe")) == "recipe":
         by_order, stages = _apply_recipe(type_set, order, target_set)
@@ -145,8 +159,9 @@ def pooling(
 
 
 def _apply_recipe(type_set: TypeSet, order: int, targets: TypeSet | None) -> tuple[ByOrder, dict[int, tuple[int, ...]]]:
-    if type_set.has_several_types or targets is not None:
-        raise EinNetError(f"the recipe takes one type and no targets, got the types {type_set} and targets {targets}")
+    if type_set.has_several_types or type_set.has_sparse_types or targets is not None:
+        problem = f"got the types {type_set} and targets {targets}"
+        raise EinNetError(f"the recipe takes one type without brackets and no targets, {problem}")
     results = [recipe(type_set.types[0], k) for k in range(order, 0, -1)]  # too high an order is refused first
     by_order, stages = (dict(enumerate(reversed(column), start=1)) for column in zip(*results, strict=True))
     return by_order, stages
@@ -185,28 +200,33 @@ def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> ByOrder:
     return {1: generators(type_set), **{k: tuple(t for t in subset if t.order == k) for k in range(2, order + 1)}}
 
 
-def pooling_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:
-    """The minimal set of a type up to an order; without one, the default set.
+def pooling_terms(types: Types | TypeSet, order: int | None = None) -> tuple[Term, ...]:
+    """The minimal set of a type, or of several, up to an order; without one, the default set.
 
     The default order is the smallest with an operation that is no product: 3 for `ab`, 2 for `aa`. It is 2 if all
     operations up to order 3 are products (`a`, `ab; a->b`), and for types of six axes or more. The default set has only
-    operations that cost no more than a matrix product, n^(axes + 1).
+    operations that cost no more than a matrix product, n^(axes + 1); with sparse types, only order 1 and products.
 
     >>> [str(t) for t in pooling_terms(Symmetry("aaH"))]
     ['ab->ab', 'aa->aa', 'ab->ba', 'ab->ac', 'ab,ab->ab', 'ab,bc->ac']
     >>> [str(t) for t in pooling_terms(Symmetry("ab; a->b"))]
     ['ab->ab', 'ab->cd', 'ab->ac', 'ab,ab->ab']
+    >>> [str(t) for t in pooling_terms("[ab]H")]
+    ['[ab]->[ab]', '[ab]->[ac]', '[ab]->[cb]', '[ab]->[cd]', '[ab],[ab]->[ab]']
     """
-    return pooling(symmetry, order).terms if order is not None else _default_terms(symmetry.bare)
+    return pooling(types, order).terms if order is not None else _default_terms(TypeSet.of(types))
 
 
 @lru_cache(maxsize=64)
-def _default_terms(symmetry: Symmetry) -> tuple[Term, ...]:
-    for order in range(2, (HIGHEST_ORDER if len(symmetry.axes) <= WIDE else 2) + 1):
-        terms = pooling(symmetry, order, max_exponent=len(symmetry.axes) + 1).terms
+def _default_terms(type_set: TypeSet) -> tuple[Term, ...]:
+    if type_set.has_sparse_types:
+        return tuple(t for t in pooling(type_set, 2) if t.order == 1 or len({*t.operands, t.output}) == 1)
+    axes = max(len(t.axes) for t in type_set.types)
+    for order in range(2, (HIGHEST_ORDER if axes <= WIDE else 2) + 1):
+        terms = pooling(type_set, order, max_exponent=axes + 1).terms
         if sum(t.order > 1 for t in terms) > 1:
             return terms
-    return pooling(symmetry, 2).terms
+    return pooling(type_set, 2).terms
 
 
 def reference_terms(symmetry: Symmetry, order: int | None = None) -> tuple[Term, ...]:

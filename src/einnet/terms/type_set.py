@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from string import ascii_lowercase
 
 from einnet._notation import write_tuple, write_type
@@ -23,6 +24,8 @@ class TypeSet:
 
     With several types an index of a term is written as a letter of the types and a number, unless the lengths of the
     tuples leave only one reading. Raises `EinNetError` if a letter has different parents in two types.
+    The support of a sparse type has with an index tuple also those with the indices of joint axes in another order,
+    unless it is directed.
 
     >>> type_set = TypeSet.of(("aH", "aaH"))
     >>> print(type_set)
@@ -34,12 +37,13 @@ class TypeSet:
     """
 
     types: tuple[Symmetry, ...]
+    directed: bool = False  # whether supports may lack the tuples with joint axes in another order
 
     @classmethod
-    def of(cls, types: "Types | TypeSet") -> "TypeSet":
+    def of(cls, types: "Types | TypeSet", *, directed: bool = False) -> "TypeSet":
         """A type set from a type, from several, or from their notation: 'ab', ('a', 'aa'), 'ab, a; a->b'."""
         if isinstance(types, TypeSet):
-            return types
+            return cls.of(types.types, directed=True) if directed else types
         if not isinstance(types, Symmetry | Sequence):
             raise TypeError(f"expected a type such as 'ab', or several, got {types!r}")
         if isinstance(types, str):
@@ -49,11 +53,15 @@ class TypeSet:
             raise EinNetError("a type set needs at least one type, such as 'ab' or ('a', 'aa')")
         distinct = tuple(dict.fromkeys(t.bare for t in parsed))
         _check_parents(distinct)
-        return cls(distinct)
+        return cls(distinct, directed and any(t.is_sparse and len(t.classes) < len(t.axes) for t in distinct))
 
     @property
     def has_several_types(self) -> bool:
         return len(self.types) > 1
+
+    @property
+    def has_sparse_types(self) -> bool:
+        return any(t.is_sparse for t in self.types)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -68,16 +76,29 @@ class TypeSet:
 
     @cached_property
     def maximal(self) -> tuple[Counter, ...]:
-        """The shapes that no larger one contains, without repetition."""
-        distinct = [s for k, s in enumerate(self.shapes) if s not in self.shapes[:k]]
+        """The shapes of dense types that no larger one contains, without repetition."""
+        shapes = [s for s, t in zip(self.shapes, self.types, strict=True) if not t.is_sparse]
+        distinct = [s for k, s in enumerate(shapes) if s not in shapes[:k]]
         return tuple(s for s in distinct if not any(s < larger for larger in distinct))
 
     def parent_of(self, letter: str) -> str | None:
         return next((p for t in self.types for p, c in t.dependencies if c == letter), None)
 
     def fits(self, counts: Counter) -> bool:
-        """Whether one tuple of one of the types can hold so many indices of each class."""
+        """Whether one tuple of one of the dense types can hold so many indices of each class."""
         return any(counts <= shape for shape in self.maximal)
+
+    def support_with(self, symmetry: Symmetry, tup: Sequence) -> list[tuple]:
+        """The index tuples that the support of a sparse type has if it has this one.
+
+        >>> TypeSet.of("[aab]").support_with(Symmetry("[aab]"), "xyz")
+        [('x', 'y', 'z'), ('y', 'x', 'z')]
+        >>> TypeSet.of("[aab]", directed=True).support_with(Symmetry("[aab]"), "xyz")
+        [('x', 'y', 'z')]
+        """
+        orders = [range(len(tup))] if self.directed else permutations(range(len(tup)))
+        axes = symmetry.axes
+        return [tuple(tup[k] for k in order) for order in orders if tuple(axes[k] for k in order) == axes]
 
     def types_of(self, term: Term) -> tuple[tuple[Symmetry, ...], Symmetry]:
         """The types of the operands of a term, and the type of its output.
@@ -130,7 +151,7 @@ class TypeSet:
         """
         letters = dict.fromkeys(c for t in self.types for c in t.axes)
         names = dict(zip(letters, ascii_lowercase, strict=False))
-        return TypeSet(tuple(t.with_letters(names) for t in self.types))
+        return TypeSet(tuple(t.with_letters(names) for t in self.types), self.directed)
 
     def __str__(self) -> str:
         dependencies = dict.fromkeys(d for t in self.types for d in t.dependencies)
