@@ -3,7 +3,7 @@
 from einnet.checks import check_count
 from einnet.operations import pooling_terms
 from einnet.plan.path import cost_exponent, split_by_cost
-from einnet.signature import Signature, describe_dense_form, hidden_type
+from einnet.signature import Signature, describe_dense_form, hidden_types
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet, linear_terms
 
@@ -27,7 +27,7 @@ def explain_signature(
     with torch.device("meta"):  # the weights are counted, not allocated
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [*notes, f"signature  {net.signature}", f"state      {net.hidden_type}", "", "group"]
+    parts = [*notes, f"signature  {net.signature}", f"state      {TypeSet(net.hidden_types)}", "", "group"]
     parts += [*describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
@@ -53,7 +53,7 @@ def split_operations(
     signature: Signature, order: int | None = None, max_exponent: int | None = None
 ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """The pooling operations of a network, those left out as they cost more than n^max_exponent; of the dense form."""
-    return split_by_cost(pooling_terms(hidden_type(signature.dense), order), max_exponent)
+    return split_by_cost(pooling_terms(hidden_types(signature.dense), order), max_exponent)
 
 
 def describe_term(term: Term) -> str:

@@ -13,7 +13,9 @@ from einnet.checks import check_sizes, check_text
 from einnet.errors import EinNetError, NotationError, ShapeError
 from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 
-__all__ = ["Signature", "as_signature", "describe_dense_form", "hidden_type", "parse_types", "with_features"]
+__all__ = [
+    "Signature", "as_signature", "describe_dense_form", "hidden_type", "hidden_types", "parse_types", "with_features",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,37 +177,63 @@ class Signature:
         return Signature.of([t.with_letters(names) for t in self.inputs], self.output.with_letters(names))
 
 
-def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> Symmetry:
-    """The chosen type of a network's state; by default the smallest that fits all inputs, and the output's axes.
+def hidden_types(
+    signature: Signature, choice: Symmetry | str | Sequence[Symmetry | str] | None = None
+) -> tuple[Symmetry, ...]:
+    """The chosen types of a network's state, one or several; by default the smallest that fits all tensors.
 
-    Output axes that no input has do not count, nor does a sparse output that no input has a support for.
+    >>> hidden_types(Signature("aH, aaH -> H")), hidden_types(Signature("aH, aaH -> H"), ("aH", "aaH"))
+    ((Symmetry('aaH'),), (Symmetry('aH'), Symmetry('aaH')))
 
-    >>> hidden_type(Signature("aH, aaH -> H")), hidden_type(Signature("aH -> abH"))
-    (Symmetry('aaH'), Symmetry('aH'))
-    >>> hidden_type(Signature("aH, [aa]H -> aH")), hidden_type(Signature("aH -> [aa]H"))
-    (Symmetry('[aa]H'), Symmetry('aH'))
+    It fits the inputs, and of the output the axes that an input has. With sparse inputs the state has several types:
+    the elements of each axis, and each input of several axes.
+
+    >>> hidden_types(Signature("aH, [aa]H -> H")), hidden_types(Signature("[ab]H -> H; a->b"))
+    ((Symmetry('aH'), Symmetry('[aa]H')), (Symmetry('aH'), Symmetry('[ab]H; a->b')))
     """
+    if choice is None:
+        is_dense = not any(t.is_sparse for t in signature.inputs)
+        return (_smallest_type(signature),) if is_dense else _types_of_elements(signature)
+    if isinstance(choice, Symmetry | str):
+        choice = (choice,) if isinstance(choice, Symmetry) else parse_types(choice)
+    if not choice:
+        raise EinNetError("a state needs at least one type, such as 'aH' or ('aH', 'aaH')")
+    return tuple(dict.fromkeys(_as_hidden_type(as_symmetry(t), signature) for t in choice))
+
+
+def _as_hidden_type(symmetry: Symmetry, signature: Signature) -> Symmetry:
+    """A chosen type with features and with the dependencies of the signature; raises for one that does not fit it."""
+    what = f"the hidden type '{symmetry}' has"
+    if foreign := [c for c in symmetry.classes if all(c not in t.axes for t in signature.inputs)]:
+        raise EinNetError(f"{what} the axis '{foreign[0]}', no input of '{signature}' has it")
+    state = Symmetry.of(symmetry.axes, signature.dependencies, is_sparse=symmetry.is_sparse)
+    if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
+        raise EinNetError(f"{what} other dependencies than the signature '{signature}'")
+    if state.is_sparse and state not in {t.with_features for t in signature.inputs}:
+        raise EinNetError(f"{what} brackets, but no input of '{signature}' is of this type: which support has it?")
+    return state
+
+
+def _types_of_elements(signature: Signature) -> tuple[Symmetry, ...]:
+    """For each axis the type of its elements, then the inputs of several axes."""
+    axes = Symmetry.of(signature.classes, signature.dependencies)
+    letters = dict.fromkeys(c for t in signature.inputs for c in t.axes)
+    elements = [Symmetry.of((*axes.ancestors(c), c), signature.dependencies) for c in letters]
+    inputs = [t.with_features for t in signature.inputs if len(t.axes) > 1]
+    sparse = {t.dense for t in inputs if t.is_sparse}
+    return tuple(dict.fromkeys([t for t in elements if t not in sparse] + inputs))
+
+
+def _smallest_type(signature: Signature) -> Symmetry:
+    """The smallest dense type that fits all inputs, and the output's axes that an input has."""
     letters = {c for t in signature.inputs for c in t.axes}
-    if choice is not None:
-        symmetry = as_symmetry(choice)
-        what = f"the hidden type '{symmetry}' has"
-        if foreign := [c for c in symmetry.classes if c not in letters]:
-            raise EinNetError(f"{what} the axis '{foreign[0]}', no input of '{signature}' has it")
-        state = Symmetry.of(symmetry.axes, signature.dependencies, is_sparse=symmetry.is_sparse)
-        if state.is_sparse and not _has_support(signature, state):
-            raise EinNetError(f"{what} a support, no input of '{signature}' has this type in brackets")
-        if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
-            raise EinNetError(f"{what} other dependencies than the signature '{signature}'")
-        return state
-    types = [t for t in signature.types if not t.is_sparse or _has_support(signature, t)]
+    types = [t for t in signature.types if not t.is_sparse]
     need: Counter[str] = Counter()
     for symmetry in types:
         need |= Counter(c for c in symmetry.axes if c in letters)
-    for symmetry in sorted(types, key=lambda t: t.is_sparse):  # a support has no place for what is dense
+    for symmetry in types:
         if Counter(symmetry.axes) == need:
             return symmetry
-    if signature.is_sparse:
-        raise EinNetError(f"no single type fits all tensors of '{signature}' on a support; pass hidden_type=...")
     axes = [c for c in signature.classes if c in letters for _ in range(need[c])]
     try:
         return Symmetry.of(axes, signature.dependencies)
@@ -213,9 +241,16 @@ def hidden_type(signature: Signature, choice: Symmetry | str | None = None) -> S
         raise EinNetError(f"no single type fits all tensors of '{signature}'; pass hidden_type=... ({error})") from None
 
 
-def _has_support(signature: Signature, symmetry: Symmetry) -> bool:
-    """Whether an input has this sparse type, up to features."""
-    return any(t.bare == symmetry.bare for t in signature.inputs)
+def hidden_type(signature: Signature) -> Symmetry:
+    """The type of a network's state by default; raises where it has several types.
+
+    >>> hidden_type(Signature("aH, aaH -> H")), hidden_type(Signature("aH -> abH"))
+    (Symmetry('aaH'), Symmetry('aH'))
+    """
+    types = hidden_types(signature)
+    if len(types) != 1:
+        raise EinNetError(f"the state of '{signature}' has several types, {', '.join(map(str, types))}")
+    return types[0]
 
 
 def describe_dense_form(signature: Signature, what: str = "The series is that of") -> str:

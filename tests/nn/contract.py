@@ -40,6 +40,10 @@ FACTORIES: dict[
     "EinNet two inputs": (partial(EinNet, "aH, aaH -> aaH", (2, 1), 3, **SMALL), [(3, 2), (3, 3, 1)]),
     "EinNet dependent": (partial(EinNet, "abH; a->b", 2, 3, **SMALL, norm="layer"), [(3, 4, 2)]),
     "EinNet checkpoints": (partial(EinNet, "aH", 2, 3, **SMALL, checkpoint_activations=True), [(3, 2)]),
+    "EinNet several types": (
+        partial(EinNet, "aH, aaH -> aaH", (2, 1), 3, **SMALL, hidden_type=("aH", "aaH")),
+        [(3, 2), (3, 3, 1)],
+    ),
     "PolynomialNet": (partial(PolynomialNet, "aaH", 2, 3, **SMALL), [(3, 3, 2)]),
     "RecurrentNet": (partial(RecurrentNet, "abH", 2, 3, **SMALL, iterations=2), [(3, 4, 2)]),
     "RecurrentNet two inputs": (partial(RecurrentNet, "aH, aaH -> H", (2, 1), 3, **SMALL), [(3, 2), (3, 3, 1)]),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -104,7 +105,9 @@ def test_a_linear_part_can_be_wrapped(name):
 @pytest.mark.parametrize("name", [n for n in CASES if n.startswith(("EinLayer", "EinNet"))])
 def test_a_norm_in_place_of_another_takes_effect(name):
     inputs = inputs_of(name)
-    for path in [p for p, _ in make(name).named_modules() if p.rpartition(".")[2] == "norm"]:
+    for path in [p for p, _ in make(name).named_modules() if re.fullmatch(r"(.*\.)?norm(\.\d)?", p)]:
+        if isinstance(make(name).get_submodule(path), nn.ModuleList):
+            continue
         outputs = []
         for norm in (nn.LayerNorm(4), nn.Identity(), nn.Softmax(-1)):
             module = make(name)
@@ -210,6 +213,8 @@ CLASSES = [EinLayer, EinLinear, EinNet, EinPool, Linear, PolynomialNet, Recurren
 NAMES = {c.__name__: c for c in CLASSES}
 WITH_OPTIONS = [
     EinLayer("abH; a->b", 4, 2, terms=["ab->ab", "ab,ab->ac"], dropout=0.5, activation="relu", normalize=None),
+    EinNet("aH, aaH -> H", (2, 1), 3, hidden_type="aH, aaH", hidden=(8, 4), terms=["a,ab->b", "ab->ab"]),
+    EinLayer(("abH; a->b", "aH"), (4, 2), 2, chunks=2, norm=None),
     EinNet("aH", 2, 3, order=1, hidden_type="aaH", expansion=1.5, iterations=3),
     ReferenceBlock("abH", 2, 4, 3, terms=["ab->ab", "ab,ab->ac"]),
     ReferenceNet("abH", 2, 3, terms=["ab->ab"], checkpoint_activations=True),

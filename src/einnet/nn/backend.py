@@ -23,6 +23,7 @@ __all__ = [
     "expand",
     "feature_axis",
     "largest",
+    "rank_of",
     "run_plan",
     "run_upcast",
     "to_channels_first",
@@ -69,14 +70,19 @@ def feature_axis(symmetry: Symmetry) -> int:
     return -1 if symmetry.is_sparse else -1 - len(symmetry.axes)
 
 
-def to_channels_first(x: Tensor, rank: int) -> Tensor:
-    """(batch..., axes..., features) to (batch..., features, axes...), a view."""
-    return x.movedim(-1, -1 - rank)
+def rank_of(symmetry: Symmetry) -> int | None:
+    """The number of axes that follow the features, channels first; None for a sparse type."""
+    return None if symmetry.is_sparse else len(symmetry.axes)
 
 
-def to_channels_last(x: Tensor, rank: int) -> Tensor:
-    """(batch..., features, axes...) to (batch..., axes..., features), a view."""
-    return x.movedim(-1 - rank, -1)
+def to_channels_first(x: Tensor, rank: int | None) -> Tensor:
+    """(batch..., axes..., features) to (batch..., features, axes...), a view; as it is for a rank of None."""
+    return x if rank is None else x.movedim(-1, -1 - rank)
+
+
+def to_channels_last(x: Tensor, rank: int | None) -> Tensor:
+    """(batch..., features, axes...) to (batch..., axes..., features), a view; as it is for a rank of None."""
+    return x if rank is None else x.movedim(-1 - rank, -1)
 
 
 def upcast(x: Tensor) -> Tensor:

@@ -44,22 +44,30 @@ class Linear(nn.Linear):
 
     Args:
         in_features, out_features, bias, device, dtype: as of `torch.nn.Linear`.
-        rank: the number of axes between the batch axes and the features.
+        rank: the number of axes between the batch axes and the features; None for values of a sparse type, whose
+            features are last in memory.
 
     Shapes: (batch..., axes..., in_features) to (batch..., axes..., out_features).
     """
 
     def __init__(
-        self, in_features: int, out_features: int, rank: int, bias: bool = True, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        rank: int | None,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__(in_features, out_features, bias, device, dtype)
-        self.rank = check_count(rank, "rank", minimum=0)
+        self.rank = None if rank is None else check_count(rank, "rank", minimum=0)
 
     def forward(self, input: Tensor) -> Tensor:
         return self._map(input, self.weight, self.bias)
 
     def _map(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return to_channels_last(map_channels(to_channels_first(input, self.rank), weight, bias, self.rank), self.rank)
+        y = map_channels(to_channels_first(input, self.rank), weight, bias, self.rank)
+        return to_channels_last(y, self.rank)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, rank={self.rank}"
@@ -72,7 +80,7 @@ class HeadLinear(Linear):
     (operands * heads, in_features), the heads of the first operand first.
     """
 
-    def __init__(self, in_features: int, heads: int, operands: int, rank: int, **options: Any):
+    def __init__(self, in_features: int, heads: int, operands: int, rank: int | None, **options: Any):
         super().__init__(in_features, heads * operands, rank, **options)
         self.heads = heads
 
@@ -92,8 +100,10 @@ class HeadLinear(Linear):
         )
 
 
-def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int) -> Tensor:
-    """`weight @ x + bias` over the features, which are followed by `rank` axes."""
+def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int | None) -> Tensor:
+    """`weight @ x + bias` over the features, which are followed by `rank` axes; over the last axis for None."""
+    if rank is None:
+        return nn.functional.linear(x, weight, bias)
     flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
     if flat.dim() == 2:
         y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)

@@ -1,6 +1,6 @@
 """What modules check of the tensors they are called with: features, shapes, dtypes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["batch_of", "bind_input", "bind_inputs", "check_dtype", "check_features", "check_in_features", "dtype_of"]
+__all__ = ["batch_of", "bind_input", "check_dtype", "check_features", "check_in_features", "dtype_of"]
 
 
 AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast casts to one another
@@ -27,30 +27,6 @@ def check_in_features(signature: Signature, in_features: int | Sequence[int]) ->
             f"got {in_features!r}"
         )
     return tuple(check_count(w, "in_features") for w in widths)
-
-
-def bind_inputs(
-    signature: Signature,
-    axes: Symmetry,
-    types: Sequence[Symmetry],
-    features: Sequence[int],
-    inputs: Sequence[Tensor],
-    mask: MaskLike | Context,
-    sizes: Mapping[str, int] | None,
-) -> Context:
-    """The sizes and masks of a call, its inputs checked.
-
-    `axes` has each axis of the signature once, `types` are those that a mask may be of.
-    """
-    if len(inputs) != len(signature.inputs):
-        hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
-        raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
-    for k, (x, symmetry, width) in enumerate(zip(inputs, signature.inputs, features, strict=True), start=1):
-        check_features(x, symmetry.axes, width, f"input {k} of type '{symmetry}'")
-    if isinstance(mask, Context):
-        return mask
-    known = signature.bind([x.shape for x in inputs], sizes)
-    return make_context(mask, axes, types, known, batch_of(signature.inputs, inputs))
 
 
 def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Context) -> Context:

@@ -1,22 +1,26 @@
-"""`EinLayer`: the default equivariant layer, from a type to the same type."""
+"""`EinLayer`: the default equivariant layer, from the types of a state to the same types."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
-from einnet.nn.backend import to_channels_first
+from einnet.nn.backend import feature_axis, rank_of
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_input, check_dtype, dtype_of
+from einnet.nn.inputs import check_dtype, dtype_of
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
+from einnet.nn.sparse.call import bind_inputs, to_form_of_input
+from einnet.nn.state import as_module, as_tensors, check_widths, modules_of, unwrap
 from einnet.operations import pooling_terms
-from einnet.symmetry import Symmetry, as_symmetry, check_dense
-from einnet.terms import Term
+from einnet.symmetry import Symmetry
+from einnet.terms import Term, TypeSet
+from einnet.terms.type_set import Types
 
 __all__ = ["EinLayer"]
 
@@ -32,11 +36,19 @@ class EinLayer(nn.Module):
     >>> layer(torch.randn(2, 7, 7, 32)).shape
     torch.Size([2, 7, 7, 32])
 
+    A state of several types has a tensor for each, in and out. All are pooled together, so that nodes and edges see
+    each other:
+
+    >>> layer = EinLayer(("aH", "aaH"), features=(32, 8), heads=4)       # edges with fewer features than nodes
+    >>> nodes, edges = layer((torch.randn(2, 7, 32), torch.randn(2, 7, 7, 8)))
+    >>> nodes.shape, edges.shape
+    (torch.Size([2, 7, 32]), torch.Size([2, 7, 7, 8]))
+
     Args:
-        symmetry: the type of the input and of the output.
-        features: of the input and of the output.
+        symmetry: the type of the input and of the output, or several types.
+        features: of the input and of the output; for several types a number for all, or one for each.
         heads: features given to each operand of each term.
-        terms: the pooling operations; without them, the default set of the type up to `order`.
+        terms: the pooling operations; without them, the default set of the types up to `order`.
         order: the largest number of operands; None for the default.
         expansion: the features between the two output projections, as a multiple of `features`.
         activation: "gelu", "relu", "silu", "tanh", "identity", or a function of a tensor.
@@ -47,21 +59,24 @@ class EinLayer(nn.Module):
         dropout: probability of dropping, while training, a pooled value and a value of the update.
         normalize: "size" or None, see `EinPool`.
         chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
-            the backward pass: the pooled values of one part only are in memory at a time.
+            the backward pass: the pooled values of one part only are in memory at a time. With several types,
+            each part is pooled for each of them.
         device, dtype: of the parameters.
 
     Submodules, called in this order on tensors with the features last: `norm`; `in_proj`, features to
     heads * operands; `pool_proj` (a `PooledLinear`, which is called with the pooling), the results of all terms to
-    expansion * features; `activation`; `out_proj`; `dropout`.
+    expansion * features; `activation`; `out_proj`; `dropout`. With several types, `norm`, `in_proj`, `pool_proj` and
+    `out_proj` are lists of modules, one for each type.
 
-    Shapes: (batch..., axes..., features), masks as in `EinPool`.
+    Shapes: (batch..., axes..., features), masks as in `EinPool`. `layer(x, mask)`; with several types
+    `layer((x, y), mask=mask)` or `layer(x, y, mask=mask)`.
     """
 
     @rename_arguments(scale=NORMALIZE, norm=NORM)
     def __init__(
         self,
-        symmetry: Symmetry | str,
-        features: int,
+        symmetry: Types,
+        features: int | Sequence[int],
         heads: int = 16,
         *,
         terms: Sequence[Term | str] | None = None,
@@ -77,29 +92,24 @@ class EinLayer(nn.Module):
         dtype: Any = None,
     ):
         super().__init__()
-        self.symmetry = as_symmetry(symmetry).with_features
-        check_dense([self.symmetry], "a layer or network")
-        self.features, self.heads = check_count(features, "features"), check_count(heads, "heads")
+        type_set = TypeSet.of(symmetry)
+        order = None if order is None else check_count(order, "order")
+        self.pool = Pooling(pooling_terms(type_set, order) if terms is None else terms, type_set, "sum", normalize)
+        self.types = self.pool.types
+        self.widths, self.heads = check_widths(features, self.types, "features"), check_count(heads, "heads")
         self.chunks = check_count(chunks, "chunks")
         if self.chunks > self.heads:
             raise EinNetError(f"{heads} heads are pooled in {heads} chunks at most, got chunks={chunks}")
-        order = None if order is None else check_count(order, "order")
-        width = max(1, round(self.features * check_real(expansion, "expansion")))
-        self.pool = Pooling(
-            pooling_terms(self.symmetry, order) if terms is None else terms, self.symmetry, "sum", normalize
-        )
-        rank, factory = len(self.symmetry.axes), {"device": device, "dtype": dtype}
         check_flag(bias, "bias")
-        dropout = check_real(dropout, "dropout", below=1)
-        self.norm = make_norm(norm, self.features, **factory)
-        self.in_proj = HeadLinear(self.features, self.heads, self.pool.fan_in, rank, bias=bias, **factory)
-        options = {"bias": bias, "norm": norm is not None, "dropout": dropout, "chunks": self.chunks}
-        self.pool_proj = PooledLinear(self.pool.plan, self.heads, width, **options, **factory)
-        self.activation = make_activation(activation)
+        self.pool.check_types()
+        inner = [max(1, round(w * check_real(expansion, "expansion"))) for w in self.widths]
+        options = {"bias": bias, "norm": norm is not None, "dropout": check_real(dropout, "dropout", below=1)}
+        options["chunks"] = self.chunks
+        self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
         self._arguments = {
             "features": (self.features, None),
             "heads": (self.heads, 16),
-            "terms": ([str(t) for t in self.pool.plan.terms], [str(t) for t in pooling_terms(self.symmetry)]),
+            "terms": ([str(t) for t in self.pool.plan.terms], [str(t) for t in pooling_terms(type_set)]),
             "expansion": (expansion, 2),
             "activation": (activation, "gelu"),
             "norm": (norm, "rms"),
@@ -108,35 +118,96 @@ class EinLayer(nn.Module):
             "normalize": (normalize, "size"),
             "chunks": (self.chunks, 1),
         }
-        self.out_proj = Linear(width, self.features, rank, bias, **factory)
-        self.dropout = make_dropout(dropout)
+
+    def _make_modules(
+        self, inner: Sequence[int], norm: Norm, activation: Activation, options: dict[str, Any], factory: dict[str, Any]
+    ) -> None:
+        """The submodules; `inner` are the features between the output projections of each type."""
+        widths, bias, ranks = self.widths, options["bias"], [rank_of(t) for t in self.types]
+        numbers = range(len(self.types))
+        self.norm = as_module(make_norm(norm, w, **factory) for w in widths)
+        self.in_proj = as_module(
+            HeadLinear(widths[k], self.heads, self.pool.reads.count(k), ranks[k], bias=bias, **factory) for k in numbers
+        )
+        results = [self.pool.select(k, self.pool.plan.results) for k in numbers]
+        self.pool_proj = as_module(
+            PooledLinear(results[k], self.heads, inner[k], **options, **factory) for k in numbers
+        )
+        self.activation = make_activation(activation)
+        self.out_proj = as_module(Linear(inner[k], widths[k], ranks[k], bias, **factory) for k in numbers)
+        self.dropout = make_dropout(options["dropout"])
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The type, where there is one."""
+        return self.pool.symmetry
+
+    @property
+    def features(self) -> int | tuple[int, ...]:
+        """The features of the input, with several types of each."""
+        return unwrap(self.widths)
 
     def reset_parameters(self) -> None:
         """New random weights, as when the layer was made."""
         for module in self.children():
             reset(module)
 
-    def forward(self, x: Tensor, mask: MaskLike | Context = None) -> Tensor:
-        context = bind_input(self.symmetry, self.features, x, mask)
-        if context is not mask:
-            check_dtype([x], dtype_of(self))
-            x = context.fill_last(x, self.symmetry)  # nan there would reach the gradients of the weights
-        normed = self.norm(x)
+    def forward(self, x: Any, *more: Any, mask: MaskLike | Context = None) -> Any:
+        inputs, mask = self._read_arguments(x, more, mask)
+        signature, axes = self.pool.signature, self.pool.axes
+        tensors, context = bind_inputs(signature, axes, self.types, self.widths, inputs, mask, None)
+        if context is mask:
+            return unwrap(self._update(tensors, context))
+        check_dtype(tensors, dtype_of(self))
+        filled = [context.fill_last(x, t) for x, t in zip(tensors, self.types, strict=True)]  # nan would reach weights
+        states = zip(self._update(filled, context), self.types, strict=True)
+        return unwrap([to_form_of_input(y, t, signature, inputs, context) for y, t in states])
 
-        def pool(heads: slice) -> list[Tensor]:
-            channels = to_channels_first(self._project(normed, heads), len(self.symmetry.axes))
-            return self.pool.pool([context.fill(channels, self.symmetry)], context)
+    def _update(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
+        """The state after the layer."""
+        norms, pool_projs, out_projs = map(self._modules_of, ("norm", "pool_proj", "out_proj"))
+        normed = [norm(x) for norm, x in zip(norms, tensors, strict=True)]
 
-        update = self.activation(self.pool_proj(pool, context.shape(self.symmetry)))
-        return context.fill_last(x + self.dropout(self.out_proj(update)), self.symmetry)
+        def pool(heads: slice) -> list[list[Tensor]]:
+            """The results of each type."""
+            results = self.pool.pool(self._project(normed, heads, context), context)
+            return [self.pool.select(k, results) for k in range(len(self.types))]
 
-    def _project(self, normed: Tensor, heads: slice) -> Tensor:
-        """The operands of some heads."""
-        if self.chunks == 1:
-            return self.in_proj(normed)
-        if isinstance(self.in_proj, HeadLinear):
-            return self.in_proj(normed, heads)
-        return self.in_proj(normed).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)  # another module
+        pooled = dict(enumerate(pool(slice(0, self.heads)))) if self.chunks == 1 else {}
+
+        def take(k: int, heads: slice) -> list[Tensor]:
+            return pooled.pop(k, None) or pool(heads)[k]
+
+        outputs = []
+        for k, (x, t) in enumerate(zip(tensors, self.types, strict=True)):
+            update = self.activation(pool_projs[k](partial(take, k), context.shape(t), context.backend))
+            outputs.append(context.fill_last(x + self.dropout(out_projs[k](update)), t))
+        return outputs
+
+    def _modules_of(self, name: str) -> list[Any]:
+        """The submodule of this name for each type."""
+        return modules_of(getattr(self, name), self.types)
+
+    def _read_arguments(self, x: Any, more: Sequence[Any], mask: Any) -> tuple[list[Tensor], Any]:
+        """The tensor of each type, and the mask."""
+        if len(self.types) > 1 and more:
+            return as_tensors((x, *more), self.types), mask
+        if len(more) > 1:
+            raise TypeError(f"expected a tensor and a mask, got {1 + len(more)} arguments")
+        return as_tensors(x, self.types), *(more or [mask])
+
+    def _project(self, normed: Sequence[Tensor], heads: slice, context: Context) -> list[Tensor]:
+        """The operands of some heads, side by side for each type, features first."""
+        operands = []
+        for module, x, t in zip(self._modules_of("in_proj"), normed, self.types, strict=True):
+            if self.chunks == 1:
+                y = module(x)
+            elif isinstance(module, HeadLinear):
+                y = module(x, heads)
+            else:  # another module
+                y = module(x).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)
+            operands.append(context.fill(y.movedim(-1, feature_axis(t)), t))
+        return operands
 
     def extra_repr(self) -> str:
-        return format_arguments(str(self.symmetry), **self._arguments)
+        return format_arguments(unwrap([str(t) for t in self.types]), **self._arguments)

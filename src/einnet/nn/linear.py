@@ -8,15 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count, check_flag
-from einnet.nn.backend import run_plan, run_upcast, to_channels_first, to_channels_last
+from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features
+from einnet.nn.inputs import check_dtype, check_in_features
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
+from einnet.nn.sparse.call import bind_inputs, to_form_of_input
 from einnet.plan import Plan
 from einnet.signature import Signature, with_features
-from einnet.symmetry import Symmetry, check_dense
+from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]
@@ -64,7 +65,6 @@ class EinLinear(nn.Module):
     ):
         super().__init__()
         self.signature = with_features(signature)
-        check_dense(self.signature.types, "a layer or network")
         self.axes = axes_of(self.signature)
         self.types = (*self.signature.inputs, self.signature.output)
         self.in_features = check_in_features(self.signature, in_features)
@@ -75,12 +75,12 @@ class EinLinear(nn.Module):
         self.constants = make_linear_plan(Symmetry(""), output)
         check_flag(bias, "bias")
         self.widths = [w for plan, w in zip(self.plans, self.in_features, strict=True) for _ in plan.terms]
-        axis_maps = [r.axis_map for plan in self.plans for r in plan.results]
-        constants = [r.axis_map for r in self.constants.results]
+        results = [r for plan in self.plans for r in plan.results]
+        constants = list(self.constants.results)
         stops = list(accumulate([0, *self.widths, *[1] * len(constants)]))
         columns = [range(*bounds) for bounds in pairwise(stops)]
-        self.map = PooledMap(axis_maps, columns[: len(axis_maps)], self.out_features)
-        self.map_with_bias = PooledMap(axis_maps + constants, columns, self.out_features)
+        self.map = PooledMap(results, columns[: len(results)], self.out_features)
+        self.map_with_bias = PooledMap(results + constants, columns, self.out_features)
         self.weight = nn.Parameter(torch.empty(self.out_features, sum(self.widths), device=device, dtype=dtype))
         self.bias: nn.Parameter | None = None
         if bias:
@@ -94,21 +94,20 @@ class EinLinear(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(
-        self, *inputs: Tensor, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None
-    ) -> Tensor:
-        context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
-        check_dtype(inputs, self.weight.dtype)
-        y = run_upcast(self._map, [self.weight, *inputs], context)
-        return y.half() if self.weight.dtype == torch.float16 else y
+    def forward(self, *inputs: Any, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None) -> Any:
+        tensors, context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
+        check_dtype(tensors, self.weight.dtype)
+        y = run_upcast(self._map, [self.weight, *tensors], context)
+        y = y.half() if self.weight.dtype == torch.float16 else y
+        return y if context is mask else to_form_of_input(y, self.signature.output, self.signature, inputs, context)
 
     def _map(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         """The output from the matrix and the inputs."""
         weight, *inputs = tensors
         results: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
-            channels = context.fill(to_channels_first(x, len(source.axes)), source)
-            values = run_plan(plan, [channels] * plan.input_count)
+            channels = context.fill(x.movedim(-1, feature_axis(source)), source)
+            values = run_plan(plan, [channels] * plan.input_count, context.backend)
             results += values if self.normalize is None else rescale(values, plan, context)
         pooled_map = self.map
         if self.bias is not None:
@@ -116,8 +115,9 @@ class EinLinear(nn.Module):
             weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias
         output = self.signature.output
         shape = context.shape(output)
-        parts = pooled_map.map(pooled_map.concat(results, shape), weight)
-        return to_channels_last(context.fill(pooled_map.add(parts, shape), output), len(output.axes))
+        parts = pooled_map.map(pooled_map.concat(results, shape, context.backend), weight)
+        y = context.fill(pooled_map.add(parts, shape, context.backend), output)
+        return y.movedim(feature_axis(output), -1)
 
     def extra_repr(self) -> str:
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from einnet.terms.type_set import Types
 __all__ = ["EinPool", "Pooling", "infer_types", "rescale"]
 
 REDUCTIONS = ("sum", "max")
+T = TypeVar("T")
 
 
 class Pooling:
@@ -36,7 +37,9 @@ class Pooling:
     Not a module: it has neither parameters nor a state. `EinPool` and the layers call it.
     """
 
-    def __init__(self, terms: Sequence[Term | str], types: Types | None, reduction: str, normalize: str | None):
+    def __init__(
+        self, terms: Sequence[Term | str], types: Types | TypeSet | None, reduction: str, normalize: str | None
+    ):
         parsed = as_terms(terms)
         if not parsed:
             raise EinNetError("expected at least one term, such as 'ab,bc->ac'")
@@ -59,6 +62,23 @@ class Pooling:
     def _count_by_type(self, numbers: list[int]) -> Any:
         """The number of operands or results; with several types a tuple."""
         return len(numbers) if self.has_one_type else tuple(numbers.count(k) for k in range(len(self.types)))
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The type, where there is one."""
+        if not self.has_one_type:
+            raise EinNetError(f"expected one type, got the types {', '.join(map(str, self.types))}: use .types")
+        return self.types[0]
+
+    def check_types(self) -> None:
+        """Raises unless each type is read by a term and written by one."""
+        for what, numbers in (("an operand", self.reads), ("an output", self.writes)):
+            if idle := [str(t) for k, t in enumerate(self.types) if k not in numbers]:
+                raise EinNetError(f"none of the terms {self.terms_as_text()} has {what} of type '{idle[0]}': add one")
+
+    def select(self, k: int, values: Sequence[T]) -> list[T]:
+        """Of one value for each result, those of the k-th type."""
+        return [x for x, number in zip(values, self.writes, strict=True) if number == k]
 
     def pool(self, inputs: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The compact result of each term, from one channels-first tensor for each type, without values in padding."""
@@ -213,9 +233,7 @@ class EinPool(nn.Module):
     @property
     def symmetry(self) -> Symmetry:
         """The type, where there is one."""
-        if not self.pooling.has_one_type:
-            raise EinNetError(f"this EinPool has the types {', '.join(map(str, self.types))}: use .types")
-        return self.types[0]
+        return self.pooling.symmetry
 
     def forward(self, *inputs: Any, mask: MaskLike | Context = None) -> Any:
         if len(inputs) != len(self.types):

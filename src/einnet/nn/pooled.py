@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from einnet.nn.backend import TORCH, align, run_upcast, to_channels_last, upcast
+from einnet.nn.backend import TORCH, TorchBackend, align, run_upcast, to_channels_last, upcast
 from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize
-from einnet.plan import Plan
+from einnet.plan import Result
 from einnet.plan.execute import Expansion
 
 __all__ = ["AxisMap", "PooledLinear", "PooledMap"]
@@ -31,13 +31,17 @@ class PooledMap:
     `columns` has the columns of the matrix that each result takes. Results of one axis map are concatenated and
     mapped together. Those that have fewer axes than the output are mapped before they are broadcast, unless they
     have so few features that it costs less to broadcast these.
+
+    `shape` has the sizes of the output's axes. A back end with supports gathers values at the entries of a sparse
+    output, which has its features last.
     """
 
-    def __init__(self, axis_maps: Sequence[AxisMap], columns: Sequence[range], out: int):
-        self.axis_maps = list(axis_maps)
-        self.full = tuple(range(len(axis_maps[0])))
+    def __init__(self, results: Sequence[Result], columns: Sequence[range], out: int):
+        self.results, self.axis_maps = list(results), [r.axis_map for r in results]
+        self.full = tuple(range(len(self.axis_maps[0])))
+        self.rank = None if results[0].support is not None else len(self.full)
         by_map: dict[AxisMap, list[int]] = {}
-        for k, axis_map in enumerate(axis_maps):
+        for k, axis_map in enumerate(self.axis_maps):
             by_map.setdefault(axis_map, []).append(k)
         width = {m: sum(len(columns[k]) for k in numbers) for m, numbers in by_map.items()}
         is_full = {m: sorted(m) == list(self.full) or 4 * width[m] <= out for m in by_map}
@@ -46,40 +50,43 @@ class PooledMap:
             self.groups[self.full] = full
         self.is_full = list(self.groups) == [self.full]
         self.nested = nest(self.groups)
+        self.first = {m: numbers[0] for m, numbers in by_map.items()}  # a result of each axis map
         self.expansions = {m: Expansion.of(m) for m in {*self.axis_maps, *self.groups}}
+        self.ranks = {m: self.rank if m == self.full else count_axes(m) for m in self.groups}
         self.runs = {m: merge_ranges([columns[k] for k in numbers]) for m, numbers in self.groups.items()}
 
-    def concat(self, results: Sequence[Tensor], shape: Sequence[int]) -> Parts:
-        """The results of each axis map side by side; `shape` has the sizes of the output's axes."""
+    def concat(self, results: Sequence[Tensor], shape: Sequence[int], backend: TorchBackend) -> Parts:
+        """The results of each axis map side by side."""
         parts = {}
         for axis_map, numbers in self.groups.items():
+            group = [results[k] for k in numbers]
             if axis_map == self.full:
-                group = [self._expand(results[k], self.axis_maps[k], shape) for k in numbers]
-            else:
-                group = [results[k] for k in numbers]
-            parts[axis_map] = concat_features(group, count_axes(axis_map))
+                group = [self._expand(results[k], self.axis_maps[k], shape, backend) for k in numbers]
+            parts[axis_map] = concat_features(group, self.ranks[axis_map] or 0)
         return parts
 
-    def map(self, parts: Parts, weight: Tensor) -> Parts:
+    def map(self, parts: Parts, weight: Tensor, bias: Tensor | None = None) -> Parts:
         """What `concat` gave, times its columns of the matrix."""
-        return {m: map_channels(x, select_columns(weight, self.runs[m]), None, count_axes(m)) for m, x in parts.items()}
+        return {m: map_channels(x, select_columns(weight, self.runs[m]), bias, self.ranks[m]) for m, x in parts.items()}
 
     def square(self, parts: Parts) -> Parts:
         """The sum of the squares of each cell's features."""
-        return {m: upcast(x).square().sum(-1 - count_axes(m), keepdim=True) for m, x in parts.items()}
+        return {m: upcast(x).square().sum(-1 - (self.ranks[m] or 0), keepdim=True) for m, x in parts.items()}
 
-    def add(self, parts: Parts, shape: Sequence[int]) -> Tensor:
+    def add(self, parts: Parts, shape: Sequence[int], backend: TorchBackend) -> Tensor:
         """The sum of parts, with all axes of the output; a part of few axes is added to one of more axes first."""
         left = dict(parts)
         for axis_map, larger in self.nested:
             names = [larger[axis_map.index(k)] for k in range(1 + max((-1, *axis_map)))]
             left[larger] = left[larger] + align(left.pop(axis_map), names, range(count_axes(larger)))
-        total = add_all([self._expand(x, axis_map, shape) for axis_map, x in left.items()])
+        total = add_all([self._expand(x, axis_map, shape, backend) for axis_map, x in left.items()])
         is_expanded_view = len(left) == 1 and any(k < 0 for axis_map in left for k in axis_map)
         return total.contiguous() if is_expanded_view else total
 
-    def _expand(self, x: Tensor, axis_map: AxisMap, shape: Sequence[int]) -> Tensor:
-        return self.expansions[axis_map].apply(x, shape, TORCH)
+    def _expand(self, x: Tensor, axis_map: AxisMap, shape: Sequence[int], backend: TorchBackend) -> Tensor:
+        if self.rank is not None:
+            return self.expansions[axis_map].apply(x, shape, backend)
+        return x if axis_map == self.full else backend.expand(x, self.results[self.first[axis_map]])  # type: ignore[attr-defined]
 
 
 class PooledLinear(nn.Module):
@@ -89,7 +96,7 @@ class PooledLinear(nn.Module):
     a learned gain, which is a factor of the columns of the matrix.
 
     Args:
-        plan: the pooling.
+        results: those of the plan of the pooling that have the output's type.
         heads: features of each result.
         out_features: of the output.
         norm: whether to normalize.
@@ -98,14 +105,15 @@ class PooledLinear(nn.Module):
         chunks: in how many parts of the heads the pooling is asked for.
 
     Shapes: `forward(pool, shape)`, where `pool(heads)` gives the compact results of a slice of the heads, features
-    first, and `shape` the sizes of the output's axes; to (batch..., axes..., out_features). `weight` is
+    first, and `shape` the sizes of the output's axes; to (batch..., axes..., out_features). For a sparse output
+    `forward(pool, shape, backend)` has the back end with its support. `weight` is
     (out_features, results * heads), the results in the order of the plan's terms; `bias` is (out_features,),
     `gain` (results * heads,).
     """
 
     def __init__(
         self,
-        plan: Plan,
+        results: Sequence[Result],
         heads: int,
         out_features: int,
         *,
@@ -118,12 +126,11 @@ class PooledLinear(nn.Module):
         dtype: Any = None,
     ):
         super().__init__()
-        results = len(plan.terms)
         self.heads, self.out_features, self.norm = heads, out_features, norm
-        self.shared = tuple(range(results)) if shared is None else tuple(shared)
-        self.total = heads * results
+        self.shared = tuple(range(len(results))) if shared is None else tuple(shared)
+        self.total = heads * len(results)
         self.head_slices = [slice(*bounds) for bounds in pairwise(heads * k // chunks for k in range(chunks + 1))]
-        self.maps = [self._make_map(plan, s.stop - s.start) for s in self.head_slices]
+        self.maps = [self._make_map(results, s.stop - s.start) for s in self.head_slices]
         self.in_features = heads * (1 + max(self.shared))
         self.weight = nn.Parameter(torch.empty(out_features, self.in_features, device=device, dtype=dtype))
         self.gain = nn.Parameter(torch.empty(self.in_features, device=device, dtype=dtype)) if norm else None
@@ -141,47 +148,56 @@ class PooledLinear(nn.Module):
         if self.gain is not None:
             nn.init.ones_(self.gain)
 
-    def _make_map(self, plan: Plan, heads: int) -> PooledMap:
+    def _make_map(self, results: Sequence[Result], heads: int) -> PooledMap:
         columns = [range(heads * k, heads * (k + 1)) for k in self.shared]
-        return PooledMap([r.axis_map for r in plan.results], columns, self.out_features)
+        return PooledMap(results, columns, self.out_features)
 
-    def forward(self, pool: Pool, shape: Sequence[int]) -> Tensor:
-        weight = self.weight if self.gain is None else self.weight * self.gain
+    def forward(self, pool: Pool, shape: Sequence[int], backend: TorchBackend = TORCH) -> Tensor:
+        weight, rank = self.weight if self.gain is None else self.weight * self.gain, self.maps[0].rank
         if len(self.maps) == 1 and self.maps[0].is_full:
-            y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape)
+            y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape, backend)
         else:
-            y = self._map_parts(weight, pool, shape)
-        return to_channels_last(y.half() if weight.dtype == torch.float16 else y, len(shape))
+            y = self._map_parts(weight, pool, shape, backend)
+        y = y.half() if weight.dtype == torch.float16 else y
+        return to_channels_last(y, rank)
 
-    def _map_parts(self, weight: Tensor, pool: Pool, shape: Sequence[int]) -> Tensor:
+    def _map_parts(self, weight: Tensor, pool: Pool, shape: Sequence[int], backend: TorchBackend) -> Tensor:
         """The results of each axis map, mapped before they are broadcast, added up; the output, channels first."""
         sums: list[Tensor] = []
         for heads, pooled_map in zip(self.head_slices, self.maps, strict=True):
-            partial = self._pool_part(weight, pool, heads, pooled_map, shape)
+            partial = self._pool_part(weight, pool, heads, pooled_map, shape, backend)
             sums = [a + b for a, b in zip(sums, partial, strict=True)] if sums else partial
         total, *squares = sums
-        bias = None if self.bias is None else self.bias.view(-1, *[1] * len(shape)).to(total.dtype)
+        bias = None
+        if self.bias is not None:
+            bias = self.bias.view(-1, *[1] * (self.maps[0].rank or 0)).to(total.dtype)
         if squares:
             scale = inverse_root_mean(squares[0], self.total).to(total.dtype)
             return total * scale if bias is None else torch.addcmul(bias, total, scale)
         return total if bias is None else total + bias
 
-    def _map_full(self, tensors: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+    def _map_full(self, tensors: Sequence[Tensor], shape: Sequence[int], backend: TorchBackend) -> Tensor:
         """The same where all results have all axes: here it costs less to normalize them than the output.
 
         `tensors` are the matrix and the results.
         """
         weight, *results = tensors
-        pooled_map, rank = self.maps[0], len(shape)
-        x = pooled_map.concat(results, shape)[pooled_map.full]
-        x = self.dropout(rms_normalize(x, -1 - rank) if self.norm else x)
+        pooled_map = self.maps[0]
+        x = pooled_map.concat(results, shape, backend)[pooled_map.full]
+        x = self.dropout(rms_normalize(x, -1 - (pooled_map.rank or 0)) if self.norm else x)
         bias = self.bias
         if bias is not None and bias.dtype != weight.dtype:  # in single precision
             bias = bias.to(weight.dtype)
-        return map_channels(x, select_columns(weight, pooled_map.runs[pooled_map.full]), bias, rank)
+        return pooled_map.map({pooled_map.full: x}, weight, bias)[pooled_map.full]
 
     def _pool_part(
-        self, weight: Tensor, pool: Pool, heads: slice, pooled_map: PooledMap, shape: Sequence[int]
+        self,
+        weight: Tensor,
+        pool: Pool,
+        heads: slice,
+        pooled_map: PooledMap,
+        shape: Sequence[int],
+        backend: TorchBackend,
     ) -> list[Tensor]:
         """What some heads add to the output before the norm and the bias, and to the sum of squares.
 
@@ -191,17 +207,19 @@ class PooledLinear(nn.Module):
             weight = weight.unflatten(1, (-1, self.heads))[:, :, heads].flatten(1)
 
         def run() -> list[Tensor]:
-            return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape)
+            return run_upcast(self._map_results, [weight, *pool(heads)], pooled_map, shape, backend)
 
         return run() if len(self.maps) == 1 else checkpoint(run, use_reentrant=False)
 
-    def _map_results(self, tensors: Sequence[Tensor], pooled_map: PooledMap, shape: Sequence[int]) -> list[Tensor]:
+    def _map_results(
+        self, tensors: Sequence[Tensor], pooled_map: PooledMap, shape: Sequence[int], backend: TorchBackend
+    ) -> list[Tensor]:
         weight, *results = tensors
-        parts = pooled_map.concat(results, shape)
+        parts = pooled_map.concat(results, shape, backend)
         sums = [pooled_map.map({m: self.dropout(x) for m, x in parts.items()}, weight)]
         if self.norm:
             sums.append(pooled_map.square(parts))
-        return [pooled_map.add(p, shape) for p in sums]
+        return [pooled_map.add(p, shape, backend) for p in sums]
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, results={len(self.shared)}, out_features={self.out_features}, norm={self.norm}"

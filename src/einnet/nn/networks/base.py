@@ -19,19 +19,23 @@ from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn.channels import format_arguments, reset
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import bind_inputs, check_dtype, check_in_features, dtype_of
+from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
-from einnet.signature import Signature, hidden_type, with_features
-from einnet.symmetry import check_dense
+from einnet.nn.sparse.call import bind_inputs, check_support, to_form_of_input
+from einnet.nn.state import as_tensors, check_widths, unwrap
+from einnet.signature import Signature, hidden_types, with_features
+from einnet.symmetry import Symmetry
+from einnet.terms import TypeSet
 from einnet.terms.term import as_terms
 
 __all__ = ["Network", "StatefulNetwork"]
 
 KIND = "network"
+State = Tensor | tuple[Tensor, ...]
 NO_EFFECT = {  # of arguments that a network does not have: what the old EinNet accepted
     "normalize": None,
     "dropout": 0.0,
@@ -89,37 +93,60 @@ class Network(nn.Module, ABC):
             hint = did_you_mean(unknown[0], known)
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)
-        check_dense(self.signature.types, "a layer or network")
+        check_support(self.signature)
         self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
-        self.hidden_type = hidden_type(self.signature, options.get("hidden_type"))
-        self.types = (*self.signature.inputs, self.hidden_type, self.signature.output)
+        self.hidden_types = hidden_types(self.signature, options.get("hidden_type"))
+        self.types = (*self.signature.inputs, *self.hidden_types, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
         sizes = {"out_features": out_features, "heads": heads, "hidden": hidden, "depth": depth}
-        options |= {"hidden_type": str(self.hidden_type), "in_features": self.in_features, **sizes}
+        options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
         self.config = self.config_class(signature=str(self.signature), **options)
         self.out_features = self.config.out_features
-        self.to_state = Signature.of(self.signature.inputs, self.hidden_type)
-        self.to_output = Signature.of([self.hidden_type], self.signature.output)
-        self.build(self.config, len(self.hidden_type.axes), {"device": device, "dtype": dtype})
+        self.widths = check_widths(self.config.hidden, self.hidden_types, "hidden")
+        self.to_state = [Signature.of(self.signature.inputs, t) for t in self.hidden_types]
+        self.to_output = Signature.of(self.hidden_types, self.signature.output)
+        self.build(self.config, {"device": device, "dtype": dtype})
 
     @abstractmethod
-    def build(self, config: Any, rank: int, factory: dict[str, Any]) -> None:
-        """Makes the submodules; `rank` is the number of axes of the hidden type."""
+    def build(self, config: Any, factory: dict[str, Any]) -> None:
+        """Makes the submodules."""
+
+    @property
+    def hidden_type(self) -> Symmetry | tuple[Symmetry, ...]:
+        """The type of the state, or its types."""
+        return unwrap(self.hidden_types)
+
+    def require_dense_type(self) -> Symmetry:
+        """The one type of the state; raises for several types, and for one in brackets."""
+        symmetry = self.hidden_type
+        if isinstance(symmetry, tuple) or symmetry.is_sparse:
+            raise EinNetError(
+                f"the state of {type(self).__name__} has one dense type, got '{TypeSet(self.hidden_types)}': "
+                "EinNet takes others"
+            )
+        return symmetry
 
     @abstractmethod
     def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
         """The output for inputs that were checked."""
 
-    def forward(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
-        return self.run(inputs, self.bind(inputs, mask, sizes))
+    def forward(self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Any:
+        tensors, context = self.bind(inputs, mask, sizes)
+        return self.write(self.run(tensors, context), inputs, context)
 
-    def bind(self, inputs: Sequence[Tensor], mask: MaskLike, sizes: Mapping[str, int] | None) -> Context:
-        """The sizes and masks of a call, after its inputs were checked."""
-        context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
-        check_dtype(inputs, dtype_of(self))
-        return context
+    def bind(
+        self, inputs: Sequence[Any], mask: MaskLike, sizes: Mapping[str, int] | None
+    ) -> tuple[list[Tensor], Context]:
+        """The tensors of a call, checked, and its sizes, masks and supports."""
+        tensors, context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
+        check_dtype(tensors, dtype_of(self))
+        return tensors, context
+
+    def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:
+        """The output of a call; the values of a sparse type in the form of the input of this type."""
+        return to_form_of_input(output, self.signature.output, self.signature, inputs, context)
 
     def reset_parameters(self) -> None:
         """New random weights, as when the network was made."""
@@ -205,6 +232,8 @@ class Network(nn.Module, ABC):
         """Writes the network as a file that runs without this package, see `einnet.io.export`."""
         from einnet.io.export import check_examples, export_network
 
+        if any(t.is_sparse for t in self.signature.inputs):
+            raise EinNetError(f"a network with sparse inputs cannot be exported, got '{self.signature}'")
         check_examples(Path(path), self.signature, inputs, sizes or {})
         self.bind(inputs, None, sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
@@ -214,7 +243,7 @@ class Network(nn.Module, ABC):
         arguments = self.config.as_arguments()
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         arguments["in_features"] = (widths, None)
-        if arguments["hidden_type"][0] == str(hidden_type(self.signature)):
+        if self.hidden_types == hidden_types(self.signature):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")
         return format_arguments(signature, **arguments)
@@ -223,33 +252,35 @@ class Network(nn.Module, ABC):
 class StatefulNetwork(Network):
     """Inputs to a state, layers run `iterations` times one after the other, the state to the output.
 
-    States have the shape (batch..., axes..., hidden), the axes of the hidden type.
+    States have the shape (batch..., axes..., hidden), the axes of the hidden type; with several types, a state is a
+    tuple with a tensor for each.
     """
 
     encoder: nn.Module
     layers: nn.ModuleList
     decoder: nn.Module
 
-    def start(self, encoded: Tensor, context: Context) -> Tensor:
-        """The state before the first layer, from the encoded inputs: one tensor of the hidden type."""
+    def start(self, encoded: State, context: Context) -> State:
+        """The state before the first layer, from the encoded inputs."""
         return encoded
 
-    def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
+    def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         """The state after a layer."""
         return layer(state, encoded, context)
 
-    def decode_state(self, state: Tensor, context: Context) -> Tensor:
+    def decode_state(self, state: State, context: Context) -> Tensor:
         """The output from a state."""
-        return self.decoder([state], context)
+        return self.decoder(as_tensors(state, self.hidden_types), context)
 
     def forward(
         self,
-        *inputs: Tensor,
+        *inputs: Any,
         mask: MaskLike = None,
         sizes: Mapping[str, int] | None = None,
         iterations: int | None = None,
     ) -> Tensor:
-        return self.run(inputs, self.bind(inputs, mask, sizes), iterations)
+        tensors, context = self.bind(inputs, mask, sizes)
+        return self.write(self.run(tensors, context, iterations), inputs, context)
 
     def run(self, inputs: Sequence[Tensor], context: Context, iterations: int | None = None) -> Tensor:
         (state,) = deque(self._iterate(inputs, context, None, iterations), maxlen=1)  # those before are not kept
@@ -257,23 +288,24 @@ class StatefulNetwork(Network):
 
     def outputs(
         self,
-        *inputs: Tensor,
+        *inputs: Any,
         mask: MaskLike = None,
         sizes: Mapping[str, int] | None = None,
         iterations: int | None = None,
     ) -> list[Tensor]:
         """The output after each layer, the last as `forward` gives it; for a loss at every layer."""
-        context = self.bind(inputs, mask, sizes)
-        return [self.decode_state(x, context) for x in self._iterate(inputs, context, None, iterations)]
+        tensors, context = self.bind(inputs, mask, sizes)
+        states = self._iterate(tensors, context, None, iterations)
+        return [self.write(self.decode_state(x, context), inputs, context) for x in states]
 
     def states(
         self,
-        *inputs: Tensor,
-        start: Tensor | None = None,
+        *inputs: Any,
+        start: State | None = None,
         mask: MaskLike = None,
         sizes: Mapping[str, int] | None = None,
         iterations: int | None = None,
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[State]:
         """Iterates over the state after each layer, from `start`, an earlier state, or from the first.
 
         >>> import torch
@@ -285,26 +317,26 @@ class StatefulNetwork(Network):
         >>> torch.allclose(net.decode(late, x), net(x, iterations=8), atol=1e-5)
         True
         """
-        context = self.bind(inputs, mask, sizes)
+        tensors, context = self.bind(inputs, mask, sizes)
         if start is not None:
             start = self._bind_state(start, context)
-        return self._iterate(inputs, context, start, iterations)
+        return self._iterate(tensors, context, start, iterations)
 
-    def init_state(self, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Tensor:
+    def init_state(self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> State:
         """The state before the first layer."""
-        context = self.bind(inputs, mask, sizes)
-        return self.start(self.encoder(inputs, context), context)
+        tensors, context = self.bind(inputs, mask, sizes)
+        return self.start(self.encoder(tensors, context), context)
 
     def decode(
-        self, state: Tensor, *inputs: Tensor, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
+        self, state: State, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
     ) -> Tensor:
         """The output from a state that the inputs led to."""
-        context = self.bind(inputs, mask, sizes)
-        return self.decode_state(self._bind_state(state, context), context)
+        _, context = self.bind(inputs, mask, sizes)
+        return self.write(self.decode_state(self._bind_state(state, context), context), inputs, context)
 
     def _iterate(
-        self, inputs: Sequence[Tensor], context: Context, start: Tensor | None, iterations: int | None
-    ) -> Iterator[Tensor]:
+        self, inputs: Sequence[Tensor], context: Context, start: State | None, iterations: int | None
+    ) -> Iterator[State]:
         if iterations is None:
             iterations = self.config.iterations  # type: ignore[attr-defined]
         iterations = check_count(iterations, "iterations")
@@ -312,18 +344,20 @@ class StatefulNetwork(Network):
         state = self.start(encoded, context) if start is None else start
         return self._run_layers(state, encoded, context, iterations)
 
-    def _run_layers(self, state: Tensor, encoded: Tensor, context: Context, iterations: int) -> Iterator[Tensor]:
+    def _run_layers(self, state: State, encoded: State, context: Context, iterations: int) -> Iterator[State]:
         for _ in range(iterations):
             for layer in self.layers:
                 state = self.step(layer, state, encoded, context)
                 yield state
 
-    def _bind_state(self, state: Tensor, context: Context) -> Tensor:
+    def _bind_state(self, state: State, context: Context) -> State:
         """The state, zero where the masks say so; raises for one that does not fit the inputs."""
-        expected = [*context.shape(self.hidden_type), self.config.hidden]
-        if not isinstance(state, Tensor):
-            raise TypeError(f"a state must be a torch tensor, got {type(state).__name__}")
-        if list(state.shape[state.dim() - len(expected) :]) != expected:
-            shape = ", ".join(map(str, expected))
-            raise ShapeError(f"a state for these inputs has shape (batch..., {shape}), got {tuple(state.shape)}")
-        return context.fill_last(state, self.hidden_type)
+        tensors = as_tensors(state, self.hidden_types)
+        for x, symmetry, width in zip(tensors, self.hidden_types, self.widths, strict=True):
+            expected = [*context.shape(symmetry), width]
+            if not isinstance(x, Tensor):
+                raise TypeError(f"a state must be a torch tensor, got {type(x).__name__}")
+            if list(x.shape[x.dim() - len(expected) :]) != expected:
+                shape = ", ".join(map(str, expected))
+                raise ShapeError(f"a state for these inputs has shape (batch..., {shape}), got {tuple(x.shape)}")
+        return unwrap([context.fill_last(x, t) for x, t in zip(tensors, self.hidden_types, strict=True)])

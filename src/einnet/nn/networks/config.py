@@ -12,7 +12,7 @@ from einnet.nn.channels import ACTIVATIONS, NORMS
 __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig", "ReferenceConfig"]
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(("out_features", "heads", "hidden", "depth", "order", "chunks"), check_count),
+    **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
     **dict.fromkeys(("bias", "checkpoint_activations"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
     "expansion": check_real,
@@ -20,6 +20,9 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "activation": partial(check_choice, choices=ACTIVATIONS),
     "norm": partial(check_choice, choices=NORMS),
     "normalize": partial(check_choice, choices=("size",)),
+    "hidden": lambda value, name: (
+        tuple(check_count(n, name) for n in value) if isinstance(value, list | tuple) else check_count(value, name)
+    ),
     "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
     "terms": lambda value, _: tuple(value),
 }
@@ -36,7 +39,7 @@ class NetworkConfig:
     in_features: tuple[int, ...]
     out_features: int
     heads: int = 16
-    hidden: int = 64
+    hidden: int | tuple[int, ...] = 64
     depth: int = 4
     order: int | None = None
     terms: tuple[str, ...] | None = None
@@ -72,6 +75,7 @@ class EinNetConfig(NetworkConfig):
 class PolynomialConfig(NetworkConfig):
     """The arguments of a `PolynomialNet`."""
 
+    hidden: int = 64
     normalize: str | None = "size"
     iterations: int = 1
 
@@ -80,6 +84,7 @@ class PolynomialConfig(NetworkConfig):
 class RecurrentConfig(NetworkConfig):
     """The arguments of a `RecurrentNet`."""
 
+    hidden: int = 64
     iterations: int = 1
     automorphism: str | None = None
 
@@ -88,4 +93,5 @@ class RecurrentConfig(NetworkConfig):
 class ReferenceConfig(NetworkConfig):
     """The arguments of a `ReferenceNet`."""
 
+    hidden: int = 64
     checkpoint_activations: bool = False

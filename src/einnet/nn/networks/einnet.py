@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.errors import EinNetError
+from einnet.nn.backend import rank_of
 from einnet.nn.channels import Linear, make_norm
 from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
-from einnet.nn.networks.base import Network, StatefulNetwork
+from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
 from einnet.nn.networks.format2 import NETWORKS
-from einnet.nn.networks.type_map import TypeMap
+from einnet.nn.networks.type_map import TypeMap, TypeMaps
+from einnet.nn.state import as_module, as_tensors, modules_of
 
 __all__ = ["EinNet"]
 
@@ -22,8 +24,8 @@ __all__ = ["EinNet"]
 class EinNet(StatefulNetwork):
     """An equivariant network for a signature: inputs to a state, `EinLayer`s, a norm, the state to the output.
 
-    Inputs become one state; the output is a linear map of the last state, cell by cell where it has the state's
-    type, else all equivariant linear maps.
+    Inputs become a state, of one type or of several; the output is a linear map of the last state, cell by cell where
+    the types are equal, else all equivariant linear maps.
 
     >>> import torch
     >>> net = EinNet("aaH -> aH", in_features=3, out_features=2, heads=4, hidden=16, depth=2)
@@ -35,16 +37,31 @@ class EinNet(StatefulNetwork):
     >>> nodes_and_edges(torch.randn(7, 4), torch.randn(7, 7, 3)).shape
     torch.Size([1])
 
+    Nodes and edges side by side, with fewer features for the edges; with a sparse input, in brackets, this is the
+    default:
+
+    >>> thin = EinNet("aH, aaH -> H", (4, 3), 1, hidden_type=("aH", "aaH"), hidden=(32, 8), depth=2)
+    >>> [tuple(x.shape) for x in thin.init_state(torch.randn(7, 4), torch.randn(7, 7, 3))]
+    [(7, 32), (7, 7, 8)]
+    >>> graphs = EinNet("aH, [aa]H -> H", in_features=(4, 3), out_features=1)
+    >>> graphs.hidden_type
+    (Symmetry('aH'), Symmetry('[aa]H'))
+    >>> edge_index, edge_attr = torch.tensor([[0, 1, 2], [1, 2, 0]]), torch.randn(3, 3)
+    >>> graphs(torch.randn(7, 4), (edge_index, edge_attr)).shape
+    torch.Size([1])
+
     Args:
         signature: `inputs -> output; dependencies`, or one type for both; see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
         out_features: features of the output.
         heads: features given to each operand of each pooling operation.
-        hidden: features of the state.
+        hidden: features of the state; for several hidden types a number for all, or one for each.
         depth: number of layers.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
-        hidden_type: the type of the state, if not the smallest that holds all inputs and the output.
+        hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
+            all inputs and the output; with sparse inputs, one for the elements of each axis, and one for each input
+            of several axes.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
@@ -52,7 +69,9 @@ class EinNet(StatefulNetwork):
 
     Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
     to (batch..., output axes..., out_features); the features are there also where the notation has no
-    H. `mask`: see `EinPool`. An output axis that no input has takes its size from `sizes={"b": 5}`.
+    H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and the form
+    of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its size from
+    `sizes={"b": 5}`.
     Raises `EinNetError` and `TypeError` for wrong arguments, `ShapeError` for wrong tensors.
     """
 
@@ -73,23 +92,30 @@ class EinNet(StatefulNetwork):
         )
         return Network.classes[name](*args, **kwargs)
 
-    def build(self, config: EinNetConfig, rank: int, factory: dict[str, Any]) -> None:
+    def build(self, config: EinNetConfig, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
-        widths, out, normalize = config.in_features, config.out_features, config.normalize
-        encode = partial(Linear, out_features=config.hidden, rank=rank, **factory)
-        decode = partial(nn.Linear, out_features=out, **factory)
-        self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
+        types, widths, out, normalize = self.hidden_types, self.widths, config.out_features, config.normalize
+        encoders = TypeMaps(
+            TypeMap(
+                signature, config.in_features, width,
+                partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), normalize, **factory,
+            )
+            for signature, width in zip(self.to_state, widths, strict=True)
+        )  # fmt: skip
+        self.encoder = encoders[0] if len(types) == 1 else encoders
         self.layers = nn.ModuleList(
-            EinLayer(self.hidden_type, config.hidden, config.heads, **options) for _ in range(config.depth)
+            EinLayer(types, config.hidden, config.heads, **options) for _ in range(config.depth)
         )
-        self.norm = make_norm(config.norm, config.hidden, **factory)
-        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)
+        self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
+        decode = partial(nn.Linear, out_features=out, **factory)
+        self.decoder = TypeMap(self.to_output, widths, out, decode, normalize, **factory)
 
-    def step(self, layer: nn.Module, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
+    def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         if self.config.checkpoint_activations:
-            return checkpoint(layer, state, context, use_reentrant=False)
-        return layer(state, context)
+            return checkpoint(layer, state, mask=context, use_reentrant=False)
+        return layer(state, mask=context)
 
-    def decode_state(self, state: Tensor, context: Context) -> Tensor:
-        return self.decoder([self.norm(state)], context)
+    def decode_state(self, state: State, context: Context) -> Tensor:
+        norms, tensors = modules_of(self.norm, self.hidden_types), as_tensors(state, self.hidden_types)
+        return self.decoder([norm(x) for norm, x in zip(norms, tensors, strict=True)], context)

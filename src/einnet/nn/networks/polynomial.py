@@ -29,7 +29,7 @@ class PolynomialLayer(nn.Module):
         self.symmetry, rank, hidden = symmetry, len(symmetry.axes), config.hidden
         self.pool = Pooling(terms, symmetry, "sum", config.normalize)
         self.in_proj = Linear(2 * hidden, config.heads * self.pool.fan_in, rank, bias=False, **factory)
-        self.pool_proj = PooledLinear(self.pool.plan, config.heads, hidden, bias=False, **factory)
+        self.pool_proj = PooledLinear(self.pool.plan.results, config.heads, hidden, bias=False, **factory)
         self.skip = Linear(hidden, hidden, rank, bias=False, **factory)
         self._init_weights()
 
@@ -72,10 +72,12 @@ class PolynomialNet(StatefulNetwork):
     config_class = PolynomialConfig
     config: PolynomialConfig
 
-    def build(self, config: PolynomialConfig, rank: int, factory: dict[str, Any]) -> None:
+    def build(self, config: PolynomialConfig, factory: dict[str, Any]) -> None:
+        hidden_type = self.require_dense_type()
+        rank = len(hidden_type.axes)
         widths, out, normalize = config.in_features, config.out_features, config.normalize
         encode = partial(Linear, out_features=config.hidden, rank=rank, bias=False, **factory)
         decode = partial(nn.Linear, out_features=out, bias=False, **factory)
-        self.encoder = TypeMap(self.to_state, widths, config.hidden, encode, normalize, **factory)
-        self.layers = nn.ModuleList(PolynomialLayer(self.hidden_type, config, **factory) for _ in range(config.depth))
+        self.encoder = TypeMap(self.to_state[0], widths, config.hidden, encode, normalize, **factory)
+        self.layers = nn.ModuleList(PolynomialLayer(hidden_type, config, **factory) for _ in range(config.depth))
         self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)

@@ -39,7 +39,7 @@ class RecurrentLayer(nn.Module):
         self.in_proj = Linear(
             config.hidden + in_features, width + config.heads * self.plan.input_count, rank, **factory
         )
-        self.pool_proj = PooledLinear(self.plan, config.heads, width, bias=False, shared=numbers, **factory)
+        self.pool_proj = PooledLinear(self.plan.results, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
     def _pool(self, operands: Sequence[Tensor]) -> list[Tensor]:
@@ -83,21 +83,22 @@ class RecurrentNet(StatefulNetwork):
     config_class = RecurrentConfig
     config: RecurrentConfig
 
-    def build(self, config: RecurrentConfig, rank: int, factory: dict[str, Any]) -> None:
+    def build(self, config: RecurrentConfig, factory: dict[str, Any]) -> None:
+        hidden_type = self.require_dense_type()
+        rank = len(hidden_type.axes)
         types = (*self.signature.inputs, self.signature.output)
-        if config.automorphism is not None and any(t.axes != self.hidden_type.axes for t in types):
+        if config.automorphism is not None and any(t.axes != hidden_type.axes for t in types):
             raise EinNetError(
-                f"an automorphism needs inputs and an output of the hidden type '{self.hidden_type}', "
-                f"got '{self.signature}'"
+                f"an automorphism needs inputs and an output of the hidden type '{hidden_type}', got '{self.signature}'"
             )
         width, out = sum(config.in_features), config.out_features
         encode = partial(Linear, out_features=width, rank=rank, **factory)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.encoder = TypeMap(self.to_state, config.in_features, width, encode, None, **factory)
+        self.encoder = TypeMap(self.to_state[0], config.in_features, width, encode, None, **factory)
         self.init_proj = Linear(width, config.hidden, rank, **factory)
-        layers = (RecurrentLayer(self.hidden_type, width, config, **factory) for _ in range(config.depth))
+        layers = (RecurrentLayer(hidden_type, width, config, **factory) for _ in range(config.depth))
         self.layers = nn.ModuleList(layers)
         self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, None, **factory)
 
     def start(self, encoded: Tensor, context: Context) -> Tensor:
-        return context.fill_last(rms_normalize(self.init_proj(encoded), -1), self.hidden_type)
+        return context.fill_last(rms_normalize(self.init_proj(encoded), -1), self.hidden_types[0])

@@ -93,13 +93,13 @@ class ReferenceNet(Network):
     config_class = ReferenceConfig
     config: ReferenceConfig
 
-    def build(self, config: ReferenceConfig, rank: int, factory: dict[str, Any]) -> None:
-        state = self.hidden_type
+    def build(self, config: ReferenceConfig, factory: dict[str, Any]) -> None:
+        state = self.require_dense_type()
         operations = reference_terms(state, config.order) if config.terms is None else config.terms
         features = config.heads * EinPool(operations, state).fan_in
         widths = [features] * (config.depth - 1) + [config.out_features]
-        encode = partial(make_perceptron, hidden=config.hidden, out_features=features, rank=rank, **factory)
-        self.encoder = TypeMap(self.to_state, config.in_features, features, encode, **factory)
+        encode = partial(make_perceptron, hidden=config.hidden, out_features=features, rank=len(state.axes), **factory)
+        self.encoder = TypeMap(self.to_state[0], config.in_features, features, encode, **factory)
         self.layers = nn.ModuleList(
             ReferenceBlock(state, config.heads, config.hidden, w, operations, **factory) for w in widths
         )

@@ -10,7 +10,7 @@ from einnet.nn.context import Context
 from einnet.nn.linear import EinLinear
 from einnet.signature import Signature
 
-__all__ = ["TypeMap"]
+__all__ = ["TypeMap", "TypeMaps"]
 
 
 class TypeMap(nn.Module):
@@ -34,7 +34,7 @@ class TypeMap(nn.Module):
         self.signature = signature
         self.maps = nn.ModuleList(
             make_cell_map(f)
-            if t.axes == signature.output.axes
+            if (t.axes, t.is_sparse) == (signature.output.axes, signature.output.is_sparse)
             else EinLinear(Signature.of([t], signature.output), f, out_features, normalize=normalize, **factory)
             for t, f in zip(signature.inputs, in_features, strict=True)
         )
@@ -45,3 +45,10 @@ class TypeMap(nn.Module):
             x = context.fill_last(x, symmetry)
             parts.append(module(x, mask=context) if isinstance(module, EinLinear) else module(x))
         return context.fill_last(add_all(parts), self.signature.output)
+
+
+class TypeMaps(nn.ModuleList):
+    """The same inputs mapped to each of several types."""
+
+    def forward(self, inputs: Sequence[Tensor], context: Context) -> tuple[Tensor, ...]:
+        return tuple(type_map(inputs, context) for type_map in self)

@@ -1,0 +1,194 @@
+"""Layers and networks of sparse types equal the dense ones with the support as mask; values, gradients, groups."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from einnet import EinLayer, EinNet, EinNetError, Signature, Symmetry
+from einnet.errors import ShapeError
+from einnet.nn import EinLinear, RecurrentNet
+from einnet.nn.sparse import Support
+from refusals import assert_refused
+
+SIZES = {"a": 5, "b": 4, "c": 3}
+SIGNATURES = [
+    "aH, [aa]H -> H", "aH, [aa]H -> aH", "[aa]H -> [aa]H", "aH, bH, [ab]H -> [ab]H", "[ab]H -> bH", "[ab]H -> aH; a->b",
+    "aH, [ab]H -> [ab]H; a->b", "H, [aa]H -> [aa]H", "[abc]H -> aH", "aH, [ab]H, [bb]H -> [bb]H", "abH, [aa]H -> [aa]H",
+]  # fmt: skip
+SMALL = {"heads": 2, "hidden": 4, "depth": 1, "dtype": torch.float64}
+
+
+def dense_text(text: str) -> str:
+    return text.replace("[", "").replace("]", "")
+
+
+def with_random_weights(module: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    for p in module.parameters():
+        p.data.add_(torch.randn_like(p), alpha=0.3)
+    return module
+
+
+class Case:
+    """A network with sparse types, its dense twin with the same weights, and inputs for both."""
+
+    def __init__(self, signature: str, batch: tuple[int, ...] = (), density: float = 0.4, sizes=SIZES, **options):
+        self.net = with_random_weights(EinNet(signature, self.widths(signature), 3, **SMALL | options))
+        layer = self.net.layers[0]
+        self.twin = EinNet(
+            dense_text(signature), self.widths(signature), 3, **SMALL | options,
+            hidden_type=[dense_text(str(t)) for t in self.net.hidden_types],
+            terms=[dense_text(str(t)) for t in layer.pool.plan.terms],
+        )  # fmt: skip
+        self.twin.load_state_dict(self.net.state_dict())
+        self.types = self.net.signature.inputs
+        self.sizes, generator = {c: sizes[c] for c in self.net.signature.classes}, torch.Generator().manual_seed(1)
+        self.masks, self.supports, self.values = {}, {}, []
+        for t, width in zip(self.types, self.net.in_features, strict=True):
+            shape = [self.sizes[c] for c in t.axes]
+            if t.is_sparse:
+                mask = torch.rand(shape, generator=generator) < density
+                self.masks["".join(t.axes)] = mask
+                self.supports[t] = Support(mask.nonzero().T, shape)
+                shape = [self.supports[t].entries]
+            self.values.append(torch.randn(*batch, *shape, width, generator=generator, dtype=torch.float64))
+
+    @staticmethod
+    def widths(signature: str) -> tuple[int, ...]:
+        return tuple(range(2, 2 + len(Signature(signature).inputs)))
+
+    def run(self, net: nn.Module, values: list[Tensor], **options) -> Tensor:
+        """The output of the network with sparse types; values of the entries for a sparse one."""
+        inputs = [(self.supports[t], x) if t.is_sparse else x for t, x in zip(self.types, values, strict=True)]
+        y = net(*inputs, **options)
+        return y[1] if isinstance(y, tuple) else y
+
+    def run_dense(self, net: nn.Module, values: list[Tensor], **options) -> Tensor:
+        """The output of the twin, at the entries of the support for a sparse output."""
+        inputs = [self.to_dense(t, x) if t.is_sparse else x for t, x in zip(self.types, values, strict=True)]
+        y = net(*inputs, mask=self.masks | options.pop("mask", {}), **options)
+        output = self.net.signature.output
+        return y[(..., *self.supports[output].index, slice(None))] if output.is_sparse else y
+
+    def to_dense(self, t: Symmetry, x: Tensor) -> Tensor:
+        support = self.supports[t]
+        y = x.new_full((*x.shape[:-2], *support.sizes, x.shape[-1]), 5)  # what the mask says does not exist
+        y[(..., *support.index, slice(None))] = x
+        return y
+
+
+def assert_same(case: Case, **options) -> None:
+    """Outputs, and the gradients of parameters and inputs."""
+    results = []
+    for net, run in ((case.net, case.run), (case.twin, case.run_dense)):
+        values = [x.clone().requires_grad_() for x in case.values]
+        y = run(net, values, **options)
+        gradients = torch.autograd.grad(y.sin().sum(), [*values, *net.parameters()], allow_unused=True)
+        results.append([y, *(torch.zeros(()) if g is None else g for g in gradients)])
+    for one, two in zip(*results, strict=True):
+        assert torch.allclose(one, two, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_a_network_equals_its_dense_twin(signature):
+    assert_same(Case(signature))
+
+
+@pytest.mark.parametrize("density", [0, 0.1, 1], ids=["empty", "isolated", "full"])
+@pytest.mark.parametrize("signature", SIGNATURES[:4])
+def test_supports_without_entries_and_with_all(signature, density):
+    assert_same(Case(signature, density=density))
+
+
+@pytest.mark.parametrize("options", [{"order": 2}, {"chunks": 2}, {"norm": None, "normalize": None}, {"bias": False}, {"checkpoint_activations": True}], ids=str)  # fmt: skip
+def test_other_operations_and_options(options):
+    assert_same(Case("aH, [aa]H -> [aa]H", batch=(2,), depth=2, **options))
+
+
+def test_batches_masks_of_axes_and_size_zero():
+    case = Case("aH, [aa]H -> aH", batch=(2, 3))
+    assert_same(case)
+    assert_same(case, mask={"a": torch.rand(2, 3, 5) < 0.6})
+    assert_same(Case("aH, [ab]H -> aH", sizes=SIZES | {"b": 0}))
+
+
+def test_a_layer_equals_its_dense_twin():
+    case = Case("aH, [aa]H -> aH")
+    nodes, edges = with_features(case, 4)
+    layer = with_random_weights(EinLayer(("aH", "[aa]H"), 4, 2, dtype=torch.float64))
+    twin = EinLayer(("aH", "aaH"), 4, 2, terms=[str(t.dense) for t in layer.pool.plan.terms], dtype=torch.float64)
+    twin.load_state_dict(layer.state_dict())
+    (t,) = case.supports
+    y, (support, z) = layer((nodes, (case.supports[t], edges)))
+    expected_nodes, expected_edges = twin(nodes, case.to_dense(t, edges), mask=case.masks)
+    assert support is case.supports[t] and z.is_contiguous()
+    assert torch.allclose(y, expected_nodes, atol=1e-12)
+    assert torch.allclose(z, expected_edges[(*support.index, slice(None))], atol=1e-12)
+
+
+def with_features(case: Case, features: int) -> list[Tensor]:
+    return [torch.randn(*x.shape[:-1], features, dtype=torch.float64) for x in case.values]
+
+
+@pytest.mark.parametrize("signature", ["aH, [aa]H -> [aa]H", "aH, [aa]H -> aH", "aH, [aa]H -> H"])
+def test_equivariance_with_the_support(signature):
+    case = Case(signature)
+    (t,) = case.supports
+    support, (nodes, edges) = case.supports[t], case.values
+    g = Signature(signature).random_element(case.sizes, 3)
+    image, order = torch.from_numpy(g.maps["a"]), torch.randperm(support.entries)
+    moved = Support(image[support.index][:, order], support.sizes)
+    y, z = case.net(nodes, (support, edges)), case.net(g.act(nodes, Symmetry("aH")), (moved, edges[order]))
+    if isinstance(y, tuple):
+        assert torch.allclose(z[1], y[1][order])
+    else:
+        assert torch.allclose(z, g.act(y, case.net.signature.output))
+
+
+def test_the_output_has_the_form_of_the_input():
+    net = EinNet("aH, [aa]H -> [aa]H", (2, 3), 4, **SMALL)
+    index, nodes, values = torch.tensor([[0, 2, 1], [1, 0, 1]]), torch.randn(3, 2).double(), torch.randn(3, 3).double()
+    coo = torch.sparse_coo_tensor(index, values, (3, 3, 3), check_invariants=True).coalesce()
+    y, (same, z) = net(nodes, coo), net(nodes, (index, values))
+    assert y.layout == torch.sparse_coo and y.shape == (3, 3, 4) and torch.equal(same, index)
+    assert torch.allclose(y.to_dense()[(*index, slice(None))], z)
+    *_, (same, out) = net.outputs(nodes, (index, values))
+    assert torch.equal(same, index) and torch.allclose(out, z)
+
+
+def test_states_of_sparse_types():
+    case = Case("aH, [aa]H -> aH")
+    inputs = (case.values[0], (*case.supports.values(), case.values[1]))
+    assert [x.shape[-2] for x in case.net.init_state(*inputs)] == [5, len(case.values[1])]
+    *_, state = case.net.states(*inputs)
+    assert torch.allclose(case.net.decode(state, *inputs), case.net(*inputs))
+
+
+def test_a_linear_map_of_sparse_types():
+    linear = with_random_weights(EinLinear("[aa]H -> [aa]H", 2, 3, dtype=torch.float64))
+    twin = EinLinear("aaH -> aaH", 2, 3, dtype=torch.float64)
+    twin.load_state_dict(linear.state_dict())
+    case = Case("[aa]H -> [aa]H")
+    assert linear.weight.shape == (3, 30)
+    assert torch.allclose(case.run(linear, case.values), case.run_dense(twin, case.values), atol=1e-12)
+
+
+def test_files_and_descriptions(tmp_path):
+    net = Case("aH, [aa]H -> aH").net
+    net.save(tmp_path / "net.safetensors")
+    loaded = EinNet.load(tmp_path / "net.safetensors")
+    assert repr(loaded) == repr(net) and loaded.hidden_type == (Symmetry("aH"), Symmetry("[aa]H"))
+    layer = EinLayer("[aa]H", 4, 2)
+    assert eval(repr(layer).splitlines()[0] + layer.extra_repr() + ")").extra_repr() == layer.extra_repr()
+
+
+def test_what_is_refused():
+    assert_refused(lambda: EinNet("aH -> [aa]H", 1, 1), EinNetError, "no input of 'aH -> [aa]H' has this type")
+    assert_refused(lambda: EinLinear("aH -> [aa]H", 1, 1)(torch.ones(2, 1)), EinNetError, "has this type")
+    assert_refused(lambda: EinNet("aH", 1, 1, hidden_type="[aa]H"), EinNetError, "no input")
+    assert_refused(lambda: RecurrentNet("[aa]H -> H", 1, 1), EinNetError, "one dense type")
+    net = EinNet("aH, [aa]H -> H", (1, 1), 1, hidden=4, depth=1)
+    index = torch.tensor([[0], [4]])
+    assert_refused(lambda: net(torch.randn(3, 1), (index, torch.randn(1, 1))), ShapeError, "input 2 of type '[aa]H'")
+    assert_refused(lambda: net(torch.randn(3, 1), torch.randn(3, 3, 1)), TypeError, "input 2 of type '[aa]H'")
+    assert_refused(lambda: net.export("net.pt2", torch.randn(2, 3, 1)), EinNetError, "sparse")
