@@ -27,6 +27,9 @@ CASES = {
         ("graphs", (".json", json.dumps(PAIRS).replace('"C~"', LONG_NUMBER).encode())),
     ],
     "more than a second: a large board, nearly empty": [("sudoku", BOARDS[-1])],
+    "more than five seconds: the nested axis maps of thousands of linear maps": [
+        ("checkpoint", with_config(hidden_type="aaaaaaH")),
+    ],
     "minutes, or more: all set partitions of the positions": [
         ("types", "aaaaaaaaaaaaaaaaabH"),
         ("types", " zzzzzzzzH"),

@@ -15,7 +15,7 @@ from strategies import SIZES
 SIGNATURES = [
     "aH", "abH", "aaH", "aaH -> aH", "aH -> aaH", "aaH -> H", "H -> aaH", "aabH -> abH", "abH -> baH", "aH -> abH",
     "abH; a->b", "abcH -> aH; a->b", "aH -> abH; a->b", "abcH; a->b, b->c", "aH, aaH -> aH", "aH, bH -> abH",
-    "abH, baH -> abH", "aH, abH -> abH; a->b",
+    "abH, baH -> abH", "aH, abH -> abH; a->b", "aaH -> aaaH",
 ]  # fmt: skip
 TYPE_SIZES = {c: n + 1 for c, n in SIZES.items()}
 

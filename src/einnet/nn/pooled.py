@@ -254,17 +254,23 @@ def count_axes(axis_map: AxisMap) -> int:
 
 def nest(axis_maps: Iterable[AxisMap]) -> list[tuple[AxisMap, AxisMap]]:
     """Axis maps with a larger one, but not that of the output, that has all their axes on the same diagonals."""
-    known, nested = list(axis_maps), []
-    for axis_map in sorted(known, key=count_axes):
-        larger = [m for m in known if len(m) > count_axes(m) > count_axes(axis_map) and _contains(m, axis_map)]
-        if larger:
-            nested.append((axis_map, min(larger, key=count_axes)))
-    return nested
+    known = sorted(axis_maps, key=count_axes)
+    numbers = [count_axes(m) for m in known]
+    by_diagonals: dict[tuple[int, ...], list[int]] = {}
+    for k, axis_map in enumerate(known):
+        by_diagonals.setdefault(tuple(map(axis_map.index, axis_map)), []).append(k)
+    nested = {}
+    for group in by_diagonals.values():
+        for place, k in enumerate(group):
+            for j in group[place + 1 :]:
+                if len(known[j]) > numbers[j] > numbers[k] and _contains(known[j], known[k]):
+                    nested[k] = known[j]
+                    break
+    return [(known[k], nested[k]) for k in sorted(nested)]
 
 
 def _contains(larger: AxisMap, axis_map: AxisMap) -> bool:
-    same_diagonals = [larger.index(k) for k in larger] == [axis_map.index(k) for k in axis_map]
-    return same_diagonals and all(m >= 0 for m, k in zip(larger, axis_map, strict=True) if k >= 0)
+    return all(m >= 0 for m, k in zip(larger, axis_map, strict=True) if k >= 0)
 
 
 def concat_features(parts: Sequence[Tensor], rank: int) -> Tensor:

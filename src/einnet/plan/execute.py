@@ -60,7 +60,7 @@ class Expansion:
     diagonals: tuple[tuple[int, int], ...]
 
     @staticmethod
-    @lru_cache(maxsize=1024)
+    @lru_cache(maxsize=8192)
     def of(axis_map: tuple[int, ...]) -> "Expansion":
         axes = list(dict.fromkeys(axis_map))
         own_axes = sorted(f for f in axes if f >= 0)

@@ -96,6 +96,8 @@ def choose_loop(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
     >>> choose_loop(bridge, ("a", "d"), 2)
     ('b',)
     """
+    if len(operands) < 2:
+        return ()
     indices = sorted({i for t in operands for i in t})
     compared = 0
     for number in range(max(len(indices), 1)):
