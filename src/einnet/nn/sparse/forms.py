@@ -37,6 +37,8 @@ def form_of(x: Any, name: str) -> Form:
     got, hint = type(x).__name__, ""
     if isinstance(x, Tensor) and x.layout == torch.strided:
         got, hint = "a dense tensor", ": x.to_sparse(number of axes) leaves zeros out; without brackets a type is dense"
+        if x.dtype in INTEGERS:
+            got, hint = "a tensor of integers", ": an index without values is the tuple (x, torch.ones(x.shape[1], 1))"
     elif isinstance(x, Tensor):
         got, hint = f"a tensor of layout {x.layout}", ": pass x.to_sparse_csr()"
     elif hasattr(x, "edge_index") or hasattr(x, "edge_types"):
