@@ -28,10 +28,6 @@ def test_what_takes_dense_tensors_refuses_a_sparse_type(name):
     assert_refused(DENSE_ONLY[name], EinNetError, "dense type", "got", "[aa]H")
 
 
-def test_an_output_whose_entries_no_input_has_is_refused():
-    assert_refused(lambda: EinNet("aH -> [aa]H", 2, 3), EinNetError, "no input of 'aH -> [aa]H' has this type")
-
-
 # --- series ----------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,10 @@ def write_program(question: Question) -> str:
     tensors[0] += f"  # a batch of {BATCH}; {''.join(f'{c} = {n}; ' for c, n in sizes.items())}features last"
     new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes or t.is_sparse for t in inputs)}
     arguments = ", ".join([*names, *[f"sizes={json.dumps(new_axes)}"] * bool(new_axes)])
-    result = "_, y" if signature.output.is_sparse else "y"
+    output = signature.output
+    is_asked = output.is_sparse and output.bare not in [t.bare for t in inputs]  # the entries are an argument
+    arguments += f", at={_format_index(output)}" * is_asked
+    result = "_, y" if output.is_sparse and not is_asked else "y"
     lines = [
         "import torch",
         "from einnet import EinNet",
@@ -56,9 +59,9 @@ def write_program(question: Question) -> str:
         "",
         f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_format_order(question)}',
         *tensors,
-        f"{result} = net({arguments})  # shape {_format_shape(signature.output, sizes, OUT_FEATURES)}",
+        f"{result} = net({arguments})  # shape {_format_shape(output, sizes, OUT_FEATURES)}",
         "y.square().mean().backward()  # any optimiser of torch trains it",
-        f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})',
+        *[f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})'] * (not is_asked),
     ]
     return "\n".join(lines)
 
@@ -90,9 +93,13 @@ def _format_input(symmetry: Symmetry, signature: Signature, sizes: dict[str, int
     first = [t.bare for t in signature.inputs].index(symmetry.bare)
     if signature.inputs[first] is not symmetry:
         return f"x{first + 1}[0], {values}"
+    return f"{_format_index(symmetry)}, {values}"
+
+
+def _format_index(symmetry: Symmetry) -> str:
+    """Of two axes the tuples 00, 01 and 10."""
     number = len(symmetry.axes)
-    rows = [[0] * (number - k) + [1] + [0] * k for k in range(number)]  # the tuples 00, 01 and 10
-    return f"torch.tensor({rows}), {values}"
+    return f"torch.tensor({[[0] * (number - k) + [1] + [0] * k for k in range(number)]})"
 
 
 def _format_shape(symmetry: Symmetry, sizes: dict[str, int], features: int) -> str:
