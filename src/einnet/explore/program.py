@@ -46,24 +46,33 @@ def write_program(question: Question) -> str:
         names, features = [f"x{k}" for k in range(1, len(inputs) + 1)], str((IN_FEATURES,) * len(inputs))
     tensors = [f"{name} = {_format_input(t, signature, sizes)}" for name, t in zip(names, inputs, strict=True)]
     tensors[0] += f"  # a batch of {BATCH}; {''.join(f'{c} = {n}; ' for c, n in sizes.items())}features last"
-    new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes or t.is_sparse for t in inputs)}
-    arguments = ", ".join([*names, *[f"sizes={json.dumps(new_axes)}"] * bool(new_axes)])
-    output = signature.output
-    is_asked = output.is_sparse and output.bare not in [t.bare for t in inputs]  # the entries are an argument
-    arguments += f", at={_format_index(output)}" * is_asked
-    result = "_, y" if output.is_sparse and not is_asked else "y"
     lines = [
         "import torch",
         "from einnet import EinNet",
-        "from einnet.testing import assert_equivariant",
         "",
         f'net = EinNet("{signature}", in_features={features}, out_features={OUT_FEATURES}{_format_order(question)}',
         *tensors,
-        f"{result} = net({arguments})  # shape {_format_shape(output, sizes, OUT_FEATURES)}",
+        _format_call(signature, names, sizes),
         "y.square().mean().backward()  # any optimiser of torch trains it",
-        *[f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})'] * (not is_asked),
     ]
+    if not _is_asked(signature):
+        lines[2:2] = ["from einnet.testing import assert_equivariant"]
+        lines += [f'assert_equivariant(net, "{with_features(signature)}", sizes={json.dumps(sizes)})']
     return "\n".join(lines)
+
+
+def _format_call(signature: Signature, names: list[str], sizes: dict[str, int]) -> str:
+    """The call of the network, with the sizes that no dense input says, and the entries that no input has."""
+    output, is_asked = signature.output, _is_asked(signature)
+    new_axes = {c: n for c, n in sizes.items() if all(c not in t.axes or t.is_sparse for t in signature.inputs)}
+    options = [f"sizes={json.dumps(new_axes)}"] * bool(new_axes) + [f"at={_format_index(output)}"] * is_asked
+    result = "_, y" if output.is_sparse and not is_asked else "y"
+    return f"{result} = net({', '.join([*names, *options])})  # shape {_format_shape(output, sizes, OUT_FEATURES)}"
+
+
+def _is_asked(signature: Signature) -> bool:
+    """Whether the output has entries that no input has, so that a call names them."""
+    return signature.output.is_sparse and all(t.bare != signature.output.bare for t in signature.inputs)
 
 
 def _choose_sizes(question: Question) -> dict[str, int]:
