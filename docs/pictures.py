@@ -133,6 +133,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "pictures/matrix-operations.svg": _draw_operations("ab", 5),
     "pictures/relation-operations.svg": _draw_operations("aa", 5),
     "pictures/state-operations.svg": _draw_operations("ab, aa, bb", 2, "ab"),
+    "pictures/sparse-operations.svg": _draw_operations("[aa]", 5),
     "pictures/rook-and-shrikhande.svg": draw_rook_and_shrikhande,
     "pictures/sudoku.svg": draw_sudoku,
     "pictures/kinship.svg": draw_kinship,

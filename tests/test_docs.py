@@ -16,7 +16,7 @@ import einnet
 from einnet import EinNet, Signature
 from einnet.cli import main
 from einnet.operations import pooling_terms
-from einnet.signature import hidden_type
+from einnet.signature import hidden_types
 from einnet.testing import assert_equivariant
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +120,7 @@ def test_the_tables_of_types_are_read():
 @pytest.mark.parametrize(("signature", "maps", "operations"), dict.fromkeys(read_rows_of_types()))
 def test_a_row_of_the_tables_of_types(signature, maps, operations):
     assert einnet.series(signature, order=1).dof[1] == maps
-    terms = pooling_terms(hidden_type(Signature(signature)))
+    terms = pooling_terms(hidden_types(Signature(signature)))
     number, _, named = operations.partition(": ")
     assert int(number) == len(terms)
     beyond = [str(t) for t in terms if t.order > 1 and len({*t.operands, t.output}) > 1]

@@ -5,37 +5,27 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from einnet import EinLayer, EinNet, EinNetError, EinPool, Signature, Symmetry, Term, series
+from einnet import EinNet, EinNetError, Signature, Symmetry, Term, pooling, series
 from einnet.cli import main
 from einnet.explain import explain_signature
 from einnet.explore import Question
-from einnet.explore.program import write_program
 from einnet.explore.sections import make_section
-from einnet.nn import EinLinear, PolynomialNet, RecurrentNet, ReferenceNet, pad
-from einnet.nn.functional import einsum
+from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet, pad
 from einnet.plots.figures import draw_pooling
 from einnet.signature import describe_dense_form
-from einnet.testing import assert_equivariant
 from refusals import assert_refused
 
 DENSE_ONLY = {
-    **{c.__name__: lambda c=c: c("[aa]H -> aH", 2, 3) for c in (EinNet, RecurrentNet, PolynomialNet, ReferenceNet)},
-    "a sparse output": lambda: EinNet("aH -> [aa]H", 2, 3),
-    "EinLinear": lambda: EinLinear("[aa]H -> aH", 2, 3),
-    "EinLayer": lambda: EinLayer("[aa]H", 8, terms=["[ab]->[ab]"]),
-    "EinPool": lambda: EinPool(["b,[ba]->a"], ("aH", "[aa]H")),
-    "einsum": lambda: einsum("[ab]->[ab]", torch.ones(2, 2, 1), type="[aa]"),
+    **{c.__name__: lambda c=c: c("[aa]H -> aH", 2, 3) for c in (RecurrentNet, PolynomialNet, ReferenceNet)},
     "pad": lambda: pad([torch.ones(2, 2, 1)], "[aa]H"),
-    "assert_equivariant": lambda: assert_equivariant(nn.Identity(), "[aa]H", {"a": 3}),
     "draw_pooling": lambda: draw_pooling(Symmetry("[aa]H"), "operations.svg", [Term("[ab]->[ab]")]),
 }
 
 
 @pytest.mark.parametrize("name", DENSE_ONLY)
 def test_what_takes_dense_tensors_refuses_a_sparse_type(name):
-    assert_refused(DENSE_ONLY[name], EinNetError, "dense types only, got the sparse type '[aa]")
+    assert_refused(DENSE_ONLY[name], EinNetError, "dense type", "got", "[aa]H")
 
 
 # --- series ----------------------------------------------------------------------------------------
@@ -96,17 +86,32 @@ def test_the_command_line_says_what_differs(capsys):
     assert "']' is missing" in capsys.readouterr().err
 
 
-def test_an_explanation_is_of_the_dense_form():
+def test_an_explanation_is_of_the_network():
     small = {"heads": 2, "hidden": 4, "depth": 1}
-    text, dense = (explain_signature(s, **small) for s in ("aH, [aa]H -> aH", "aH, aaH -> aH"))
-    note, rest = text.split("\n\n", 1)
-    assert rest == dense and note.startswith("What follows holds for the dense form 'aH, aaH -> aH'")
-    assert note.endswith('einnet pool "a, [aa]"')
+    text, net = (
+        explain_signature("aH, [aa]H -> aH", **small, order=2),
+        EinNet("aH, [aa]H -> aH", (1, 1), 1, **small, order=2),
+    )
+    assert text.startswith("signature  aH, [aa]H -> aH\nstate      aH, [aa]H\n")
+    assert "maps [aa] -> a: 5, a basis of all that depend on the values alone" in text
+    assert describe_dense_form(net.signature) in text
+    assert f"{net.layers[0].pool.plan}\n|[ab]| is the number of entries" in text and "2|[ab][ac][bc]|" in text
+    assert f"{sum(p.numel() for p in net.parameters()):,} parameters" in text
 
 
-def test_the_explorer_shows_the_dense_form_with_a_note():
+def test_the_picture_of_operations_of_sparse_types_is_elsewhere(tmp_path, capsys):
+    assert main(["explain", "aH, [aa]H -> H", "--plot", str(tmp_path / "x.svg")]) == 2
+    assert 'einnet pool "a, [aa]" --draw' in capsys.readouterr().err
+    assert main(["pool", "a, [aa]", "--order", "2", "--draw", str(tmp_path / "x.svg")]) == 0
+
+
+def test_the_explorer_shows_the_series_of_the_dense_form_with_a_note():
     sparse, dense = Question("[aa]H -> aH", 2), Question("aaH -> aH", 2)
-    assert sparse.signature == dense.signature and sparse.note and not dense.note
-    *blocks, note = make_section(sparse, "symmetry").blocks
-    assert blocks == make_section(dense, "symmetry").blocks and note.text == sparse.note
-    assert write_program(sparse) == write_program(dense)
+    assert make_section(sparse, "counts") == make_section(dense, "counts")
+    *_, note = make_section(sparse, "symmetry").blocks
+    assert note.text == describe_dense_form(sparse.signature)
+
+
+def test_directed_supports_on_the_command_line(capsys):
+    assert main(["pool", "[aa]", "--order", "2", "--directed"]) == 0
+    assert capsys.readouterr().out.strip() == str(pooling("[aa]", 2, directed=True))

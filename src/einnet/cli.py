@@ -18,7 +18,7 @@ from einnet.files import check_writable
 from einnet.pages import write_page
 from einnet.plots.figures import check_picture, draw_pooling, draw_sharing, pyplot
 from einnet.plots.operations import draw_operations
-from einnet.signature import describe_dense_form, hidden_type
+from einnet.signature import describe_dense_form, hidden_type, hidden_types
 from einnet.tasks.arc import commands as arc
 from einnet.tasks.console import Flag, log, make_console, run_cli
 from einnet.tasks.graphs import commands as graphs
@@ -26,6 +26,7 @@ from einnet.tasks.kg.app import KgApp
 from einnet.tasks.pinv.app import PinvApp
 from einnet.tasks.poker.app import PokerApp
 from einnet.tasks.sudoku.app import SudokuApp
+from einnet.terms import TypeSet
 
 __all__ = ["app", "main"]
 
@@ -62,7 +63,7 @@ def explain(
     """Show what follows from a symmetry type: its group, linear maps, pooling operations, plan and cost.
 
     Args:
-        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b'.
+        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H', 'aH, [aa]H -> H', 'abcH -> aH; a->b'.
         heads: Features given to each operand of each pooling operation.
         hidden: Features of the state.
         depth: Layers.
@@ -73,7 +74,12 @@ def explain(
     check_picture(plot)
     text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
     if plot is not None:
-        parsed = Signature(signature).dense
+        parsed = Signature(signature)
+        if parsed.is_sparse:
+            types = TypeSet.of(hidden_types(parsed))
+            raise EinNetError(
+                f'--plot shows dense types; einnet pool "{types}" --draw draws operations of sparse types'
+            )
         draw_pooling(hidden_type(parsed), plot, split_operations(parsed, order, max_exponent)[0])
         text += f"\ndrawn to {to_printable(str(plot))}"
     print(text)
@@ -160,6 +166,7 @@ def pool(
     targets: str | None = None,
     max_exponent: int | None = None,
     derive: str | None = None,
+    directed: Flag = False,
     draw: Path | None = None,
 ) -> int:
     """Show the smallest set of pooling operations that generates every einsum of a type up to an order.
@@ -170,19 +177,24 @@ def pool(
 
     einnet pool "ab, aa, bb" --order 6 --targets ab
 
+    einnet pool "a, [aa]" --order 4
+
     Args:
-        types: A type such as 'aaH', 'ab' or 'abc; a->b'; or several over the same classes, 'a, aa'.
+        types: A type such as 'aaH', 'ab', '[aa]' or 'abc; a->b'; or several over the same classes, 'a, aa'.
         order: The largest number of operands.
         method: minimal, or recipe: the steps of the blog post with the number of terms after each.
         targets: With several types: those of the einsums that are wanted.
         max_exponent: Leave out, and name, the operations that cost more than n^e for axes of size n.
         derive: Instead of the set, show how it composes this einsum, or that it does not.
+        directed: For supports of '[aa]' that may have (i, j) without (j, i): an operation then has directions.
         draw: Draw the operations as graphs to this file (.svg, .png or .pdf): indices as nodes, operands as edges, the
             indices of the output ringed.
     """
     check_picture(draw)
     with make_console(stderr=True).status("looking for the operations"):
-        pooling_set = operations.pooling(types, order, method, targets=targets, max_exponent=max_exponent)
+        pooling_set = operations.pooling(
+            types, order, method, targets=targets, max_exponent=max_exponent, directed=directed
+        )
         text = str(pooling_set)
         if derive is not None:
             derivation = operations.generates(pooling_set, derive, pooling_set.type_set)
@@ -210,7 +222,7 @@ def explore(
     einnet explore aaH --html report.html
 
     Args:
-        signature: A type such as 'aaH', or a signature such as 'aH, aaH -> H' or 'abcH -> aH; a->b', to begin with.
+        signature: A type such as 'aaH', or a signature such as 'aH, [aa]H -> H' or 'abcH -> aH; a->b', to begin with.
         order: The largest number of operands, and the degree of the series.
         term: An einsum whose composition is shown too.
         html: Write the page to this file instead, whole in itself.

@@ -7,8 +7,11 @@ from einnet.signature import Signature, describe_dense_form, hidden_types
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet, linear_terms
 
-__all__ = ["describe_group", "describe_term", "explain_signature", "split_operations"]
+__all__ = ["SPARSE_COSTS", "describe_group", "describe_term", "explain_signature", "split_operations"]
 
+SPARSE_COSTS = (
+    "|[ab]| is the number of entries, |[ab][ac][bc]| of matches: choices of the indices with an entry at each tuple"
+)
 WIDEST = 10**8  # heads, or features of the state, with which torch can count the weights
 
 
@@ -20,40 +23,34 @@ def explain_signature(
 
     from einnet.nn import EinLayer, EinNet
 
-    notes, parsed = _describe_brackets(Signature(signature)), Signature(signature).dense
+    parsed = Signature(signature)
     heads, hidden = check_count(heads, "heads", maximum=WIDEST), check_count(hidden, "hidden", maximum=WIDEST)
     depth = check_count(depth, "depth")
     terms, costly = split_operations(parsed, order, max_exponent)
     with torch.device("meta"):  # the weights are counted, not allocated
         net = EinNet(parsed, [1] * len(parsed.inputs), 1, heads, hidden, min(depth, 1), terms=[str(t) for t in terms])
     layer = next(m for m in net.modules() if isinstance(m, EinLayer))
-    parts = [*notes, f"signature  {net.signature}", f"state      {TypeSet(net.hidden_types)}", "", "group"]
+    parts = [f"signature  {net.signature}", f"state      {TypeSet(net.hidden_types)}", "", "group"]
     parts += [*describe_group(net.signature), ""]
     for source in net.signature.inputs:
         parts += [*_linear(source, net.signature.output), ""]
+    parts += [describe_dense_form(parsed), ""] * parsed.is_sparse
     parts += ["pooling operations of a layer", *_table([(str(t), describe_term(t)) for t in layer.pool.plan.terms]), ""]
     if left_out := [(str(t), f"{describe_term(t)}: costs n^{cost_exponent(t)}") for t in costly]:
         parts += [f"left out, as they cost more than n^{max_exponent}", *_table(left_out), ""]
     per_layer = sum(p.numel() for p in layer.parameters())
     total = sum(p.numel() for p in net.parameters()) + (depth - 1) * per_layer
     network = f"network with heads={heads}, hidden={hidden}, depth={depth}, one feature in and out"
-    parts += [str(layer.pool.plan), "", f"{network}: {total:,} parameters, {per_layer:,} a layer"]
+    parts += [str(layer.pool.plan), *[SPARSE_COSTS] * parsed.is_sparse, ""]
+    parts += [f"{network}: {total:,} parameters, {per_layer:,} a layer"]
     return "\n".join(parts)
-
-
-def _describe_brackets(signature: Signature) -> list[str]:
-    """What differs for a signature with brackets; no lines without them."""
-    if not signature.is_sparse:
-        return []
-    advice = f'For the operations that a state on supports needs: einnet pool "{TypeSet.of(signature.inputs)}"'
-    return [describe_dense_form(signature, "What follows holds for"), advice, ""]
 
 
 def split_operations(
     signature: Signature, order: int | None = None, max_exponent: int | None = None
 ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-    """The pooling operations of a network, those left out as they cost more than n^max_exponent; of the dense form."""
-    return split_by_cost(pooling_terms(hidden_types(signature.dense), order), max_exponent)
+    """The pooling operations of a network, and those left out as they cost more than n^max_exponent."""
+    return split_by_cost(pooling_terms(hidden_types(signature), order), max_exponent)
 
 
 def describe_term(term: Term) -> str:
@@ -90,7 +87,9 @@ def describe_group(signature: Signature) -> list[str]:
 
 def _linear(source: Symmetry, target: Symmetry) -> list[str]:
     terms = linear_terms(source, target)
-    head = f"linear equivariant maps {source.bare} -> {target.bare}: {len(terms)}, a basis of all".replace("  ", " ")
+    names = f"{source.bare} -> {target.bare}".replace("  ", " ")
+    values = " that depend on the values alone" * (source.is_sparse or target.is_sparse)
+    head = f"linear equivariant maps {names}: {len(terms)}, a basis of all{values}"
     more = [f"  ... and {len(terms) - 20} more"] * (len(terms) > 20)
     return [head, *_table([(str(t), describe_term(t)) for t in terms[:20]]), *more]
 

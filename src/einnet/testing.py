@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from einnet.errors import EinNetError
 from einnet.nn.inputs import dtype_of
 from einnet.nn.mode import evaluation_mode
 from einnet.signature import Signature, as_signature
-from einnet.symmetry import GroupElement, Symmetry, check_dense
+from einnet.symmetry import GroupElement, Symmetry
 
 if TYPE_CHECKING:
     from einnet.tasks.contract import check_task
@@ -52,8 +53,9 @@ def equivariance_error(
     True
 
     Args:
-        function: takes one tensor for each input; with `masks=True` also `mask=`, a dict by class. A module is checked
-            in evaluation mode. What takes `sizes=` gets those of the output's axes that no input has.
+        function: takes one tensor for each input, of a sparse type a tuple (index, values), and returns such; with
+            `masks=True` also `mask=`, a dict by class. A module is checked in evaluation mode. What takes `sizes=` gets
+            those of the axes that no dense input has.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -64,7 +66,6 @@ def equivariance_error(
         dtype: of the inputs; without it, that of the function's parameters, else float64.
     """
     signature = as_signature(signature)
-    check_dense(signature.types, "equivariance_error", "move the index with GroupElement.act_on_index and compare")
     widths = _features(function, signature, features)
     check_count(trials, "trials")
     dtype = dtype or _dtype(function)
@@ -83,11 +84,8 @@ def equivariance_error(
 def _relative_difference(function, signature, sizes, widths, batch, seed, generator, masks, dtype) -> float:
     """That of one random input and group element."""
     g = _random_element(signature, sizes, seed)
-    inputs = [
-        torch.randn([*batch, *(sizes[c] for c in t.axes), *[w] * t.features], generator=generator, dtype=dtype)
-        for t, w in zip(signature.inputs, widths, strict=True)
-    ]
-    moved = [g.act(x, t) for x, t in zip(inputs, signature.inputs, strict=True)]
+    draw_input = partial(_draw_input, g, sizes, batch, {}, generator, dtype)
+    inputs, moved = zip(*map(draw_input, signature.inputs, widths), strict=True)
     options = _free_sizes(function, signature, sizes)
     moved_options = dict(options)
     if masks:
@@ -96,10 +94,12 @@ def _relative_difference(function, signature, sizes, widths, batch, seed, genera
         options["mask"] = {c: torch.rand(shape, generator=generator) < 0.7 for c, shape in shapes.items()}
         moved_options["mask"] = {c: g.act(m, types[c]) for c, m in options["mask"].items()}
     output, moved_output = function(*inputs, **options), function(*moved, **moved_options)
+    if signature.output.is_sparse:
+        output, moved_output = (_scatter(y, signature.output, sizes) for y in (output, moved_output))
     if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):
         raise EinNetError(f"the function must return one tensor, got {type(output).__name__}")
     output, moved_output = _to_measurable(output), _to_measurable(moved_output)
-    expected = g.act(output, signature.output)
+    expected = g.act(output, signature.output.dense)
     if moved_output.shape != expected.shape:
         shapes = f"{tuple(moved_output.shape)} and {tuple(expected.shape)}"
         raise EinNetError(f"the function returned shape {shapes} for inputs that differ by a permutation only")
@@ -107,6 +107,35 @@ def _relative_difference(function, signature, sizes, widths, batch, seed, genera
         shape = tuple(expected.shape)
         raise EinNetError(f"nothing is compared: the function returned no values, shape {shape}. Choose larger sizes")
     return (moved_output - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
+
+
+def _draw_input(g, sizes, batch, supports, generator, dtype, symmetry, width) -> tuple[Any, Any]:
+    """A random input and the moved one: tensors, or tuples (index, values), whose moved entries are shuffled.
+
+    Inputs of one sparse type have one support, that of `supports`: index, moved index, order of the moved entries.
+    """
+    cells, key = [sizes[c] for c in symmetry.axes], symmetry.bare
+    if symmetry.is_sparse and key not in supports:
+        index = (torch.rand(cells, generator=generator) < 0.5).nonzero().mT
+        order = torch.randperm(index.shape[1], generator=generator)
+        supports[key] = index, g.act_on_index(index[:, order], symmetry), order
+    index, moved_index, order = supports.get(key, (None, None, None))
+    shape = [*batch, *(cells if index is None else index.shape[1:]), *[width] * symmetry.features]
+    x = torch.randn(shape, generator=generator, dtype=dtype)
+    if index is None:
+        return x, g.act(x, symmetry)
+    return (index, x), (moved_index, x.index_select(-1 - symmetry.features, order))
+
+
+def _scatter(output: Any, symmetry: Symmetry, sizes: Mapping[str, int]) -> Tensor:
+    """The values of a sparse output in a tensor that is zero elsewhere."""
+    if not isinstance(output, tuple) or not all(isinstance(x, Tensor) for x in output) or len(output) != 2:
+        raise EinNetError(f"the function must return a tuple (index, values), got {type(output).__name__}")
+    index, values = output
+    axis, cells = values.dim() - 1 - symmetry.features, [sizes[c] for c in symmetry.axes]
+    x = values.new_zeros(*values.shape[:axis], *cells, *values.shape[axis + 1 :])
+    x[(..., *index, *[slice(None)] * symmetry.features)] = values
+    return x
 
 
 def _random_element(signature: Signature, sizes: Mapping[str, int], seed: tuple[int, int]) -> GroupElement:
@@ -136,6 +165,7 @@ def assert_equivariant(
 
     >>> assert_equivariant(lambda x: x + x.mT, "aa", {"a": 5})
     >>> assert_equivariant(lambda x: x + x.mT, "aa -> aa", {"a": 5}, batch=())
+    >>> assert_equivariant(lambda x: (x[0], x[1].square()), "[aa]H", {"a": 5})       # x is (index, values)
     >>> assert_equivariant(lambda x: x @ x, "ab", {"a": 5, "b": 5})
     Traceback (most recent call last):
     AssertionError: not equivariant to 'ab -> ab': f(g x) differs from g f(x) by 1.4 of the largest
@@ -170,9 +200,9 @@ def _type_of_class(signature: Signature, letter: str) -> Symmetry:
 
 
 def _free_sizes(function: Callable[..., Tensor], signature: Signature, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """`sizes=` for a function that takes it, if the output has axes that no input has."""
-    bound = {c for t in signature.inputs for c in t.axes}
-    free = {c: sizes[c] for c in signature.output.classes if c not in bound}
+    """`sizes=` for a function that takes it, if there are axes that no dense input has."""
+    bound = {c for t in signature.inputs if not t.is_sparse for c in t.axes}
+    free = {c: sizes[c] for c in signature.classes if c not in bound}
     return {"sizes": free} if free and _takes_sizes(function) else {}
 
 

@@ -13,6 +13,7 @@ from einnet.explore.sections import SECTIONS, list_sections, make_section
 from einnet.pages import Picture, Section, Table, Text, render_page, render_section, write_page
 
 TYPES = ["aH", "abH", "aaH", "abcH -> aH; a->b", "aH, aaH -> H", "aH -> abH", "ab, bb -> a", "H", "aa ->"]
+SPARSE = ["aH, [aa]H -> H", "[ab]H", "[ab]H; a->b -> aH", "aH, [aa]H, [aa]H -> aH", "[abc] -> a"]
 
 
 def table(text: str, name: str, order: int = 2) -> Table:
@@ -29,7 +30,7 @@ def value_of(formula: str, n: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("text", TYPES)
+@pytest.mark.parametrize("text", TYPES + SPARSE)
 def test_the_program_of_ten_lines_runs(text):
     program = write_program(Question(text, 2))
     assert len(program.splitlines()) <= 11
@@ -50,6 +51,18 @@ def test_the_operations_and_their_cost_are_listed():
     rows = table("aaH", "minimal", order=5).rows
     assert [r[1] for r in rows] == [str(t) for t in pooling("aa", 5)]
     assert rows[-1] == (5, "ab,ac,bc,bd,cd->ad", "contraction of 5 operands over b, c", "n^4")
+
+
+def test_with_sparse_types_a_cost_is_a_number_of_entries_and_matches():
+    question = Question("aH, [aa]H -> H", 2)
+    rows = table(question.text, "minimal").rows
+    assert rows[-1] == (2, "[a0a1],[a1a2]->[a0a2]", "contraction of 2 operands over a1", "2|[ab][ac][bc]|")
+    assert ("41", "[ab],[bc]->[ac]", "11, 12", "2|[ab][ac][bc]|", "|[ab]|")[1:] in [
+        r[1:] for r in table(question.text, "plan").rows
+    ]
+    for name in ("minimal", "plan"):
+        assert "number of entries" in make_section(question, name).blocks[-1].text
+    assert "recipe" not in list_sections(question)
 
 
 def test_a_type_with_many_operations_is_answered_at_once():
@@ -184,4 +197,5 @@ def test_a_formula_ends_where_the_positions_of_one_class_can_all_be_different(te
 
 
 def test_the_question_has_the_hidden_type():
-    assert Question("aH, aaH -> H").hidden_type == Symmetry("aaH")
+    assert Question("aH, aaH -> H").hidden_types == (Symmetry("aaH"),)
+    assert Question("aH, [aa]H -> H").hidden_types == (Symmetry("aH"), Symmetry("[aa]H"))

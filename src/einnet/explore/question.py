@@ -6,8 +6,9 @@ from functools import cached_property
 from einnet.checks import check_count
 from einnet.limits import limits
 from einnet.operations import PoolingSet, pooling
-from einnet.signature import Signature, describe_dense_form, hidden_type
+from einnet.signature import Signature, hidden_types
 from einnet.symmetry import Symmetry
+from einnet.terms import TypeSet
 
 __all__ = ["Question"]
 
@@ -16,8 +17,8 @@ __all__ = ["Question"]
 class Question:
     """A type or signature, an order, and optionally a term to derive; raises at once for wrong arguments.
 
-    >>> Question("aH, aaH -> H", 5).hidden_type
-    Symmetry('aaH')
+    >>> Question("aH, aaH -> H", 5).hidden_types
+    (Symmetry('aaH'),)
     >>> Question("aab; b->")
     Traceback (most recent call last):
     einnet.errors.NotationError: a dependency is written parent->child
@@ -32,23 +33,22 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "order", check_count(self.order, "the order", maximum=limits().explorer_order))
-        _ = self.hidden_type  # raises for a wrong signature
+        _ = self.type_set  # raises for a wrong signature
 
     @cached_property
     def signature(self) -> Signature:
-        """The signature, without brackets; `note` says what differs with them."""
-        return Signature(self.text).dense
-
-    @property
-    def note(self) -> str:
-        return describe_dense_form(Signature(self.text), "This page is about")
+        return Signature(self.text)
 
     @cached_property
-    def hidden_type(self) -> Symmetry:
-        """The type of the tensors inside a network."""
-        return hidden_type(self.signature)
+    def hidden_types(self) -> tuple[Symmetry, ...]:
+        """The types of the tensors inside a network."""
+        return hidden_types(self.signature)
+
+    @cached_property
+    def type_set(self) -> TypeSet:
+        return TypeSet.of(self.hidden_types)
 
     @cached_property
     def operations(self) -> PoolingSet:
         """The smallest set of operations that suffices up to the order."""
-        return pooling(self.hidden_type, self.order)
+        return pooling(self.type_set, self.order)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from einnet.errors import EinNetError
-from einnet.explain import describe_group, describe_term
+from einnet.explain import SPARSE_COSTS, describe_group, describe_term
 from einnet.explore.program import write_program
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
@@ -18,10 +18,11 @@ from einnet.plan import Plan
 from einnet.plan.path import cost_exponent
 from einnet.plots.figures import draw_sharing
 from einnet.plots.operations import draw_operations
+from einnet.signature import describe_dense_form
 from einnet.taylor import TypeSeries, series
 from einnet.taylor.coefficient import Coefficient
 from einnet.taylor.table import format_number, list_first
-from einnet.terms import linear_terms
+from einnet.terms import Term, linear_terms
 
 __all__ = ["LEAD", "SECTIONS", "list_sections", "make_section", "render_report"]
 
@@ -38,13 +39,13 @@ def show_symmetry(question: Question) -> list[Block]:
     rows = [
         ("signature", str(signature)),
         ("group", " × ".join(line.strip() for line in describe_group(signature))),
-        ("hidden type: of the tensors inside a network", str(question.hidden_type)),
+        ("hidden type: of the tensors inside a network", ", ".join(map(str, question.hidden_types))),
     ]
     for source in signature.inputs:
         maps = linear_terms(source, signature.output)
         name = f"linear maps {source.bare} -> {signature.output.bare}".strip()
         rows.append((name, f"{format_number(len(maps))}: {list_first(maps, len(maps))}"))
-    return [Table(("", ""), rows), *[Text(question.note)] * bool(question.note)]
+    return [Table(("", ""), rows), *[Text(describe_dense_form(signature))] * signature.is_sparse]
 
 
 def show_sharing(question: Question) -> list[Block]:
@@ -116,7 +117,7 @@ def _format_power(exponent: int) -> str:
 
 def show_operations(question: Question) -> list[Block]:
     operations = question.operations
-    rows = [(t.order, str(t), describe_term(t), _format_power(cost_exponent(t))) for t in operations]
+    rows = [(t.order, str(t), describe_term(t), _format_cost(t, question)) for t in operations]
     orders = [str(k) for k, terms in operations.by_order.items() if not terms]
     none = f" Nothing is needed at order {', '.join(orders)}." if orders else ""
     caption = "indices are nodes, operands edges, the output is red"
@@ -126,11 +127,19 @@ def show_operations(question: Question) -> list[Block]:
         Text(f"All einsums up to order {question.order} are compositions of these {len(operations)} operations.{none}"),
         draw_picture(lambda path: draw_operations(operations, path, DRAWINGS), caption),
         Table(("order", "operation", "in words", "time"), rows, code=frozenset({1})),
+        *[Text(f"{SPARSE_COSTS}.")] * question.signature.is_sparse,
     ]
 
 
+def _format_cost(term: Term, question: Question) -> str:
+    """A power of n; with sparse types a polynomial in the numbers of entries and matches."""
+    if question.type_set.has_sparse_types:
+        return str(Plan.make([term], question.type_set).flops)
+    return _format_power(cost_exponent(term))
+
+
 def show_recipe(question: Question) -> list[Block]:
-    operations = pooling(question.hidden_type, question.order, "recipe")
+    operations = pooling(question.type_set, question.order, "recipe")
     steps = ("all terms", "within the dependencies", "no products", "up to swaps", "no broadcasts")
     rows = [(k, *map(format_number, operations.stages[k])) for k in operations.by_order]
     text = f"The recipe of the blog post, whose only compositions are pointwise products, keeps {len(operations):,}."
@@ -150,13 +159,17 @@ def show_derivation(question: Question) -> list[Block]:
 
 
 def show_plan(question: Question) -> list[Block]:
-    plan = Plan.make(question.operations.terms, question.hidden_type)
+    plan = Plan.make(question.operations.terms, question.type_set)
     header, *rows = plan.rows()
-    flops = format_number(plan.flops.at(dict.fromkeys(question.hidden_type.classes, SIZE)))
+    if question.type_set.has_sparse_types:
+        remark = f"{SPARSE_COSTS}."
+    else:
+        flops = format_number(plan.flops.at(dict.fromkeys(question.type_set.classes, SIZE)))
+        remark = f"With axes of length {SIZE}: {flops} FLOPs."
     return [
         Text("The operations of a layer as steps of at most two operands, equal steps computed once; per feature."),
         Table(header, rows, code=frozenset({1})),
-        Text(f"FLOPs {plan.flops}, largest intermediate {plan.largest}. With axes of length {SIZE}: {flops} FLOPs."),
+        Text(f"FLOPs {plan.flops}, largest intermediate {plan.largest}. {remark}"),
     ]
 
 
@@ -184,7 +197,8 @@ SECTIONS = {
 
 def list_sections(question: Question) -> list[str]:
     """The names of the sections that answer a question."""
-    return [name for name in SECTIONS if name != "term" or question.term]
+    is_there = {"term": bool(question.term), "recipe": not question.type_set.has_sparse_types}
+    return [name for name in SECTIONS if is_there.get(name, True)]
 
 
 def make_section(question: Question, name: str) -> Section:

@@ -10,6 +10,7 @@ from einnet.nn.linear import EinLinear
 from einnet.nn.networks import EinNet, Network, PolynomialNet, RecurrentNet, ReferenceBlock, ReferenceNet
 from einnet.nn.padding import pad
 from einnet.nn.pool import EinPool
+from einnet.nn.sparse import Support, from_networkx, from_pyg, union, with_reverse
 
 __all__ = [
     "EinLayer",
@@ -22,6 +23,11 @@ __all__ = [
     "RecurrentNet",
     "ReferenceBlock",
     "ReferenceNet",
+    "Support",
+    "from_networkx",
+    "from_pyg",
     "functional",
     "pad",
+    "union",
+    "with_reverse",
 ]

@@ -52,7 +52,7 @@ def einsum(
 
     On sparse types, written in brackets, sums run over what their supports have:
 
-    >>> from einnet.nn.sparse import Support
+    >>> from einnet.nn import Support
     >>> support = Support(torch.tensor([[0, 1, 0], [1, 2, 2]]), (3, 3))    # three edges
     >>> nodes, edges = torch.ones(3, 8), (support, torch.ones(3, 8))
     >>> einsum("b,[ba]->a", nodes, edges)[:, 0]                  # messages along the edges

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from math import cos, pi, sin
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def draw_term(panel: Any, term: Term, type_set: TypeSet) -> None:
 
 
 def _positions(term: Term) -> dict[str, tuple[float, float]]:
-    """The indices on a circle, those of the output on the left and on the right if there are two."""
+    """The indices on a circle, those of the output on the left and on the right if that makes no more lines cross."""
     indices = list(term.indices)
     if len(indices) == 1:
         return {indices[0]: (0.0, 0.0)}
@@ -75,8 +76,14 @@ def _positions(term: Term) -> dict[str, tuple[float, float]]:
     first, last = outputs[:1] or indices[:1], outputs[1:][-1:]
     middle = [i for i in indices if i not in first and i not in last]
     half = (len(middle) + 1) // 2
-    around = [*first, *middle[:half], *last, *middle[half:][::-1]]
+    around = min([*first, *middle[:half], *last, *middle[half:][::-1]], indices, key=partial(_count_crossings, term))
     return {i: (-cos(2 * pi * k / len(around)), sin(2 * pi * k / len(around))) for k, i in enumerate(around)}
+
+
+def _count_crossings(term: Term, around: Sequence[str]) -> int:
+    """How many lines between two indices cross, with the indices on a circle in this order."""
+    ends = {tuple(sorted(map(around.index, set(t)))) for t in (*term.operands, term.output) if len(set(t)) == 2}
+    return sum(i < k < j < m for i, j in ends for k, m in ends)
 
 
 def _draw_edge(

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.limits import raise_limits
-from einnet.nn.sparse import Matches, Support, contract, find_matches
+from einnet.nn.sparse import Support
+from einnet.nn.sparse.contract import contract
+from einnet.nn.sparse.matches import Matches, find_matches
 
 # a term, with brackets for the sparse tuples
 TERMS = [

@@ -1,21 +1,18 @@
-"""Sparse types: supports, the matches of a term on them, contractions over the matches; the forms that people have."""
+"""Sparse types: supports, and the forms in which people have sparse and ragged data.
 
-from einnet.nn.sparse.contract import contract
+`einnet.nn` has the names that most programs need; `as_sparse` and `to_form` show what a network makes of an input.
+"""
+
 from einnet.nn.sparse.graphs import DisjointUnion, from_networkx, from_pyg, union, with_reverse
-from einnet.nn.sparse.matches import Matches, find_matches
-from einnet.nn.sparse.storage import as_sparse, read_inputs, to_form
+from einnet.nn.sparse.storage import as_sparse, to_form
 from einnet.nn.sparse.support import Support
 
 __all__ = [
     "DisjointUnion",
-    "Matches",
     "Support",
     "as_sparse",
-    "contract",
-    "find_matches",
     "from_networkx",
     "from_pyg",
-    "read_inputs",
     "to_form",
     "union",
     "with_reverse",

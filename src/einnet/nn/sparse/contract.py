@@ -25,7 +25,8 @@ Rows = tuple[Tensor, Tensor | None]  # of an operand, and the row of each match;
 def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> Tensor:
     """The sum over the matches of the products of the operands' rows, at the rows of the tuple `target`.
 
-    >>> from einnet.nn.sparse import Support, find_matches
+    >>> from einnet.nn.sparse.matches import find_matches
+    >>> from einnet.nn.sparse.support import Support
     >>> edges = Support(torch.tensor([[0, 1, 1], [1, 2, 0]]), (3, 3))
     >>> matches = find_matches([("b",), ("b", "a")], [None, edges, None], {"a": 3, "b": 3}, ("a",))
     >>> weights = torch.tensor([[1.0], [10.0], [100.0]])  # of the edges

@@ -37,12 +37,14 @@ def form_of(x: Any, name: str) -> Form:
     got, hint = type(x).__name__, ""
     if isinstance(x, Tensor) and x.layout == torch.strided:
         got, hint = "a dense tensor", ": x.to_sparse(number of axes) leaves zeros out; without brackets a type is dense"
+        if x.dtype in INTEGERS:
+            got, hint = "a tensor of integers", ": an index without values is the tuple (x, torch.ones(x.shape[1], 1))"
     elif isinstance(x, Tensor):
         got, hint = f"a tensor of layout {x.layout}", ": pass x.to_sparse_csr()"
     elif hasattr(x, "edge_index") or hasattr(x, "edge_types"):
-        hint = ": einnet.nn.sparse.from_pyg reads Data and Batch; of HeteroData pass each relation as a tuple"
+        hint = ": einnet.nn.from_pyg reads Data and Batch; of HeteroData pass each relation as a tuple"
     elif type(x).__module__.startswith("networkx."):
-        hint = ": einnet.nn.sparse.from_networkx reads it"
+        hint = ": einnet.nn.from_networkx reads it"
     raise TypeError(f"{name} {EXPECTED}, got {got}{hint}")
 
 
@@ -83,7 +85,7 @@ def _read_coo(x: Tensor, symmetry: Symmetry, name: str) -> tuple[Tensor, Tensor,
         raise ShapeError(
             f"{name} must have {rank} sparse dimensions, one for each axis, and its batch axes and features dense, "
             f"got {x.sparse_dim()} sparse and {x.dense_dim()} dense ones; samples with supports of their own are "
-            "joined by einnet.nn.sparse.union"
+            "joined by einnet.nn.union"
         )
     unique = x.coalesce()  # `_values()` of what is not coalesced has no gradient
     if number := x._nnz() - unique._nnz():
