@@ -6,6 +6,7 @@ from torch.nn.functional import gelu, linear
 
 from einnet import EinLayer, EinPool, Symmetry
 from einnet.errors import EinNetError, NotationError, ShapeError
+from einnet.nn.pooled import PooledLinear
 from einnet.operations import pooling_terms
 from einnet.testing import assert_equivariant
 from networks import randomize
@@ -134,3 +135,12 @@ def test_masked_cells_of_the_output_are_zero():
     y = layer(torch.randn(2, 3, 3, 6), mask=mask)
     assert (y[:, ~cells] == 0).all()
     assert (y[:, cells] != 0).all()
+
+
+def test_the_repr_names_only_what_differs_from_the_default():
+    assert EinLayer("aH", 8).extra_repr() == "'aH', features=8"
+    assert EinLayer("aH", 8, heads=2, dropout=0.5).extra_repr() == "'aH', features=8, heads=2, dropout=0.5"
+
+
+def test_a_pooled_map_has_a_bias_by_default():
+    assert PooledLinear(EinPool(["a->a"]).plan, heads=2, out_features=3).bias is not None

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import EinNetError, EinPool, Signature, Term
+from einnet import EinNetError, EinPool, Signature, Symmetry, Term
 from einnet.errors import ShapeError
+from einnet.nn.pool import infer_types
 from einnet.operations import pooling
 from einnet.terms import TypeSet, all_terms
 from einnet.testing import assert_equivariant
@@ -117,3 +118,7 @@ def test_inputs_of_two_dtypes():
 
 def test_types_are_inferred():
     assert list(map(str, EinPool([Term("a,ab->b")]).types)) == ["aH", "aaH"]
+
+
+def test_numbered_indices_name_their_types():
+    assert infer_types([Term("a0b0,a1b0->a0a1"), Term("a0a1->a0")]) == [Symmetry("ab"), Symmetry("aa"), Symmetry("a")]

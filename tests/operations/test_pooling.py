@@ -61,6 +61,11 @@ def test_the_recipe_keeps_what_the_source_text_says(text):
         assert len({t.canonical() for t in result.by_order[order]}) == stages[-1]
 
 
+def test_the_terms_of_the_recipe_can_be_read_twice():
+    terms, _ = recipe(Symmetry("ab"), 3)
+    assert [str(t) for t in terms] == [str(t) for t in terms] == ["ab,cd,cb->ad"]
+
+
 @pytest.mark.slow
 def test_the_recipe_at_order_5_of_relations():
     terms, stages = recipe(Symmetry("aa"), 5)

@@ -110,3 +110,8 @@ def test_sizes_that_contradict_those_of_the_series_are_refused():
 def test_commutative_is_true_or_false():
     with pytest.raises(TypeError, match="commutative"):
         series("a ->", 2, None, "no")
+
+
+def test_the_table_names_the_inputs_of_each_order():
+    names = [line.split("  ")[0] for line in str(series("aH, aaH -> H", 2)).splitlines()[2:]]
+    assert names == ["0", "1: a", "1: aa", "2: a, a", "2: a, aa", "2: aa, a", "2: aa, aa"]

@@ -80,3 +80,9 @@ def test_a_class_has_one_parent_in_all_types():
         TypeSet.of(())
     with pytest.raises(NotationError, match="'B'"):
         TypeSet.of("a, aB")
+
+
+def test_the_class_of_each_index():
+    types = TypeSet.of(("ab", "a"))
+    assert types.classes_of(Term("ij,kj->i")) == {"i": "a", "j": "b", "k": "a"}
+    assert types.with_typed_indices(Term("ij,kj->i")) == Term("a0b0,a1b0->a0")

@@ -1,6 +1,7 @@
 """`EinLinear`: the complete linear equivariant map of a signature."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -127,6 +128,7 @@ class EinLinear(nn.Module):
         )
 
 
+@lru_cache(maxsize=128)
 def make_linear_plan(source: Symmetry, target: Symmetry) -> Plan:
     """The plan of all linear maps between two types, which all read one tensor."""
     terms = linear_terms(source, target)
