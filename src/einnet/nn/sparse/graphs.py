@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
+from einnet.nn.sparse.membership import Membership
 from einnet.nn.sparse.storage import read_inputs, read_parts
 from einnet.nn.sparse.support import Support
 from einnet.signature import parse_types
@@ -28,6 +30,11 @@ class DisjointUnion:
     inputs: tuple[Any, ...]
     sample: dict[str, Tensor]
     number: int
+
+    @cached_property
+    def membership(self) -> Membership:
+        """The samples, as the back end reads them; kept for all layers and calls."""
+        return Membership(self.sample, self.number)
 
 
 def union(samples: Iterable[Sequence[Any]], types: str = "aH, [aa]H") -> DisjointUnion:
