@@ -139,7 +139,10 @@ class Pooling:
         return results
 
     def _largest_on_supports(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        backend, types = SparseMaxBackend(context.backend.supports, context.backend.membership), [self.types[k] for k in self.reads]
+        backend, types = (
+            SparseMaxBackend(context.backend.supports, context.backend.membership),
+            [self.types[k] for k in self.reads],
+        )
         filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
         results = run_plan(self.plan, filled, backend)
         if not context.masks:

@@ -8,6 +8,7 @@ from einnet import EinLayer, EinNet, EinPool, Signature
 from einnet.errors import ShapeError
 from einnet.nn import EinLinear, PolynomialNet, RecurrentNet
 from einnet.nn.sparse import Support, union
+from networks import randomize
 from refusals import assert_refused
 
 SIZES = [{"a": 4, "b": 3}, {"a": 1, "b": 2}, {"a": 0, "b": 0}, {"a": 3, "b": 4}, {"a": 2, "b": 0}]
@@ -29,13 +30,6 @@ def make_samples(signature: str, widths, seed: int = 0) -> list[tuple]:
                 inputs.append(torch.randn(*shape, width, generator=generator).double())
         samples.append(tuple(inputs))
     return samples
-
-
-def with_random_weights(module: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    for p in module.parameters():
-        p.data.add_(torch.randn_like(p), alpha=0.3)
-    return module
 
 
 def values_of(x) -> Tensor:
@@ -75,7 +69,7 @@ SIGNATURES = [
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_a_network_gives_what_it_gives_for_each_graph(signature):
     widths = tuple(range(2, 2 + len(Signature(signature).inputs)))
-    assert_same(with_random_weights(EinNet(signature, widths, 3, **SMALL)), signature, widths)
+    assert_same(randomize(EinNet(signature, widths, 3, **SMALL)), signature, widths)
 
 
 OPTIONS = [
@@ -87,32 +81,32 @@ OPTIONS = [
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_other_operations_and_options(options):
     signature = "H, aH, [aa]H -> H"
-    assert_same(with_random_weights(EinNet(signature, (2, 3, 1), 2, **SMALL | options)), signature, (2, 3, 1))
+    assert_same(randomize(EinNet(signature, (2, 3, 1), 2, **SMALL | options)), signature, (2, 3, 1))
 
 
 def test_several_axes_without_a_type_of_both():
     net = EinNet("H, aH, bH -> aH", (1, 2, 3), 2, hidden_type=("aH", "bH"), **SMALL)
-    assert_same(with_random_weights(net), "H, aH, bH -> aH", (1, 2, 3))
+    assert_same(randomize(net), "H, aH, bH -> aH", (1, 2, 3))
 
 
 @pytest.mark.parametrize("network", [PolynomialNet, RecurrentNet])
 def test_other_networks(network):
-    assert_same(with_random_weights(network("aH, H -> aH", (2, 3), 2, **SMALL)), "aH, H -> aH", (2, 3))
+    assert_same(randomize(network("aH, H -> aH", (2, 3), 2, **SMALL)), "aH, H -> aH", (2, 3))
 
 
 @pytest.mark.parametrize("signature", ["[aa]H -> [aa]H", "[aa]H -> aH", "aH -> H", "[ab]H -> bH"])
 def test_linear_maps(signature):
-    assert_same(with_random_weights(EinLinear(signature, 2, 3, dtype=torch.float64)), signature, (2,))
+    assert_same(randomize(EinLinear(signature, 2, 3, dtype=torch.float64)), signature, (2,))
 
 
 def test_a_layer_and_largest_values():
     samples = make_samples("aH, [aa]H -> aH", (8, 8))
-    batch = union(samples)
-    layer = with_random_weights(EinLayer(("aH", "[aa]H"), 8, 2, dtype=torch.float64))
+    sample = union(samples).sample["a"]
+    layer = randomize(EinLayer(("aH", "[aa]H"), 8, 2, dtype=torch.float64))
     pool = EinPool(["a->b", "[ab]->[cd]", "[ab]->c", "a->a"], ("a", "[aa]"), reduction="max")
-    for module, cut in ((layer, 8), (pool, 2 * 8)):
+    for module in (layer, pool):
         inputs = [(x[:, :6], (s, e[:, :6])) if module is pool else (x, (s, e)) for x, (s, e) in samples]
-        nodes, edges = (module(*union(inputs).inputs, graph=batch.sample["a"]))
+        nodes, edges = module(*union(inputs).inputs, graph=sample)
         expected = [module(*x) for x in inputs]
         assert torch.allclose(nodes, torch.cat([x for x, _ in expected]), atol=1e-12)
         assert torch.allclose(edges[1], torch.cat([e for _, (_, e) in expected]), atol=1e-12)
@@ -120,7 +114,7 @@ def test_a_layer_and_largest_values():
 
 def test_masks_and_batch_axes():
     signature, generator = "aH, [aa]H -> H", torch.Generator().manual_seed(3)
-    net = with_random_weights(EinNet(signature, (2, 3), 3, **SMALL))
+    net = randomize(EinNet(signature, (2, 3), 3, **SMALL))
     samples = make_samples(signature, (2, 3))
     batch, (nodes, (support, edges)) = union(samples), union(samples).inputs
     mask = torch.rand(2, len(nodes), generator=generator) < 0.7
@@ -133,7 +127,7 @@ def test_masks_and_batch_axes():
 
 
 def test_the_order_of_the_samples_and_how_they_are_passed():
-    net = with_random_weights(EinNet("aH, [aa]H -> H", (2, 3), 3, **SMALL))
+    net = randomize(EinNet("aH, [aa]H -> H", (2, 3), 3, **SMALL))
     batch = union(make_samples("aH, [aa]H -> H", (2, 3)))
     nodes, (support, edges) = batch.inputs
     expected, sample = net(batch), batch.sample["a"]
@@ -149,7 +143,10 @@ def test_the_order_of_the_samples_and_how_they_are_passed():
 def test_what_is_refused():
     net = EinNet("aH, [aa]H -> H", (2, 3), 3, hidden=4, heads=2, depth=1)
     x, e = torch.randn(3, 2), (torch.tensor([[0, 1], [1, 2]]), torch.randn(2, 3))
-    refuse = lambda graph, error, *phrases: assert_refused(lambda: net(x, e, graph=graph), error, *phrases)
+
+    def refuse(graph, error, *phrases):
+        assert_refused(lambda: net(x, e, graph=graph), error, *phrases)
+
     refuse(torch.tensor([0, 0, 1]), ShapeError, "entry 1 of '[aa]', (1, 2)", "samples 0 and 1")
     refuse(torch.tensor([0, 0]), ShapeError, "axis 'a'", "(3,)")
     refuse(torch.tensor([0.0, 0, 0]), ShapeError, "whole numbers")

@@ -138,7 +138,10 @@ class Network(nn.Module, ABC):
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         """The tensors of a call, checked, and its sizes, masks and supports."""
-        tensors, context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, **options)
+        signature, symmetric = self.signature, getattr(self.config, "symmetric", False)
+        tensors, context = bind_inputs(
+            signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
+        )
         check_dtype(tensors, dtype_of(self))
         return tensors, context
 
@@ -286,9 +289,7 @@ class StatefulNetwork(Network):
         (state,) = deque(self._iterate(inputs, context, None, iterations), maxlen=1)  # those before are not kept
         return self.decode_state(state, context)
 
-    def outputs(
-        self, *inputs: Any, iterations: int | None = None, **options: Unpack[CallOptions]
-    ) -> list[Tensor]:
+    def outputs(self, *inputs: Any, iterations: int | None = None, **options: Unpack[CallOptions]) -> list[Tensor]:
         """The output after each layer, the last as `forward` gives it; for a loss at every layer.
 
         This and the methods below take the arguments of `forward`.

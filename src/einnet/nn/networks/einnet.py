@@ -1,8 +1,9 @@
 """`EinNet`: the default network."""
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -16,7 +17,12 @@ from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
 from einnet.nn.networks.format2 import NETWORKS
 from einnet.nn.networks.type_map import TypeMap, TypeMaps
+from einnet.nn.sparse.call import CallOptions
+from einnet.nn.sparse.graphs import find_missing_reverse, has_reverse
 from einnet.nn.state import as_module, as_tensors, modules_of
+from einnet.operations import pooling_terms
+from einnet.operations.pooling_set import needs_symmetric_support
+from einnet.terms import TypeSet
 
 __all__ = ["EinNet"]
 
@@ -96,9 +102,17 @@ class EinNet(StatefulNetwork):
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
         types, widths, out, normalize = self.hidden_types, self.widths, config.out_features, config.normalize
+        in_features = [
+            n + (config.symmetric and has_reverse(t))
+            for n, t in zip(config.in_features, self.signature.inputs, strict=True)
+        ]
+        if config.symmetric and in_features == [*config.in_features]:
+            raise EinNetError(f"symmetric=True is for inputs of a type such as '[aa]H', '{self.signature}' has none")
+        if config.symmetric and config.terms is None:
+            options["terms"] = pooling_terms(types, config.order, symmetric=True)
         encoders = TypeMaps(
             TypeMap(
-                signature, config.in_features, width,
+                signature, in_features, width,
                 partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), normalize, **factory,
             )
             for signature, width in zip(self.to_state, widths, strict=True)
@@ -107,9 +121,25 @@ class EinNet(StatefulNetwork):
         self.layers = nn.ModuleList(
             EinLayer(types, config.hidden, config.heads, **options) for _ in range(config.depth)
         )
+        pool = self.layers[0].pool
+        self.needs_reverse = not config.symmetric and needs_symmetric_support(pool.plan.terms, TypeSet(pool.types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
         self.decoder = TypeMap(self.to_output, widths, out, decode, normalize, **factory)
+
+    def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
+        tensors, context = super().bind(inputs, **options)
+        pairs = {t.axes: t for t in self.signature.inputs if has_reverse(t) and self.needs_reverse}
+        for axes, support in context.own_supports.items():
+            if axes in pairs and not support.is_symmetric():
+                missing = find_missing_reverse(support)
+                raise EinNetError(
+                    f"the operations of this network need with each entry (i, j) the reverse (j, i), the input of type "
+                    f"'{pairs[axes]}' lacks {missing.shape[1]:,}, such as {tuple(missing[:, 0].tolist())}: make the "
+                    "network with symmetric=True, which adds them, or with terms for any support, such as "
+                    "einnet.pooling(types, order, directed=True).terms"
+                )
+        return tensors, context
 
     def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         if self.config.checkpoint_activations:

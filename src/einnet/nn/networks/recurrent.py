@@ -55,8 +55,8 @@ class RecurrentLayer(nn.Module):
         )
         operands = [context.fill(to_channels_first(x.relu(), rank), self.symmetry) for x in parts]
         backend = context.backend
-        pool = lambda _: run_upcast(self._pool, operands, backend)
-        z = z + self.pool_proj(pool, context.shape(self.symmetry), backend)
+        shape = context.shape(self.symmetry)
+        z = z + self.pool_proj(lambda _: run_upcast(self._pool, operands, backend), shape, backend)
         return context.fill_last(rms_normalize(state + self.out_proj(z.relu()) / 2, -1), self.symmetry)
 
 

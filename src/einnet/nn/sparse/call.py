@@ -9,10 +9,10 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.sparse.backend import make_backend
-from einnet.nn.sparse.graphs import DisjointUnion
+from einnet.nn.sparse.graphs import DisjointUnion, has_reverse, with_reverse
 from einnet.nn.sparse.inputs import read_tensors
 from einnet.nn.sparse.membership import Membership
-from einnet.nn.sparse.receivers import add_receivers
+from einnet.nn.sparse.receivers import add_receivers, hide_entries, read_asked
 from einnet.nn.sparse.storage import to_form
 from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
@@ -20,6 +20,7 @@ from einnet.symmetry import Symmetry
 
 __all__ = ["CallOptions", "Graph", "bind_inputs", "check_support", "to_form_of_input"]
 
+Supports = Mapping[tuple[str, ...], Support]
 Graph = Tensor | Mapping[str, Tensor] | DisjointUnion | None
 
 
@@ -42,11 +43,13 @@ def bind_inputs(
     sizes: Mapping[str, int] | None = None,
     graph: Graph = None,
     at: Support | Tensor | None = None,
+    symmetric: bool = False,
 ) -> tuple[list[Tensor], Context]:
     """The tensors of a call, and its sizes, masks and supports; raises for inputs that do not fit.
 
     `axes` has each axis of the signature once; a mask may be of one of them, or of one of the `types`. A module that
-    passes a context on passes the values of sparse types alone.
+    passes a context on passes the values of sparse types alone. With `symmetric`, types such as `[aa]H` get missing
+    reverse tuples and one more feature.
     """
     inputs, graph = _unpack(inputs, graph)
     if len(inputs) != len(signature.inputs):
@@ -60,21 +63,44 @@ def bind_inputs(
     if isinstance(mask, Context):
         return list(tensors), mask
     known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, tensors, is_union)
-    membership, own_supports, asked = None, supports, None
-    if is_union:
-        membership = _make_membership(graph, axes, types, known)
-        _check_samples(signature, tensors, membership)
-        for letters, support in supports.items():
-            membership.check(letters, support)
-    if at is not None:
-        tensors, supports, asked = add_receivers(at, signature, tensors, supports, known)
-        if membership is not None:
-            membership.check(signature.output.axes, supports[signature.output.axes])
-    else:
-        check_support(signature)
+    own_supports = supports
+    tensors, supports, asked = _adapt_supports(signature, tensors, supports, known, at, symmetric)
+    membership = _make_membership(graph, axes, types, known) if is_union else None
+    if membership is not None:
+        _check_samples(signature, tensors, supports, membership)
     context = make_context(mask, axes, types, known, batch, make_backend(supports, membership))
     context.own_supports, context.asked = own_supports, asked
     return list(tensors), context
+
+
+def _adapt_supports(
+    signature: Signature,
+    tensors: Sequence[Tensor],
+    supports: Supports,
+    sizes: Mapping[str, int],
+    at: Any,
+    symmetric: bool,
+) -> tuple[Sequence[Tensor], Supports, Tensor | None]:
+    """The inputs with reverse tuples and with the asked tuples, and the entry of each asked tuple."""
+    types, output, asked = signature.inputs, signature.output, None
+    if at is None:
+        check_support(signature)
+    else:
+        asked, places = read_asked(at, signature, sizes)
+        tensors, supports = hide_entries(asked, output, types, tensors, supports)
+    if symmetric:
+        pairs = [
+            with_reverse(supports[t.axes], x) if has_reverse(t) else None for x, t in zip(tensors, types, strict=True)
+        ]
+        tensors = [x if p is None else p[1] for x, p in zip(tensors, pairs, strict=True)]
+        supports = {**supports, **{t.axes: p[0] for t, p in zip(types, pairs, strict=True) if p is not None}}
+    if asked is None:
+        return tensors, supports, None
+    if symmetric:  # a reverse tuple may be asked for
+        tensors, supports = hide_entries(asked, output, types, tensors, supports)
+    tensors, supports = add_receivers(asked, output, types, tensors, supports)
+    extended = supports[output.axes]
+    return tensors, supports, places + (extended.entries - extended.receivers)
 
 
 def to_form_of_input(
@@ -135,8 +161,10 @@ def _make_membership(graph: Graph, axes: Symmetry, types: Sequence[Symmetry], si
     return graph.membership if isinstance(graph, DisjointUnion) else Membership({c: sample[c] for c in letters})
 
 
-def _check_samples(signature: Signature, tensors: Sequence[Tensor], membership: Membership) -> None:
-    """Raises for an input without axes that has not one row for each sample."""
+def _check_samples(signature: Signature, tensors: Sequence[Tensor], supports: Supports, membership: Membership) -> None:
+    """Raises for entries of two samples, and for an input without axes that has not one row for each sample."""
+    for letters, support in supports.items():
+        membership.check(letters, support)
     for k, (x, symmetry) in enumerate(zip(tensors, signature.inputs, strict=True), start=1):
         if not symmetry.axes and x.shape[-2] != membership.number:
             raise ShapeError(

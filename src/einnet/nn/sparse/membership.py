@@ -52,8 +52,10 @@ class Membership:
 
     def check(self, axes: Sequence[str], support: Support) -> None:
         """Raises unless each entry is within one sample."""
-        rows = [(c, self.members[c].index[0][row]) for c, row in zip(axes, support.index, strict=True) if c in self.members]
-        for letter, row in rows[1:]:
+        rows = [
+            (c, self.members[c].index[0][row]) for c, row in zip(axes, support.index, strict=True) if c in self.members
+        ]
+        for _, row in rows[1:]:
             if len(entries := (row != rows[0][1]).nonzero()):
                 k = int(entries[0])
                 raise ShapeError(

@@ -9,42 +9,53 @@ from einnet.errors import ShapeError
 from einnet.nn.sparse.storage import check_index
 from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
+from einnet.symmetry import Symmetry
 
-__all__ = ["add_receivers"]
+__all__ = ["add_receivers", "hide_entries", "read_asked"]
 
 Supports = Mapping[tuple[str, ...], Support]
+Parts = tuple[list[Tensor], dict[tuple[str, ...], Support]]
 
 
-def add_receivers(
-    at: Support | Tensor, signature: Signature, tensors: Sequence[Tensor], supports: Supports, sizes: Mapping[str, int]
-) -> tuple[list[Tensor], dict[tuple[str, ...], Support], Tensor]:
-    """The inputs and their supports with the asked tuples of the output's type, and the entry of each asked tuple.
-
-    An asked tuple that is an entry of the input of this type is removed from the input; then all asked tuples follow
-    as receivers, each once, with values of zero.
-    """
+def read_asked(at: Support | Tensor, signature: Signature, sizes: Mapping[str, int]) -> tuple[Support, Tensor]:
+    """The different asked tuples as a support, and the number of each asked tuple in it."""
     output = signature.output
     if not output.is_sparse:
         raise ShapeError(f"at=index asks for entries of an output in brackets, the output of '{signature}' has none")
-    index = at.index if isinstance(at, Support) else check_index(at, len(output.axes), "'at'")
-    if len(index) != len(output.axes):
-        raise ShapeError(f"'at' must have {len(output.axes)} axes for the output '{output}', got {at!r}")
+    index = check_index(at.index if isinstance(at, Support) else at, len(output.axes), "'at'")
     asked, places = index.unique(dim=1, return_inverse=True) if index.shape[1] else (index, index[0])
-    shape = [sizes[c] for c in output.axes]
     try:
-        extended = Support(asked, shape, receivers=asked.shape[1])
+        return Support(asked, [sizes[c] for c in output.axes]), places
     except ShapeError as error:
         raise ShapeError(f"'at': {error}") from None
-    present, tensors = supports.get(output.axes), list(tensors)
-    if present is not None:
-        is_hidden = torch.zeros(present.entries, dtype=torch.bool, device=present.device)
-        lookup = present.lookup(tuple(range(len(shape))))
-        starts, counts = lookup.ranges(tuple(asked))
-        is_hidden[lookup.entries(starts[counts > 0])] = True
-        for k, symmetry in enumerate(signature.inputs):
-            if symmetry == output:
-                x = tensors[k] if not is_hidden.any() else tensors[k][..., ~is_hidden, :]
-                tensors[k] = torch.nn.functional.pad(x, (0, 0, 0, asked.shape[1]))
-        extended = Support(torch.cat([present.index[:, ~is_hidden], asked], 1), shape, receivers=asked.shape[1])
-        places = places + (extended.entries - extended.receivers)
-    return tensors, {**supports, output.axes: extended}, places
+
+
+def hide_entries(
+    asked: Support, output: Symmetry, types: Sequence[Symmetry], tensors: Sequence[Tensor], supports: Supports
+) -> Parts:
+    """The inputs of the output's type without the asked tuples."""
+    support = supports.get(output.axes)
+    if support is None:
+        return list(tensors), dict(supports)
+    lookup = support.lookup(tuple(range(len(output.axes))))
+    starts, counts = lookup.ranges(tuple(asked.index))
+    hidden = lookup.entries(starts[counts > 0])
+    if not len(hidden):
+        return list(tensors), dict(supports)
+    is_present = torch.ones(support.entries, dtype=torch.bool, device=support.device)
+    is_present[hidden] = False
+    rest = Support(support.index[:, is_present], support.sizes)
+    values = [x[..., is_present, :] if t == output else x for x, t in zip(tensors, types, strict=True)]
+    return values, {**supports, output.axes: rest}
+
+
+def add_receivers(
+    asked: Support, output: Symmetry, types: Sequence[Symmetry], tensors: Sequence[Tensor], supports: Supports
+) -> Parts:
+    """The inputs of the output's type with the asked tuples as receivers, with values of zero, after their entries."""
+    support = supports.get(output.axes)
+    index = asked.index if support is None else torch.cat([support.index, asked.index], 1)
+    extended = Support(index, asked.sizes, receivers=asked.entries)
+    padding = (0, 0, 0, asked.entries)
+    values = [torch.nn.functional.pad(x, padding) if t == output else x for x, t in zip(tensors, types, strict=True)]
+    return values, {**supports, output.axes: extended}
