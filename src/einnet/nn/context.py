@@ -46,8 +46,8 @@ class Context:
         self.sizes, self.backend = sizes, backend
         self.masks: Mapping[str, Tensor] = masks or {}  # type: ignore[assignment]
         self.dependencies = dependencies
-        self.own_supports: Mapping[tuple[str, ...], Any] = backend.supports  # those of the inputs
-        self.asked: Tensor | None = None  # the entries of the output that a call returns, if it asks for some
+        self.own_supports = backend.supports  # those of the inputs
+        self.queries: Tensor | None = None  # the entries of the output that a call returns, if it asks for some
         self._cells: dict[Symmetry, Tensor | None] = {}
         self._factors: dict[tuple, list[float | Tensor | None]] = {}
 

@@ -38,7 +38,7 @@ def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Co
 
 
 def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor], is_union: bool = False) -> tuple[int, ...]:
-    """The batch axes of all inputs, broadcast against each other; in a union an input without axes has one of samples."""
+    """The batch axes of all inputs, broadcast against each other; without that of the samples of a union."""
     own_axes = [1 if t.is_sparse or (is_union and not t.axes) else len(t.axes) for t in types]
     batches = [tuple(x.shape[: x.dim() - 1 - n]) for x, n in zip(inputs, own_axes, strict=True)]
     if len(batches) == 1:

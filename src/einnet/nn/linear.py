@@ -43,9 +43,10 @@ class EinLinear(nn.Module):
         normalize: "size" or None, see `EinPool`.
         device, dtype: of the parameters.
 
-    Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its
-    size from `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms * in_features):
-    the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of the next.
+    Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
+    `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
+    in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
+    the next.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).

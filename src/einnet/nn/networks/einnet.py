@@ -23,6 +23,7 @@ from einnet.nn.state import as_module, as_tensors, modules_of
 from einnet.operations import pooling_terms
 from einnet.operations.pooling_set import needs_symmetric_support
 from einnet.terms import TypeSet
+from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
 
@@ -121,8 +122,8 @@ class EinNet(StatefulNetwork):
         self.layers = nn.ModuleList(
             EinLayer(types, config.hidden, config.heads, **options) for _ in range(config.depth)
         )
-        pool = self.layers[0].pool
-        self.needs_reverse = not config.symmetric and needs_symmetric_support(pool.plan.terms, TypeSet(pool.types))
+        own_terms = () if config.symmetric or config.terms is None else as_terms(config.terms)
+        self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
         self.decoder = TypeMap(self.to_output, widths, out, decode, normalize, **factory)

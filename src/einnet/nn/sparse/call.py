@@ -64,12 +64,12 @@ def bind_inputs(
         return list(tensors), mask
     known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, tensors, is_union)
     own_supports = supports
-    tensors, supports, asked = _adapt_supports(signature, tensors, supports, known, at, symmetric)
+    tensors, supports, queries = _adapt_supports(signature, tensors, supports, known, at, symmetric)
     membership = _make_membership(graph, axes, types, known) if is_union else None
     if membership is not None:
         _check_samples(signature, tensors, supports, membership)
     context = make_context(mask, axes, types, known, batch, make_backend(supports, membership))
-    context.own_supports, context.asked = own_supports, asked
+    context.own_supports, context.queries = own_supports, queries
     return list(tensors), context
 
 
@@ -82,25 +82,31 @@ def _adapt_supports(
     symmetric: bool,
 ) -> tuple[Sequence[Tensor], Supports, Tensor | None]:
     """The inputs with reverse tuples and with the asked tuples, and the entry of each asked tuple."""
-    types, output, asked = signature.inputs, signature.output, None
-    if at is None:
+    types, output = signature.inputs, signature.output
+    query = None if at is None else read_asked(at, signature, sizes)
+    if query is None:
         check_support(signature)
     else:
-        asked, places = read_asked(at, signature, sizes)
-        tensors, supports = hide_entries(asked, output, types, tensors, supports)
+        tensors, supports = hide_entries(query.support, output, types, tensors, supports)
     if symmetric:
-        pairs = [
-            with_reverse(supports[t.axes], x) if has_reverse(t) else None for x, t in zip(tensors, types, strict=True)
-        ]
-        tensors = [x if p is None else p[1] for x, p in zip(tensors, pairs, strict=True)]
-        supports = {**supports, **{t.axes: p[0] for t, p in zip(types, pairs, strict=True) if p is not None}}
-    if asked is None:
+        tensors, supports = _add_reverse(types, tensors, supports)
+    if query is None:
         return tensors, supports, None
     if symmetric:  # a reverse tuple may be asked for
-        tensors, supports = hide_entries(asked, output, types, tensors, supports)
-    tensors, supports = add_receivers(asked, output, types, tensors, supports)
-    extended = supports[output.axes]
-    return tensors, supports, places + (extended.entries - extended.receivers)
+        tensors, supports = hide_entries(query.support, output, types, tensors, supports)
+    tensors, supports = add_receivers(query.support, output, types, tensors, supports)
+    return tensors, supports, query.places + (supports[output.axes].entries - query.support.entries)
+
+
+def _add_reverse(
+    types: Sequence[Symmetry], tensors: Sequence[Tensor], supports: Supports
+) -> tuple[list[Tensor], Supports]:
+    """The inputs of types such as `[aa]` with reverse tuples."""
+    values, extended = list(tensors), dict(supports)
+    for k, t in enumerate(types):
+        if has_reverse(t):
+            extended[t.axes], values[k] = with_reverse(supports[t.axes], tensors[k])
+    return values, extended
 
 
 def to_form_of_input(
@@ -112,8 +118,8 @@ def to_form_of_input(
     """
     if not symmetry.is_sparse:
         return y
-    if context.asked is not None:
-        return y.index_select(-2, context.asked)
+    if context.queries is not None:
+        return y.index_select(-2, context.queries)
     like = next(x for x, t in zip(_unpack(inputs)[0], signature.inputs, strict=True) if t == symmetry)
     support = context.own_supports[symmetry.axes]
     return to_form(support, y[..., : support.entries, :], like)

@@ -25,7 +25,7 @@ class Membership:
     """The sample of each element, by axis: `sample["a"]` has whole numbers (elements,) below `number`.
 
     >>> graphs = Membership({"a": torch.tensor([0, 0, 1])}, 3)       # three graphs, the last one without nodes
-    >>> graphs.lift(("a", "a"), Support(torch.tensor([[0], [1]]), (3, 3))).index[:, 0]    # the edge 0-1 of graph 0
+    >>> graphs.with_sample(("a", "a"), Support(torch.tensor([[0], [1]]), (3, 3))).index[:, 0]    # the edge 0-1 of graph 0
     tensor([0, 0, 1])
     """
 
@@ -36,11 +36,11 @@ class Membership:
                 raise ShapeError(f"the samples of axis '{letter}' must be whole numbers (elements,), got {shape}")
         largest = max((int(x.max()) for x in sample.values() if len(x)), default=-1)
         self.number = largest + 1 if number is None else check_count(number, "the number of samples", minimum=0)
-        self.members: dict[str, Support] = {}
+        self.by_axis: dict[str, Support] = {}
         for letter, x in sample.items():
             index = torch.stack([x.long(), torch.arange(len(x), device=x.device)])
             try:
-                self.members[letter] = Support(index, (self.number, len(x)))
+                self.by_axis[letter] = Support(index, (self.number, len(x)))
             except ShapeError as error:
                 raise ShapeError(f"the samples of axis '{letter}': {error}") from None
         device = next((x.device for x in sample.values()), None)
@@ -48,12 +48,12 @@ class Membership:
 
     @property
     def supports(self) -> list[Support]:
-        return [*self.members.values(), self.samples]
+        return [*self.by_axis.values(), self.samples]
 
     def check(self, axes: Sequence[str], support: Support) -> None:
         """Raises unless each entry is within one sample."""
         rows = [
-            (c, self.members[c].index[0][row]) for c, row in zip(axes, support.index, strict=True) if c in self.members
+            (c, self.by_axis[c].index[0][row]) for c, row in zip(axes, support.index, strict=True) if c in self.by_axis
         ]
         for _, row in rows[1:]:
             if len(entries := (row != rows[0][1]).nonzero()):
@@ -63,16 +63,16 @@ class Membership:
                     f"samples {int(rows[0][1][k])} and {int(row[k])}: an entry is within one sample"
                 )
 
-    def lift(self, axes: Sequence[str], support: Support | None) -> Support:
+    def with_sample(self, axes: Sequence[str], support: Support | None) -> Support:
         """The support with the sample of each entry before its indices; that of a dense value has all elements."""
         if support is None:
-            return self.members[axes[0]] if axes else self.samples
-        letter = next(c for c in axes if c in self.members)
-        member, key = self.members[letter], ("lift", tuple(axes), id(self.members[letter]))
+            return self.by_axis[axes[0]] if axes else self.samples
+        letter = next(c for c in axes if c in self.by_axis)
+        elements, key = self.by_axis[letter], ("sample", tuple(axes), id(self.by_axis[letter]))
 
         def make() -> tuple[Support, Any]:
-            index = torch.cat([member.index[:1, support.index[list(axes).index(letter)]], support.index])
-            return Support(index, (self.number, *support.sizes), support.receivers), guard(key, [support, member])
+            index = torch.cat([elements.index[:1, support.index[list(axes).index(letter)]], support.index])
+            return Support(index, (self.number, *support.sizes), support.receivers), guard(key, [support, elements])
 
         return support.cache(key, make)[0]
 
@@ -85,9 +85,9 @@ class Membership:
         operands: Sequence[Tensor],
     ) -> Tensor:
         """The value of an einsum within each sample, by a function such as `join`; the output is the last tuple."""
-        lifted = [self.lift([axes[i] for i in t], s) for t, s in zip(tuples, supports, strict=True)]
+        extended = [self.with_sample([axes[i] for i in t], s) for t, s in zip(tuples, supports, strict=True)]
         is_dense = [s is None and len(t) > 0 for t, s in zip(tuples, supports, strict=True)]
         rows = [x.transpose(-1, -2) if dense else x for x, dense in zip(operands, is_dense, strict=False)]
         *names, output = ((SAMPLE, *t) for t in tuples)
-        y = contract(names, output, lifted, rows)
+        y = contract(names, output, extended, rows)
         return y.transpose(-1, -2) if is_dense[-1] else y
