@@ -57,6 +57,21 @@ class EinNet(StatefulNetwork):
     >>> graphs(torch.randn(7, 4), (edge_index, edge_attr)).shape
     torch.Size([1])
 
+    Graphs of different sizes as one disjoint union, each computed as if it were alone:
+
+    >>> from einnet.nn.sparse import union
+    >>> triangle = torch.randn(3, 4), (edge_index, edge_attr)
+    >>> arrow = torch.randn(2, 4), (torch.tensor([[0], [1]]), torch.randn(1, 3))
+    >>> graphs(union([triangle, arrow])).shape
+    torch.Size([2, 1])
+
+    Ratings of users `a` for items `b`, and new pairs to predict:
+
+    >>> ratings = EinNet("[ab]H -> [ab]H", in_features=1, out_features=1, hidden=16, depth=2)
+    >>> known = torch.tensor([[0, 0, 1, 2], [0, 3, 1, 3]]), torch.tensor([[5.0], [3.0], [4.0], [1.0]])
+    >>> ratings(known, sizes={"a": 3, "b": 4}, at=torch.tensor([[0, 1], [1, 3]])).shape
+    torch.Size([2, 1])
+
     Args:
         signature: `inputs -> output; dependencies`, or one type for both; see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
@@ -68,17 +83,33 @@ class EinNet(StatefulNetwork):
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
             all inputs and the output; with sparse inputs, one for the elements of each axis, and one for each input
-            of several axes.
+            of several axes, and for an output in brackets.
+        symmetric: the supports of types such as `[aa]H` have with (i, j) also (j, i); where (j, i) is missing it is
+            added, with zeros and one more feature that is 1 there. This takes fewer operations, those of
+            `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
+            support. Terms that need (j, i) refuse a support without it.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
         device, dtype: of the parameters.
 
-    Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
-    to (batch..., output axes..., out_features); the features are there also where the notation has no
-    H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and the form
+    Shapes: `forward(*inputs, mask=None, sizes=None, graph=None, at=None, iterations=None)`, each input (batch..., its
+    axes..., features), to (batch..., output axes..., out_features); the features are there also where the notation has
+    no H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and form
     of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its size from
     `sizes={"b": 5}`.
+
+    `graph` says of which sample of a disjoint union each element is: whole numbers (elements,), as PyTorch Geometric's
+    `batch`, for several axes a dict by axis, or the `DisjointUnion`, which may also be the only input. Sums, counts and
+    outputs without axes are those of each sample; an input or output `H` is (batch..., samples, features).
+
+    `at` asks for other values of an output in brackets: index tuples (axes, M), also repeated ones, or a `Support`; the
+    result is (batch..., M, out_features). In each layer an asked tuple has a state of its own, which receives what
+    an entry receives, such as the states of its ends, so that these interact, and the paths that an edge there would
+    close. It contributes to no sum, count or degree. An asked tuple that is an entry of the input is removed from the
+    input first: what is asked for in training is hidden everywhere, and every query is answered alike, whatever else is
+    asked for. Ask for (i, j) and (j, i) if both are entries with the same fact. A signature whose output has another
+    type than the inputs, such as `aH, bH -> [ab]H`, always needs `at`.
     Raises `EinNetError` and `TypeError` for wrong arguments, `ShapeError` for wrong tensors.
     """
 
