@@ -119,7 +119,7 @@ class EinLinear(nn.Module):
             results += values if self.normalize is None else rescale(values, plan, context)
         pooled_map = self.map
         if self.bias is not None:
-            results += [inputs[0].new_ones(*context.shape(Symmetry("")), 1)] * self.bias.shape[1]
+            results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
             weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias
         output = self.signature.output
         shape = context.shape(output)

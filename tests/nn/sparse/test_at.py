@@ -13,7 +13,7 @@ from refusals import assert_refused
 
 SMALL = {"heads": 2, "hidden": 4, "depth": 2, "dtype": torch.float64}
 EDGES = torch.tensor([[0, 1, 2, 3, 1], [1, 2, 0, 3, 4]])
-ASKED = torch.tensor([[0, 0, 2, 4], [3, 1, 0, 4]])  # two of them are edges
+QUERIES = torch.tensor([[0, 0, 2, 4], [3, 1, 0, 4]])  # two of them are edges
 CASES = ["aH, [aa]H -> [aa]H", "[aa]H -> [aa]H", "aH, [ab]H, H -> [ab]H", "aH, [ab]H -> [ab]H; a->b", "aH, bH -> [ab]H"]
 
 
@@ -34,24 +34,24 @@ def make_inputs(signature: str, index: Tensor = EDGES, batch=(), scale: float = 
 @pytest.mark.parametrize("signature", CASES)
 def test_asked_tuples_are_hidden_and_answered_one_by_one(signature):
     net, sizes = make_net(signature), dict.fromkeys(Signature(signature).classes, 5)
-    y = net(*make_inputs(signature), at=ASKED, sizes=sizes)
+    y = net(*make_inputs(signature), at=QUERIES, sizes=sizes)
     assert y.shape == (4, 3) and y.std(0).min() > 0
     without = EDGES[:, [k for k in range(5) if k not in (0, 2)]]
-    assert torch.allclose(net(*make_inputs(signature, without), at=ASKED, sizes=sizes), y, atol=1e-12)
-    twice = torch.cat([ASKED, ASKED.flip(1)], 1)
+    assert torch.allclose(net(*make_inputs(signature, without), at=QUERIES, sizes=sizes), y, atol=1e-12)
+    twice = torch.cat([QUERIES, QUERIES.flip(1)], 1)
     assert torch.allclose(net(*make_inputs(signature), at=twice, sizes=sizes), torch.cat([y, y.flip(0)]), atol=1e-12)
     for k in range(4):
-        alone = net(*make_inputs(signature, without), at=ASKED[:, [k]], sizes=sizes)
+        alone = net(*make_inputs(signature, without), at=QUERIES[:, [k]], sizes=sizes)
         assert torch.allclose(alone[0], y[k], atol=1e-12)
 
 
 def test_nothing_else_sees_them():
-    signature, asked = CASES[0], torch.tensor([[0, 4], [3, 4]])  # none is an edge
+    signature, queries = CASES[0], torch.tensor([[0, 4], [3, 4]])  # none is an edge
     net, inputs = make_net(signature, order=2), make_inputs(signature)
     *_, (nodes, edges) = net.states(*inputs)
-    *_, (nodes_too, more) = net.states(*inputs, at=asked)
+    *_, (nodes_too, more) = net.states(*inputs, at=queries)
     assert torch.allclose(nodes, nodes_too, atol=1e-12) and torch.allclose(edges, more[:5], atol=1e-12)
-    assert torch.allclose(net.outputs(*inputs, at=asked)[-1], net(*inputs, at=Support(asked, (5, 5))))
+    assert torch.allclose(net.outputs(*inputs, at=queries)[-1], net(*inputs, at=Support(queries, (5, 5))))
 
 
 def test_the_two_ends_of_an_asked_tuple_interact():
@@ -61,32 +61,32 @@ def test_the_two_ends_of_an_asked_tuple_interact():
     assert rest.abs().max() > 1e-3  # no sum of a function of each end
 
 
-@pytest.mark.parametrize("asked", [torch.zeros(2, 0, dtype=torch.long), EDGES], ids=["nothing", "all"])
-def test_nothing_and_everything_is_asked(asked):
+@pytest.mark.parametrize("queries", [torch.zeros(2, 0, dtype=torch.long), EDGES], ids=["nothing", "all"])
+def test_nothing_and_everything_is_asked(queries):
     net = make_net(CASES[0])
-    y = net(*make_inputs(CASES[0], batch=(2,)), at=asked)
-    assert y.shape == (2, asked.shape[1], 3) and y.isfinite().all()
+    y = net(*make_inputs(CASES[0], batch=(2,)), at=queries)
+    assert y.shape == (2, queries.shape[1], 3) and y.isfinite().all()
 
 
 def test_gradients_masks_and_equivariance():
     signature = CASES[0]
     net, (nodes, (_, values)) = make_net(signature), make_inputs(signature)
     values = values.requires_grad_()
-    y = net(nodes, (EDGES, values), at=ASKED)
+    y = net(nodes, (EDGES, values), at=QUERIES)
     (gradient,) = torch.autograd.grad(y.sin().sum(), values)
     assert (gradient == 0).all(1).tolist() == [True, False, True, False, False]
     order = torch.tensor([3, 0, 4, 2, 1])  # node k becomes order[k]
-    moved = net(nodes[order.argsort()], (order[EDGES], values), at=order[ASKED])
+    moved = net(nodes[order.argsort()], (order[EDGES], values), at=order[QUERIES])
     assert torch.allclose(moved, y, atol=1e-12)
     present = {"a": torch.arange(5) < 4}
-    assert (net(nodes, (EDGES, values), at=ASKED, mask=present)[3] == 0).all()
+    assert (net(nodes, (EDGES, values), at=QUERIES, mask=present)[3] == 0).all()
 
 
 def test_asked_tuples_of_a_union():
     signature = CASES[0]
     net, samples = make_net(signature), [make_inputs(signature), make_inputs(signature, EDGES[:, :2], scale=2)]
-    alone = [net(*x, at=ASKED) for x in samples]
-    together = net(union(samples), at=torch.cat([ASKED, ASKED + 5], 1))
+    alone = [net(*x, at=QUERIES) for x in samples]
+    together = net(union(samples), at=torch.cat([QUERIES, QUERIES + 5], 1))
     assert torch.allclose(together, torch.cat(alone), atol=1e-12)
     crossing = torch.tensor([[0], [7]])
     assert_refused(lambda: net(union(samples), at=crossing), ShapeError, "(0, 7)", "samples 0 and 1")
@@ -94,11 +94,11 @@ def test_asked_tuples_of_a_union():
 
 def test_what_at_refuses():
     net, inputs = make_net(CASES[0]), make_inputs(CASES[0])
-    assert_refused(lambda: net(*inputs, at=ASKED + 1), ShapeError, "'at'", "from 0 to 4")
-    assert_refused(lambda: net(*inputs, at=ASKED.T), ShapeError, "'at'", "index.T")
+    assert_refused(lambda: net(*inputs, at=QUERIES + 1), ShapeError, "'at'", "from 0 to 4")
+    assert_refused(lambda: net(*inputs, at=QUERIES.T), ShapeError, "'at'", "index.T")
     assert_refused(lambda: net(*inputs, at=[[0], [1]]), TypeError, "'at'", "list")
     nodes = make_net("aH, [aa]H -> aH")
-    assert_refused(lambda: nodes(*inputs, at=ASKED), ShapeError, "at=index", "output in brackets")
+    assert_refused(lambda: nodes(*inputs, at=QUERIES), ShapeError, "at=index", "output in brackets")
 
 
 def test_a_directed_graph_works_and_its_direction_counts():
@@ -113,8 +113,8 @@ def test_operations_for_symmetric_supports_refuse_others(tmp_path):
     inputs = make_inputs(signature)
     net = make_net(signature, terms=pooling(("a", "[aa]"), 2).terms)
     assert_refused(lambda: net(*inputs), EinNetError, "'[aa]H' lacks 4", "(1, 0)", "symmetric=True")
-    both = torch.cat([EDGES, EDGES[:, [0, 1, 2, 4]].flip(0)], 1)
-    assert net(*make_inputs(signature, both))[1].shape == (9, 3)
+    pairs = torch.cat([EDGES, EDGES[:, [0, 1, 2, 4]].flip(0)], 1)
+    assert net(*make_inputs(signature, pairs))[1].shape == (9, 3)
     assert make_net(signature, terms=pooling(("a", "[aa]"), 2, directed=True).terms)(*inputs)[1].shape == (5, 3)
     assert_refused(lambda: EinNet("aH", 1, 1, symmetric=True), EinNetError, "symmetric=True", "'[aa]H'")
 
@@ -128,6 +128,6 @@ def test_symmetric_adds_reverse_tuples_with_features_of_their_own(tmp_path):
     net.save(tmp_path / "net")
     loaded = EinNet.load(tmp_path / "net")
     assert loaded.config.symmetric and torch.equal(loaded(*inputs)[1], y)
-    asked = torch.tensor([[1, 0, 0], [0, 1, 2]])  # a reverse tuple, an edge, the reverse of an edge that is kept
-    answers = net(*inputs, at=asked)
-    assert torch.allclose(net(*make_inputs(signature, EDGES[:, 1:]), at=asked), answers, atol=1e-12)
+    queries = torch.tensor([[1, 0, 0], [0, 1, 2]])  # a reverse tuple, an edge, the reverse of an edge that is kept
+    answers = net(*inputs, at=queries)
+    assert torch.allclose(net(*make_inputs(signature, EDGES[:, 1:]), at=queries), answers, atol=1e-12)

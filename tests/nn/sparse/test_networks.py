@@ -177,8 +177,8 @@ def test_files_and_descriptions(tmp_path):
 
 
 def test_what_is_refused():
-    asked = EinNet("aH -> [aa]H", 1, 1, depth=1)
-    assert_refused(lambda: asked(torch.ones(2, 1)), EinNetError, "no input of 'aH -> [aa]H' has this type", "at=")
+    links = EinNet("aH -> [aa]H", 1, 1, depth=1)
+    assert_refused(lambda: links(torch.ones(2, 1)), EinNetError, "no input of 'aH -> [aa]H' has this type", "at=")
     assert_refused(lambda: EinLinear("aH -> [aa]H", 1, 1)(torch.ones(2, 1)), EinNetError, "has this type")
     assert_refused(lambda: EinNet("aH", 1, 1, hidden_type="[aa]H"), EinNetError, "no input")
     assert_refused(lambda: RecurrentNet("[aa]H -> H", 1, 1), EinNetError, "one dense type")

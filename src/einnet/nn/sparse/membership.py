@@ -25,7 +25,8 @@ class Membership:
     """The sample of each element, by axis: `sample["a"]` has whole numbers (elements,) below `number`.
 
     >>> graphs = Membership({"a": torch.tensor([0, 0, 1])}, 3)       # three graphs, the last one without nodes
-    >>> graphs.with_sample(("a", "a"), Support(torch.tensor([[0], [1]]), (3, 3))).index[:, 0]    # the edge 0-1 of graph 0
+    >>> edges = Support(torch.tensor([[0], [1]]), (3, 3))
+    >>> graphs.with_sample(("a", "a"), edges).index[:, 0]            # the edge from node 0 to node 1, in graph 0
     tensor([0, 0, 1])
     """
 
