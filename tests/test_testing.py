@@ -210,3 +210,10 @@ def test_outputs_that_are_not_real_numbers_are_compared(name):
     assert_equivariant(COMPARED[name], "aH", {"a": 6})
     with pytest.raises(AssertionError, match="not equivariant"):
         assert_equivariant(lambda x: COMPARED[name](x.cumsum(-2)), "aH", {"a": 6})
+
+
+def test_values_that_are_asked_for():
+    net = EinNet("aH, bH -> [ab]H", [2, 2], 3, heads=2, hidden=4, depth=1)
+    assert_equivariant(net, "aH, bH -> [ab]H", SIZES, trials=2)
+    error = equivariance_error(lambda x, at: at[0, :, None].expand(2, -1, 1), "aH -> [ab]H", SIZES, features=1)
+    assert error > 0.1

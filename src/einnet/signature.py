@@ -185,14 +185,14 @@ def hidden_types(
     >>> hidden_types(Signature("aH, aaH -> H")), hidden_types(Signature("aH, aaH -> H"), ("aH", "aaH"))
     ((Symmetry('aaH'),), (Symmetry('aH'), Symmetry('aaH')))
 
-    It fits the inputs, and of the output the axes that an input has. With sparse inputs the state has several types:
-    the elements of each axis, and each input of several axes.
+    It fits the inputs, and of the output the axes that an input has. With sparse types the state has several types:
+    the elements of each axis, each input of several axes, and an output in brackets.
 
     >>> hidden_types(Signature("aH, [aa]H -> H")), hidden_types(Signature("[ab]H -> H; a->b"))
     ((Symmetry('aH'), Symmetry('[aa]H')), (Symmetry('aH'), Symmetry('[ab]H; a->b')))
     """
     if choice is None:
-        is_dense = not any(t.is_sparse for t in signature.inputs)
+        is_dense = not signature.is_sparse
         return (_smallest_type(signature),) if is_dense else _types_of_elements(signature)
     if isinstance(choice, Symmetry | str):
         choice = (choice,) if isinstance(choice, Symmetry) else parse_types(choice)
@@ -209,17 +209,17 @@ def _as_hidden_type(symmetry: Symmetry, signature: Signature) -> Symmetry:
     state = Symmetry.of(symmetry.axes, signature.dependencies, is_sparse=symmetry.is_sparse)
     if symmetry.dependencies and set(symmetry.dependencies) != set(state.dependencies):
         raise EinNetError(f"{what} other dependencies than the signature '{signature}'")
-    if state.is_sparse and state not in {t.with_features for t in signature.inputs}:
+    if state.is_sparse and state not in {t.with_features for t in signature.types}:
         raise EinNetError(f"{what} brackets, but no input of '{signature}' is of this type: which support has it?")
     return state
 
 
 def _types_of_elements(signature: Signature) -> tuple[Symmetry, ...]:
-    """For each axis the type of its elements, then the inputs of several axes."""
+    """For each axis the type of its elements, then the inputs of several axes and a sparse output."""
     axes = Symmetry.of(signature.classes, signature.dependencies)
     letters = dict.fromkeys(c for t in signature.inputs for c in t.axes)
     elements = [Symmetry.of((*axes.ancestors(c), c), signature.dependencies) for c in letters]
-    inputs = [t.with_features for t in signature.inputs if len(t.axes) > 1]
+    inputs = [t.with_features for t in signature.types if t.is_sparse or (len(t.axes) > 1 and t in signature.inputs)]
     sparse = {t.dense for t in inputs if t.is_sparse}
     return tuple(dict.fromkeys([t for t in elements if t not in sparse] + inputs))
 

@@ -55,7 +55,8 @@ def equivariance_error(
     Args:
         function: takes one tensor for each input, of a sparse type a tuple (index, values), and returns such; with
             `masks=True` also `mask=`, a dict by class. A module is checked in evaluation mode. What takes `sizes=` gets
-            those of the axes that no dense input has.
+            those of the axes that no dense input has. For a sparse output of another type than all inputs it gets index
+            tuples as `at=` and returns their values.
         signature: the symmetry to check.
         sizes: the size of each class.
         features: of each input; without it, the function's `in_features`, else 3.
@@ -84,16 +85,21 @@ def equivariance_error(
 def _relative_difference(function, signature, sizes, widths, batch, seed, generator, masks, dtype) -> float:
     """That of one random input and group element."""
     g = _random_element(signature, sizes, seed)
-    draw_input = partial(_draw_input, g, sizes, batch, {}, generator, dtype)
+    supports: dict[Symmetry, Any] = {}
+    draw_input = partial(_draw_input, g, sizes, batch, supports, generator, dtype)
     inputs, moved = zip(*map(draw_input, signature.inputs, widths), strict=True)
     options = _free_sizes(function, signature, sizes)
-    moved_options = dict(options)
+    moved_options, is_asked = dict(options), signature.output.is_sparse and signature.output.bare not in supports
+    if is_asked:
+        (options["at"], _), (moved_options["at"], _) = draw_input(signature.output, 0)
     if masks:
         types = {c: _type_of_class(signature, c) for c in signature.classes}
         shapes = {c: [*batch, *(sizes[a] for a in t.axes)] for c, t in types.items()}
         options["mask"] = {c: torch.rand(shape, generator=generator) < 0.7 for c, shape in shapes.items()}
         moved_options["mask"] = {c: g.act(m, types[c]) for c, m in options["mask"].items()}
     output, moved_output = function(*inputs, **options), function(*moved, **moved_options)
+    if is_asked:
+        output, moved_output = (options["at"], output), (moved_options["at"], moved_output)
     if signature.output.is_sparse:
         output, moved_output = (_scatter(y, signature.output, sizes) for y in (output, moved_output))
     if not isinstance(output, Tensor) or not isinstance(moved_output, Tensor):

@@ -89,7 +89,7 @@ def test_three_axes():
 
 @pytest.mark.parametrize("types", TYPES, ids=name)
 def test_the_default_set_is_order_1_and_products(types):
-    terms = pooling_terms(types)
+    terms = pooling_terms(types, symmetric=True)
     assert [t for t in terms if t.order == 1] == list(generators(types))
     assert all(t.order == 2 and t.operands == (t.output, t.output) for t in terms if t.order > 1)
 
@@ -298,3 +298,14 @@ def test_supports_that_do_not_fit():
         program.run([1, 2], sizes={"b": 3})
     with pytest.raises(ShapeError, match="the support of '.ab.'.* has size 3 on axis 'a', x1 has size 2"):
         program.run([1, 2], supports={"[ab]": np.ones((3, 3))})
+
+
+@pytest.mark.parametrize("types", ["[aa]", ("a", "[aa]"), ("a", "b", "[ab]"), ("a", "b", "[ab]", "[bb]")], ids=str)
+def test_the_default_set_is_for_any_support(types):
+    type_set = TypeSet.of(types)
+
+    def name_all(terms):
+        typed = (type_set.with_typed_indices(t) if type_set.has_several_types else t for t in terms if t.order == 1)
+        return {t.canonical() for t in typed}
+
+    assert name_all(pooling_terms(types)) == name_all(pooling(types, 1, directed=True))

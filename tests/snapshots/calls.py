@@ -115,7 +115,7 @@ SHAPES = {
     "element, sizes 5": lambda: Symmetry("aH").random_element(5),
     "element, another size": lambda: Symmetry("a").random_element({"a": 4}, 0).act(np.arange(3), Symmetry("a")),
     "element, sparse type": lambda: Symmetry("aa").random_element({"a": 2}).act(np.eye(2), Symmetry("[aa]")),
-    "net, sparse type": lambda: net("aH -> [aa]H"),
+    "net, sparse type": lambda: net("aH -> [aa]H")(ones(2, 2)),
     "padding, sparse type": lambda: einnet.nn.pad([ones(2, 2, 1)], "[aa]H"),
     "net, two sizes": lambda: net()(ones(4, 5, 2)),
     "net, features": lambda: net()(ones(4, 4, 3)),

@@ -39,10 +39,12 @@ P = ParamSpec("P")
 class TorchBackend(TensorBackend):
     """Tensors of torch, with loops that keep no tensor larger than the operands.
 
-    `supports` has the support of each sparse type, by its axes; there are none here, see `SparseBackend`.
+    `supports` has the support of each sparse type, by its axes, and `membership` the samples of a disjoint union; there
+    are none here, see `SparseBackend`.
     """
 
     supports: Mapping[Tuple, Any] = {}
+    membership: Any = None
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept with the supports."""

@@ -46,11 +46,15 @@ class Context:
         self.sizes, self.backend = sizes, backend
         self.masks: Mapping[str, Tensor] = masks or {}  # type: ignore[assignment]
         self.dependencies = dependencies
+        self.own_supports = backend.supports  # those of the inputs
+        self.queries: Tensor | None = None  # the entries of the output that a call returns, if it asks for some
         self._cells: dict[Symmetry, Tensor | None] = {}
         self._factors: dict[tuple, list[float | Tensor | None]] = {}
 
     def shape(self, symmetry: Symmetry) -> list[int]:
-        """The sizes of a type's axes; of a sparse type the number of entries."""
+        """The sizes of a type's axes; of a sparse type the number of entries; without axes, in a union, of samples."""
+        if self.backend.membership is not None and not symmetry.axes:
+            return [self.backend.membership.number]
         if symmetry.is_sparse:
             return [self.backend.supports[symmetry.axes].entries]
         return [self.sizes[c] for c in symmetry.axes]
@@ -101,7 +105,7 @@ class Context:
         key = (id(plan), dtype)
         if key in self._factors:
             return self._factors[key]
-        if self.backend.supports and not self.masks:
+        if (self.backend.supports or self.backend.is_union) and not self.masks:
             key = ("factors", *key, *self.sizes.values())
             return self.backend.cache(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
         factors = self._make_factors(plan, dtype)
@@ -111,7 +115,7 @@ class Context:
 
     def _make_factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
         counts: Sequence[Tensor | None] = [None] * len(plan.terms)
-        if self.backend.supports or any(len(c) > 1 for c in self.masks):
+        if self.backend.supports or self.backend.is_union or any(len(c) > 1 for c in self.masks):
             counts = self._count_on_supports(plan, dtype)
         return [self._factor(plan, k, dtype, count) for k, count in enumerate(counts)]
 
@@ -150,7 +154,9 @@ class Context:
 
     @property
     def _device(self) -> torch.device:
-        return next(iter((*self.masks.values(), *self.backend.supports.values()))).device
+        membership = self.backend.membership
+        supports = (*self.backend.supports.values(), *(membership.supports if membership is not None else ()))
+        return next(iter((*self.masks.values(), *supports))).device
 
     def counts(self, term: Term, index_map: IndexMap, axes: Sequence[str]) -> Tensor:
         """How many values a term sums for each index of its compact result: (batch..., 1, compact axes or 1...).

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import feature_axis
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
@@ -38,9 +37,10 @@ def bind_input(symmetry: Symmetry, features: int, x: Tensor, mask: MaskLike | Co
     return make_context(mask, symmetry, (symmetry,), symmetry.sizes_of(x.shape), batch)
 
 
-def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor]) -> tuple[int, ...]:
-    """The batch axes of all inputs, broadcast against each other."""
-    batches = [tuple(x.shape[: x.dim() + feature_axis(t) - t.is_sparse]) for x, t in zip(inputs, types, strict=True)]
+def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor], is_union: bool = False) -> tuple[int, ...]:
+    """The batch axes of all inputs, broadcast against each other; without that of the samples of a union."""
+    own_axes = [1 if t.is_sparse or (is_union and not t.axes) else len(t.axes) for t in types]
+    batches = [tuple(x.shape[: x.dim() - 1 - n]) for x, n in zip(inputs, own_axes, strict=True)]
     if len(batches) == 1:
         return batches[0]
     try:

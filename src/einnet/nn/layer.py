@@ -15,7 +15,7 @@ from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, dtype_of
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
-from einnet.nn.sparse.call import bind_inputs, to_form_of_input
+from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.nn.state import as_module, as_tensors, check_widths, modules_of, unwrap
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry
@@ -69,7 +69,7 @@ class EinLayer(nn.Module):
     `out_proj` are lists of modules, one for each type.
 
     Shapes: (batch..., axes..., features), masks as in `EinPool`. `layer(x, mask)`; with several types
-    `layer((x, y), mask=mask)` or `layer(x, y, mask=mask)`.
+    `layer((x, y), mask=mask)` or `layer(x, y, mask=mask)`. `graph`: see `EinNet`.
     """
 
     @rename_arguments(scale=NORMALIZE, norm=NORM)
@@ -152,10 +152,10 @@ class EinLayer(nn.Module):
         for module in self.children():
             reset(module)
 
-    def forward(self, x: Any, *more: Any, mask: MaskLike | Context = None) -> Any:
+    def forward(self, x: Any, *more: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
         inputs, mask = self._read_arguments(x, more, mask)
         signature, axes = self.pool.signature, self.pool.axes
-        tensors, context = bind_inputs(signature, axes, self.types, self.widths, inputs, mask, None)
+        tensors, context = bind_inputs(signature, axes, self.types, self.widths, inputs, mask, None, graph)
         if context is mask:
             return unwrap(self._update(tensors, context))
         check_dtype(tensors, dtype_of(self))

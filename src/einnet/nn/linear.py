@@ -15,7 +15,7 @@ from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
-from einnet.nn.sparse.call import bind_inputs, to_form_of_input
+from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
 from einnet.signature import Signature, with_features
 from einnet.symmetry import Symmetry
@@ -44,9 +44,10 @@ class EinLinear(nn.Module):
         normalize: "size" or None, see `EinPool`.
         device, dtype: of the parameters.
 
-    Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its
-    size from `forward(x, sizes={...})`. `weight` is (out_features, the sum over the inputs of terms * in_features):
-    the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of the next.
+    Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
+    `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
+    in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
+    the next.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).
@@ -95,8 +96,15 @@ class EinLinear(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, *inputs: Any, mask: MaskLike | Context = None, sizes: Mapping[str, int] | None = None) -> Any:
-        tensors, context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
+    def forward(
+        self,
+        *inputs: Any,
+        mask: MaskLike | Context = None,
+        sizes: Mapping[str, int] | None = None,
+        graph: Graph = None,
+    ) -> Any:
+        features = self.in_features
+        tensors, context = bind_inputs(self.signature, self.axes, self.types, features, inputs, mask, sizes, graph)
         check_dtype(tensors, self.weight.dtype)
         y = run_upcast(self._map, [self.weight, *tensors], context)
         y = y.half() if self.weight.dtype == torch.float16 else y
@@ -112,7 +120,7 @@ class EinLinear(nn.Module):
             results += values if self.normalize is None else rescale(values, plan, context)
         pooled_map = self.map
         if self.bias is not None:
-            results += [inputs[0].new_ones(1)] * self.bias.shape[1]
+            results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
             weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias
         output = self.signature.output
         shape = context.shape(output)

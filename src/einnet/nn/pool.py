@@ -11,12 +11,11 @@ from einnet._notation import write_tuple
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.backend import TORCH, feature_axis, largest, run_plan, run_upcast
-from einnet.nn.context import Context, MaskLike, axes_of, make_context
+from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
-from einnet.nn.inputs import batch_of, check_features
-from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend, make_backend
-from einnet.nn.sparse.inputs import read_tensors
-from einnet.nn.sparse.storage import to_form
+from einnet.nn.inputs import batch_of
+from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend
+from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
 from einnet.plan.execute import Expansion
 from einnet.signature import Signature
@@ -122,12 +121,13 @@ class Pooling:
 
     def expand(self, k: int, compact: Tensor, context: Context) -> Tensor:
         """The output of the k-th term from its compact result: channels first, or the values of the entries."""
-        if isinstance(context.backend, SparseBackend) and self.plan.results[k].support is not None:
-            return context.backend.expand(compact, self.plan.results[k])
+        backend, result = context.backend, self.plan.results[k]
+        if isinstance(backend, SparseBackend) and (result.support is not None or backend.is_union):
+            return backend.expand(compact, result)
         return self.expansions[k].apply(compact, context.shape(self.types[self.writes[k]]), TORCH)
 
     def _largest(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        if context.backend.supports:
+        if isinstance(context.backend, SparseBackend):
             return self._largest_on_supports(operands, context)
         results = []
         for x, k, term, result in zip(operands, self.reads, self.plan.terms, self.plan.results, strict=True):
@@ -139,7 +139,10 @@ class Pooling:
         return results
 
     def _largest_on_supports(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        backend, types = SparseMaxBackend(context.backend.supports), [self.types[k] for k in self.reads]
+        backend, types = (
+            SparseMaxBackend(context.backend.supports, context.backend.membership),
+            [self.types[k] for k in self.reads],
+        )
         filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
         results = run_plan(self.plan, filled, backend)
         if not context.masks:
@@ -210,7 +213,7 @@ class EinPool(nn.Module):
     (batch..., n_a, n_b). A mask under the axes of a type, {"aa": (batch..., n, n)}, is True for each index *tuple* at
     which the tensors of this type have a value, such as the edges of a graph; a dict may have masks of axes and of
     types. A masked cell contributes nothing, is not counted, and receives zero; what it holds, nan included, has no
-    effect. A sum over nothing is zero, and so is the largest value of nothing.
+    effect. `graph`: see `EinNet`. A sum over nothing is zero, and so is the largest value of nothing.
 
     No tensor of more axes than the types have is kept: operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an
     index. Raises `ShapeError` where shapes do not fit, `EinNetError` and `NotationError` for wrong arguments.
@@ -235,32 +238,20 @@ class EinPool(nn.Module):
         """The type, where there is one."""
         return self.pooling.symmetry
 
-    def forward(self, *inputs: Any, mask: MaskLike | Context = None) -> Any:
-        if len(inputs) != len(self.types):
-            raise ShapeError(
-                f"expected one input for each of the types {', '.join(map(str, self.types))}, got {len(inputs)}; "
-                "a mask is passed by name, mask=..."
-            )
-        is_inner = isinstance(mask, Context)  # called by another module, with the values of sparse types alone
-        tensors, shapes, supports = (inputs, [], {}) if is_inner else read_tensors(self.types, inputs)
-        self._check(tensors)
-        batch, context = batch_of(self.types, tensors), mask
-        if not isinstance(context, Context):
-            sizes = self.pooling.signature.bind(shapes)
-            context = make_context(mask, self.pooling.axes, self.types, sizes, batch, make_backend(supports))
+    def forward(self, *inputs: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
+        signature, features = self.pooling.signature, [None] * len(self.types)
+        tensors, context = bind_inputs(signature, self.pooling.axes, self.types, features, inputs, mask, None, graph)
+        if len(dtypes := {x.dtype for x in tensors}) > 1:
+            raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
+        batch = batch_of(self.types, tensors, context.backend.is_union)
         channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, self.types, strict=True)]
         results = self.pooling.pool(channels, context)
         outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
-        for k, t in enumerate(self.types):
-            if t.is_sparse and not is_inner:
-                outputs[k] = to_form(context.backend.supports[t.axes], outputs[k], inputs[k])
+        if context is not mask:
+            outputs = [
+                to_form_of_input(y, t, signature, inputs, context) for y, t in zip(outputs, self.types, strict=True)
+            ]
         return outputs[0] if self.pooling.has_one_type else tuple(outputs)
-
-    def _check(self, tensors: Sequence[Tensor]) -> None:
-        for x, t in zip(tensors, self.types, strict=True):
-            check_features(x, ("entries",) if t.is_sparse else t.axes)
-        if len(dtypes := {x.dtype for x in tensors}) > 1:
-            raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
 
     def _concat(self, k: int, results: Sequence[Tensor], x: Tensor, batch: Sequence[int], context: Context) -> Tensor:
         """The results of the k-th type side by side, features last."""

@@ -1,6 +1,6 @@
 """`pooling`: the smallest set of einsum operations whose compositions are all einsums up to an order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -200,8 +200,10 @@ def _minimal_subset(type_set: TypeSet, targets: TypeSet, order: int) -> ByOrder:
     return {1: generators(type_set), **{k: tuple(t for t in subset if t.order == k) for k in range(2, order + 1)}}
 
 
-def pooling_terms(types: Types | TypeSet, order: int | None = None) -> tuple[Term, ...]:
+def pooling_terms(types: Types | TypeSet, order: int | None = None, symmetric: bool = False) -> tuple[Term, ...]:
     """The minimal set of a type, or of several, up to an order; without one, the default set.
+
+    It is a set for any support; with `symmetric`, the smaller one for supports that have with (i, j) also (j, i).
 
     The default order is the smallest with an operation that is no product: 3 for `ab`, 2 for `aa`. It is 2 if all
     operations up to order 3 are products (`a`, `ab; a->b`), and for types of six axes or more. The default set has only
@@ -214,13 +216,54 @@ def pooling_terms(types: Types | TypeSet, order: int | None = None) -> tuple[Ter
     >>> [str(t) for t in pooling_terms("[ab]H")]
     ['[ab]->[ab]', '[ab]->[ac]', '[ab]->[cb]', '[ab]->[cd]', '[ab],[ab]->[ab]']
     """
-    return pooling(types, order).terms if order is not None else _default_terms(TypeSet.of(types))
+    if order is not None:
+        return pooling(types, order, directed=not symmetric).terms
+    return _default_terms(TypeSet.of(types), symmetric)
+
+
+def orient(terms: Iterable[Term], type_set: TypeSet) -> tuple[Term, ...]:
+    """Terms of order 1 with joint axes of sparse tuples in all orders: what they do on symmetric supports, on any.
+
+    >>> [str(t) for t in orient([Term("a->[ab]")], TypeSet.of(("a", "[aa]")))]
+    ['a->[ab]', 'a->[ba]']
+    """
+    oriented: dict[Term, Term] = {}
+    for term in terms:
+        (source,), output = type_set.types_of(term)
+        for operand in _orders(type_set, source, term.operands[0]):
+            for result in _orders(type_set, output, term.output):
+                image = Term.of([operand], result, term.brackets)
+                oriented.setdefault(_canonical(image, type_set), image)
+    return tuple(oriented.values())
+
+
+def _canonical(term: Term, type_set: TypeSet) -> Term:
+    return (type_set.with_typed_indices(term) if type_set.has_several_types else term).canonical()
+
+
+def _orders(type_set: TypeSet, symmetry: Symmetry, tup: tuple[str, ...]) -> list[tuple]:
+    return type_set.support_with(symmetry, tup) if symmetry.is_sparse else [tup]
+
+
+def needs_symmetric_support(terms: Sequence[Term], type_set: TypeSet) -> bool:
+    """Whether terms go from (i, j) to (j, i), and lack an operation that a support without (j, i) needs for this.
+
+    >>> types = TypeSet.of(("a", "[aa]"))
+    >>> [needs_symmetric_support(pooling(types, 2, directed=d).terms, types) for d in (False, True)]
+    [True, False]
+    """
+    first = [t for t in terms if t.order == 1]
+    known = {_canonical(t, type_set) for t in first}
+    has_reverse = any(t.brackets == (True, True) and t.output == t.operands[0][::-1] != t.operands[0] for t in first)
+    return has_reverse and not known.issuperset(_canonical(t, type_set) for t in orient(first, type_set))
 
 
 @lru_cache(maxsize=64)
-def _default_terms(type_set: TypeSet) -> tuple[Term, ...]:
+def _default_terms(type_set: TypeSet, symmetric: bool) -> tuple[Term, ...]:
     if type_set.has_sparse_types:
-        return tuple(t for t in pooling(type_set, 2) if t.order == 1 or len({*t.operands, t.output}) == 1)
+        terms = [t for t in pooling(type_set, 2) if t.order == 1 or len({*t.operands, t.output}) == 1]
+        number = sum(t.order == 1 for t in terms)
+        return tuple(terms) if symmetric else (*orient(terms[:number], type_set), *terms[number:])
     axes = max(len(t.axes) for t in type_set.types)
     for order in range(2, (HIGHEST_ORDER if axes <= WIDE else 2) + 1):
         terms = pooling(type_set, order, max_exponent=axes + 1).terms

@@ -20,7 +20,13 @@ Tuple = tuple[str, ...]
 
 
 class Backend:
-    """Arrays of numpy. Whole numbers stay exact: 64 bits wide, or Python's own in an array of objects."""
+    """Arrays of numpy. Whole numbers stay exact: 64 bits wide, or Python's own in an array of objects.
+
+    With `is_union` the arrays are those of a disjoint union: a step whose tuples common indices do not connect is run
+    by `join`, for each part.
+    """
+
+    is_union = False
 
     def permute(self, x: Any, order: Sequence[int]) -> Any:
         """The last axes of `x` in this order."""

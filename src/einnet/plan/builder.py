@@ -45,7 +45,7 @@ class Builder:
             value, compact = self.contract(values, term.output, support, axes)
         else:  # the values of the entries follow from a dense vector
             value, compact = self.contract(values, live, None, axes)
-        return Result(value, compact, term.output, support, is_sparse)
+        return Result(value, compact, term.output, support, is_sparse, tuple((i, axes[i]) for i in term.indices))
 
     def contract(
         self, values: Sequence[Value], output: Tuple, support: Symmetry | None, axes: Mapping[str, str]
@@ -158,7 +158,8 @@ class Builder:
             is_join = any(s is not None for s in supports)
             size = Cost.of(axes[i] for i in output) if support is None else self._count_entries(support)
             loop = tuple(letters[i] for i in loop)
-            self.steps.append(Step(sources, operands, renamed, flops, size, loop, supports if is_join else ()))
+            pairs = tuple((letter, axes[i]) for i, letter in letters.items())
+            self.steps.append(Step(sources, operands, renamed, flops, size, loop, supports if is_join else (), pairs))
             number = self.input_count + len(self.steps) - 1
             self.known[key] = (number, renamed)
             if support is not None:

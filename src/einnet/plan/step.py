@@ -1,13 +1,15 @@
 """`Step`, one contraction of a plan, and `Result`, how a value becomes the output of a term."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from einnet._notation import write_tuple
 from einnet.plan.cost import Cost
 from einnet.plan.kernel import Kernel
 from einnet.symmetry import Symmetry
 
-__all__ = ["Result", "Step"]
+__all__ = ["Result", "Step", "is_connected"]
 
 Tuple = tuple[str, ...]
 
@@ -30,6 +32,7 @@ class Step:
     size: Cost
     loop: Tuple = ()
     supports: tuple[Symmetry | None, ...] = ()  # of a join
+    axes: tuple[tuple[str, str], ...] = ()  # of each index
     kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None for a join and with a loop
 
     def __post_init__(self) -> None:
@@ -41,8 +44,13 @@ class Step:
         return bool(self.supports)
 
     @property
+    def tuples(self) -> tuple[Tuple, ...]:
+        """Those of the operands, then that of the output."""
+        return (*self.operands, self.output)
+
+    @property
     def equation(self) -> str:
-        tuples = (*self.operands, self.output)
+        tuples = self.tuples
         brackets = [s is not None for s in self.supports] or [False] * len(tuples)
         *operands, output = [write_tuple(t, b) for t, b in zip(tuples, brackets, strict=True)]
         return ",".join(operands) + "->" + output
@@ -67,6 +75,7 @@ class Result:
     output: Tuple
     support: Symmetry | None = None  # the type of the output, if that is sparse
     is_sparse: bool = False
+    axes: tuple[tuple[str, str], ...] = ()  # of each index
     axis_map: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -74,3 +83,17 @@ class Result:
         axes = {i: k for k, i in enumerate(self.compact)} | {i: -1 - k for k, i in enumerate(broadcast)}
         axis_map = range(len(self.output)) if self.is_sparse else (axes[i] for i in self.output)
         object.__setattr__(self, "axis_map", tuple(axis_map))
+
+
+@lru_cache(maxsize=1024)
+def is_connected(tuples: Sequence[Tuple]) -> bool:
+    """Whether common indices connect all tuples, none of which is empty.
+
+    >>> is_connected((("a", "b"), ("b",))), is_connected((("a",), ())), is_connected((("a",), ("b",)))
+    (True, False, False)
+    """
+    reached, *rest = map(set, tuples)
+    while near := [t for t in rest if t & reached]:
+        rest = [t for t in rest if not t & reached]
+        reached.update(*near)
+    return bool(reached) and not rest

@@ -8,6 +8,7 @@ from einnet import EinLayer, EinNet, EinNetError, Signature, Symmetry
 from einnet.errors import ShapeError
 from einnet.nn import EinLinear, RecurrentNet
 from einnet.nn.sparse import Support
+from networks import randomize
 from refusals import assert_refused
 
 SIZES = {"a": 5, "b": 4, "c": 3}
@@ -22,18 +23,11 @@ def dense_text(text: str) -> str:
     return text.replace("[", "").replace("]", "")
 
 
-def with_random_weights(module: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    for p in module.parameters():
-        p.data.add_(torch.randn_like(p), alpha=0.3)
-    return module
-
-
 class Case:
     """A network with sparse types, its dense twin with the same weights, and inputs for both."""
 
     def __init__(self, signature: str, batch: tuple[int, ...] = (), density: float = 0.4, sizes=SIZES, **options):
-        self.net = with_random_weights(EinNet(signature, self.widths(signature), 3, **SMALL | options))
+        self.net = randomize(EinNet(signature, self.widths(signature), 3, **SMALL | options))
         layer = self.net.layers[0]
         self.twin = EinNet(
             dense_text(signature), self.widths(signature), 3, **SMALL | options,
@@ -115,7 +109,7 @@ def test_batches_masks_of_axes_and_size_zero():
 def test_a_layer_equals_its_dense_twin():
     case = Case("aH, [aa]H -> aH")
     nodes, edges = with_features(case, 4)
-    layer = with_random_weights(EinLayer(("aH", "[aa]H"), 4, 2, dtype=torch.float64))
+    layer = randomize(EinLayer(("aH", "[aa]H"), 4, 2, dtype=torch.float64))
     twin = EinLayer(("aH", "aaH"), 4, 2, terms=[str(t.dense) for t in layer.pool.plan.terms], dtype=torch.float64)
     twin.load_state_dict(layer.state_dict())
     (t,) = case.supports
@@ -165,7 +159,7 @@ def test_states_of_sparse_types():
 
 
 def test_a_linear_map_of_sparse_types():
-    linear = with_random_weights(EinLinear("[aa]H -> [aa]H", 2, 3, dtype=torch.float64))
+    linear = randomize(EinLinear("[aa]H -> [aa]H", 2, 3, dtype=torch.float64))
     twin = EinLinear("aaH -> aaH", 2, 3, dtype=torch.float64)
     twin.load_state_dict(linear.state_dict())
     case = Case("[aa]H -> [aa]H")
@@ -183,7 +177,8 @@ def test_files_and_descriptions(tmp_path):
 
 
 def test_what_is_refused():
-    assert_refused(lambda: EinNet("aH -> [aa]H", 1, 1), EinNetError, "no input of 'aH -> [aa]H' has this type")
+    links = EinNet("aH -> [aa]H", 1, 1, depth=1)
+    assert_refused(lambda: links(torch.ones(2, 1)), EinNetError, "no input of 'aH -> [aa]H' has this type", "at=")
     assert_refused(lambda: EinLinear("aH -> [aa]H", 1, 1)(torch.ones(2, 1)), EinNetError, "has this type")
     assert_refused(lambda: EinNet("aH", 1, 1, hidden_type="[aa]H"), EinNetError, "no input")
     assert_refused(lambda: RecurrentNet("[aa]H -> H", 1, 1), EinNetError, "one dense type")

@@ -8,7 +8,7 @@ from inspect import Parameter
 from inspect import Signature as CallSignature
 from inspect import signature as signature_of
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
-from einnet.nn.sparse.call import bind_inputs, check_support, to_form_of_input
+from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
+from einnet.nn.sparse.support import Support
 from einnet.nn.state import as_tensors, check_widths, unwrap
 from einnet.signature import Signature, hidden_types, with_features
 from einnet.symmetry import Symmetry
@@ -93,7 +94,6 @@ class Network(nn.Module, ABC):
             hint = did_you_mean(unknown[0], known)
             raise TypeError(f"{type(self).__name__} has no argument {unknown[0]!r}.{hint}")
         self.signature = with_features(signature)
-        check_support(self.signature)
         self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
         self.hidden_types = hidden_types(self.signature, options.get("hidden_type"))
@@ -133,14 +133,15 @@ class Network(nn.Module, ABC):
         """The output for inputs that were checked."""
 
     def forward(self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Any:
-        tensors, context = self.bind(inputs, mask, sizes)
+        tensors, context = self.bind(inputs, mask=mask, sizes=sizes)
         return self.write(self.run(tensors, context), inputs, context)
 
-    def bind(
-        self, inputs: Sequence[Any], mask: MaskLike, sizes: Mapping[str, int] | None
-    ) -> tuple[list[Tensor], Context]:
+    def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         """The tensors of a call, checked, and its sizes, masks and supports."""
-        tensors, context = bind_inputs(self.signature, self.axes, self.types, self.in_features, inputs, mask, sizes)
+        signature, symmetric = self.signature, getattr(self.config, "symmetric", False)
+        tensors, context = bind_inputs(
+            signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
+        )
         check_dtype(tensors, dtype_of(self))
         return tensors, context
 
@@ -235,7 +236,7 @@ class Network(nn.Module, ABC):
         if any(t.is_sparse for t in self.signature.inputs):
             raise EinNetError(f"a network with sparse inputs cannot be exported, got '{self.signature}'")
         check_examples(Path(path), self.signature, inputs, sizes or {})
-        self.bind(inputs, None, sizes)  # in numbers, not in the symbols of torch
+        self.bind(inputs, sizes=sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
             export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
@@ -277,24 +278,23 @@ class StatefulNetwork(Network):
         *inputs: Any,
         mask: MaskLike = None,
         sizes: Mapping[str, int] | None = None,
+        graph: Graph = None,
+        at: Support | Tensor | None = None,
         iterations: int | None = None,
-    ) -> Tensor:
-        tensors, context = self.bind(inputs, mask, sizes)
+    ) -> Any:
+        tensors, context = self.bind(inputs, mask=mask, sizes=sizes, graph=graph, at=at)
         return self.write(self.run(tensors, context, iterations), inputs, context)
 
     def run(self, inputs: Sequence[Tensor], context: Context, iterations: int | None = None) -> Tensor:
         (state,) = deque(self._iterate(inputs, context, None, iterations), maxlen=1)  # those before are not kept
         return self.decode_state(state, context)
 
-    def outputs(
-        self,
-        *inputs: Any,
-        mask: MaskLike = None,
-        sizes: Mapping[str, int] | None = None,
-        iterations: int | None = None,
-    ) -> list[Tensor]:
-        """The output after each layer, the last as `forward` gives it; for a loss at every layer."""
-        tensors, context = self.bind(inputs, mask, sizes)
+    def outputs(self, *inputs: Any, iterations: int | None = None, **options: Unpack[CallOptions]) -> list[Tensor]:
+        """The output after each layer, the last as `forward` gives it; for a loss at every layer.
+
+        This and the methods below take the arguments of `forward`.
+        """
+        tensors, context = self.bind(inputs, **options)
         states = self._iterate(tensors, context, None, iterations)
         return [self.write(self.decode_state(x, context), inputs, context) for x in states]
 
@@ -302,9 +302,8 @@ class StatefulNetwork(Network):
         self,
         *inputs: Any,
         start: State | None = None,
-        mask: MaskLike = None,
-        sizes: Mapping[str, int] | None = None,
         iterations: int | None = None,
+        **options: Unpack[CallOptions],
     ) -> Iterator[State]:
         """Iterates over the state after each layer, from `start`, an earlier state, or from the first.
 
@@ -317,21 +316,19 @@ class StatefulNetwork(Network):
         >>> torch.allclose(net.decode(late, x), net(x, iterations=8), atol=1e-5)
         True
         """
-        tensors, context = self.bind(inputs, mask, sizes)
+        tensors, context = self.bind(inputs, **options)
         if start is not None:
             start = self._bind_state(start, context)
         return self._iterate(tensors, context, start, iterations)
 
-    def init_state(self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> State:
+    def init_state(self, *inputs: Any, **options: Unpack[CallOptions]) -> State:
         """The state before the first layer."""
-        tensors, context = self.bind(inputs, mask, sizes)
+        tensors, context = self.bind(inputs, **options)
         return self.start(self.encoder(tensors, context), context)
 
-    def decode(
-        self, state: State, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None
-    ) -> Tensor:
+    def decode(self, state: State, *inputs: Any, **options: Unpack[CallOptions]) -> Any:
         """The output from a state that the inputs led to."""
-        _, context = self.bind(inputs, mask, sizes)
+        _, context = self.bind(inputs, **options)
         return self.write(self.decode_state(self._bind_state(state, context), context), inputs, context)
 
     def _iterate(

@@ -1,8 +1,9 @@
 """`EinNet`: the default network."""
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -16,7 +17,13 @@ from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
 from einnet.nn.networks.format2 import NETWORKS
 from einnet.nn.networks.type_map import TypeMap, TypeMaps
+from einnet.nn.sparse.call import CallOptions
+from einnet.nn.sparse.graphs import find_missing_reverse, has_reverse
 from einnet.nn.state import as_module, as_tensors, modules_of
+from einnet.operations import pooling_terms
+from einnet.operations.pooling_set import needs_symmetric_support
+from einnet.terms import TypeSet
+from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
 
@@ -50,6 +57,21 @@ class EinNet(StatefulNetwork):
     >>> graphs(torch.randn(7, 4), (edge_index, edge_attr)).shape
     torch.Size([1])
 
+    Graphs of different sizes as one disjoint union, each computed as if it were alone:
+
+    >>> from einnet.nn.sparse import union
+    >>> triangle = torch.randn(3, 4), (edge_index, edge_attr)
+    >>> arrow = torch.randn(2, 4), (torch.tensor([[0], [1]]), torch.randn(1, 3))
+    >>> graphs(union([triangle, arrow])).shape
+    torch.Size([2, 1])
+
+    Ratings of users `a` for items `b`, and new pairs to predict:
+
+    >>> ratings = EinNet("[ab]H -> [ab]H", in_features=1, out_features=1, hidden=16, depth=2)
+    >>> known = torch.tensor([[0, 0, 1, 2], [0, 3, 1, 3]]), torch.tensor([[5.0], [3.0], [4.0], [1.0]])
+    >>> ratings(known, sizes={"a": 3, "b": 4}, at=torch.tensor([[0, 1], [1, 3]])).shape
+    torch.Size([2, 1])
+
     Args:
         signature: `inputs -> output; dependencies`, or one type for both; see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
@@ -61,17 +83,33 @@ class EinNet(StatefulNetwork):
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
             all inputs and the output; with sparse inputs, one for the elements of each axis, and one for each input
-            of several axes.
+            of several axes, and for an output in brackets.
+        symmetric: the supports of types such as `[aa]H` have with (i, j) also (j, i); where (j, i) is missing it is
+            added, with zeros and one more feature that is 1 there. This takes fewer operations, those of
+            `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
+            support. Terms that need (j, i) refuse a support without it.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
         device, dtype: of the parameters.
 
-    Shapes: `forward(*inputs, mask=None, sizes=None, iterations=None)`, each input (batch..., its axes..., features),
-    to (batch..., output axes..., out_features); the features are there also where the notation has no
-    H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and the form
+    Shapes: `forward(*inputs, mask=None, sizes=None, graph=None, at=None, iterations=None)`, each input (batch..., its
+    axes..., features), to (batch..., output axes..., out_features); the features are there also where the notation has
+    no H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and form
     of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its size from
     `sizes={"b": 5}`.
+
+    `graph` says of which sample of a disjoint union each element is: whole numbers (elements,), as PyTorch Geometric's
+    `batch`, for several axes a dict by axis, or the `DisjointUnion`, which may also be the only input. Sums, counts and
+    outputs without axes are those of each sample; an input or output `H` is (batch..., samples, features).
+
+    `at` asks for other values of an output in brackets: index tuples (axes, M), also repeated ones, or a `Support`; the
+    result is (batch..., M, out_features). In each layer an asked tuple has a state of its own, which receives what
+    an entry receives, such as the states of its ends, so that these interact, and the paths that an edge there would
+    close. It contributes to no sum, count or degree. An asked tuple that is an entry of the input is removed from the
+    input first: what is asked for in training is hidden everywhere, and every query is answered alike, whatever else is
+    asked for. Ask for (i, j) and (j, i) if both are entries with the same fact. A signature whose output has another
+    type than the inputs, such as `aH, bH -> [ab]H`, always needs `at`.
     Raises `EinNetError` and `TypeError` for wrong arguments, `ShapeError` for wrong tensors.
     """
 
@@ -96,9 +134,17 @@ class EinNet(StatefulNetwork):
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
         types, widths, out, normalize = self.hidden_types, self.widths, config.out_features, config.normalize
+        in_features = [
+            n + (config.symmetric and has_reverse(t))
+            for n, t in zip(config.in_features, self.signature.inputs, strict=True)
+        ]
+        if config.symmetric and in_features == [*config.in_features]:
+            raise EinNetError(f"symmetric=True is for inputs of a type such as '[aa]H', '{self.signature}' has none")
+        if config.symmetric and config.terms is None:
+            options["terms"] = pooling_terms(types, config.order, symmetric=True)
         encoders = TypeMaps(
             TypeMap(
-                signature, config.in_features, width,
+                signature, in_features, width,
                 partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), normalize, **factory,
             )
             for signature, width in zip(self.to_state, widths, strict=True)
@@ -107,9 +153,25 @@ class EinNet(StatefulNetwork):
         self.layers = nn.ModuleList(
             EinLayer(types, config.hidden, config.heads, **options) for _ in range(config.depth)
         )
+        own_terms = () if config.symmetric or config.terms is None else as_terms(config.terms)
+        self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
         self.decoder = TypeMap(self.to_output, widths, out, decode, normalize, **factory)
+
+    def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
+        tensors, context = super().bind(inputs, **options)
+        pairs = {t.axes: t for t in self.signature.inputs if has_reverse(t) and self.needs_reverse}
+        for axes, support in context.own_supports.items():
+            if axes in pairs and not support.is_symmetric():
+                missing = find_missing_reverse(support)
+                raise EinNetError(
+                    f"the operations of this network need with each entry (i, j) the reverse (j, i), the input of type "
+                    f"'{pairs[axes]}' lacks {missing.shape[1]:,}, such as {tuple(missing[:, 0].tolist())}: make the "
+                    "network with symmetric=True, which adds them, or with terms for any support, such as "
+                    "einnet.pooling(types, order, directed=True).terms"
+                )
+        return tensors, context
 
     def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         if self.config.checkpoint_activations:

@@ -49,7 +49,8 @@ class PolynomialLayer(nn.Module):
 
     def forward(self, state: Tensor, encoded: Tensor, context: Context) -> Tensor:
         operands = to_channels_first(self.in_proj(torch.cat([state, encoded], -1)), len(self.symmetry.axes))
-        update = self.pool_proj(lambda _: self.pool.pool([operands], context), context.shape(self.symmetry))
+        shape = context.shape(self.symmetry)
+        update = self.pool_proj(lambda _: self.pool.pool([operands], context), shape, context.backend)
         return context.fill_last(self.skip(state) + update, self.symmetry)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from einnet.errors import EinNetError
-from einnet.nn.backend import run_plan, run_upcast, to_channels_first
+from einnet.nn.backend import TorchBackend, run_plan, run_upcast, to_channels_first
 from einnet.nn.channels import Linear, rms_normalize
 from einnet.nn.context import Context
 from einnet.nn.networks.base import StatefulNetwork
@@ -42,8 +42,8 @@ class RecurrentLayer(nn.Module):
         self.pool_proj = PooledLinear(self.plan.results, config.heads, width, bias=False, shared=numbers, **factory)
         self.out_proj = Linear(width, config.hidden, rank, **factory)
 
-    def _pool(self, operands: Sequence[Tensor]) -> list[Tensor]:
-        return [s / (1 + s) for s in run_plan(self.plan, operands)]
+    def _pool(self, operands: Sequence[Tensor], backend: TorchBackend) -> list[Tensor]:
+        return [s / (1 + s) for s in run_plan(self.plan, operands, backend)]
 
     def extra_repr(self) -> str:
         return f"'{self.symmetry}', terms={[str(t) for t in self.plan.terms]}"
@@ -54,7 +54,9 @@ class RecurrentLayer(nn.Module):
             [self.width] + [self.heads] * self.plan.input_count, -1
         )
         operands = [context.fill(to_channels_first(x.relu(), rank), self.symmetry) for x in parts]
-        z = z + self.pool_proj(lambda _: run_upcast(self._pool, operands), context.shape(self.symmetry))
+        backend = context.backend
+        shape = context.shape(self.symmetry)
+        z = z + self.pool_proj(lambda _: run_upcast(self._pool, operands, backend), shape, backend)
         return context.fill_last(rms_normalize(state + self.out_proj(z.relu()) / 2, -1), self.symmetry)
 
 

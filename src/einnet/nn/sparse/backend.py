@@ -8,54 +8,62 @@ from torch import Tensor
 
 from einnet.nn.backend import TORCH, MaxBackend, TorchBackend
 from einnet.nn.sparse.join import join, largest_join
-from einnet.nn.sparse.matches import _guard
-from einnet.nn.sparse.support import Support
+from einnet.nn.sparse.membership import Membership
+from einnet.nn.sparse.support import Support, guard
 from einnet.plan import Result, Step
+from einnet.plan.step import is_connected
 from einnet.symmetry import Symmetry
 
 __all__ = ["SparseBackend", "SparseMaxBackend", "make_backend"]
 
-Supports = Mapping[tuple[str, ...], Support]
+Tuple = tuple[str, ...]
+Supports = Mapping[Tuple, Support]
 
 
 class SparseBackend(TorchBackend):
     """Tensors of torch: dense ones channels first, those of sparse types (batch..., entries, features).
 
-    `supports` are known by the axes of their types.
+    `supports` are known by the axes of their types. In a disjoint union `membership` has the sample of each element;
+    values without index are (batch..., samples, features).
     """
 
-    def __init__(self, supports: Supports):
-        super().__init__(torch)
-        self.supports = supports
+    contract = staticmethod(join)
 
-    def support(self, symmetry: Symmetry | None) -> Support | None:
-        return None if symmetry is None else self.supports[symmetry.axes]
+    def __init__(self, supports: Supports, membership: Membership | None = None):
+        super().__init__(torch)
+        self.supports, self.membership = supports, membership
+        self.is_union = membership is not None
 
     def join(self, step: Step, operands: Sequence[Tensor]) -> Tensor:
-        return join(step.operands, step.output, [self.support(s) for s in step.supports], operands)
+        supports = step.supports or (None,) * len(step.tuples)
+        return self._run(step.tuples, supports, step.axes, operands)
 
     def expand(self, compact: Tensor, result: Result) -> Tensor:
-        """The output on a support from the compact result, whose values are gathered at the entries."""
-        if result.is_sparse:
+        """The output from the compact result, whose values are gathered at the entries, or in a union at elements."""
+        if result.is_sparse or result.compact == result.output:
             return compact
-        names = tuple(map(str, result.axis_map))
-        operand = tuple(map(str, range(len(result.compact))))
-        return join([operand], names, [None, self.support(result.support)], [compact])
+        return self._run((result.compact, result.output), (None, result.support), result.axes, [compact])
+
+    def _run(self, tuples: Sequence[Tuple], types: Sequence[Symmetry | None], axes: Any, operands: Any) -> Tensor:
+        """The value of an einsum; the output is the last tuple."""
+        supports = [None if t is None else self.supports[t.axes] for t in types]
+        if self.membership is None or is_connected(tuples):
+            return self.contract(tuples[:-1], tuples[-1], supports, operands)
+        return self.membership.run(self.contract, tuples, dict(axes), supports, operands)
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once for these supports."""
-        supports = list(self.supports.values())
+        supports = [*self.supports.values(), *(self.membership.supports if self.membership else ())]
         key = (key, *map(id, supports))
-        return supports[0].cache(key, lambda: (make(), _guard(key, supports)))[0]
+        return supports[0].cache(key, lambda: (make(), guard(key, supports)))[0]
 
 
 class SparseMaxBackend(SparseBackend, MaxBackend):
     """The largest value in place of the sum; zero where there is none."""
 
-    def join(self, step: Step, operands: Sequence[Tensor]) -> Tensor:
-        return largest_join(step.operands[0], step.output, [self.support(s) for s in step.supports], operands[0])
+    contract = staticmethod(largest_join)
 
 
-def make_backend(supports: Supports) -> TorchBackend:
-    """The back end for tensors with these supports."""
-    return SparseBackend(supports) if supports else TORCH
+def make_backend(supports: Supports, membership: Membership | None = None) -> TorchBackend:
+    """The back end for tensors with these supports, in a disjoint union with this membership."""
+    return SparseBackend(supports, membership) if supports or membership is not None else TORCH

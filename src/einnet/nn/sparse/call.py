@@ -1,7 +1,7 @@
 """A call of a module: its inputs as tensors with a context, its outputs in the form of the inputs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import Tensor
 
@@ -9,52 +9,120 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.sparse.backend import make_backend
+from einnet.nn.sparse.graphs import DisjointUnion, has_reverse, with_reverse
 from einnet.nn.sparse.inputs import read_tensors
+from einnet.nn.sparse.membership import Membership
+from einnet.nn.sparse.receivers import add_receivers, hide_entries, read_asked
 from einnet.nn.sparse.storage import to_form
+from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["bind_inputs", "check_support", "to_form_of_input"]
+__all__ = ["CallOptions", "Graph", "bind_inputs", "check_support", "to_form_of_input"]
+
+Supports = Mapping[tuple[str, ...], Support]
+Graph = Tensor | Mapping[str, Tensor] | DisjointUnion | None
+
+
+class CallOptions(TypedDict, total=False):
+    """The named arguments of a call of a network, see `EinNet`."""
+
+    mask: MaskLike
+    sizes: Mapping[str, int] | None
+    graph: Graph
+    at: Support | Tensor | None
 
 
 def bind_inputs(
     signature: Signature,
     axes: Symmetry,
     types: Sequence[Symmetry],
-    features: Sequence[int],
+    features: Sequence[int | None],
     inputs: Sequence[Any],
-    mask: MaskLike | Context,
-    sizes: Mapping[str, int] | None,
+    mask: MaskLike | Context = None,
+    sizes: Mapping[str, int] | None = None,
+    graph: Graph = None,
+    at: Support | Tensor | None = None,
+    symmetric: bool = False,
 ) -> tuple[list[Tensor], Context]:
     """The tensors of a call, and its sizes, masks and supports; raises for inputs that do not fit.
 
     `axes` has each axis of the signature once; a mask may be of one of them, or of one of the `types`. A module that
-    passes a context on passes the values of sparse types alone.
+    passes a context on passes the values of sparse types alone. With `symmetric`, types such as `[aa]H` get missing
+    reverse tuples and one more feature.
     """
+    inputs, graph = _unpack(inputs, graph)
     if len(inputs) != len(signature.inputs):
         hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
-    is_inner = isinstance(mask, Context)
+    is_inner, is_union = isinstance(mask, Context), graph is not None
     tensors, shapes, supports = (inputs, [], {}) if is_inner else read_tensors(signature.inputs, inputs, sizes)
     for k, (x, symmetry, width) in enumerate(zip(tensors, signature.inputs, features, strict=True), start=1):
-        check_features(
-            x, ("entries",) if symmetry.is_sparse else symmetry.axes, width, f"input {k} of type '{symmetry}'"
-        )
+        names = ("entries",) if symmetry.is_sparse else symmetry.axes or ("samples",) * is_union
+        check_features(x, names, width, f"input {k} of type '{symmetry}'")
     if isinstance(mask, Context):
         return list(tensors), mask
-    check_support(signature)
-    known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, tensors)
-    return list(tensors), make_context(mask, axes, types, known, batch, make_backend(supports))
+    known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, tensors, is_union)
+    own_supports = supports
+    tensors, supports, queries = _adapt_supports(signature, tensors, supports, known, at, symmetric)
+    membership = _make_membership(graph, axes, types, known) if is_union else None
+    if membership is not None:
+        _check_samples(signature, tensors, supports, membership)
+    context = make_context(mask, axes, types, known, batch, make_backend(supports, membership))
+    context.own_supports, context.queries = own_supports, queries
+    return list(tensors), context
+
+
+def _adapt_supports(
+    signature: Signature,
+    tensors: Sequence[Tensor],
+    supports: Supports,
+    sizes: Mapping[str, int],
+    at: Any,
+    symmetric: bool,
+) -> tuple[Sequence[Tensor], Supports, Tensor | None]:
+    """The inputs with reverse tuples and with the asked tuples, and the entry of each asked tuple."""
+    types, output = signature.inputs, signature.output
+    query = None if at is None else read_asked(at, signature, sizes)
+    if query is None:
+        check_support(signature)
+    else:
+        tensors, supports = hide_entries(query.support, output, types, tensors, supports)
+    if symmetric:
+        tensors, supports = _add_reverse(types, tensors, supports)
+    if query is None:
+        return tensors, supports, None
+    if symmetric:  # a reverse tuple may be asked for
+        tensors, supports = hide_entries(query.support, output, types, tensors, supports)
+    tensors, supports = add_receivers(query.support, output, types, tensors, supports)
+    return tensors, supports, query.places + (supports[output.axes].entries - query.support.entries)
+
+
+def _add_reverse(
+    types: Sequence[Symmetry], tensors: Sequence[Tensor], supports: Supports
+) -> tuple[list[Tensor], Supports]:
+    """The inputs of types such as `[aa]` with reverse tuples."""
+    values, extended = list(tensors), dict(supports)
+    for k, t in enumerate(types):
+        if has_reverse(t):
+            extended[t.axes], values[k] = with_reverse(supports[t.axes], tensors[k])
+    return values, extended
 
 
 def to_form_of_input(
     y: Tensor, symmetry: Symmetry, signature: Signature, inputs: Sequence[Any], context: Context
 ) -> Any:
-    """The output of a call: dense tensors as they are, those of a sparse type in the form of the input of this type."""
+    """The output of a call: dense tensors as they are, those of a sparse type in the form of the input of this type.
+
+    Where index tuples were asked for, a tensor with their values.
+    """
     if not symmetry.is_sparse:
         return y
-    like = next(x for x, t in zip(inputs, signature.inputs, strict=True) if t == symmetry)
-    return to_form(context.backend.supports[symmetry.axes], y, like)
+    if context.queries is not None:
+        return y.index_select(-2, context.queries)
+    like = next(x for x, t in zip(_unpack(inputs)[0], signature.inputs, strict=True) if t == symmetry)
+    support = context.own_supports[symmetry.axes]
+    return to_form(support, y[..., : support.entries, :], like)
 
 
 def check_support(signature: Signature) -> None:
@@ -62,5 +130,51 @@ def check_support(signature: Signature) -> None:
     if signature.output.is_sparse and signature.output not in signature.inputs:
         raise EinNetError(
             f"the output '{signature.output}' has a value for each entry of the input of its type, but no input of "
-            f"'{signature}' has this type"
+            f"'{signature}' has this type: a network takes the index tuples to compute as at=index"
         )
+
+
+def _unpack(inputs: Sequence[Any], graph: Graph = None) -> tuple[Sequence[Any], Graph]:
+    """The inputs and the samples of a call with a disjoint union."""
+    if len(inputs) == 1 and isinstance(inputs[0], DisjointUnion):
+        return inputs[0].inputs, inputs[0]
+    return inputs, graph
+
+
+def _make_membership(graph: Graph, axes: Symmetry, types: Sequence[Symmetry], sizes: Mapping[str, int]) -> Membership:
+    """The sample of each element of each axis; raises for what does not fit the sizes."""
+    if dense := [t for t in types if len(t.axes) > 1 and not t.is_sparse]:
+        raise ShapeError(
+            f"a disjoint union has no tensor of the dense type '{dense[0]}', most of whose cells would lie between "
+            "samples: write an input of this type with brackets, pass hidden_type=... for a state, such as "
+            "('aH', 'bH'), or pad the samples by einnet.nn.pad"
+        )
+    letters = [c for c in axes.classes if axes.parent_of(c) is None]
+    if isinstance(graph, Tensor) and len(letters) == 1:
+        graph = {letters[0]: graph}
+    if not isinstance(graph, Mapping | DisjointUnion):
+        raise TypeError(
+            f"graph must have the sample of each element of the axes {', '.join(letters)}: "
+            f"a tensor for one axis, a dict by axis, or a DisjointUnion; got {type(graph).__name__}"
+        )
+    sample = graph.sample if isinstance(graph, DisjointUnion) else graph
+    if missing := [c for c in letters if c not in sample]:
+        raise ShapeError(f"graph lacks the sample of each element of axis '{missing[0]}', it has {', '.join(sample)}")
+    for c in letters:
+        if isinstance(sample[c], Tensor) and sample[c].shape != (sizes[c],):
+            shape = tuple(sample[c].shape)
+            raise ShapeError(f"graph has the shape {shape} on axis '{c}', expected ({sizes[c]},): one for each element")
+    return graph.membership if isinstance(graph, DisjointUnion) else Membership({c: sample[c] for c in letters})
+
+
+def _check_samples(signature: Signature, tensors: Sequence[Tensor], supports: Supports, membership: Membership) -> None:
+    """Raises for entries of two samples, and for an input without axes that has not one row for each sample."""
+    for letters, support in supports.items():
+        membership.check(letters, support)
+    for k, (x, symmetry) in enumerate(zip(tensors, signature.inputs, strict=True), start=1):
+        if not symmetry.axes and x.shape[-2] != membership.number:
+            raise ShapeError(
+                f"input {k} of type '{symmetry}' must have shape (batch..., {membership.number}, features) for "
+                f"{membership.number} samples, got {tuple(x.shape)}: if the last samples have no elements, pass their "
+                "union as graph=batch, which says how many there are"
+            )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
+from einnet.nn.sparse.membership import Membership
 from einnet.nn.sparse.storage import read_inputs, read_parts
 from einnet.nn.sparse.support import Support
 from einnet.signature import parse_types
 from einnet.symmetry import Symmetry
 
-__all__ = ["DisjointUnion", "find_missing_reverse", "from_networkx", "from_pyg", "union", "with_reverse"]
+__all__ = ["DisjointUnion", "find_missing_reverse", "from_networkx", "from_pyg", "has_reverse", "union", "with_reverse"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,11 @@ class DisjointUnion:
     inputs: tuple[Any, ...]
     sample: dict[str, Tensor]
     number: int
+
+    @cached_property
+    def membership(self) -> Membership:
+        """The samples, as the back end reads them; kept for all layers and calls."""
+        return Membership(self.sample, self.number)
 
 
 def union(samples: Iterable[Sequence[Any]], types: str = "aH, [aa]H") -> DisjointUnion:
@@ -218,6 +225,11 @@ def _read_attributes(items: Sequence[Any], names: str | Sequence[str], kind: str
     return torch.tensor(features, dtype=dtype or torch.get_default_dtype())
 
 
+def has_reverse(symmetry: Symmetry) -> bool:
+    """Whether the entries of a type are pairs whose reverse is an index tuple of the type, as of `[aa]`."""
+    return symmetry.is_sparse and len(symmetry.axes) == 2 and len(symmetry.classes) == 1
+
+
 def find_missing_reverse(support: Support) -> Tensor:
     """The index tuples (j, i) that the support lacks although it has (i, j): (2, number)."""
     if len(support.sizes) != 2 or support.sizes[0] != support.sizes[1]:
@@ -246,7 +258,8 @@ def with_reverse(support: Support, values: Tensor) -> tuple[Support, Tensor]:
     added = find_missing_reverse(support)
     number = added.shape[1]
     if number:
-        support = Support(torch.cat([support.index, added], 1), support.sizes)
+        sizes, index = support.sizes, torch.cat([support.index, added], 1)
+        support = support.cache("with reverse", lambda: Support(index, sizes))
     values = torch.nn.functional.pad(values, (0, 1, 0, number))
     if number:
         values[..., -number:, -1] = 1

@@ -40,8 +40,9 @@ def join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: S
     return _to_layout(y, inner[-1], output, supports[-1], sizes)
 
 
-def largest_join(tup: Tuple, output: Tuple, supports: Supports, x: Tensor) -> Tensor:
-    """The largest value of one operand over the matches; zero where there is none."""
+def largest_join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> Tensor:
+    """The largest value of the only operand over the matches; zero where there is none."""
+    (tup,), (x,) = tuples, operands
     sizes = _bind([tup], output, supports, [x])
     matches = find_matches([tup], supports, sizes, output)
     rows = _to_rows(x, tup, tup, supports[0], ())

@@ -6,7 +6,7 @@ of partial matches is continued before the next one, so that memory is bounded.
 """
 
 import weakref
-from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from einnet.checks import check_limit
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.sparse.support import Lookup, Support
+from einnet.nn.sparse.support import Lookup, Support, guard
 
 __all__ = ["Matches", "Order", "find_matches"]
 
@@ -128,7 +128,7 @@ def find_matches(
     number = {i: n for n, i in enumerate(letters)}
     structure = tuple(tuple(number[i] for i in t) for t in names)
     key = (structure, tuple(sizes[i] for i in letters), tuple(id(s) if s is not None else None for s in supports))
-    matches, _ = sparse[0].cache(key, lambda: (Join(names, supports, sizes).run(), _guard(key, sparse)))
+    matches, _ = sparse[0].cache(key, lambda: (Join(names, supports, sizes).run(), guard(key, sparse)))
     return matches
 
 
@@ -147,17 +147,6 @@ def _check_term(names: Sequence[Tuple], supports: Sequence[Support | None], size
 def _to_text(names: Sequence[Tuple]) -> str:
     *operands, output = map("".join, names)
     return f"the term {','.join(operands)}->{output}"
-
-
-def _guard(key: Hashable, supports: Sequence[Support]) -> list[weakref.ref]:
-    """Weak references to the other supports, which drop the first one's result as soon as one of them is gone."""
-    owner = weakref.ref(supports[0])
-
-    def drop(_: weakref.ref) -> None:
-        if (support := owner()) is not None:
-            support._cache.pop(key, None)
-
-    return [weakref.ref(s, drop) for s in supports[1:] if s is not supports[0]]
 
 
 @dataclass(frozen=True)
@@ -257,7 +246,18 @@ class Join:
                 for i in tup:
                     column = column * self.sizes[i] + partial.values[i]
             columns.append(column)
-        return torch.stack(columns)
+        return self._without_receivers(torch.stack(columns))
+
+    def _without_receivers(self, positions: Tensor) -> Tensor:
+        """The matches at which no operand is a receiver, unless the output is at the same entry."""
+        output = next((e for e in self.edges if e.number == len(self.names) - 1), None)
+        for edge in self.edges:
+            if edge.support.receivers and edge is not output:
+                is_match = positions[edge.number] < edge.support.entries - edge.support.receivers
+                if output is not None and output.support is edge.support:
+                    is_match |= positions[edge.number] == positions[-1]
+                positions = positions[:, is_match]
+        return positions
 
     def _collect_letters(self, remaining: Sequence[Edge]) -> set[str]:
         return self.dense.union(*(e.letters for e in remaining))

@@ -16,7 +16,7 @@ from einnet.nn.sparse.forms import INTEGERS, form_of, identity_of
 from einnet.nn.sparse.support import Support
 from einnet.symmetry import Symmetry, as_symmetry
 
-__all__ = ["as_sparse", "read_inputs", "read_parts", "to_form"]
+__all__ = ["as_sparse", "check_index", "read_inputs", "read_parts", "to_form"]
 
 
 def as_sparse(x: Any, symmetry: Symmetry | str, sizes: Mapping[str, int] | None = None) -> tuple[Support, Tensor]:
@@ -140,7 +140,7 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
         if len(index.sizes) != len(symmetry.axes):
             raise ShapeError(f"{name} has {len(symmetry.axes)} axes, the support has {len(index.sizes)}")
         return index
-    index, sizes = _check_index(index, len(symmetry.axes), name), dict(known)
+    index, sizes = check_index(index, len(symmetry.axes), name), dict(known)
     for letter, row in zip(symmetry.axes, index, strict=True):
         if letter not in sizes and symmetry.parent_of(letter):
             sizes[letter] = int(row.max()) + 1 if len(row) else 0  # the longest list: no element is left out
@@ -157,7 +157,8 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
         raise ShapeError(f"{name}: {error}" + "; if it counts from 1, pass index - 1" * is_from_1) from None
 
 
-def _check_index(index: Any, rank: int, name: str) -> Tensor:
+def check_index(index: Any, rank: int, name: str) -> Tensor:
+    """The index of index tuples as int64; raises for what is none."""
     if not isinstance(index, Tensor):
         raise TypeError(f"the index of {name} must be a tensor of whole numbers, got {type(index).__name__}")
     if index.dtype not in INTEGERS:

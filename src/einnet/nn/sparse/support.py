@@ -1,5 +1,6 @@
 """Supports: the index tuples at which a sparse tensor has values, and lookups of entries by their indices."""
 
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from math import prod
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 from einnet.checks import check_count
 from einnet.errors import ShapeError
 
-__all__ = ["Lookup", "Support"]
+__all__ = ["Lookup", "Support", "guard"]
 
 KEY_BOUND = 2**62  # of the keys that stand for several indices
 CACHE_SIZE = 256  # of results that a support keeps
@@ -27,15 +28,17 @@ class Support:
     >>> edges.is_symmetric()
     False
 
+    The last `receivers` entries get values and contribute none: nothing but themselves is computed from their values.
+
     Raises `ShapeError` for indices out of range and for entries that occur twice.
     """
 
-    def __init__(self, index: Tensor, sizes: Sequence[int]):
+    def __init__(self, index: Tensor, sizes: Sequence[int], receivers: int = 0):
         if not isinstance(index, Tensor) or index.dtype not in (torch.int64, torch.int32):
             got = f"a tensor of {index.dtype}" if isinstance(index, Tensor) else type(index).__name__
             raise TypeError(f"the index of a support must be a tensor of torch.int64, got {got}")
         self.sizes = tuple(check_count(n, "the size of an axis", minimum=0) for n in sizes)
-        self.index = index.long().contiguous()
+        self.index, self.receivers = index.long().contiguous(), receivers
         self._cache: dict[Hashable, Any] = {}
         if index.dim() != 2 or not self.sizes or len(index) != len(self.sizes):
             expected = f"({len(self.sizes)}, entries), one row for each axis"
@@ -47,7 +50,7 @@ class Support:
         return f"Support({self.entries:,} entries of {' x '.join(map(str, self.sizes))})"
 
     def __reduce__(self):
-        return Support, (self.index, self.sizes)  # without the cache
+        return Support, (self.index, self.sizes, self.receivers)  # without the cache
 
     @property
     def entries(self) -> int:
@@ -63,7 +66,7 @@ class Support:
         device = torch.device(device)
         if device == self.device or (device.index is None and device.type == self.device.type):
             return self
-        return self.cache(("to", device), lambda: Support(self.index.to(device), self.sizes))
+        return self.cache(("to", device), lambda: Support(self.index.to(device), self.sizes, self.receivers))
 
     def is_symmetric(self) -> bool:
         """Whether the support has with each entry (i, j) the entry (j, i)."""
@@ -162,3 +165,14 @@ class Lookup:
             return None
         counts = torch.bincount(self.keys, minlength=prod(self.sizes))
         return torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+
+
+def guard(key: Hashable, supports: Sequence[Support]) -> list[weakref.ref]:
+    """Weak references to the other supports, which drop the first one's result as soon as one of them is gone."""
+    owner = weakref.ref(supports[0])
+
+    def drop(_: weakref.ref) -> None:
+        if (support := owner()) is not None:
+            support._cache.pop(key, None)
+
+    return [weakref.ref(s, drop) for s in supports[1:] if s is not supports[0]]
