@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]
+
+T = TypeVar("T")
 
 
 class EinLinear(nn.Module):
@@ -42,12 +44,13 @@ class EinLinear(nn.Module):
         out_features: features of the output.
         bias: whether to add the equivariant constants (for `aa` two: everywhere, on the diagonal).
         normalize: "size" or None, see `EinPool`.
+        counts: whether each sum has one feature more, log(1 + the number of its values), which a mean does not tell.
         device, dtype: of the parameters.
 
     Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
     `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
     in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
-    the next.
+    the next; last a column for each count.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).
@@ -62,6 +65,7 @@ class EinLinear(nn.Module):
         *,
         bias: bool = True,
         normalize: str | None = "size",
+        counts: bool = False,
         device: Any = None,
         dtype: Any = None,
     ):
@@ -78,6 +82,10 @@ class EinLinear(nn.Module):
         check_flag(bias, "bias")
         self.widths = [w for plan, w in zip(self.plans, self.in_features, strict=True) for _ in plan.terms]
         results = [r for plan in self.plans for r in plan.results]
+        self.has_counts = check_flag(counts, "counts")
+        counted = [r for plan in self.plans for r in _sums_of(plan, plan.results)] if counts else []
+        self.widths += [1] * len(counted)
+        results += counted
         constants = list(self.constants.results)
         stops = list(accumulate([0, *self.widths, *[1] * len(constants)]))
         columns = [range(*bounds) for bounds in pairwise(stops)]
@@ -91,7 +99,8 @@ class EinLinear(nn.Module):
 
     def reset_parameters(self) -> None:
         columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
-        for block in self.weight.detach().split(columns, 1):
+        rest = self.weight.shape[1] - sum(columns)
+        for block in self.weight.detach().split([*columns, *[rest] * bool(rest)], 1):
             nn.init.uniform_(block, -(block.shape[1] ** -0.5), block.shape[1] ** -0.5)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -114,10 +123,16 @@ class EinLinear(nn.Module):
         """The output from the matrix and the inputs."""
         weight, *inputs = tensors
         results: list[Tensor] = []
+        counts: list[Tensor] = []
         for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
             channels = context.fill(x.movedim(-1, feature_axis(source)), source)
             values = run_plan(plan, [channels] * plan.input_count, context.backend)
             results += values if self.normalize is None else rescale(values, plan, context)
+            if self.has_counts:
+                ones = context.fill(torch.ones_like(x[..., :1]).movedim(-1, feature_axis(source)), source)
+                values = run_plan(plan, [ones] * plan.input_count, context.backend)
+                counts += [v.log1p() for v in _sums_of(plan, values)]
+        results += counts
         pooled_map = self.map
         if self.bias is not None:
             results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
@@ -132,8 +147,13 @@ class EinLinear(nn.Module):
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         return (
             f"'{self.signature}', in_features={widths}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}, normalize={self.normalize!r}"
+            f"bias={self.bias is not None}, normalize={self.normalize!r}" + ", counts=True" * self.has_counts
         )
+
+
+def _sums_of(plan: Plan, values: Sequence[T]) -> list[T]:
+    """What belongs to the terms that sum."""
+    return [value for value, axes in zip(values, plan.summed_axes, strict=True) if axes]
 
 
 @lru_cache(maxsize=128)

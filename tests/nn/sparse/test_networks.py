@@ -31,7 +31,7 @@ class Case:
         layer = self.net.layers[0]
         self.twin = EinNet(
             dense_text(signature), self.widths(signature), 3, **SMALL | options,
-            hidden_type=[dense_text(str(t)) for t in self.net.hidden_types],
+            counts=True, hidden_type=[dense_text(str(t)) for t in self.net.hidden_types],
             terms=[dense_text(str(t)) for t in layer.pool.plan.terms],
         )  # fmt: skip
         self.twin.load_state_dict(self.net.state_dict())
@@ -187,3 +187,13 @@ def test_what_is_refused():
     assert_refused(lambda: net(torch.randn(3, 1), (index, torch.randn(1, 1))), ShapeError, "input 2 of type '[aa]H'")
     assert_refused(lambda: net(torch.randn(3, 1), torch.randn(3, 3, 1)), TypeError, "input 2 of type '[aa]H'")
     assert_refused(lambda: net.export("net.pt2", torch.randn(2, 3, 1)), EinNetError, "sparse")
+
+
+def test_a_network_tells_how_many_values_a_mean_has():
+    """Equal features everywhere: only counts differ."""
+    net = randomize(EinNet("aH, [aa]H -> H", (1, 1), 1, hidden=4, heads=2, depth=1, dtype=torch.float64))
+    path = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    ring = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
+    ones = [torch.ones(n, 1, dtype=torch.float64) for n in (3, 4, 6)]
+    outputs = [net(ones[0], (path, ones[1])), net(ones[0], (ring, ones[2]))]
+    assert not torch.allclose(*outputs, atol=1e-3)

@@ -13,7 +13,7 @@ __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
-    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric"), check_flag),
+    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
@@ -28,7 +28,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,7 @@ class EinNetConfig(NetworkConfig):
     checkpoint_activations: bool = False
     chunks: int = 1
     symmetric: bool = False
+    counts: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

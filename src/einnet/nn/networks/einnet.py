@@ -88,6 +88,8 @@ class EinNet(StatefulNetwork):
             added, with zeros and one more feature that is 1 there. This takes fewer operations, those of
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
+        counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
+            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
@@ -133,7 +135,9 @@ class EinNet(StatefulNetwork):
     def build(self, config: EinNetConfig, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
-        types, widths, out, normalize = self.hidden_types, self.widths, config.out_features, config.normalize
+        types, widths, out = self.hidden_types, self.widths, config.out_features
+        counts = self.signature.is_sparse if config.counts is None else config.counts
+        linear_options: dict[str, Any] = {"normalize": config.normalize, "counts": counts} | factory
         in_features = [
             n + (config.symmetric and has_reverse(t))
             for n, t in zip(config.in_features, self.signature.inputs, strict=True)
@@ -145,7 +149,7 @@ class EinNet(StatefulNetwork):
         encoders = TypeMaps(
             TypeMap(
                 signature, in_features, width,
-                partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), normalize, **factory,
+                partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), **linear_options,
             )
             for signature, width in zip(self.to_state, widths, strict=True)
         )  # fmt: skip
@@ -157,7 +161,7 @@ class EinNet(StatefulNetwork):
         self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.decoder = TypeMap(self.to_output, widths, out, decode, normalize, **factory)
+        self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)

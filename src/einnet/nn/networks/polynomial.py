@@ -79,6 +79,6 @@ class PolynomialNet(StatefulNetwork):
         widths, out, normalize = config.in_features, config.out_features, config.normalize
         encode = partial(Linear, out_features=config.hidden, rank=rank, bias=False, **factory)
         decode = partial(nn.Linear, out_features=out, bias=False, **factory)
-        self.encoder = TypeMap(self.to_state[0], widths, config.hidden, encode, normalize, **factory)
+        self.encoder = TypeMap(self.to_state[0], widths, config.hidden, encode, normalize=normalize, **factory)
         self.layers = nn.ModuleList(PolynomialLayer(hidden_type, config, **factory) for _ in range(config.depth))
-        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize, **factory)
+        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize=normalize, **factory)

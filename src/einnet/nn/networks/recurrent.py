@@ -96,11 +96,11 @@ class RecurrentNet(StatefulNetwork):
         width, out = sum(config.in_features), config.out_features
         encode = partial(Linear, out_features=width, rank=rank, **factory)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.encoder = TypeMap(self.to_state[0], config.in_features, width, encode, None, **factory)
+        self.encoder = TypeMap(self.to_state[0], config.in_features, width, encode, normalize=None, **factory)
         self.init_proj = Linear(width, config.hidden, rank, **factory)
         layers = (RecurrentLayer(hidden_type, width, config, **factory) for _ in range(config.depth))
         self.layers = nn.ModuleList(layers)
-        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, None, **factory)
+        self.decoder = TypeMap(self.to_output, [config.hidden], out, decode, normalize=None, **factory)
 
     def start(self, encoded: Tensor, context: Context) -> Tensor:
         return context.fill_last(rms_normalize(self.init_proj(encoded), -1), self.hidden_types[0])

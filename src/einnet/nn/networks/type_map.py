@@ -18,7 +18,7 @@ class TypeMap(nn.Module):
 
     An input that has the output's axes is mapped cell by cell, by what `make_cell_map` makes for its
     features; any other by all linear equivariant maps (a node feature enters `aa` on the diagonal,
-    along rows and along columns).
+    along rows and along columns), an `EinLinear` with these options.
     """
 
     def __init__(
@@ -27,15 +27,14 @@ class TypeMap(nn.Module):
         in_features: Sequence[int],
         out_features: int,
         make_cell_map: Callable[[int], nn.Module],
-        normalize: str | None = "size",
-        **factory: Any,
+        **options: Any,
     ):
         super().__init__()
         self.signature = signature
         self.maps = nn.ModuleList(
             make_cell_map(f)
             if (t.axes, t.is_sparse) == (signature.output.axes, signature.output.is_sparse)
-            else EinLinear(Signature.of([t], signature.output), f, out_features, normalize=normalize, **factory)
+            else EinLinear(Signature.of([t], signature.output), f, out_features, **options)
             for t, f in zip(signature.inputs, in_features, strict=True)
         )
 
