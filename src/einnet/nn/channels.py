@@ -74,7 +74,7 @@ class Linear(nn.Linear):
 
 
 class HeadLinear(Linear):
-    """`Linear` to `heads` features for each of some operands, all of them or those of a slice of the heads.
+    """`Linear` to `heads` features for each of some operands, of all heads or a slice, for all operands or some.
 
     Shapes: (batch..., axes..., in_features) to (batch..., axes..., operands * heads). `weight` is
     (operands * heads, in_features), the heads of the first operand first.
@@ -84,14 +84,16 @@ class HeadLinear(Linear):
         super().__init__(in_features, heads * operands, rank, **options)
         self.heads = heads
 
-    def forward(self, input: Tensor, heads: slice | None = None) -> Tensor:
-        if heads is None:
+    def forward(self, input: Tensor, heads: slice | None = None, operands: Sequence[int] | None = None) -> Tensor:
+        if heads is None and operands is None:
             return super().forward(input)
-        bias = None if self.bias is None else self._select(self.bias, heads)
-        return self._map(input, self._select(self.weight, heads), bias)
+        bias = None if self.bias is None else self._select(self.bias, heads, operands)
+        return self._map(input, self._select(self.weight, heads, operands), bias)
 
-    def _select(self, parameter: Tensor, heads: slice) -> Tensor:
-        return parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)
+    def _select(self, parameter: Tensor, heads: slice | None, operands: Sequence[int] | None) -> Tensor:
+        if operands is not None:
+            parameter = torch.cat([parameter[k * self.heads : (k + 1) * self.heads] for k in operands])
+        return parameter if heads is None else parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)
 
     def extra_repr(self) -> str:
         return (
