@@ -140,7 +140,7 @@ class EinLayer(nn.Module):
         """The submodules; `inner` are the features between the output projections of each type."""
         widths, bias, ranks = self.widths, options["bias"], [rank_of(t) for t in self.types]
         numbers = range(len(self.types))
-        self.norm = as_module(make_norm(norm, w, **factory) for w in widths)
+        self.norm = as_module(make_norm(norm, w, **factory, rank=r) for w, r in zip(widths, ranks, strict=True))
         self.in_proj = as_module(
             HeadLinear(widths[k], self.heads, self.pool.reads.count(k), ranks[k], bias=bias, **factory) for k in numbers
         )

@@ -7,8 +7,10 @@ Only the operands and the results of the other terms are held for all cells at o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
@@ -117,7 +119,7 @@ class TypePart:
         if len(operands) == number:
             y = module(x)
         elif isinstance(module, HeadLinear):
-            y = module(x, operands=operands)
+            y = module(x, operands=_as_index(tuple(operands), x.device))
         else:  # another module
             y = module(x).unflatten(-1, (number, -1))[..., operands, :].flatten(-2)
         y = y if cells is None else y.masked_fill(~cells, 0)
@@ -142,3 +144,13 @@ def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
     for x in rest:
         product = product * x
     return product if diagonal is None else product.masked_fill(~diagonal, 0)
+
+
+def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, device=device) if torch.compiler.is_compiling() else _make_index(numbers, device)
+
+
+@lru_cache
+def _make_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(numbers, device=device)
