@@ -64,8 +64,12 @@ class Linear(nn.Linear):
         super().__init__(in_features, out_features, bias, device, dtype)
         self.rank = None if rank is None else check_count(rank, "rank", minimum=0)
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        return self.weight, self.bias
+
     def forward(self, input: Tensor) -> Tensor:
-        return self._map(input, self.weight, self.bias)
+        return self._map(input, *self.weights)
 
     def _map(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         y = map_channels(to_channels_first(input, self.rank), weight, bias, self.rank)
@@ -89,8 +93,12 @@ class HeadLinear(Linear):
     def forward(self, input: Tensor, heads: slice | None = None, operands: Tensor | None = None) -> Tensor:
         if heads is None and operands is None:
             return super().forward(input)
+        return self._map(input, *self.select(operands, heads))
+
+    def select(self, operands: Tensor | None, heads: slice | None = None) -> tuple[Tensor, Tensor | None]:
+        """The rows of the matrix and of the bias for some heads of some operands."""
         bias = None if self.bias is None else self._select(self.bias, heads, operands)
-        return self._map(input, self._select(self.weight, heads, operands), bias)
+        return self._select(self.weight, heads, operands), bias
 
     def _select(self, parameter: Tensor, heads: slice | None, operands: Tensor | None) -> Tensor:
         blocks = parameter.unflatten(0, (-1, self.heads))

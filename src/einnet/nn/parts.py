@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
-from einnet.nn.channels import HeadLinear
+from einnet.nn.channels import HeadLinear, Linear, RowRMSNorm
 from einnet.nn.context import Context
+from einnet.nn.looped import _is_in_transform as is_in_transform
 from einnet.nn.pool import Pooling
-from einnet.nn.sparse.rows import map_rows
+from einnet.nn.pooled import PooledLinear
+from einnet.nn.sparse.rows import Update, Weights, project_rows, update_rows
 from einnet.plan import Result
 from einnet.symmetry import Symmetry
 from einnet.terms import Term
@@ -34,6 +36,25 @@ class PartModules(NamedTuple):
     activation: Callable[[Tensor], Tensor]
     out_proj: nn.Module
     dropout: nn.Module
+
+    @property
+    def norm_is_rms(self) -> bool:
+        return isinstance(self.norm, RowRMSNorm)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether they are those that a layer makes, without hooks and without dropout."""
+        norm, in_proj, pool_proj, _, out_proj, dropout = self
+        types = (RowRMSNorm, nn.Identity), (HeadLinear,), (PooledLinear,), (Linear,), (nn.Identity,)
+        modules = norm, in_proj, pool_proj, out_proj, dropout
+        is_same = all(type(m) in kinds for m, kinds in zip(modules, types, strict=True))
+        return is_same and pool_proj.norm == self.norm_is_rms and not any(map(_has_hooks, modules))
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )
 
 
 def is_row_type(symmetry: Symmetry) -> bool:
@@ -77,43 +98,61 @@ class TypePart:
 
     def share(self, modules: PartModules, x: Tensor, context: Context) -> Sequence[Tensor]:
         """The operands of the terms that are not local, features first."""
-
-        def project(x: Tensor, cells: Tensor | None = None) -> Sequence[Tensor]:
-            return self._project(modules, x, self.shared, cells)
-
+        cells = context.cells(self.symmetry)
         if not self.shared:
             return []
-        values = self._map(project, [x, *self._cells(context)], modules[:2])
+        if cells is None and self._is_plain(modules, [x]):
+            weights = self._fold_norm(modules, self.shared, x.device)
+            values = project_rows(x, weights, len(self.shared), modules.norm_is_rms)
+        else:
+            values = self._project(modules, x, self.shared, cells)
         return [y.movedim(-1, feature_axis(self.symmetry)) for y in values]
 
     def update(self, modules: PartModules, x: Tensor, results: Sequence[Tensor], context: Context) -> Tensor:
         """The state after the layer, given the results of the terms that are not local."""
-        cells, masks = self._cells(context), self._diagonals(context)
-
-        def run(x: Tensor, *rows: Tensor) -> list[Tensor]:
-            rest = iter(rows)
-            mask = next(rest) if cells else None
-            diagonals = {t: next(rest) for t in masks}
-            own = iter(self._project(modules, x, self.own, mask)) if self.own else iter(())
-            pooled = [
-                next(rest) if t is None else run_upcast(_multiply, [next(own) for _ in t.operands], diagonals.get(t))
-                for t in self.local
+        cells = context.cells(self.symmetry)
+        if cells is None and self._is_plain(modules, [x, *results]):
+            weights = [
+                self._fold_norm(modules, self.own, x.device),
+                modules.pool_proj.weights,
+                modules.out_proj.weights,
             ]
-            shape = context.shape(self.symmetry)
-            y = modules.pool_proj(lambda heads: pooled, shape, context.backend)
-            y = x + modules.dropout(modules.out_proj(modules.activation(y)))
-            return [y if mask is None else y.masked_fill(~mask, 0)]
+            operands = tuple(t.order if t is not None else 0 for t in self.local)
+            update = Update(operands, self._diagonals(context), modules.norm_is_rms, modules.activation)
+            return update_rows(x, results, update, weights)
+        y = modules.pool_proj(
+            lambda heads: self._pool(modules, x, results, context), context.shape(self.symmetry), context.backend
+        )
+        y = x + modules.dropout(modules.out_proj(modules.activation(y)))
+        return y if cells is None else y.masked_fill(~cells.unsqueeze(-1), 0)
 
-        modules_of_rows = [m for m in modules if isinstance(m, nn.Module)]
-        (y,) = self._map(run, [x, *cells, *masks.values(), *results], modules_of_rows)
-        return y
+    def _pool(self, modules: PartModules, x: Tensor, results: Sequence[Tensor], context: Context) -> list[Tensor]:
+        """All results, of which those that are not local are given."""
+        own, rest = iter(self._project(modules, x, self.own, context.cells(self.symmetry))), iter(results)
+        return [
+            next(rest) if t is None else run_upcast(_multiply, [next(own) for _ in t.operands], diagonal)
+            for t, diagonal in zip(self.local, self._diagonals(context), strict=True)
+        ]
 
-    def _map(self, function: Callable, rows: Sequence[Tensor], modules: Sequence[nn.Module]) -> Sequence[Tensor]:
-        return map_rows(function, rows, modules) if self.has_rows else function(*rows)
+    def _is_plain(self, modules: PartModules, rows: Sequence[Tensor]) -> bool:
+        """Whether the rows are mapped by modules of this library as they are, in the precision of the weights."""
+        if not self.has_rows or torch.compiler.is_compiling() or is_in_transform():
+            return False
+        x = rows[0]
+        if x.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(x.device.type):
+            return False
+        return modules.is_plain and all(y.dim() == 2 and y.dtype == x.dtype for y in rows)
+
+    def _fold_norm(self, modules: PartModules, operands: Sequence[int], device: torch.device) -> Weights:
+        """The projection to some operands, with the gain of the norm as a factor of its columns."""
+        weight, bias = modules.in_proj.select(_as_index(tuple(operands), device))
+        return (weight * modules.norm.weight if modules.norm_is_rms else weight), bias
 
     def _project(
         self, modules: PartModules, x: Tensor, operands: Sequence[int], cells: Tensor | None
     ) -> Sequence[Tensor]:
+        if not operands:
+            return []
         module, number = modules.in_proj, len(self.own) + len(self.shared)
         x = modules.norm(x)
         if len(operands) == number:
@@ -122,21 +161,17 @@ class TypePart:
             y = module(x, operands=_as_index(tuple(operands), x.device))
         else:  # another module
             y = module(x).unflatten(-1, (number, -1))[..., operands, :].flatten(-2)
-        y = y if cells is None else y.masked_fill(~cells, 0)
+        y = y if cells is None else y.masked_fill(~cells.unsqueeze(-1), 0)
         return y.split(y.shape[-1] // len(operands), -1)
 
-    def _cells(self, context: Context) -> list[Tensor]:
-        """Which cells have no padding, if any has."""
-        cells = context.cells(self.symmetry)
-        return [] if cells is None else [cells.unsqueeze(-1)]
-
-    def _diagonals(self, context: Context) -> dict[Term, Tensor]:
+    def _diagonals(self, context: Context) -> tuple[Tensor | None, ...]:
         """For each local term with repeated indices, the entries at which these agree."""
-        return {
-            t: context.backend.supports[self.symmetry.axes].diagonal(t.output)
-            for t in self.local
+        return tuple(
+            context.backend.supports[self.symmetry.axes].diagonal(t.output)
             if t is not None and len(set(t.output)) < len(t.output)
-        }
+            else None
+            for t in self.local
+        )
 
 
 def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
@@ -147,10 +182,10 @@ def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
 
 
 def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, device=device) if torch.compiler.is_compiling() else _make_index(numbers, device)
+    return torch.tensor(numbers, dtype=torch.long, device=device) if torch.compiler.is_compiling() else _make_index(numbers, device)
 
 
 @lru_cache
 def _make_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
-        return torch.tensor(numbers, device=device)
+        return torch.tensor(numbers, dtype=torch.long, device=device)

@@ -152,8 +152,13 @@ class PooledLinear(nn.Module):
         columns = [range(heads * k, heads * (k + 1)) for k in self.shared]
         return PooledMap(results, columns, self.out_features)
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """The matrix, with the gain of the norm as a factor of its columns, and the bias."""
+        return self.weight if self.gain is None else self.weight * self.gain, self.bias
+
     def forward(self, pool: Pool, shape: Sequence[int], backend: TorchBackend = TORCH) -> Tensor:
-        weight, rank = self.weight if self.gain is None else self.weight * self.gain, self.maps[0].rank
+        (weight, _), rank = self.weights, self.maps[0].rank
         if len(self.maps) == 1 and self.maps[0].is_full:
             y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape, backend)
         else:

@@ -1,139 +1,230 @@
-"""`map_rows`: a function of rows, applied to as many at a time as stay in the cache, and again in the backward pass."""
+"""The maps of a layer row by row, some rows at a time, whose values then stay in the cache.
+
+Nothing but the arguments is kept for the backward pass, which computes the rest again. `project_rows` normalizes and
+projects; `update_rows` does all that follows in a layer, see `Update`.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.utils.checkpoint import get_device_states, set_device_states
+from torch import Tensor
 
-from einnet.nn.looped import _is_in_transform
+from einnet.nn.channels import inverse_root_mean
 
-__all__ = ["map_rows"]
+__all__ = ["Update", "Weights", "project_rows", "update_rows"]
 
-LENGTH = {"cpu": 2**11}  # rows that are mapped at once: their values stay in the cache
-LARGE_LENGTH = 2**20  # on other devices
-RowFunction = Callable[..., Sequence[Tensor]]
+LENGTH = {"cpu": 2**11}  # rows that are mapped at once
+LARGE_LENGTH = 2**18  # on other devices
+Weights = tuple[Tensor, Tensor | None]  # a matrix (out, in) and a bias
 
 
-def map_rows(function: RowFunction, rows: Sequence[Tensor], modules: Sequence[nn.Module]) -> Sequence[Tensor]:
-    """What a function of tensors (batch..., rows, features) returns, where it maps each row by itself.
+@dataclass(frozen=True)
+class Update:
+    """How the operands and results of one type lie side by side.
 
-    `modules` are those that the function calls. With many rows, only the arguments and what is returned are kept.
-
-    >>> linear = nn.Linear(3, 2)
-    >>> x = torch.randn(5000, 3)
-    >>> (y,) = map_rows(lambda part: [linear(part)], [x], [linear])
-    >>> torch.allclose(y, linear(x), atol=1e-6)
-    True
+    `operands` has for each result the number of operands whose product it is, or 0 where it is given; `diagonals` the
+    rows at which it is not zero, (rows, 1), or None for all.
     """
-    device, number = rows[0].device.type, rows[0].shape[-2]
-    length = LENGTH.get(device, LARGE_LENGTH)
-    if torch.compiler.is_compiling() or number <= length or device == "meta" or _is_in_transform():
-        return function(*rows)
-    parameters = _collect(modules)
-    if not parameters:  # a replica of nn.DataParallel
-        return function(*rows)
-    return RowMap.apply(function, modules, length, len(rows), *rows, *parameters)  # type: ignore[return-value]
+
+    operands: tuple[int, ...]
+    diagonals: tuple[Tensor | None, ...]
+    is_normed: bool
+    activation: Callable[[Tensor], Tensor]
+
+    def combine(self, factors: Sequence[Tensor], results: Sequence[Tensor], place: slice) -> Tensor:
+        """All results side by side."""
+        factors, results, columns = iter(factors), iter(results), []
+        for number, diagonal in zip(self.operands, self.diagonals, strict=True):
+            y = next(factors) if number else next(results)
+            for _ in range(number - 1):
+                y = y * next(factors)
+            columns.append(y if diagonal is None else y.masked_fill(~diagonal[place], 0))
+        return torch.cat(columns, -1)
+
+    def separate(self, gradients: Iterator[Tensor], factors: Sequence[Tensor], place: slice) -> tuple[list, list]:
+        """The gradients of the factors and of the given results, from those of all results."""
+        of_factors, of_results, start = [], [], 0
+        for number, diagonal in zip(self.operands, self.diagonals, strict=True):
+            g = next(gradients)
+            g = g if diagonal is None else g.masked_fill(~diagonal[place], 0)
+            for k in range(start, start + number):
+                y = g
+                for j in range(start, start + number):
+                    y = y if j == k else y * factors[j]
+                of_factors.append(y)
+            if not number:
+                of_results.append(g)
+            start += number
+        return of_factors, of_results
 
 
-def _collect(modules: Sequence[nn.Module]) -> list[Tensor]:
-    return [p for module in modules for p in module.parameters()]
+def project_rows(x: Tensor, weights: Weights, number: int, is_normed: bool) -> Sequence[Tensor]:
+    """`number` tensors of equal width: x (rows, features), normalized, times a matrix."""
+    return Projection.apply(number, is_normed, x, *weights)  # type: ignore[return-value]
 
 
-def _substitute(function: RowFunction, modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> RowFunction:
-    """The function with the parameters of the forward pass, where `functional_call` had replaced those of a module."""
-    if all(p is q for p, q in zip(_collect(modules), parameters, strict=True)):
-        return function
-    module = nn.ModuleList(modules)
-    module.forward = function
-    names = [f"{k}.{name}" for k, m in enumerate(modules) for name, _ in m.named_parameters()]
-    return lambda *rows: functional_call(module, dict(zip(names, parameters, strict=True)), rows)
+def update_rows(x: Tensor, results: Sequence[Tensor], update: Update, weights: Sequence[Weights]) -> Tensor:
+    """x plus its update: operands from x, products of them and given results, norm, map, activation, map."""
+    return RowUpdate.apply(update, x, *(w for pair in weights for w in pair), *results)  # type: ignore[return-value]
 
 
-def _parts(rows: Sequence[Tensor], length: int) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
-    for k, part in enumerate(zip(*(x.split(length, -2) for x in rows), strict=True)):
-        yield slice(k * length, k * length + part[0].shape[-2]), part
+def _places(x: Tensor) -> Iterator[slice]:
+    length = LENGTH.get(x.device.type, LARGE_LENGTH)
+    return (slice(k, min(k + length, len(x))) for k in range(0, len(x), length))
 
 
-class RowMap(torch.autograd.Function):
-    """The function part by part, with derivatives that keep its arguments only."""
+def _normalize(x: Tensor, is_normed: bool) -> tuple[Tensor, Tensor | None]:
+    """Rows divided by their root mean square, and what they were multiplied by."""
+    if not is_normed:
+        return x, None
+    squares = x.square().sum(-1, keepdim=True) if torch.is_grad_enabled() else _sum_squares(x)
+    scale = inverse_root_mean(squares, x.shape[-1])
+    return x * scale, scale
+
+
+def _sum_squares(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+
+
+def _undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None) -> Tensor:
+    """The gradient of rows from that of the normalized rows, which is overwritten."""
+    if scale is None:
+        return gradient
+    mean = (gradient * normed).sum(-1, keepdim=True).div_(-normed.shape[-1])
+    return gradient.addcmul_(normed, mean).mul_(scale)
+
+
+class Totals:
+    """Gradients of matrices and biases, summed over parts of the rows."""
+
+    def __init__(self, *weights: Tensor | None):
+        self.sums = [None if w is None else torch.zeros_like(w) for w in weights]
+
+    def add(self, number: int, gradient: Tensor, x: Tensor) -> None:
+        """What a part adds to the `number`-th matrix and its bias."""
+        matrix, bias = self.sums[2 * number : 2 * number + 2]
+        if matrix is not None:
+            matrix.addmm_(gradient.T, x)
+        if bias is not None:
+            bias.add_(gradient.sum(0))
+
+
+def _differentiate_twice(function: Callable, ctx: Any, tensors: Sequence[Any], gradients: Sequence[Tensor], first: int):
+    """The gradients of the tensors that need one, which have derivatives of their own."""
+    is_needed = ctx.needs_input_grad[first:]
+    sources = [x for x, n in zip(tensors, is_needed, strict=True) if n]
+    derived = iter(torch.autograd.grad(function(), sources, gradients, create_graph=True, allow_unused=True))
+    return [next(derived) if n else None for n in is_needed]
+
+
+def _project(x: Tensor, weight: Tensor, bias: Tensor | None, number: int, is_normed: bool) -> Sequence[Tensor]:
+    y = torch.nn.functional.linear(_normalize(x, is_normed)[0], weight, bias)
+    return y.split(y.shape[-1] // number, -1)
+
+
+class Projection(torch.autograd.Function):
+    """See `project_rows`."""
 
     @staticmethod
-    def forward(ctx, function: RowFunction, modules: Sequence[nn.Module], length: int, number: int, *tensors: Tensor):
-        ctx.function, ctx.modules, ctx.length, ctx.number = function, modules, length, number
-        ctx.save_for_backward(*tensors)
-        rows, device = tensors[:number], tensors[0].device.type
-        ctx.autocast = device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device), False
-        ctx.random_state = torch.get_rng_state(), *get_device_states(*rows)
-        outputs: list[Tensor] = []
-        with torch.autocast(*ctx.autocast):
-            for place, part in _parts(rows, length):
-                values = function(*part)
-                outputs = outputs or [y.new_empty(*y.shape[:-2], rows[0].shape[-2], y.shape[-1]) for y in values]
-                for y, value in zip(outputs, values, strict=True):
-                    y[..., place, :] = value
-        return tuple(outputs)
+    def forward(ctx, number: int, is_normed: bool, x: Tensor, weight: Tensor, bias: Tensor | None):
+        ctx.number, ctx.is_normed = number, is_normed
+        ctx.save_for_backward(x, weight, bias)
+        outputs = tuple(x.new_empty(len(x), len(weight) // number) for _ in range(number))
+        for place in _places(x):
+            for y, part in zip(outputs, _project(x[place], weight, bias, number, is_normed), strict=True):
+                y[place] = part
+        return outputs
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):
-        tensors, is_needed = ctx.saved_tensors, ctx.needs_input_grad[4:]
-        function = _substitute(ctx.function, ctx.modules, tensors[ctx.number :])
-        cpu, devices, states = ctx.random_state
-        with torch.random.fork_rng(devices), torch.autocast(*ctx.autocast):
-            torch.set_rng_state(cpu)
-            set_device_states(devices, states)
-            differentiate = _differentiate_twice if torch.is_grad_enabled() else _differentiate
-            derived = iter(differentiate(function, tensors, ctx.number, ctx.length, gradients, is_needed))
-        return None, None, None, None, *(next(derived) if need else None for need in is_needed)
+        x, weight, bias = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return (
+                None,
+                None,
+                *_differentiate_twice(
+                    lambda: _project(x, weight, bias, ctx.number, ctx.is_normed), ctx, ctx.saved_tensors, gradients, 2
+                ),
+            )
+        of_x, totals = torch.empty_like(x), Totals(weight, bias)
+        for place in _places(x):
+            gradient = torch.cat([g[place] for g in gradients], 1)
+            normed, scale = _normalize(x[place], ctx.is_normed)
+            totals.add(0, gradient, normed)
+            of_x[place] = _undo_norm(gradient @ weight, normed, scale)
+        return None, None, of_x, *totals.sums
 
 
-Derivatives = list[Tensor | None]  # for each tensor that needs one
+class RowUpdate(torch.autograd.Function):
+    """See `update_rows`."""
 
+    @staticmethod
+    def forward(ctx, update: Update, x: Tensor, *tensors: Tensor | None):
+        ctx.update = update
+        ctx.save_for_backward(x, *tensors)
+        output = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        for place in _places(x):
+            RowUpdate._finish(x[place], RowUpdate._run(update, x, tensors, place)[-1], update, tensors, output[place])
+        return output
 
-def _differentiate(
-    function: RowFunction,
-    tensors: Sequence[Tensor],
-    number: int,
-    length: int,
-    gradients: Sequence[Tensor],
-    is_needed: Sequence[bool],
-) -> Derivatives:
-    rows = tensors[:number]
-    buffers = [torch.empty(x.shape, dtype=x.dtype, device=x.device) for x, n in zip(rows, is_needed) if n]
-    wanted = [p for p, n in zip(tensors[number:], is_needed[number:], strict=True) if n]
-    totals: Derivatives = [None] * len(wanted)
-    for place, part in _parts(rows, length):
-        leaves = [x.detach().requires_grad_(n) for x, n in zip(part, is_needed)]
+    @staticmethod
+    def _run(update: Update, x: Tensor, tensors: Sequence[Any], place: slice) -> tuple:
+        """What a part of the rows passes through, up to the activation."""
+        into, into_bias, weight, bias, _, _, *results = tensors
+        normed, scale = _normalize(x[place], update.is_normed)
+        number, factors = sum(update.operands), ()
+        if number:
+            factors = torch.nn.functional.linear(normed, into, into_bias).split(len(into) // number, -1)
+        pooled, pooled_scale = _normalize(update.combine(factors, [y[place] for y in results], place), update.is_normed)
+        return normed, scale, factors, pooled, pooled_scale, torch.nn.functional.linear(pooled, weight, bias)
+
+    @staticmethod
+    def _finish(
+        x: Tensor, inner: Tensor, update: Update, tensors: Sequence[Any], output: Tensor | None = None
+    ) -> Tensor:
+        weight, bias = tensors[4:6]
+        y = torch.addmm(x, update.activation(inner), weight.T, out=output)
+        return y if bias is None else y.add_(bias)
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor):
+        (x, *tensors), (gradient,), update = ctx.saved_tensors, gradients, ctx.update
+        if torch.is_grad_enabled():
+            rows = slice(0, len(x))
+            return None, *_differentiate_twice(
+                lambda: RowUpdate._finish(x, RowUpdate._run(update, x, tensors, rows)[-1], update, tensors),
+                ctx, [x, *tensors], [gradient], 1,
+            )  # fmt: skip
+        of_x, totals = torch.empty(x.shape, dtype=x.dtype, device=x.device), Totals(*tensors[:6])
+        of_results = [torch.empty(y.shape, dtype=y.dtype, device=y.device) for y in tensors[6:]]
+        for place in _places(x):
+            results = RowUpdate._differentiate(update, x, tensors, gradient[place], place, totals, of_x[place])
+            for y, g in zip(of_results, results, strict=True):
+                y[place] = g
+        return None, of_x, *totals.sums, *of_results
+
+    @staticmethod
+    def _differentiate(
+        update: Update, x: Tensor, tensors: Sequence[Any], gradient: Tensor, place: slice, totals: Totals, of_x: Tensor
+    ) -> list[Tensor]:
+        """The gradients of the given results at a part of the rows; those of x are written, of weights added."""
+        into, _, weight, _, last, _ = tensors[:6]
+        normed, scale, factors, pooled, pooled_scale, inner = RowUpdate._run(update, x, tensors, place)
         with torch.enable_grad():
-            values = function(*leaves)
-        sources = [*(x for x in leaves if x.requires_grad), *wanted]
-        derived = _derive(values, [g[..., place, :] for g in gradients], sources)
-        for x, g in zip(buffers, derived):
-            x[..., place, :] = 0 if g is None else g
-        for k, g in enumerate(derived[len(buffers) :]):
-            total = totals[k]
-            totals[k] = g if total is None or g is None else total.add_(g)
-    return [*buffers, *totals]
-
-
-def _differentiate_twice(
-    function: RowFunction,
-    tensors: Sequence[Tensor],
-    number: int,
-    length: int,
-    gradients: Sequence[Tensor],
-    is_needed: Sequence[bool],
-) -> Derivatives:
-    """The same with derivatives of its own, for which all is kept."""
-    values = zip(*(function(*part) for _, part in _parts(tensors[:number], length)), strict=True)
-    sources = [x for x, n in zip(tensors, is_needed, strict=True) if n]
-    return _derive([torch.cat(y, -2) for y in values], gradients, sources, create_graph=True)
-
-
-def _derive(values: Sequence[Tensor], gradients: Sequence[Tensor], sources: Sequence[Tensor], **options) -> Derivatives:
-    pairs = [(y, g) for y, g in zip(values, gradients, strict=True) if y.requires_grad]
-    if not pairs or not sources:
-        return [None] * len(sources)
-    outputs, seeds = zip(*pairs, strict=True)
-    return list(torch.autograd.grad(outputs, sources, seeds, allow_unused=True, **options))
+            inner.requires_grad_()
+            active = update.activation(inner)
+        totals.add(2, gradient, active.detach())
+        (of_inner,) = torch.autograd.grad(active, inner, gradient @ last)
+        totals.add(1, of_inner, pooled)
+        of_pooled = _undo_norm(of_inner @ weight, pooled, pooled_scale)
+        width = of_pooled.shape[-1] // len(update.operands)
+        of_factors, of_results = update.separate(iter(of_pooled.split(width, -1)), factors, place)
+        if of_factors:
+            of_factors = torch.cat(of_factors, 1)
+            totals.add(0, of_factors, normed)
+            torch.add(_undo_norm(of_factors @ into, normed, scale), gradient, out=of_x)
+        else:
+            of_x.copy_(gradient)
+        return of_results
