@@ -140,13 +140,13 @@ class EinLayer(nn.Module):
         """The submodules; `inner` are the features between the output projections of each type."""
         widths, bias, ranks = self.widths, options["bias"], [rank_of(t) for t in self.types]
         numbers = range(len(self.types))
+        results = [self.pool.select(k, self.pool.plan.results) for k in numbers]
+        if self.parts:
+            ranks, results = [p.rank for p in self.parts], [p.results for p in self.parts]
         self.norm = as_module(make_norm(norm, w, **factory, rank=r) for w, r in zip(widths, ranks, strict=True))
         self.in_proj = as_module(
             HeadLinear(widths[k], self.heads, self.pool.reads.count(k), ranks[k], bias=bias, **factory) for k in numbers
         )
-        results = [self.pool.select(k, self.pool.plan.results) for k in numbers]
-        if self.parts:
-            ranks, results = [p.rank for p in self.parts], [p.results for p in self.parts]
         self.pool_proj = as_module(
             PooledLinear(results[k], self.heads, inner[k], **options, **factory) for k in numbers
         )

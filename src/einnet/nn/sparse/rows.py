@@ -148,12 +148,12 @@ class Projection(torch.autograd.Function):
                     lambda: _project(x, weight, bias, ctx.number, ctx.is_normed), ctx, ctx.saved_tensors, gradients, 2
                 ),
             )
-        of_x, totals = torch.empty_like(x), Totals(weight, bias)
+        of_x, totals = torch.empty(x.shape, dtype=x.dtype, device=x.device), Totals(weight, bias)
         for place in _places(x):
             gradient = torch.cat([g[place] for g in gradients], 1)
             normed, scale = _normalize(x[place], ctx.is_normed)
             totals.add(0, gradient, normed)
-            of_x[place] = _undo_norm(gradient @ weight, normed, scale)
+            _undo_norm(torch.mm(gradient, weight, out=of_x[place]), normed, scale)
         return None, None, of_x, *totals.sums
 
 
@@ -224,7 +224,7 @@ class RowUpdate(torch.autograd.Function):
         if of_factors:
             of_factors = torch.cat(of_factors, 1)
             totals.add(0, of_factors, normed)
-            torch.add(_undo_norm(of_factors @ into, normed, scale), gradient, out=of_x)
+            _undo_norm(torch.mm(of_factors, into, out=of_x), normed, scale).add_(gradient)
         else:
             of_x.copy_(gradient)
         return of_results
