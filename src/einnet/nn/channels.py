@@ -80,7 +80,7 @@ class Linear(nn.Linear):
 
 
 class HeadLinear(Linear):
-    """`Linear` to `heads` features for each of some operands, of all heads or a slice, for all operands or those of an index.
+    """`Linear` to `heads` features for each of some operands: of all heads or a slice, for all operands or some.
 
     Shapes: (batch..., axes..., in_features) to (batch..., axes..., operands * heads). `weight` is
     (operands * heads, in_features), the heads of the first operand first.

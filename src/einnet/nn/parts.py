@@ -1,20 +1,21 @@
 """The part of a layer that belongs to one type of its state, where some types are sparse.
 
 Nearly all of a layer maps each cell by itself: norms, projections, and the terms whose tuples are all that of the
-output, such as `[ab],[ab]->[ab]`, which are called local here. These are done for some cells at a time, see `map_rows`.
-Only the operands and the results of the other terms are held for all cells at once.
+output, such as `[ab],[ab]->[ab]`, which are called local here. These are done for some cells at a time, see
+`sparse/rows.py`; only the operands and the results of the other terms are held for all cells at once. With modules of
+the user's own, hooks, dropout, masks, batch axes or autocast the submodules are called on all cells.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
-from einnet.nn.channels import HeadLinear, Linear, RowRMSNorm
+from einnet.nn.channels import ACTIVATIONS, HeadLinear, Linear, RowRMSNorm
 from einnet.nn.context import Context
 from einnet.nn.looped import _is_in_transform as is_in_transform
 from einnet.nn.pool import Pooling
@@ -30,11 +31,11 @@ __all__ = ["PartModules", "TypePart", "is_row_type"]
 class PartModules(NamedTuple):
     """The submodules of a layer that are called for one type."""
 
-    norm: nn.Module
-    in_proj: nn.Module
-    pool_proj: nn.Module
+    norm: Any
+    in_proj: Any
+    pool_proj: Any
     activation: Callable[[Tensor], Tensor]
-    out_proj: nn.Module
+    out_proj: Any
     dropout: nn.Module
 
     @property
@@ -43,12 +44,15 @@ class PartModules(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether they are those that a layer makes, without hooks and without dropout."""
-        norm, in_proj, pool_proj, _, out_proj, dropout = self
-        types = (RowRMSNorm, nn.Identity), (HeadLinear,), (PooledLinear,), (Linear,), (nn.Identity,)
-        modules = norm, in_proj, pool_proj, out_proj, dropout
-        is_same = all(type(m) in kinds for m, kinds in zip(modules, types, strict=True))
-        return is_same and pool_proj.norm == self.norm_is_rms and not any(map(_has_hooks, modules))
+        """Whether they are those that a layer makes, without hooks, and nothing is dropped."""
+        if self.dropout.training and not isinstance(self.dropout, nn.Identity):
+            return False
+        kinds = (RowRMSNorm, nn.Identity), (HeadLinear,), (PooledLinear,), tuple(ACTIVATIONS.values()), (Linear,)
+        if not all(type(m) in kind for m, kind in zip(self, kinds, strict=False)):
+            return False
+        return self.pool_proj.norm is self.norm_is_rms and not any(
+            isinstance(m, nn.Module) and _has_hooks(m) for m in self
+        )
 
 
 def _has_hooks(module: nn.Module) -> bool:
@@ -145,7 +149,7 @@ class TypePart:
 
     def _fold_norm(self, modules: PartModules, operands: Sequence[int], device: torch.device) -> Weights:
         """The projection to some operands, with the gain of the norm as a factor of its columns."""
-        weight, bias = modules.in_proj.select(_as_index(tuple(operands), device))
+        weight, bias = modules.in_proj.select(_known_index(tuple(operands), device))
         return (weight * modules.norm.weight if modules.norm_is_rms else weight), bias
 
     def _project(
@@ -182,7 +186,11 @@ def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
 
 
 def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.long, device=device) if torch.compiler.is_compiling() else _make_index(numbers, device)
+    return (
+        torch.tensor(numbers, dtype=torch.long, device=device)
+        if torch.compiler.is_compiling()
+        else _make_index(numbers, device)
+    )
 
 
 @lru_cache

@@ -284,7 +284,8 @@ def concat_features(parts: Sequence[Tensor], rank: int) -> Tensor:
     """Channels-first tensors side by side along the features, their batch axes broadcast against each other."""
     if len(parts) == 1:
         return parts[0]
-    if all(x.dim() == rank + 1 for x in parts):
-        return torch.cat(list(parts), 0)
-    batch = torch.broadcast_shapes(*(x.shape[: x.dim() - rank - 1] for x in parts))
+    batches = [x.shape[: x.dim() - rank - 1] for x in parts]
+    if all(b == batches[0] for b in batches):
+        return torch.cat(list(parts), -1 - rank)
+    batch = torch.broadcast_shapes(*batches)
     return torch.cat([x.expand(*batch, *x.shape[x.dim() - rank - 1 :]) for x in parts], -1 - rank)

@@ -15,7 +15,7 @@ from einnet.nn.channels import inverse_root_mean
 
 __all__ = ["Update", "Weights", "project_rows", "update_rows"]
 
-LENGTH = {"cpu": 2**11}  # rows that are mapped at once
+LENGTH = {"cpu": 2**12}  # rows that are mapped at once
 LARGE_LENGTH = 2**18  # on other devices
 Weights = tuple[Tensor, Tensor | None]  # a matrix (out, in) and a bias
 
@@ -35,11 +35,11 @@ class Update:
 
     def combine(self, factors: Sequence[Tensor], results: Sequence[Tensor], place: slice) -> Tensor:
         """All results side by side."""
-        factors, results, columns = iter(factors), iter(results), []
+        own, rest, columns = iter(factors), iter(results), []
         for number, diagonal in zip(self.operands, self.diagonals, strict=True):
-            y = next(factors) if number else next(results)
+            y = next(own) if number else next(rest)
             for _ in range(number - 1):
-                y = y * next(factors)
+                y = y * next(own)
             columns.append(y if diagonal is None else y.masked_fill(~diagonal[place], 0))
         return torch.cat(columns, -1)
 
@@ -79,13 +79,12 @@ def _normalize(x: Tensor, is_normed: bool) -> tuple[Tensor, Tensor | None]:
     """Rows divided by their root mean square, and what they were multiplied by."""
     if not is_normed:
         return x, None
-    squares = x.square().sum(-1, keepdim=True) if torch.is_grad_enabled() else _sum_squares(x)
+    if torch.is_grad_enabled():
+        squares = x.square().sum(-1, keepdim=True)
+    else:  # in one pass, but without a second derivative at zero
+        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
     scale = inverse_root_mean(squares, x.shape[-1])
     return x * scale, scale
-
-
-def _sum_squares(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
 
 
 def _undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None) -> Tensor:
@@ -166,7 +165,9 @@ class RowUpdate(torch.autograd.Function):
         ctx.save_for_backward(x, *tensors)
         output = torch.empty(x.shape, dtype=x.dtype, device=x.device)
         for place in _places(x):
-            RowUpdate._finish(x[place], RowUpdate._run(update, x, tensors, place)[-1], update, tensors, output[place])
+            values = RowUpdate._run(update, x, tensors, place)
+            RowUpdate._finish(x[place], values[-1], update, tensors, output[place])
+            ctx.values = values if len(output[place]) == len(x) else None  # one part is not worth a second run
         return output
 
     @staticmethod
@@ -200,20 +201,27 @@ class RowUpdate(torch.autograd.Function):
         of_x, totals = torch.empty(x.shape, dtype=x.dtype, device=x.device), Totals(*tensors[:6])
         of_results = [torch.empty(y.shape, dtype=y.dtype, device=y.device) for y in tensors[6:]]
         for place in _places(x):
-            results = RowUpdate._differentiate(update, x, tensors, gradient[place], place, totals, of_x[place])
+            values = ctx.values or RowUpdate._run(update, x, tensors, place)
+            results = RowUpdate._differentiate(update, values, tensors, gradient[place], place, totals, of_x[place])
             for y, g in zip(of_results, results, strict=True):
                 y[place] = g
         return None, of_x, *totals.sums, *of_results
 
     @staticmethod
     def _differentiate(
-        update: Update, x: Tensor, tensors: Sequence[Any], gradient: Tensor, place: slice, totals: Totals, of_x: Tensor
+        update: Update,
+        values: Sequence[Any],
+        tensors: Sequence[Any],
+        gradient: Tensor,
+        place: slice,
+        totals: Totals,
+        of_x: Tensor,
     ) -> list[Tensor]:
         """The gradients of the given results at a part of the rows; those of x are written, of weights added."""
         into, _, weight, _, last, _ = tensors[:6]
-        normed, scale, factors, pooled, pooled_scale, inner = RowUpdate._run(update, x, tensors, place)
+        normed, scale, factors, pooled, pooled_scale, inner = values
         with torch.enable_grad():
-            inner.requires_grad_()
+            inner = inner.detach().requires_grad_()
             active = update.activation(inner)
         totals.add(2, gradient, active.detach())
         (of_inner,) = torch.autograd.grad(active, inner, gradient @ last)
