@@ -186,14 +186,10 @@ def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
 
 
 def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return (
-        torch.tensor(numbers, dtype=torch.long, device=device)
-        if torch.compiler.is_compiling()
-        else _make_index(numbers, device)
-    )
+    return torch.tensor(numbers, dtype=torch.long, device=device)
 
 
 @lru_cache
-def _make_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+def _known_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
-        return torch.tensor(numbers, dtype=torch.long, device=device)
+        return _as_index(numbers, device)
