@@ -149,7 +149,7 @@ class TypePart:
 
     def _fold_norm(self, modules: PartModules, operands: Sequence[int], device: torch.device) -> Weights:
         """The projection to some operands, with the gain of the norm as a factor of its columns."""
-        weight, bias = modules.in_proj.select(_known_index(tuple(operands), device))
+        weight, bias = modules.in_proj.select(_as_index(tuple(operands), device))
         return (weight * modules.norm.weight if modules.norm_is_rms else weight), bias
 
     def _project(
@@ -162,7 +162,7 @@ class TypePart:
         if len(operands) == number:
             y = module(x)
         elif isinstance(module, HeadLinear):
-            y = module(x, operands=_as_index(tuple(operands), x.device))
+            y = module(x, operands=_make_index(tuple(operands), x.device))
         else:  # another module
             y = module(x).unflatten(-1, (number, -1))[..., operands, :].flatten(-2)
         y = y if cells is None else y.masked_fill(~cells.unsqueeze(-1), 0)
@@ -185,11 +185,11 @@ def _multiply(operands: Sequence[Tensor], diagonal: Tensor | None) -> Tensor:
     return product if diagonal is None else product.masked_fill(~diagonal, 0)
 
 
-def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+def _make_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.long, device=device)
 
 
 @lru_cache
-def _known_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+def _as_index(numbers: tuple[int, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):
-        return _as_index(numbers, device)
+        return _make_index(numbers, device)
