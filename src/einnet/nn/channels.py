@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count
 from einnet.nn.backend import to_channels_first, to_channels_last, upcast
+from einnet.nn.looped import _is_in_transform as is_in_transform
 
 __all__ = [
     "HeadLinear",
@@ -25,6 +26,7 @@ __all__ = [
     "make_dropout",
     "make_norm",
     "map_channels",
+    "normalize_rows",
     "reset",
     "rms_normalize",
 ]
@@ -62,8 +64,12 @@ class Linear(nn.Linear):
         super().__init__(in_features, out_features, bias, device, dtype)
         self.rank = None if rank is None else check_count(rank, "rank", minimum=0)
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        return self.weight, self.bias
+
     def forward(self, input: Tensor) -> Tensor:
-        return self._map(input, self.weight, self.bias)
+        return self._map(input, *self.weights)
 
     def _map(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         y = map_channels(to_channels_first(input, self.rank), weight, bias, self.rank)
@@ -74,7 +80,7 @@ class Linear(nn.Linear):
 
 
 class HeadLinear(Linear):
-    """`Linear` to `heads` features for each of some operands, all of them or those of a slice of the heads.
+    """`Linear` to `heads` features for each of some operands: of all heads or a slice, for all operands or some.
 
     Shapes: (batch..., axes..., in_features) to (batch..., axes..., operands * heads). `weight` is
     (operands * heads, in_features), the heads of the first operand first.
@@ -84,14 +90,20 @@ class HeadLinear(Linear):
         super().__init__(in_features, heads * operands, rank, **options)
         self.heads = heads
 
-    def forward(self, input: Tensor, heads: slice | None = None) -> Tensor:
-        if heads is None:
+    def forward(self, input: Tensor, heads: slice | None = None, operands: Tensor | None = None) -> Tensor:
+        if heads is None and operands is None:
             return super().forward(input)
-        bias = None if self.bias is None else self._select(self.bias, heads)
-        return self._map(input, self._select(self.weight, heads), bias)
+        return self._map(input, *self.select(operands, heads))
 
-    def _select(self, parameter: Tensor, heads: slice) -> Tensor:
-        return parameter.unflatten(0, (-1, self.heads))[:, heads].flatten(0, 1)
+    def select(self, operands: Tensor | None, heads: slice | None = None) -> tuple[Tensor, Tensor | None]:
+        """The rows of the matrix and of the bias for some heads of some operands."""
+        bias = None if self.bias is None else self._select(self.bias, heads, operands)
+        return self._select(self.weight, heads, operands), bias
+
+    def _select(self, parameter: Tensor, heads: slice | None, operands: Tensor | None) -> Tensor:
+        blocks = parameter.unflatten(0, (-1, self.heads))
+        blocks = blocks if operands is None else blocks.index_select(0, operands)
+        return (blocks if heads is None else blocks[:, heads]).flatten(0, 1)
 
     def extra_repr(self) -> str:
         return (
@@ -119,6 +131,40 @@ def rms_normalize(x: Tensor, dim: int) -> Tensor:
     wide = upcast(x)
     squares = wide.square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
     return (wide * inverse_root_mean(squares, x.shape[dim])).to(x.dtype)
+
+
+class RowNormalization(torch.autograd.Function):
+    """`rms_normalize` along the last axis, times `weight`, in fewer passes."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor | None) -> Tensor:
+        wide = upcast(x)
+        scale = inverse_root_mean(torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square(), x.shape[-1])
+        ctx.save_for_backward(x, weight, scale)
+        y = wide * scale
+        return (y if weight is None else y * weight).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):  # type: ignore[override]
+        x, weight, scale = ctx.saved_tensors
+        wide, gradient = upcast(x), upcast(gradient)
+        if torch.is_grad_enabled():  # it has a derivative too
+            scale = inverse_root_mean(wide.square().sum(-1, keepdim=True), x.shape[-1])
+        normed = wide * scale
+        of_weight = None
+        if weight is not None:
+            of_weight = (gradient * normed).sum(tuple(range(x.dim() - 1))).to(weight.dtype)
+            gradient = gradient * weight
+        mean = (gradient * normed).sum(-1, keepdim=True) / -x.shape[-1]
+        return (torch.addcmul(gradient, normed, mean) * scale).to(x.dtype), of_weight
+
+
+def normalize_rows(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """`rms_normalize` along the last axis, times `weight`, of features that are last in memory."""
+    if torch.compiler.is_compiling() or is_in_transform():
+        y = rms_normalize(x, -1)
+        return y if weight is None else y * weight.to(x.dtype)
+    return RowNormalization.apply(x, weight)  # type: ignore[return-value]
 
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:
@@ -153,6 +199,13 @@ class RMSNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return str(len(self.weight))
+
+
+class RowRMSNorm(RMSNorm):
+    """The same for features that are last in memory."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return normalize_rows(input, self.weight)
 
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "identity": nn.Identity}
@@ -196,8 +249,15 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def make_norm(norm: str | Callable[[int], nn.Module] | None, features: int, device: Any, dtype: Any) -> nn.Module:
-    """A norm of each cell's features, which stand last: by name, by what makes it from their number, or none."""
+def make_norm(
+    norm: str | Callable[[int], nn.Module] | None, features: int, device: Any, dtype: Any, rank: int | None = 0
+) -> nn.Module:
+    """A norm of each cell's features, which stand last: by name, by what makes it from their number, or none.
+
+    With `rank` None they are last in memory too.
+    """
+    if norm == "rms" and rank is None:
+        return RowRMSNorm(features, device, dtype)
     if norm is None:
         return nn.Identity()
     if isinstance(norm, str):

@@ -13,6 +13,7 @@ from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activa
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, dtype_of
+from einnet.nn.parts import PartModules, TypePart
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
@@ -105,6 +106,10 @@ class EinLayer(nn.Module):
         inner = [max(1, round(w * check_real(expansion, "expansion"))) for w in self.widths]
         options = {"bias": bias, "norm": norm is not None, "dropout": check_real(dropout, "dropout", below=1)}
         options["chunks"] = self.chunks
+        self.parts: list[TypePart] = []
+        if self.chunks == 1 and any(t.is_sparse for t in self.types):
+            self.parts = [TypePart.of(self.pool, k) for k in range(len(self.types))]
+        self.mixing = self._make_mixing(type_set)
         self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
         self._arguments = {
             "features": (self.features, None),
@@ -119,17 +124,29 @@ class EinLayer(nn.Module):
             "chunks": (self.chunks, 1),
         }
 
+    def _make_mixing(self, type_set: TypeSet) -> Pooling | None:
+        """The pooling of the terms that are not local, see `TypePart`."""
+        is_local = [iter(p.local) for p in self.parts]
+        terms = [
+            t
+            for t, k in zip(self.pool.plan.terms, self.pool.writes, strict=True)
+            if self.parts and next(is_local[k]) is None
+        ]
+        return Pooling(terms, type_set, "sum", self.pool.normalize) if terms else None
+
     def _make_modules(
         self, inner: Sequence[int], norm: Norm, activation: Activation, options: dict[str, Any], factory: dict[str, Any]
     ) -> None:
         """The submodules; `inner` are the features between the output projections of each type."""
         widths, bias, ranks = self.widths, options["bias"], [rank_of(t) for t in self.types]
         numbers = range(len(self.types))
-        self.norm = as_module(make_norm(norm, w, **factory) for w in widths)
+        results = [self.pool.select(k, self.pool.plan.results) for k in numbers]
+        if self.parts:
+            ranks, results = [p.rank for p in self.parts], [p.results for p in self.parts]
+        self.norm = as_module(make_norm(norm, w, **factory, rank=r) for w, r in zip(widths, ranks, strict=True))
         self.in_proj = as_module(
             HeadLinear(widths[k], self.heads, self.pool.reads.count(k), ranks[k], bias=bias, **factory) for k in numbers
         )
-        results = [self.pool.select(k, self.pool.plan.results) for k in numbers]
         self.pool_proj = as_module(
             PooledLinear(results[k], self.heads, inner[k], **options, **factory) for k in numbers
         )
@@ -165,6 +182,8 @@ class EinLayer(nn.Module):
 
     def _update(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The state after the layer."""
+        if self.parts:
+            return self._update_parts(tensors, context)
         norms, pool_projs, out_projs = map(self._modules_of, ("norm", "pool_proj", "out_proj"))
         normed = [norm(x) for norm, x in zip(norms, tensors, strict=True)]
 
@@ -183,6 +202,32 @@ class EinLayer(nn.Module):
             update = self.activation(pool_projs[k](partial(take, k), context.shape(t), context.backend))
             outputs.append(context.fill_last(x + self.dropout(out_projs[k](update)), t))
         return outputs
+
+    def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
+        """The same where some types are sparse."""
+        norms, in_projs, pool_projs, out_projs = map(self._modules_of, ("norm", "in_proj", "pool_proj", "out_proj"))
+        modules = [
+            PartModules(norm, in_proj, pool_proj, self.activation, out_proj, self.dropout)
+            for norm, in_proj, pool_proj, out_proj in zip(norms, in_projs, pool_projs, out_projs, strict=True)
+        ]
+        results = self._mix(modules, tensors, context)
+        return [
+            part.update(m, x, [y for y, k in results if k == part.number], context)
+            for part, m, x in zip(self.parts, modules, tensors, strict=True)
+        ]
+
+    def _mix(
+        self, modules: Sequence[PartModules], tensors: Sequence[Tensor], context: Context
+    ) -> list[tuple[Tensor, int]]:
+        """The results of the terms that are not local, with the number of their type; of row types as rows."""
+        if self.mixing is None:
+            return []
+        shared = [iter(p.share(m, x, context)) for p, m, x in zip(self.parts, modules, tensors, strict=True)]
+        results = self.mixing.pool_operands([next(shared[k]) for k in self.mixing.reads], context)
+        for n, k in enumerate(self.mixing.writes):
+            if self.parts[k].has_rows:
+                results[n] = self.mixing.expand(n, results[n], context).movedim(feature_axis(self.types[k]), -1)
+        return list(zip(results, self.mixing.writes, strict=True))
 
     def _modules_of(self, name: str) -> list[Any]:
         """The submodule of this name for each type."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.nn.backend import TORCH, TorchBackend, align, run_upcast, to_channels_last, upcast
-from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize
+from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, normalize_rows, rms_normalize
 from einnet.plan import Result
 from einnet.plan.execute import Expansion
 
@@ -154,8 +154,13 @@ class PooledLinear(nn.Module):
         columns = [range(heads * k, heads * (k + 1)) for k in self.shared]
         return PooledMap(results, columns, self.out_features)
 
+    @property
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """The matrix, with the gain of the norm as a factor of its columns, and the bias."""
+        return self.weight if self.gain is None else self.weight * self.gain, self.bias
+
     def forward(self, pool: Pool, shape: Sequence[int], backend: TorchBackend = TORCH) -> Tensor:
-        weight, rank = self.weight if self.gain is None else self.weight * self.gain, self.maps[0].rank
+        (weight, _), rank = self.weights, self.maps[0].rank
         if len(self.maps) == 1 and self.maps[0].is_full:
             y = run_upcast(self._map_full, [weight, *pool(self.head_slices[0])], shape, backend)
         else:
@@ -186,7 +191,9 @@ class PooledLinear(nn.Module):
         weight, *results = tensors
         pooled_map = self.maps[0]
         x = pooled_map.concat(results, shape, backend)[pooled_map.full]
-        x = self.dropout(rms_normalize(x, -1 - (pooled_map.rank or 0)) if self.norm else x)
+        if self.norm:
+            x = normalize_rows(x) if pooled_map.rank is None else rms_normalize(x, -1 - pooled_map.rank)
+        x = self.dropout(x)
         bias = self.bias
         if bias is not None and bias.dtype != weight.dtype:  # in single precision
             bias = bias.to(weight.dtype)
@@ -279,7 +286,8 @@ def concat_features(parts: Sequence[Tensor], rank: int) -> Tensor:
     """Channels-first tensors side by side along the features, their batch axes broadcast against each other."""
     if len(parts) == 1:
         return parts[0]
-    if all(x.dim() == rank + 1 for x in parts):
-        return torch.cat(list(parts), 0)
-    batch = torch.broadcast_shapes(*(x.shape[: x.dim() - rank - 1] for x in parts))
+    batches = [x.shape[: x.dim() - rank - 1] for x in parts]
+    if all(b == batches[0] for b in batches):
+        return torch.cat(list(parts), -1 - rank)
+    batch = torch.broadcast_shapes(*batches)
     return torch.cat([x.expand(*batch, *x.shape[x.dim() - rank - 1 :]) for x in parts], -1 - rank)

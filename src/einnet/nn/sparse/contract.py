@@ -102,7 +102,8 @@ class Contraction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, matches: Matches, target: int, width: int, *operands: Tensor) -> Tensor:
         ctx.matches, ctx.target = matches, target
-        ctx.save_for_backward(*operands)
+        ctx.width = operands[0].shape[1]
+        ctx.save_for_backward(*operands if len(operands) > 1 else ())  # the derivative of a sum does not need these
         return _sum_products(operands, matches, target, width)
 
     @staticmethod
@@ -111,7 +112,8 @@ class Contraction(torch.autograd.Function):
             return Contraction.apply(ctx.matches, target, width, *operands)  # type: ignore[return-value]
 
         is_needed = ctx.needs_input_grad[3:]
-        return None, None, None, *_differentiate(gradients[0], ctx.saved_tensors, ctx.target, is_needed, run)
+        operands = ctx.saved_tensors or [gradients[0].new_empty(0, ctx.width)]
+        return None, None, None, *_differentiate(gradients[0], operands, ctx.target, is_needed, run)
 
 
 @torch.library.custom_op("einnet::contract_rows", mutates_args=())

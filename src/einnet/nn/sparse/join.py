@@ -88,7 +88,8 @@ def _to_layout(y: Tensor, inner: Tuple, output: Tuple, support: Support | None, 
 
 def _contract(matches: Matches, rows: Sequence[Tensor], free: Sequence[int]) -> Tensor:
     """(rows of the output, batch..., features, free axes...)."""
-    lead = torch.broadcast_shapes(*(x.shape[1 : x.dim() - len(free)] for x in rows))
+    leads = {x.shape[1 : x.dim() - len(free)] for x in rows}
+    lead = leads.pop() if len(leads) == 1 else torch.broadcast_shapes(*leads)  # which is slow
     if not free:
         return contract(matches, [_flatten(x, lead) for x in rows]).view(matches.rows[-1], *lead)
     columns = [x.expand(-1, *lead, *[-1] * len(free)).flatten(1, len(lead)) for x in rows]

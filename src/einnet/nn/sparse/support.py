@@ -75,6 +75,14 @@ class Support:
         rows, columns = self.index
         return self.cache("symmetric", lambda: bool((self.lookup((0, 1)).ranges((columns, rows))[1] == 1).all()))
 
+    def diagonal(self, names: Sequence[str]) -> Tensor:
+        """Whether the indices of an entry agree on axes of one name, (entries, 1)."""
+        pairs = [(names.index(name), k) for k, name in enumerate(names)]
+        return self.cache(
+            ("diagonal", *pairs),
+            lambda: torch.stack([self.index[j] == self.index[k] for j, k in pairs]).all(0)[:, None],
+        )
+
     def lookup(self, axes: tuple[int, ...], pattern: tuple[int, ...] | None = None) -> "Lookup":
         """The entries by their indices at `axes`; of those entries whose indices agree where `pattern` does."""
         axes_of_pattern = tuple(range(len(self.sizes))) if pattern is None else pattern
