@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.context import Context, MaskLike, make_context
@@ -40,15 +41,12 @@ def bind_inputs(
     """As `read_call`; a compiled program has a break here, where supports are read and all matches are found."""
     is_inner = any(isinstance(x, Context) for x in (*arguments, options.get("mask")))
     is_sparse = any(t.is_sparse for t in types)
-    read = _read_outside if is_sparse and not is_inner and torch.compiler.is_compiling() else _read
-    return read(module, signature, axes, types, *arguments, **options)
+    if is_sparse and not is_inner and torch.compiler.is_compiling():
+        return _read_outside(module, signature, axes, types, *arguments, **options)
+    return read_call(signature, axes, types, *arguments, **options)
 
 
-def _read(_: nn.Module, *arguments: Any, **options: Any) -> tuple[list[Tensor], Context]:
-    return read_call(*arguments, **options)
-
-
-@torch._disable_dynamo  # torch.compiler.disable, which imports the compiler when this file is imported
+@_disable_dynamo  # torch.compiler.disable, which imports the compiler when this file is imported
 def _read_outside(module: nn.Module, *arguments: Any, **options: Any) -> tuple[list[Tensor], Context]:
     """As `read_call`, with the matches of all plans that a call of the module runs."""
     tensors, context = read_call(*arguments, **options)
