@@ -27,6 +27,7 @@ def draw(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     return torch.randn(5, 2, dtype=dtype), torch.randn(5, 3, dtype=dtype)
 
 
+@pytest.mark.slow
 def test_derivatives_of_derivatives():
     net, (nodes, edges) = make(dtype=torch.float64), draw(torch.float64)
     keys, parameters = zip(*net.named_parameters(), strict=True)
