@@ -105,7 +105,8 @@ class Context:
         key = (id(plan), dtype)
         if key in self._factors:
             return self._factors[key]
-        if (self.backend.supports or self.backend.is_union) and not self.masks:
+        has_supports = self.backend.supports or self.backend.is_union
+        if has_supports and not self.masks and not torch.compiler.is_compiling():
             key = ("factors", *key, *self.sizes.values())
             return self.backend.cache(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
         factors = self._make_factors(plan, dtype)

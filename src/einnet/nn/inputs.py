@@ -60,15 +60,19 @@ def dtype_of(module: nn.Module) -> torch.dtype | None:
 def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype | None) -> None:
     """Raises `ShapeError` for an input of another dtype than the weights, unless autocast casts it."""
     for k, x in enumerate(inputs, start=1):
-        is_cast = {x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)
-        if weights not in (None, x.dtype) and not is_cast:
+        if weights in (None, x.dtype):
+            continue
+        if not ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)):
             raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:
-    """Raises for what is no tensor, has too few axes, or another number of features."""
+    """Raises for what is no dense tensor, has too few axes, or another number of features."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch tensor, got {type(x).__name__}")
+    if x.is_nested or x.layout != torch.strided:
+        layout = "nested" if x.is_nested else x.layout
+        raise TypeError(f"{name} must be a dense tensor, got a {layout} one: brackets make a type sparse")
     if x.dim() < len(axes) + 1 or (features is not None and x.shape[-1] != features):
         expected = ", ".join(["batch...", *axes, "features" if features is None else str(features)])
         raise ShapeError(f"{name} must have shape ({expected}), got {tuple(x.shape)}")

@@ -19,6 +19,7 @@ from einnet.nn.pooled import PooledLinear
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.nn.state import as_module, as_tensors, check_widths, modules_of, unwrap
 from einnet.operations import pooling_terms
+from einnet.plan import Plan
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet
 from einnet.terms.type_set import Types
@@ -111,10 +112,11 @@ class EinLayer(nn.Module):
             self.parts = [TypePart.of(self.pool, k) for k in range(len(self.types))]
         self.mixing = self._make_mixing(type_set)
         self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
+        names, is_default = [str(t) for t in self.pool.plan.terms], terms is None and order is None
         self._arguments = {
             "features": (self.features, None),
             "heads": (self.heads, 16),
-            "terms": ([str(t) for t in self.pool.plan.terms], [str(t) for t in pooling_terms(type_set)]),
+            "terms": (names, names if is_default else None),
             "expansion": (expansion, 2),
             "activation": (activation, "gelu"),
             "norm": (norm, "rms"),
@@ -160,6 +162,11 @@ class EinLayer(nn.Module):
         return self.pool.symmetry
 
     @property
+    def run_plans(self) -> list[Plan]:
+        """The plans that a call runs."""
+        return [self.pool.plan]
+
+    @property
     def features(self) -> int | tuple[int, ...]:
         """The features of the input, with several types of each."""
         return unwrap(self.widths)
@@ -172,7 +179,7 @@ class EinLayer(nn.Module):
     def forward(self, x: Any, *more: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
         inputs, mask = self._read_arguments(x, more, mask)
         signature, axes = self.pool.signature, self.pool.axes
-        tensors, context = bind_inputs(signature, axes, self.types, self.widths, inputs, mask, None, graph)
+        tensors, context = bind_inputs(self, signature, axes, self.types, self.widths, inputs, mask, None, graph)
         if context is mask:
             return unwrap(self._update(tensors, context))
         check_dtype(tensors, dtype_of(self))

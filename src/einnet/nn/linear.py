@@ -97,6 +97,11 @@ class EinLinear(nn.Module):
             self.bias = nn.Parameter(torch.empty(self.out_features, len(constants), device=device, dtype=dtype))
         self.reset_parameters()
 
+    @property
+    def run_plans(self) -> list[Plan]:
+        """The plans that a call runs."""
+        return [*self.plans, self.constants]
+
     def reset_parameters(self) -> None:
         columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
         rest = self.weight.shape[1] - sum(columns)
@@ -113,7 +118,9 @@ class EinLinear(nn.Module):
         graph: Graph = None,
     ) -> Any:
         features = self.in_features
-        tensors, context = bind_inputs(self.signature, self.axes, self.types, features, inputs, mask, sizes, graph)
+        tensors, context = bind_inputs(
+            self, self.signature, self.axes, self.types, features, inputs, mask, sizes, graph
+        )
         check_dtype(tensors, self.weight.dtype)
         y = run_upcast(self._map, [self.weight, *tensors], context)
         y = y.half() if self.weight.dtype == torch.float16 else y

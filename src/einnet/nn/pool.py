@@ -139,10 +139,9 @@ class Pooling:
         return results
 
     def _largest_on_supports(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        backend, types = (
-            SparseMaxBackend(context.backend.supports, context.backend.membership),
-            [self.types[k] for k in self.reads],
-        )
+        sums: SparseBackend = context.backend  # type: ignore[assignment]
+        backend = SparseMaxBackend(sums.supports, sums.membership, sums.matches)
+        types = [self.types[k] for k in self.reads]
         filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
         results = run_plan(self.plan, filled, backend)
         if not context.masks:
@@ -240,7 +239,8 @@ class EinPool(nn.Module):
 
     def forward(self, *inputs: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
         signature, features = self.pooling.signature, [None] * len(self.types)
-        tensors, context = bind_inputs(signature, self.pooling.axes, self.types, features, inputs, mask, None, graph)
+        axes = self.pooling.axes
+        tensors, context = bind_inputs(self, signature, axes, self.types, features, inputs, mask, None, graph)
         if len(dtypes := {x.dtype for x in tensors}) > 1:
             raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
         batch = batch_of(self.types, tensors, context.backend.is_union)
@@ -252,6 +252,11 @@ class EinPool(nn.Module):
                 to_form_of_input(y, t, signature, inputs, context) for y, t in zip(outputs, self.types, strict=True)
             ]
         return outputs[0] if self.pooling.has_one_type else tuple(outputs)
+
+    @property
+    def run_plans(self) -> list[Plan]:
+        """The plans that a call runs."""
+        return [self.plan]
 
     def _concat(self, k: int, results: Sequence[Tensor], x: Tensor, batch: Sequence[int], context: Context) -> Tensor:
         """The results of the k-th type side by side, features last."""

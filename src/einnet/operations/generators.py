@@ -79,9 +79,11 @@ def _sparse_generators(type_set: TypeSet) -> tuple[Term, ...]:
         return types_of(term)[0], -len(shared), -len(term.indices), str(term)
 
     terms: list[Term] = []
+    reached: set[Term] = set()
     for term in sorted(all_terms(type_set, 1), key=preference):
-        if _is_identity(term) or term not in _compositions(terms, type_set):
+        if _is_identity(term) or term not in reached:
             terms.append(term)
+            reached = _compositions(terms, type_set)
     for term in reversed(terms):
         rest = [t for t in terms if t is not term]
         if not _is_identity(term) and term in _compositions(rest, type_set):
@@ -96,9 +98,13 @@ def _is_identity(term: Term) -> bool:
 def _compositions(terms: list[Term], type_set: TypeSet) -> set[Term]:
     """The terms that are compositions of these order-1 terms, without factors."""
     reached, queue = set(terms), list(terms)
+    outers: dict[Symmetry, list[Term]] = {}  # by the type of their operand
+    for term in terms:
+        outers.setdefault(type_set.types_of(term)[0][0], []).append(term)
     while queue:
         inner = queue.pop()
-        new = {t for outer in terms if (t := _compose(inner, outer, type_set))} - reached
+        middle = type_set.types_of(inner)[1]
+        new = {t for outer in outers.get(middle, ()) if (t := _compose(inner, outer, type_set))} - reached
         reached |= new
         queue += new
     return reached
@@ -106,14 +112,12 @@ def _compositions(terms: list[Term], type_set: TypeSet) -> set[Term]:
 
 @lru_cache(maxsize=4096)
 def _compose(inner: Term, outer: Term, type_set: TypeSet) -> Term | None:
-    """The order-1 term that is the outer after the inner; None if it is none.
+    """The order-1 term that is the outer after the inner, which ends in its type; None if it is none.
 
     The tuple between them must have no index of its own, and if it is sparse, be on the support with the operand or
     with the output.
     """
-    ((source,), middle), ((other_middle,), target) = type_set.types_of(inner), type_set.types_of(outer)
-    if middle != other_middle:
-        return None
+    ((source,), middle), (_, target) = type_set.types_of(inner), type_set.types_of(outer)
     names = {(k, i): f"{i}.{k}" for k, t in enumerate((inner, outer)) for i in t.indices}
     for i, j in zip(inner.output, outer.operands[0], strict=True):
         names = {k: names[0, i] if name == names[1, j] else name for k, name in names.items()}

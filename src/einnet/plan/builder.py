@@ -115,7 +115,7 @@ class Builder:
             )
         if support is None:
             output = tuple(i for i in dict.fromkeys(output) if i in indices)
-        elif len(values) == 1 and values[0][1] == output and self.supports.get(values[0][0]) == support:
+        elif len(set(output)) == len(output) and [(t, self.supports.get(v)) for v, t in values] == [(output, support)]:
             return values[0]
         tuples = [t for v, t in values if v in self.supports] + [output] * (support is not None)
         is_sum = not indices.keys() <= set(output)

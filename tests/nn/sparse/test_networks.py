@@ -2,85 +2,20 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from einnet import EinLayer, EinNet, EinNetError, Signature, Symmetry
 from einnet.errors import ShapeError
 from einnet.nn import EinLinear, RecurrentNet
 from einnet.nn.sparse import Support
 from networks import randomize
+from nn.sparse.twins import SIZES, SMALL, Case, assert_same
 from refusals import assert_refused
 
-SIZES = {"a": 5, "b": 4, "c": 3}
 SIGNATURES = [
     "aH, [aa]H -> H", "aH, [aa]H -> aH", "[aa]H -> [aa]H", "aH, bH, [ab]H -> [ab]H", "[ab]H -> bH", "[ab]H -> aH; a->b",
     "aH, [ab]H -> [ab]H; a->b", "H, [aa]H -> [aa]H", "[abc]H -> aH", "aH, [ab]H, [bb]H -> [bb]H", "abH, [aa]H -> [aa]H",
 ]  # fmt: skip
-SMALL = {"heads": 2, "hidden": 4, "depth": 1, "dtype": torch.float64}
-
-
-def dense_text(text: str) -> str:
-    return text.replace("[", "").replace("]", "")
-
-
-class Case:
-    """A network with sparse types, its dense twin with the same weights, and inputs for both."""
-
-    def __init__(self, signature: str, batch: tuple[int, ...] = (), density: float = 0.4, sizes=SIZES, **options):
-        self.net = randomize(EinNet(signature, self.widths(signature), 3, **SMALL | options))
-        layer = self.net.layers[0]
-        self.twin = EinNet(
-            dense_text(signature), self.widths(signature), 3, **SMALL | options,
-            counts=True, hidden_type=[dense_text(str(t)) for t in self.net.hidden_types],
-            terms=[dense_text(str(t)) for t in layer.pool.plan.terms],
-        )  # fmt: skip
-        self.twin.load_state_dict(self.net.state_dict())
-        self.types = self.net.signature.inputs
-        self.sizes, generator = {c: sizes[c] for c in self.net.signature.classes}, torch.Generator().manual_seed(1)
-        self.masks, self.supports, self.values = {}, {}, []
-        for t, width in zip(self.types, self.net.in_features, strict=True):
-            shape = [self.sizes[c] for c in t.axes]
-            if t.is_sparse:
-                mask = torch.rand(shape, generator=generator) < density
-                self.masks["".join(t.axes)] = mask
-                self.supports[t] = Support(mask.nonzero().T, shape)
-                shape = [self.supports[t].entries]
-            self.values.append(torch.randn(*batch, *shape, width, generator=generator, dtype=torch.float64))
-
-    @staticmethod
-    def widths(signature: str) -> tuple[int, ...]:
-        return tuple(range(2, 2 + len(Signature(signature).inputs)))
-
-    def run(self, net: nn.Module, values: list[Tensor], **options) -> Tensor:
-        """The output of the network with sparse types; values of the entries for a sparse one."""
-        inputs = [(self.supports[t], x) if t.is_sparse else x for t, x in zip(self.types, values, strict=True)]
-        y = net(*inputs, **options)
-        return y[1] if isinstance(y, tuple) else y
-
-    def run_dense(self, net: nn.Module, values: list[Tensor], **options) -> Tensor:
-        """The output of the twin, at the entries of the support for a sparse output."""
-        inputs = [self.to_dense(t, x) if t.is_sparse else x for t, x in zip(self.types, values, strict=True)]
-        y = net(*inputs, mask=self.masks | options.pop("mask", {}), **options)
-        output = self.net.signature.output
-        return y[(..., *self.supports[output].index, slice(None))] if output.is_sparse else y
-
-    def to_dense(self, t: Symmetry, x: Tensor) -> Tensor:
-        support = self.supports[t]
-        y = x.new_full((*x.shape[:-2], *support.sizes, x.shape[-1]), 5)  # what the mask says does not exist
-        y[(..., *support.index, slice(None))] = x
-        return y
-
-
-def assert_same(case: Case, **options) -> None:
-    """Outputs, and the gradients of parameters and inputs."""
-    results = []
-    for net, run in ((case.net, case.run), (case.twin, case.run_dense)):
-        values = [x.clone().requires_grad_() for x in case.values]
-        y = run(net, values, **options)
-        gradients = torch.autograd.grad(y.sin().sum(), [*values, *net.parameters()], allow_unused=True)
-        results.append([y, *(torch.zeros(()) if g is None else g for g in gradients)])
-    for one, two in zip(*results, strict=True):
-        assert torch.allclose(one, two, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)

@@ -140,7 +140,7 @@ class Network(nn.Module, ABC):
         """The tensors of a call, checked, and its sizes, masks and supports."""
         signature, symmetric = self.signature, getattr(self.config, "symmetric", False)
         tensors, context = bind_inputs(
-            signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
+            self, signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
         )
         check_dtype(tensors, dtype_of(self))
         return tensors, context

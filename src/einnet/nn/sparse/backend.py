@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from einnet.nn.backend import TORCH, MaxBackend, TorchBackend
-from einnet.nn.sparse.join import join, largest_join
+from einnet.nn.sparse.join import join, largest_join, match
+from einnet.nn.sparse.matches import Matches
 from einnet.nn.sparse.membership import Membership
 from einnet.nn.sparse.support import Support, guard
-from einnet.plan import Result, Step
+from einnet.plan import Plan, Result, Step
 from einnet.plan.step import is_connected
 from einnet.symmetry import Symmetry
 
@@ -29,10 +30,24 @@ class SparseBackend(TorchBackend):
 
     contract = staticmethod(join)
 
-    def __init__(self, supports: Supports, membership: Membership | None = None):
+    def __init__(
+        self,
+        supports: Supports,
+        membership: Membership | None = None,
+        matches: dict[tuple, Matches] | None = None,
+    ):
         super().__init__(torch)
         self.supports, self.membership = supports, membership
         self.is_union = membership is not None
+        self.matches = {} if matches is None else matches  # of joins in compiled programs, which cannot find them
+
+    def find_matches(self, plan: Plan) -> None:
+        """Finds the matches of all joins of a plan, for programs that are compiled."""
+        joins = [(s.tuples, s.supports) for s in plan.steps if s.is_join]
+        joins += [((r.compact, r.output), (None, r.support)) for r in plan.results if r.support and not r.is_sparse]
+        for tuples, types in joins:
+            if self.membership is None or is_connected(tuples):
+                self.matches[tuples, types] = match(tuples[:-1], tuples[-1], self._supports(types))
 
     def join(self, step: Step, operands: Sequence[Tensor]) -> Tensor:
         supports = step.supports or (None,) * len(step.tuples)
@@ -46,10 +61,14 @@ class SparseBackend(TorchBackend):
 
     def _run(self, tuples: Sequence[Tuple], types: Sequence[Symmetry | None], axes: Any, operands: Any) -> Tensor:
         """The value of an einsum; the output is the last tuple."""
-        supports = [None if t is None else self.supports[t.axes] for t in types]
+        supports = self._supports(types)
         if self.membership is None or is_connected(tuples):
-            return self.contract(tuples[:-1], tuples[-1], supports, operands)
+            matches = self.matches.get((tuple(tuples), tuple(types)))
+            return self.contract(tuples[:-1], tuples[-1], supports, operands, matches)
         return self.membership.run(self.contract, tuples, dict(axes), supports, operands)
+
+    def _supports(self, types: Sequence[Symmetry | None]) -> list[Support | None]:
+        return [None if t is None else self.supports[t.axes] for t in types]
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once for these supports."""

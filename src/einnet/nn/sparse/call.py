@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
-from einnet.nn.sparse.backend import make_backend
+from einnet.nn.sparse.backend import SparseBackend, make_backend
 from einnet.nn.sparse.graphs import DisjointUnion, has_reverse, with_reverse
 from einnet.nn.sparse.inputs import read_tensors
 from einnet.nn.sparse.membership import Membership
@@ -34,6 +36,27 @@ class CallOptions(TypedDict, total=False):
 
 
 def bind_inputs(
+    module: nn.Module, signature: Signature, axes: Symmetry, types: Sequence[Symmetry], *arguments: Any, **options: Any
+) -> tuple[list[Tensor], Context]:
+    """As `read_call`; a compiled program has a break here, where supports are read and all matches are found."""
+    is_inner = any(isinstance(x, Context) for x in (*arguments, options.get("mask")))
+    is_sparse = any(t.is_sparse for t in types)
+    if is_sparse and not is_inner and torch.compiler.is_compiling():
+        return _read_outside(module, signature, axes, types, *arguments, **options)
+    return read_call(signature, axes, types, *arguments, **options)
+
+
+@_disable_dynamo  # torch.compiler.disable, which imports the compiler when this file is imported
+def _read_outside(module: nn.Module, *arguments: Any, **options: Any) -> tuple[list[Tensor], Context]:
+    """As `read_call`, with the matches of all plans that a call of the module runs."""
+    tensors, context = read_call(*arguments, **options)
+    if isinstance(context.backend, SparseBackend):
+        for plan in (plan for part in module.modules() for plan in getattr(part, "run_plans", ())):
+            context.backend.find_matches(plan)
+    return tensors, context
+
+
+def read_call(
     signature: Signature,
     axes: Symmetry,
     types: Sequence[Symmetry],

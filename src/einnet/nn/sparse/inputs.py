@@ -21,7 +21,8 @@ def read_tensors(
     Raises `ShapeError` for two inputs of one sparse type on different supports.
     """
     if not any(t.is_sparse for t in types):
-        return inputs, [x.shape for x in inputs], {}
+        is_dense = [isinstance(x, Tensor) and not x.is_nested for x in inputs]  # others are refused later
+        return inputs, [tuple(x.shape) if d else () for x, d in zip(inputs, is_dense, strict=True)], {}
     tensors: list[Tensor] = []
     shapes: list[tuple[int, ...]] = []
     supports: dict[tuple[str, ...], Support] = {}

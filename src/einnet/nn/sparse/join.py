@@ -16,23 +16,28 @@ from einnet.nn.sparse.contract import contract
 from einnet.nn.sparse.matches import Matches, find_matches
 from einnet.nn.sparse.support import Support
 
-__all__ = ["join", "largest_join"]
+__all__ = ["join", "largest_join", "match"]
 
 Tuple = tuple[str, ...]
 Supports = Sequence[Support | None]
 
 
-def join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> Tensor:
+def join(
+    tuples: Sequence[Tuple],
+    output: Tuple,
+    supports: Supports,
+    operands: Sequence[Tensor],
+    matches: Matches | None = None,
+) -> Tensor:
     """The sum over the matches of the products of the operands' values.
 
     `supports` has that of each tuple and of the output, None for a dense one. Dense operands and results are
     (batch..., features, axes...), sparse ones (batch..., entries, features); each index of a dense tuple occurs once.
     """
     sizes = _bind(tuples, output, supports, operands)
-    joined = {i for t, s in zip((*tuples, output), supports, strict=True) if s is not None for i in t}
-    free = tuple(i for i in sizes if i not in joined)
-    inner = [tuple(i for i in t if i in joined) for t in (*tuples, output)]
-    matches = find_matches(inner[:-1], supports, {i: sizes[i] for i in joined}, inner[-1])
+    inner = _restrict(tuples, output, supports)
+    free = tuple(i for i in sizes if all(i not in t for t in inner))
+    matches = match(tuples, output, supports) if matches is None else matches
     rows = [_to_rows(*x, free) for x in zip(operands, tuples, inner, supports, strict=False)]
     y = _contract(matches, rows, [sizes[i] for i in free])
     if summed := [k - len(free) for k, i in enumerate(free) if i not in output]:
@@ -40,18 +45,37 @@ def join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: S
     return _to_layout(y, inner[-1], output, supports[-1], sizes)
 
 
-def largest_join(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> Tensor:
+def match(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> Matches:
+    """The matches of the sparse tuples, and of the indices of dense ones that are on these."""
+    sparse = [(t, s) for t, s in zip((*tuples, output), supports, strict=True) if s is not None]
+    sizes = {i: n for t, s in sparse for i, n in zip(t, s.sizes, strict=True)}
+    *inner, last = _restrict(tuples, output, supports)
+    return find_matches(inner, supports, sizes, last)
+
+
+def _restrict(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> list[Tuple]:
+    """The tuples without the indices of dense ones alone."""
+    joined = {i for t, s in zip((*tuples, output), supports, strict=True) if s is not None for i in t}
+    return [tuple(i for i in t if i in joined) for t in (*tuples, output)]
+
+
+def largest_join(
+    tuples: Sequence[Tuple],
+    output: Tuple,
+    supports: Supports,
+    operands: Sequence[Tensor],
+    matches: Matches | None = None,
+) -> Tensor:
     """The largest value of the only operand over the matches; zero where there is none."""
     (tup,), (x,) = tuples, operands
-    sizes = _bind([tup], output, supports, [x])
-    matches = find_matches([tup], supports, sizes, output)
+    matches = match(tuples, output, supports) if matches is None else matches
     rows = _to_rows(x, tup, tup, supports[0], ())
     source, target = matches.positions
     values = rows.index_select(0, source)
     place = target.view(-1, *[1] * (rows.dim() - 1)).expand_as(values)
     y = rows.new_zeros(matches.rows[-1], *rows.shape[1:])
     y = y.scatter_reduce(0, place, values, "amax", include_self=False)
-    return _to_layout(y, output, output, supports[-1], sizes)
+    return _to_layout(y, output, output, supports[-1], _bind(tuples, output, supports, operands))
 
 
 def _bind(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> dict[str, int]:

@@ -116,9 +116,6 @@ def to_form(support: Support, values: Tensor, like: Any) -> Any:
 
 def _read_dense(x: Any, symmetry: Symmetry, name: str) -> tuple[None, Tensor, Sequence[int]]:
     check_features(x, symmetry.axes, None, name)
-    if x.is_nested or x.layout != torch.strided:
-        layout = "nested" if x.is_nested else x.layout
-        raise TypeError(f"{name} must be a dense tensor, got a {layout} one: brackets make a type sparse")
     return None, x, x.shape[x.dim() - 1 - len(symmetry.axes) : -1]
 
 

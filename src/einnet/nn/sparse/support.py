@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from einnet.checks import check_count
-from einnet.errors import ShapeError
+from einnet.errors import EinNetError, ShapeError
 
 __all__ = ["Lookup", "Support", "guard"]
 
@@ -43,6 +43,8 @@ class Support:
         if index.dim() != 2 or not self.sizes or len(index) != len(self.sizes):
             expected = f"({len(self.sizes)}, entries), one row for each axis"
             raise ShapeError(f"the index of a support must have the shape {expected}, got {tuple(index.shape)}")
+        if index.is_meta:
+            raise EinNetError("the index of a support must have data, got one on the meta device: pass index.cpu()")
         self._check_range()
         self._check_unique()
 
