@@ -1,4 +1,4 @@
-"""logP of 5,000 molecules: EinNet on sparse types beside a GINE network; writes benchmarks/molecules.md.
+"""logP of 5,000 molecules: EinNet on sparse types and a GINE network; writes benchmarks/molecules.md.
 
     .venv/bin/python -m pip install -c constraints.txt -e '.[peers]'
     .venv/bin/python benchmarks/molecules_data.py molecules.npz   # half a minute

@@ -1,4 +1,4 @@
-"""Layers of sparse types beside PyTorch Geometric, triangles, and ragged sets beside padded ones; writes sparse.md.
+"""Layers of sparse types and of PyTorch Geometric, triangles, and ragged and padded sets; writes sparse.md.
 
     .venv/bin/python -m pip install -c constraints.txt -e '.[peers]'
     .venv/bin/python benchmarks/sparse.py                          # ten minutes, 8 GB
@@ -120,7 +120,7 @@ def measure_passes(candidates: Sequence[Candidate], seconds: float) -> list[Row]
 
 
 def compare_layers(edges: int, seconds: float) -> list[Row]:
-    """`EinLayer` of nodes and edges beside GINE layers with as many multiplications."""
+    """`EinLayer` of nodes and edges and GINE layers with as many multiplications."""
     support = make_graph(edges)
     nodes, entries = support.sizes[0], support.entries
     inputs = [torch.randn(n, FEATURES, requires_grad=True) for n in (nodes, entries)]
@@ -223,14 +223,14 @@ def main(
         "# Sparse and ragged types", "",
         f"`benchmarks/sparse.py`: {FEATURES} features, forward and backward, {torch.get_num_threads()} threads, torch "
         f"{torch.__version__}. Memory is beyond outputs and gradients of inputs.", "",
-        '## `EinLayer(("aH", "[aa]H"), 64)` beside GINE layers with as many multiplications', "",
+        '## `EinLayer(("aH", "[aa]H"), 64)` and GINE layers with as many multiplications', "",
         f"Random graphs, {DEGREE} edges for each node, each direction counted.", "",
         *make_table(head, layer_rows), "",
         f"## Triangles, `{TRIANGLE}`", "",
         "Random geometric graphs; each edge and each triangle counted once.", "",
         *make_table(triangle_head, triangle_rows), "",
         f"## {sets} sets of 1 to {largest:,} elements", "",
-        "`[ab]H; a->b` beside `abH; a->b` with a mask, made by `einnet.nn.pad`; the outputs are the same.", "",
+        "`[ab]H; a->b` and `abH; a->b` with a mask, made by `einnet.nn.pad`; the outputs are the same.", "",
         *make_table(["sets", "cells", "seconds", "microseconds a cell", "MiB"], set_rows),
     ]  # fmt: skip
     write_results("sparse", lines, summarize(layers, triangles, ragged), page)

@@ -143,4 +143,4 @@ def test_the_repr_names_only_what_differs_from_the_default():
 
 
 def test_a_pooled_map_has_a_bias_by_default():
-    assert PooledLinear(EinPool(["a->a"]).plan, heads=2, out_features=3).bias is not None
+    assert PooledLinear(EinPool(["a->a"]).plan.results, heads=2, out_features=3).bias is not None

@@ -1,4 +1,4 @@
-"""Masks of index tuples: values outside the support do not exist, whatever stands there."""
+"""Masks of index tuples: what a tensor holds outside the support has no effect."""
 
 from functools import partial
 from itertools import product

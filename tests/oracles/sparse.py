@@ -143,7 +143,7 @@ def order_1_matrices(type_set: TypeSet, sizes: Mapping[str, int], supports: Mapp
     return matrices
 
 
-def rooted_graphs(edges: int, is_bipartite: bool) -> int:
+def count_rooted_graphs(edges: int, is_bipartite: bool) -> int:
     """Simple graphs without a separating clique of at most two nodes, once for each orbit of their edges.
 
     A bipartite one has a row and a column at each edge.
@@ -167,7 +167,7 @@ def inseparable_graphs(edges: int) -> list[nx.Graph]:
     return [g for g in graphs if not _has_separator(g)]
 
 
-def rooted_orientations(edges: int) -> int:
+def count_rooted_orientations(edges: int) -> int:
     """The orientations of these graphs with one marked edge, up to symmetry: by Burnside's lemma."""
     total = 0
     for graph in inseparable_graphs(edges):
@@ -206,7 +206,7 @@ def _edge_orbits(graph: nx.Graph) -> int:
 
 
 def _are_exchanged(graph: nx.Graph, colours: Mapping) -> bool:
-    other = graph.copy()
+    reverse = graph.copy()
     nx.set_node_attributes(graph, dict(colours), "colour")
-    nx.set_node_attributes(other, {v: 1 - c for v, c in colours.items()}, "colour")
-    return _matcher(graph, other).is_isomorphic()
+    nx.set_node_attributes(reverse, {v: 1 - c for v, c in colours.items()}, "colour")
+    return _matcher(graph, reverse).is_isomorphic()

@@ -41,7 +41,7 @@ class Plan:
         8  ab,ac->bc    2, 7    2a^3   a^2
     FLOPs 6a^3 + a^2, largest intermediate a^2, per feature
 
-    Of sparse types, with |[ab]| edges and |[ab][ac][bc]| triangles:
+    Of sparse types, with `|[ab]|` edges and `|[ab][ac][bc]|` triangles:
 
     >>> Plan.make(["[ab],[bc],c->[ac]", "b,[ba]->a"], ("a", "[aa]"))
     plan of [ab],[bc],c->[ac]  b,[ba]->a

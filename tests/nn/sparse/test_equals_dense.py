@@ -105,7 +105,7 @@ def test_a_linear_map_equals_its_dense_twin(seed):
 
 @seeds(6, 30)
 def test_states_and_outputs(seed):
-    """Of each iteration; a state from elsewhere; masks of the elements beside supports."""
+    """Of each iteration; a state from elsewhere; masks of the elements with supports."""
     case = draw_case(seed + 1000)
     mask = {c: torch.rand(*case.batch, n, generator=case.generator) < 0.7 for c, n in case.sizes.items()}
     mask = {} if case.net.signature.dependencies else mask

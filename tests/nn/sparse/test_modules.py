@@ -136,8 +136,8 @@ def test_wrong_masks_supports_and_sizes():
     net, two = make("H"), EinNet("[aa]H, [aa]H -> H", (3, 3), 1, heads=1, hidden=2, depth=1)
     mask = {"aa": torch.ones(5, 5, dtype=torch.bool)}
     assert_refused(lambda: net(NODES, (INDEX, EDGES), mask=mask), ShapeError, "type 'aa'", "are none")
-    other = Support(INDEX, (5, 5))
-    assert_refused(lambda: two((SUPPORT, EDGES), (other, EDGES)), ShapeError, "another support")
+    elsewhere = Support(INDEX, (5, 5))
+    assert_refused(lambda: two((SUPPORT, EDGES), (elsewhere, EDGES)), ShapeError, "another support")
     assert_refused(lambda: two((INDEX, EDGES), (INDEX, EDGES)), ShapeError, "sizes={'a': ...}")
 
 

@@ -97,7 +97,7 @@ def test_what_is_kept_for_the_backward_pass(monkeypatch):
     monkeypatch.setitem(rows.LENGTH, "cpu", 64)
     support, x, y = draw(100, 1000, torch.float32, width=16)
     layer = make_layer(features=16, heads=2, order=1, dtype=torch.float32)
-    kept = {}
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(t.data_ptr(), t), lambda t: t):
+    stored = {}
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: stored.setdefault(t.data_ptr(), t), lambda t: t):
         run(layer, support, x, y)
-    assert sum(t.numel() for t in kept.values()) < 1000 * (16 + 3 * 2) + 100 * 40 + 8000
+    assert sum(t.numel() for t in stored.values()) < 1000 * (16 + 3 * 2) + 100 * 40 + 8000

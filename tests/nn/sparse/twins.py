@@ -1,4 +1,4 @@
-"""Networks with sparse types beside their dense twins: the same weights, the supports as masks of index tuples."""
+"""Networks with sparse types and their dense twins: the same weights, the supports as masks of index tuples."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
