@@ -6,7 +6,7 @@ operations are the sums over what the rules speak of, is run again and again.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def encode_boards(boards: Tensor) -> Tensor:
 
 def logits_and_states(
     net: RecurrentNet, givens: Tensor, steps: int, start: Tensor | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Any]]:
     """After each step the logits of the digits of each cell, (batch, n, n, digits), and the state."""
     n = givens.shape[-2]
     for state in net.states(givens, start=start, iterations=steps):
