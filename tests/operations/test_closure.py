@@ -181,6 +181,11 @@ def test_programs_are_short_and_without_needless_factors(ops, term, steps):
     assert program.factor == ()
 
 
+def test_both_parts_of_a_split_must_be_composed():
+    assert generates(["ab,ab->ab"], "ab,bc,bc->ac", "aa") is None  # the product is, what reads it is not
+    assert generates(["ab,ab->ab", "ab,bc->ac"], "ab,bc,bc->ac", "aa") is not None
+
+
 def test_an_order_1_term_is_its_own_program():
     program = generates([], "ab->cc", "aa")
     assert [(str(s.term), s.sources) for s in program.steps] == [("ab->cc", ("x1",))]
