@@ -12,6 +12,7 @@ pytest.importorskip("matplotlib", reason="the notebooks draw pictures")
 
 NOTEBOOKS = Path(__file__).parents[1] / "examples"
 NOTEBOOK_FILES = sorted(NOTEBOOKS.glob("*.py"))
+SLOW = ("kg", "matrices", "sets")  # with --all only
 
 PRINTED = {  # some of the lines that each notebook prints
     "series": [
@@ -41,7 +42,11 @@ def run(notebook, folder):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOK_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "notebook",
+    [pytest.param(f, marks=[pytest.mark.slow] * (f.stem in SLOW)) for f in NOTEBOOK_FILES],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_runs_and_prints_what_it_says(tmp_path, notebook):
     done = run(notebook, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import torch
 
 from einnet import EinNet
@@ -92,6 +94,7 @@ def in_a_process(work: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_saving_again_and_again(tmp_path):
     assert in_a_process("kill_while_saving", tmp_path).startswith(f"{KILLS} kills")
 

@@ -37,6 +37,7 @@ def digests() -> str:
     return "\n".join(f"{s} {net.__name__} {digest(s, net)}" for s in SIGNATURES for net in NETWORKS)
 
 
+@pytest.mark.slow
 def test_networks_are_the_same_in_every_process():
     """Also with another order of Python's sets."""
     code = "import torch; torch.set_num_threads(1); from numerics.test_determinism import digests; print(digests())"

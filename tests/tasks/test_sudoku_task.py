@@ -157,7 +157,7 @@ def test_the_accuracy_by_iterations_is_that_of_single_passes(puzzles):
 
 @pytest.mark.parametrize(
     ("side", "givens", "number"),
-    [(4, 0, 50), (6, 0, 10), (16, 140, 3), pytest.param(25, 380, 1, marks=pytest.mark.slow)],
+    [(4, 0, 50), (6, 0, 10), *(pytest.param(*c, marks=pytest.mark.slow) for c in ((16, 140, 3), (25, 380, 1)))],
 )
 def test_the_solver_learned_from_9x9_boards_solves_other_sizes(side, givens, number):
     boards = [make_puzzle(Layout.of(side), random.Random(k), givens) for k in range(number)]

@@ -82,6 +82,7 @@ def make_operand(symmetry, masks, sizes, batch):
     return values, dense
 
 
+@pytest.mark.grid(stratum=lambda text, case: text)
 @pytest.mark.parametrize("text", TYPE_SETS)
 @pytest.mark.parametrize("case", [(5, 4, 3, 0.4, ()), (3, 5, 2, 0.5, (2,)), (4, 3, 2, 0.0, ()), (0, 0, 0, 0.5, ())])
 def test_terms_equal_the_dense_einsum_with_masks(text, case):
