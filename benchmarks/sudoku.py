@@ -198,7 +198,8 @@ def summarize(
             text = f"{values[name][depth]:.3g}"
             if name == HARD_SET and points:
                 text += f", with restarts {100 * points[-1][1]:.3g}"
-            text = f"**{text}**" if values is palm or peers else text
+            best = max((float(part.split()[0]) for part in peers.split("; ") if part), default=101)
+            text = f"**{text}**" if float(f"{values[name][depth]:.3g}") >= best else text
             rows.append([f"{name} ({len(sets[name][0]):,})", "the same" if k else learned, text, peers])
     return make_table(["boards", "learned from", "EinNet", "peers"], rows)
 
