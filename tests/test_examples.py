@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib", reason="the notebooks draw pictures")
 
 NOTEBOOKS = Path(__file__).parents[1] / "examples"
 NOTEBOOK_FILES = sorted(NOTEBOOKS.glob("*.py"))
-SLOW = ("kg", "matrices", "sets")  # with --all only
+SLOW = ("graphs", "kg", "matrices", "sets")  # with --all only
 
 PRINTED = {  # some of the lines that each notebook prints
     "series": [

@@ -98,5 +98,6 @@ def test_saving_again_and_again(tmp_path):
     assert in_a_process("kill_while_saving", tmp_path).startswith(f"{KILLS} kills")
 
 
+@pytest.mark.slow
 def test_training_again_and_again(tmp_path):
     assert " kills" in in_a_process("kill_while_training", tmp_path)

@@ -14,6 +14,7 @@ def make_net(network: type[Network] = EinNet, **options) -> Network:
     return network("aaH -> aaH", 3, 2, heads=2, hidden=8, depth=2, **options)
 
 
+@pytest.mark.grid(stratum=lambda network, masked: network)
 @pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_compilation_serves_five_sizes(network, masked):

@@ -42,6 +42,7 @@ def row_of(term: Term) -> tuple[int, ...]:
     return canonical(tuple(names), len(term.output), term.order)
 
 
+@pytest.mark.grid(stratum=lambda text, order: (len(text), order))
 @pytest.mark.parametrize(
     ("text", "order"),
     [("a", 2), ("ab", 2), ("ab", 3), ("aa", 2), ("aa", 3), ("ab; a->b", 2), ("ab; a->b", 3), ("abc", 2), ("abc", 3),
