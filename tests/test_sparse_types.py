@@ -1,4 +1,4 @@
-"""Bracketed types in what speaks of dense tensors: it says what holds for the dense form, or refuses."""
+"""Types in brackets: their states and dense forms; what takes dense tensors says what holds for these, or refuses."""
 
 import json
 
@@ -8,12 +8,13 @@ import torch
 
 from einnet import EinNet, EinNetError, Signature, Symmetry, Term, pooling, series
 from einnet.cli import main
+from einnet.errors import ShapeError
 from einnet.explain import explain_signature
 from einnet.explore import Question
 from einnet.explore.sections import make_section
 from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet, pad
 from einnet.plots.figures import draw_pooling
-from einnet.signature import describe_dense_form
+from einnet.signature import describe_dense_form, hidden_types, with_features
 from refusals import assert_refused
 
 DENSE_ONLY = {
@@ -115,3 +116,41 @@ def test_the_explorer_shows_the_series_of_the_dense_form_with_a_note():
 def test_directed_supports_on_the_command_line(capsys):
     assert main(["pool", "[aa]", "--order", "2", "--directed"]) == 0
     assert capsys.readouterr().out.strip() == str(pooling("[aa]", 2, directed=True))
+
+
+@pytest.mark.parametrize(
+    ("index", "phrase"),
+    [
+        ([0, 1], "(axes, entries), got shape (2,)"), ([[0, 1]], "got shape (1, 2)"), ([[0], [4]], "from 4 to 4"),
+        ([[-1], [0]], "from -1 to -1, the element moves 4"),
+    ],
+)  # fmt: skip
+def test_an_index_that_does_not_fit_is_refused(index, phrase):
+    g = Symmetry("[aa]").random_element({"a": 4}, 0)
+    assert_refused(lambda: g.act_on_index(np.array(index), Symmetry("[aa]")), ShapeError, phrase)
+    assert_refused(lambda: g.act(np.zeros((4, 4)), Symmetry("[aa]")), EinNetError, "'[aa]'", "act_on_index")
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [
+        ("aH, [aa]H -> aH", ["aH", "[aa]H"]), ("[ab]H; a->b -> aH", ["aH", "[ab]H; a->b"]),
+        ("aaH, [aa]H -> H", ["aH", "aaH", "[aa]H"]), ("aH -> [aa]H", ["aH", "[aa]H"]), ("aaH -> H", ["aaH"]),
+    ],
+)  # fmt: skip
+def test_the_types_of_a_state_with_supports(signature, expected):
+    assert [str(t) for t in hidden_types(Signature(signature))] == expected
+    assert with_features(signature.replace("H", "")) == Signature(signature)
+
+
+def test_a_state_on_a_support_that_no_tensor_has_is_refused():
+    assert_refused(lambda: hidden_types(Signature("aH -> aH"), "[aa]"), EinNetError, "'[aa]'", "no input")
+    assert [str(t) for t in hidden_types(Signature("[aa]H -> aH"), "aa")] == ["aaH"]  # dense on request
+
+
+def test_the_dense_form_and_the_form_with_indicators():
+    signature = Signature("aH, [ab]H -> [ab]H; a->b")
+    assert str(signature.dense) == "aH, abH -> abH; a->b" and signature.is_sparse
+    assert str(signature.with_supports) == "aH, abH, ab -> abH; a->b"
+    assert str(Symmetry("Z[ab]H; a->b").dense) == "abH; a->b"
+    assert Signature("abH").dense == Signature("abH") and not Signature("abH").is_sparse

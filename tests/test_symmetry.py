@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import Signature, Symmetry
-from einnet.errors import EinNetError, NotationError, ShapeError
-from einnet.signature import hidden_types, with_features
+from einnet.errors import NotationError, ShapeError
 from refusals import assert_refused
 from strategies import symmetry_texts, with_h
 
@@ -363,44 +362,6 @@ def test_a_support_moves_as_the_dense_tensor_with_its_indicator(text, convert):
     assert (scattered == g.act(dense, sparse.dense)).all()
     assert (np.asarray(g.inverse().act_on_index(moved, sparse)) == index).all()
     assert g.act_on_index(index[:, :0], sparse).shape == (len(sparse.axes), 0)
-
-
-@pytest.mark.parametrize(
-    ("index", "phrase"),
-    [
-        ([0, 1], "(axes, entries), got shape (2,)"), ([[0, 1]], "got shape (1, 2)"), ([[0], [4]], "from 4 to 4"),
-        ([[-1], [0]], "from -1 to -1, the element moves 4"),
-    ],
-)  # fmt: skip
-def test_an_index_that_does_not_fit_is_refused(index, phrase):
-    g = Symmetry("[aa]").random_element({"a": 4}, 0)
-    assert_refused(lambda: g.act_on_index(np.array(index), Symmetry("[aa]")), ShapeError, phrase)
-    assert_refused(lambda: g.act(np.zeros((4, 4)), Symmetry("[aa]")), EinNetError, "'[aa]'", "act_on_index")
-
-
-@pytest.mark.parametrize(
-    ("signature", "expected"),
-    [
-        ("aH, [aa]H -> aH", ["aH", "[aa]H"]), ("[ab]H; a->b -> aH", ["aH", "[ab]H; a->b"]),
-        ("aaH, [aa]H -> H", ["aH", "aaH", "[aa]H"]), ("aH -> [aa]H", ["aH", "[aa]H"]), ("aaH -> H", ["aaH"]),
-    ],
-)  # fmt: skip
-def test_the_types_of_a_state_with_supports(signature, expected):
-    assert [str(t) for t in hidden_types(Signature(signature))] == expected
-    assert with_features(signature.replace("H", "")) == Signature(signature)
-
-
-def test_a_state_on_a_support_that_no_tensor_has_is_refused():
-    assert_refused(lambda: hidden_types(Signature("aH -> aH"), "[aa]"), EinNetError, "'[aa]'", "no input")
-    assert [str(t) for t in hidden_types(Signature("[aa]H -> aH"), "aa")] == ["aaH"]  # dense on request
-
-
-def test_the_dense_form_and_the_form_with_indicators():
-    signature = Signature("aH, [ab]H -> [ab]H; a->b")
-    assert str(signature.dense) == "aH, abH -> abH; a->b" and signature.is_sparse
-    assert str(signature.with_supports) == "aH, abH, ab -> abH; a->b"
-    assert str(Symmetry("Z[ab]H; a->b").dense) == "abH; a->b"
-    assert Signature("abH").dense == Signature("abH") and not Signature("abH").is_sparse
 
 
 def test_a_type_without_axes_is_left_as_it_is():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from einnet.checks import check_choice, check_count
 from einnet.nn.backend import to_channels_first, to_channels_last, upcast
-from einnet.nn.looped import _is_in_transform as is_in_transform
+from einnet.nn.looped import is_in_transform
 
 __all__ = [
     "HeadLinear",

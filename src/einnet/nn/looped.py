@@ -20,7 +20,7 @@ from einnet.plan.backends import Backend, TensorBackend
 from einnet.plan.kernel import Kernel, align
 from einnet.plan.path import contraction_steps
 
-__all__ = ["DECOMPOSITIONS", "TENSORS", "LoopedEinsum", "contract_in_loop", "narrow"]
+__all__ = ["DECOMPOSITIONS", "TENSORS", "LoopedEinsum", "contract_in_loop", "is_in_transform", "narrow", "upcast_dtype"]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
@@ -39,12 +39,12 @@ def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype).expand(*batch, *x.shape[x.dim() - len(t) :]) for x, t in zip(operands, tuples, strict=True)]
     equation = ",".join(map("".join, tuples)) + "->" + "".join(output)
-    if not torch.compiler.is_compiling() and _is_in_transform():
+    if not torch.compiler.is_compiling() and is_in_transform():
         return LoopedEinsum.of(equation, "".join(loop)).result(same, {})
     return torch.ops.einnet.looped(same, equation, "".join(loop))
 
 
-def _is_in_transform() -> bool:
+def is_in_transform() -> bool:
     """Whether torch.func (vmap, grad, jvp, ...) or forward-mode derivatives are at work.
 
     They see through plain operations only, so everything is then one chunk.
@@ -56,7 +56,7 @@ def _is_in_transform() -> bool:
 def _contract_looped(operands: list[Tensor], equation: str, loop: str) -> Tensor:
     einsum = LoopedEinsum.of(equation, loop)
     total = _empty(operands, einsum)
-    total = torch.zeros_like(total, dtype=_upcast(total.dtype))
+    total = torch.zeros_like(total, dtype=upcast_dtype(total.dtype))
     with torch.autocast(total.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
@@ -71,7 +71,7 @@ def _(operands: list[Tensor], equation: str, loop: str) -> Tensor:
 @torch.library.custom_op("einnet::looped_backward", mutates_args=())
 def _differentiate_looped(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
     einsum = LoopedEinsum.of(equation, loop)
-    totals = [torch.zeros_like(x, dtype=_upcast(x.dtype), memory_format=torch.contiguous_format) for x in operands]
+    totals = [torch.zeros_like(x, dtype=upcast_dtype(x.dtype), memory_format=torch.contiguous_format) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             parts = einsum.gradients(gradient, operands, slices)
@@ -221,7 +221,7 @@ def _empty(operands: Sequence[Tensor], einsum: LoopedEinsum) -> Tensor:
     return operands[0].new_empty([*batch, *(sizes[i] for i in einsum.output)])
 
 
-def _upcast(dtype: torch.dtype) -> torch.dtype:
+def upcast_dtype(dtype: torch.dtype) -> torch.dtype:
     """Parts are added up in single precision or better."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
 from einnet.nn.channels import ACTIVATIONS, HeadLinear, Linear, RowRMSNorm
 from einnet.nn.context import Context
-from einnet.nn.looped import _is_in_transform as is_in_transform
+from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.nn.sparse.rows import Update, Weights, project_rows, update_rows

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
-from einnet.nn.looped import _is_in_transform, _upcast
+from einnet.nn.looped import is_in_transform, upcast_dtype
 from einnet.nn.sparse.matches import Matches, Order
 
 __all__ = ["contract"]
@@ -53,7 +53,7 @@ def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> 
     width = max(widths, default=1)
     if torch.compiler.is_compiling():
         return torch.ops.einnet.contract_rows(same, matches.positions, list(matches.rows), target, width)
-    if _is_in_transform():
+    if is_in_transform():
         return _contract_at_once(same, matches, target, width)
     return Contraction.apply(matches, target, width, *same)
 
@@ -171,7 +171,7 @@ def _sum_in_chunks(wide: Sequence[Rows], weights: Tensor | None, order: Order, w
     buffers = x.new_empty(2, length, features)  # for all chunks
     is_dot = width < features  # over the features, which leaves one number for each match
     make = x.new_empty if is_dot or order.is_identity else x.new_zeros
-    total = make((number if is_dot else rows, width), dtype=_upcast(x.dtype))
+    total = make((number if is_dot else rows, width), dtype=upcast_dtype(x.dtype))
     for part, row_part, pointers in order.chunks(length):
         if order.is_identity and not is_dot:
             _multiply(wide, part, total[part], buffers[1])
