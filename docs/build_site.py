@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from html import escape, unescape
 from pathlib import Path
 
 __all__ = ["build"]
@@ -18,6 +19,7 @@ __all__ = ["build"]
 ROOT = Path(__file__).parents[1]
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 ABORTED = re.compile(r"Traceback (?:(?!Traceback).)*Aborted because --strict flag is set\n", re.DOTALL)
+SESSION = re.compile(r'(<div class="language-(?:pycon|console) highlight")(>.*?<code>(.*?)</code>)', re.DOTALL)
 DOCTEST = re.compile(r"```python\n( *>>> )")
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]\n]*)\]\((?P<path>\.\.?/[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
@@ -38,6 +40,8 @@ def build(site: Path, root: Path = ROOT, *, draft: bool = False) -> None:
         message = ABORTED.sub("", COLOUR.sub("", result.stdout + result.stderr))
         if result.returncode:
             raise RuntimeError(f"the site has not been built:\n{message}")
+        for page in (work / "site").rglob("*.html"):
+            page.write_text(SESSION.sub(_add_copy, page.read_text()))
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(work / "site", site, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
 
@@ -70,6 +74,13 @@ def _adapt(text: str, original: Path, page: Path, work: Path, root: Path) -> str
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
     return LINK.sub(adapt_link, DOCTEST.sub(r"```pycon\n\1", text))
+
+
+def _add_copy(block: re.Match) -> str:
+    """The block with the code of a session, without prompts and outputs, for the copy button."""
+    lines = unescape(re.sub(r"<[^>]*>", "", block[3])).splitlines()
+    code = "\n".join(line.partition(" ")[2] for line in lines if line.partition(" ")[0] in (">>>", "...", "$"))
+    return f'{block[1]} data-copy="{escape(code)}"{block[2]}'
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The site is built without a warning and is complete: pages, links, anchors, pictures, formulas, the API."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -122,6 +124,36 @@ def test_formulas_are_mathml_and_doctests_are_code(site):
         spans = re.findall(r'class="arithmatex">(.{6})', page, re.DOTALL)
         assert all(s.startswith("<math") for s in spans), file
         assert not re.search(r"<p>(?:<[^>]*>)?(?:>>>|&gt;&gt;&gt;)", page), f"a doctest that is no code in {file}"
+
+
+def test_the_copy_button_takes_code_without_prompts_and_outputs(site):
+    pages = [file.read_text() for file in site.rglob("*.html")]
+    blocks = [
+        b for page in pages for b in re.findall(r'"language-pycon highlight" data-copy="(.*?)">', page, re.DOTALL)
+    ]
+    assert len(blocks) > 150 and sum(page.count('"language-pycon') for page in pages) == len(blocks)
+    for block in blocks:
+        ast.parse(unescape(block))
+    assert (
+        '"language-console highlight" data-copy="einnet explain &quot;abH -&gt; abH&quot;"'
+        in (site / "tour.html").read_text()
+    )
+
+
+@pytest.mark.slow
+def test_code_fits_its_column(site, tmp_path):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("needs chromium and chromedriver on the PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--window-size=700,1400", f"--user-data-dir={tmp_path}"):
+        options.add_argument(argument)
+    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as browser:
+        browser.get((site / "tour.html").as_uri())
+        clipped = """return [...document.querySelectorAll('.highlight code')].filter(c => c.scrollWidth > c.clientWidth
+            && (c.closest('.language-pycon') || getComputedStyle(c).overflowX != 'auto')).map(c => c.innerText)"""
+        assert browser.execute_script(clipped) == []
 
 
 @pytest.mark.parametrize(
