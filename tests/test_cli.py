@@ -67,6 +67,20 @@ def test_predict_answers_by_name_with_known_facts_apart(run_folder, capsys):
     assert sum(a["probability"] for a in result["answers"]) == pytest.approx(1, abs=1e-5)
 
 
+def test_an_argument_is_called_as_in_the_usage(capsys):
+    for command, argument in (("explain", "SIGNATURE"), ("pool", "TYPES"), ("laurent", "VARIABLES")):
+        assert main([command, "--help"]) == 0
+        assert f"Usage: einnet {command} [OPTIONS] {argument}\n" in capsys.readouterr().out
+        assert main([command]) == 2
+        assert f"parameter {argument} requires an argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["aH", "-"], ["aH,", "aaH"]])  # a shell takes > H as a file for the output
+def test_a_signature_without_quotes_is_said_to_need_them(words, capsys):
+    assert main(["explain", *words]) == 2
+    assert '"aH -> H"' in capsys.readouterr().err
+
+
 def test_resume_refuses_options_that_it_would_not_use(run_folder, capsys):
     assert main(["train", "kg", "--resume", str(run_of(run_folder)), "--lr", "0.1"]) == 2
     assert "--resume" in capsys.readouterr().err

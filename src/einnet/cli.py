@@ -52,6 +52,7 @@ bench.command(graphs.bench, name="brec")
 @app.command(group=THEORY)
 def explain(
     signature: str,
+    /,
     *,
     heads: int = 16,
     hidden: int = 64,
@@ -89,6 +90,7 @@ def explain(
 @app.command(group=THEORY)
 def series(
     signature: str | None = None,
+    /,
     *,
     order: int = 2,
     size: Repeated = None,
@@ -160,6 +162,7 @@ def _plot_sharing(expansion: Series, plot: Path) -> None:
 @app.command(group=THEORY)
 def pool(
     types: str,
+    /,
     *,
     order: int = 5,
     method: str = "minimal",
@@ -209,6 +212,7 @@ def pool(
 @app.command(group=THEORY)
 def explore(
     signature: str = "aaH",
+    /,
     *,
     order: int = 5,
     term: str = "",
@@ -252,7 +256,7 @@ def explore(
 
 
 @app.command(group=THEORY)
-def laurent(variables: int, *, powers: str = "-2:2", generator: Repeated = None) -> int:
+def laurent(variables: int, /, *, powers: str = "-2:2", generator: Repeated = None) -> int:
     """Show the scale-invariant Laurent monomials: how many, and with which exponents.
 
     einnet laurent 3 --powers=-2:2 --generator "1 2 0"

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, CycloptsPanel, Parameter
+from cyclopts import App, CycloptsError, CycloptsPanel, Parameter, UnusedCliTokensError
 from rich.console import Console
 from rich.text import Text
 
@@ -76,6 +76,14 @@ def run_cli(app: App, arguments: list[str] | None = None) -> int:
         return 2
 
 
+def _format_usage_error(error: CycloptsError) -> Any:
+    """The message in a panel; words that are left over, such as the - of an arrow, are those of a text without quotes."""
+    message = to_printable(str(error))
+    if isinstance(error, UnusedCliTokensError) or message.endswith(" -."):
+        message += '\nQuote an argument that has spaces, > or ;, such as "aH -> H".'
+    return CycloptsPanel(message)
+
+
 def _flush_output() -> None:
     """Writes what is buffered; where that fails, leaves nothing for the interpreter to write at its end."""
     failure = None
@@ -91,7 +99,7 @@ def _flush_output() -> None:
 
 def _run_command(app: App, arguments: list[str] | None) -> int:
     options: dict[str, Any] = {"exit_on_error": False, "print_error": True, "result_action": "return_value"}
-    options["error_formatter"] = lambda error: CycloptsPanel(to_printable(str(error)))
+    options["error_formatter"] = _format_usage_error
     words = [_expand_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
     app.suppress_keyboard_interrupt = False
     try:

@@ -81,6 +81,7 @@ class PokerApp(TaskApp):
     def predict(
         self,
         hands: Annotated[str, Parameter(allow_leading_hyphen=True)],
+        /,
         *,
         network: Checkpoint = Checkpoint(),  # noqa: B008
         as_json: Json = False,

@@ -172,6 +172,7 @@ class SudokuApp(TaskApp):
     def predict(
         self,
         puzzle: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+        /,
         *,
         symbols: str | None = None,
         show_steps: Flag = False,
