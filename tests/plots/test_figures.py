@@ -21,6 +21,21 @@ def test_the_best_value_is_the_one_that_is_chosen(tmp_path, monkeypatch, higher_
     assert f"best valid error: {best}" in titles and (tmp_path / "curve.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 30])
+@pytest.mark.filterwarnings("error")
+def test_a_curve_of_few_points_can_be_read(tmp_path, monkeypatch, number):
+    figures = []
+    monkeypatch.setattr("einnet.plots.figures.save_figure", lambda figure, _: figures.append(figure))
+    rows = [f"{10 * k},{3 / k},{0.9 + k / 1000}" for k in range(1, number + 1)]
+    (tmp_path / "log.csv").write_text("\n".join(["step,loss,mrr", *rows]))
+    draw_learning_curve(tmp_path / "log.csv", tmp_path / "curve.png", "mrr")
+    left, right = figures[0].axes
+    assert left.get_xlim()[0] == 0 and left.get_xlim()[1] > 10 * number
+    assert (left.lines[0].get_marker() == "s") == (number < 10)  # a dashed line of one point is nothing
+    assert (right.get_ylim()[0] == 0) == (number < 3) and right.get_ylim()[1] > 0.9 + number / 1000
+    pyplot().close(figures[0])
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 @pytest.mark.filterwarnings("error")  # matplotlib warns of letters that the font lacks
 def test_control_characters_in_names_are_escaped(tmp_path, suffix):

@@ -19,6 +19,7 @@ from einnet.terms import Term
 __all__ = ["check_picture", "draw_learning_curve", "draw_pooling", "draw_sharing", "pyplot", "save_figure"]
 
 SUFFIXES = (".svg", ".png", ".pdf")
+FEW = 10  # points of a curve that are shown by markers
 LEGEND = 24  # entries of a legend
 DISTINCT = 20  # colours that are told apart without numbers
 
@@ -26,17 +27,24 @@ DISTINCT = 20  # colours that are told apart without numbers
 def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better: bool = True) -> None:
     """Draws the loss and the validation metric of a run's log.csv over the steps, the best value marked.
 
-    The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive.
+    The loss, and a metric of which less is better, are drawn on a logarithmic scale where they are positive; one or two
+    points, which make no curve, on a linear scale from 0.
     """
     with log.open(newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     steps, losses, values = ([float(r[name]) for r in rows] for name in ("step", "loss", metric))
     figure, left = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")
-    left.plot(steps, losses, color="tab:gray", linestyle="dashed")
-    left.set(xlabel="step", ylabel="training loss (dashed)", yscale="log" if min(losses) > 0 else "linear")
+    marker = "s" if len(steps) < FEW else None
+    left.plot(steps, losses, color="tab:gray", linestyle="dashed", marker=marker)
+    left.set(xlabel="step", xlim=(0, 1.05 * max(steps)), ylabel=f"training loss ({'squares' if marker else 'dashed'})")
+    left.locator_params(axis="x", integer=True)
     right = left.twinx()
     right.plot(steps, values, color="tab:blue", marker=".")
-    right.set_yscale("log" if not higher_is_better and min(values) > 0 else "linear")
+    for axis, numbers, is_log in ((left, losses, True), (right, values, not higher_is_better)):
+        if min(numbers) > 0 and len(steps) < 3:
+            axis.set_ylim(0, 1.1 * max(numbers))
+        elif min(numbers) > 0 and is_log:
+            axis.set_yscale("log")
     right.set_ylabel(f"valid {metric}", color="tab:blue", parse_math=False)
     best = (max if higher_is_better else min)(range(len(values)), key=values.__getitem__)
     right.plot(steps[best], values[best], "o", color="tab:blue")

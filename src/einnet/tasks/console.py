@@ -77,7 +77,7 @@ def run_cli(app: App, arguments: list[str] | None = None) -> int:
 
 
 def _format_usage_error(error: CycloptsError) -> Any:
-    """The message in a panel; words that are left over, such as the - of an arrow, are those of a text without quotes."""
+    """The message in a panel; where words are left over, such as the - of an arrow, a text had no quotes."""
     message = to_printable(str(error))
     if isinstance(error, UnusedCliTokensError) or message.endswith(" -."):
         message += '\nQuote an argument that has spaces, > or ;, such as "aH -> H".'
