@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import Signature, Symmetry
+from einnet import EinNet, Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
+from einnet.signature import with_features
 from refusals import assert_refused
 from strategies import symmetry_texts, with_h
 
@@ -122,7 +123,7 @@ def test_canonical_signatures_compare_by_which_letters_agree():
 # --- errors --------------------------------------------------------------------------------------
 
 BAD = {  # notation: a key phrase of the message, start and end of the marked part
-    "aBH": ("'B'", (1, 2)),
+    "aBH": ("mean 'b'", (1, 2)),
     "a bH": ("' '", (1, 2)),
     "aZH": ("'Z'", (1, 2)),
     "aHb": ("feature", (1, 2)),
@@ -179,6 +180,25 @@ def test_a_wrong_type_is_marked_with_a_caret(text):
 def test_a_wrong_signature_is_marked_with_a_caret(text):
     phrase, caret = BAD_SIGNATURE[text]
     assert_refused(lambda: Signature(text), NotationError, phrase, f"  {text}\n", caret=caret)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "caret"),
+    [
+        ("aH -> h", "'aH -> H'", (6, 7)),
+        ("abh -> ah; a->b", "'abH -> aH; a->b'", (2, 3)),
+        ("aH, aah -> H", "'aH, aahH -> H'", (6, 7)),
+    ],
+)
+def test_a_network_whose_features_are_a_small_letter_is_refused(text, meant, caret):
+    assert_refused(lambda: EinNet(text, 2, 1), NotationError, meant, "is H, the feature axis, meant", caret=caret)
+
+
+def test_an_axis_may_be_called_h():
+    assert [str(with_features(text)) for text in ("ha -> a", "ab, hgb -> g")] == [
+        "haH -> aH", "abH, hgbH -> gH",
+    ]  # fmt: skip
+    assert str(Signature("ah -> h")) == "ah -> h"  # the theory needs no features
 
 
 @pytest.mark.parametrize("make", [Symmetry, Signature])

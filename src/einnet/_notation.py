@@ -117,6 +117,8 @@ def _parse_axes(text: str, start: int, stop: int) -> dict[str, Any]:
         if letter == "H":
             place = "after the brackets" if is_sparse else "last"
             raise NotationError(f"H, the feature axis, comes {place}", text, offset, hint=hint)
+        if "A" <= letter < "Z":
+            hint = f"Did you mean {letter.lower()!r}? {hint}"
         if not ("a" <= letter <= "z"):
             raise NotationError(f"unknown letter {letter!r} in a symmetry type", text, offset, hint=hint)
     if len(axes) > (maximum := limits().axes):

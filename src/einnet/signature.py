@@ -1,5 +1,6 @@
 """Signatures: the types of a function's inputs and output, `inputs -> output; dependencies`."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -16,6 +17,8 @@ from einnet.symmetry import GroupElement, Symmetry, as_symmetry
 __all__ = [
     "Signature", "as_signature", "describe_dense_form", "hidden_type", "hidden_types", "parse_types", "with_features",
 ]  # fmt: skip
+
+SMALL_H = re.compile(r"h(?=\s*(?:,|->|$))")  # at the end of a type that has no H
 
 
 @dataclass(frozen=True)
@@ -293,7 +296,23 @@ _parse = lru_cache(maxsize=256)(Signature)
 
 
 def with_features(signature: Signature | str) -> Signature:
-    """The signature with H on every type, as networks have it."""
+    """The signature with H on every type, as networks have it.
+
+    >>> with_features("a -> ab")
+    Signature('aH -> abH')
+    >>> with_features("aH -> h")
+    Traceback (most recent call last):
+    einnet.errors.NotationError: 'h' is a permuted axis: is H, the feature axis, meant?
+      aH -> h
+            ^
+    Write 'aH -> H'; for an axis h with features 'aH -> hH', or take another letter.
+    """
     parsed = as_signature(signature)
+    text = str(parsed)
+    head, *dependencies = text.partition(";")
+    if small := SMALL_H.search(head):
+        features, axis = ("".join([SMALL_H.sub(letters, head), *dependencies]) for letters in ("H", "hH"))
+        hint = f"Write '{features}'; for an axis h with features '{axis}', or take another letter."
+        raise NotationError("'h' is a permuted axis: is H, the feature axis, meant?", text, small.start(), hint=hint)
     types = [t.with_features for t in parsed.types]
     return Signature.of(types[:-1], types[-1])
