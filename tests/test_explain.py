@@ -7,7 +7,8 @@ import pytest
 from einnet import EinNet, EinNetError, Term
 from einnet.cli import main
 from einnet.errors import NotationError
-from einnet.explain import describe_term, explain_signature
+from einnet.explain import explain_signature
+from einnet.operations.words import describe_term
 
 SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
@@ -27,17 +28,17 @@ group
 linear equivariant maps aa -> a: 5, a basis of all
   aa->a  diagonal
   aa->b  diagonal, sum over a, broadcast along b
-  ab->a  sum over b
-  ab->b  sum over a
-  ab->c  sum over a, b, broadcast along c
+  ab->a  sum of each row
+  ab->b  sum of each column
+  ab->c  sum of all, broadcast along c
 
 pooling operations of a layer
   ab->ab     as it is
-  aa->aa     diagonal, put on a diagonal
-  ab->ba     transposed
-  ab->ac     sum over b, broadcast along c
-  ab,ab->ab  product of 2 operands
-  ab,bc->ac  contraction of 2 operands over b
+  aa->aa     diagonal
+  ab->ba     transpose
+  ab->ac     sum of each row, broadcast along c
+  ab,ab->ab  pointwise product
+  ab,bc->ac  matrix product
 
 plan of ab->ab  aa->aa  ab->ba  ab->ac  ab,ab->ab  ab,bc->ac
  step  contraction  reads  FLOPs  size
@@ -137,10 +138,15 @@ def test_a_wrong_notation_is_marked():
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        ("ab->ab", "as it is"), ("ab->ba", "transposed"), ("abc->acb", "transposed"), ("aa->a", "diagonal"),
-        ("ab->b", "sum over a"), ("a->aa", "put on a diagonal"), ("ab->", "sum over a, b"),
-        ("a->ab", "broadcast along b"),
-        ("ab,cb,cd->ad", "contraction of 3 operands over b, c"), ("a,a,a->a", "product of 3 operands"),
+        ("ab->ab", "as it is"), ("ab->ba", "transpose"), ("abc->acb", "transpose"), ("aa->a", "diagonal"),
+        ("aa->aa", "diagonal"), ("aa->b", "diagonal, sum over a, broadcast along b"), ("abc->a", "sum over b, c"),
+        ("ab->b", "sum of each column"), ("a->aa", "put on a diagonal"), ("ab->", "sum of all"),
+        ("[ab]->a", "sum over b"), ("a->b", "sum over a, broadcast along b"), ("a->ab", "broadcast along b"),
+        ("ab,ab->ab", "pointwise product"), ("a,a,a->a", "pointwise product of 3"), ("a,b->ab", "product of 2 operands"),
+        ("ab,bc->ac", "matrix product"), ("ba,bc->ac", "matrix product"), ("cb,ac->ab", "matrix product"),
+        ("ab,cb,cd->ad", "product of 3 matrices"), ("ab,bc->a", "contraction of 2 operands over b, c"),
+        ("[ab],[bc]->[ac]", "contraction of 2 operands over b"), ("ab,bb,bc->ac", "contraction of 3 operands over b"),
+        ("ab,bc,bd->ad", "contraction of 3 operands over b, c"), ("ab,ba->aa", "contraction of 2 operands over b, put on a diagonal"),
         ("ab,bc->cd", "contraction of 2 operands over a, b, broadcast along d"),
     ],
 )  # fmt: skip

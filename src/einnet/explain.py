@@ -2,12 +2,13 @@
 
 from einnet.checks import check_count
 from einnet.operations import pooling_terms
+from einnet.operations.words import describe_term
 from einnet.plan.path import cost_exponent, split_by_cost
 from einnet.signature import Signature, describe_dense_form, hidden_types
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet, linear_terms
 
-__all__ = ["SPARSE_COSTS", "describe_group", "describe_term", "explain_signature", "split_operations"]
+__all__ = ["SPARSE_COSTS", "describe_group", "explain_signature", "split_operations"]
 
 SPARSE_COSTS = (
     "|[ab]| is the number of entries, |[ab][ac][bc]| of matches: choices of the indices with an entry at each tuple"
@@ -51,30 +52,6 @@ def split_operations(
 ) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """The pooling operations of a network, and those left out as they cost more than n^max_exponent."""
     return split_by_cost(pooling_terms(hidden_types(signature), order), max_exponent)
-
-
-def describe_term(term: Term) -> str:
-    """A term as a phrase.
-
-    >>> describe_term(Term("ab->ac"))
-    'sum over b, broadcast along c'
-    >>> describe_term(Term("ab,bc->ac"))
-    'contraction of 2 operands over b'
-    >>> describe_term(Term("ab,ab->ab"))
-    'product of 2 operands'
-    """
-    summed = ", ".join(term.summed_indices)
-    if term.order > 1:
-        operands = f"of {term.order} operands"
-        phrases = [f"contraction {operands} over {summed}" if summed else f"product {operands}"]
-    else:
-        has_diagonal = any(t.count(i) > 1 for t in term.operands for i in t)
-        phrases = ["diagonal"] * has_diagonal + [f"sum over {summed}"] * bool(summed)
-    if term.broadcast_indices:
-        phrases.append(f"broadcast along {', '.join(term.broadcast_indices)}")
-    if any(term.output.count(i) > 1 for i in term.output):
-        phrases.append("put on a diagonal")
-    return ", ".join(phrases) or ("as it is" if term.operands[0] == term.output else "transposed")
 
 
 def describe_group(signature: Signature) -> list[str]:

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 
-from einnet.plots.figures import draw_learning_curve, pyplot, save_figure
+from einnet import Symmetry
+from einnet.plots.figures import draw_learning_curve, draw_pooling, pyplot, save_figure
 
 
 @pytest.mark.parametrize(("higher_is_better", "best"), [(True, "0.5, step 10"), (False, "0.001, step 20")])
@@ -19,6 +20,13 @@ def test_the_best_value_is_the_one_that_is_chosen(tmp_path, monkeypatch, higher_
     log.write_text("step,loss,error\n10,3.0,0.5\n20,0.1,0.001\n30,-0.2,0.01\n")
     draw_learning_curve(log, tmp_path / "curve.png", "error", higher_is_better)
     assert f"best valid error: {best}" in titles and (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_the_picture_of_operations_says_in_words_what_they_do(tmp_path):
+    draw_pooling(Symmetry("aaH"), tmp_path / "pooling.svg")
+    text = (tmp_path / "pooling.svg").read_text()
+    words = ("as it is", "diagonal", "transpose", "sum of each row,", "pointwise product", "matrix product")
+    assert all(f"<!-- {phrase} -->" in text for phrase in words)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 30])

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.progress import track
 
 from einnet.errors import EinNetError
-from einnet.explain import SPARSE_COSTS, describe_group, describe_term
+from einnet.explain import SPARSE_COSTS, describe_group
 from einnet.explore.program import write_program
 from einnet.explore.question import Question
 from einnet.operations import generates, pooling
+from einnet.operations.words import describe_term
 from einnet.pages import Block, Section, Table, Text, draw_picture, render_page
 from einnet.plan import Plan
 from einnet.plan.path import cost_exponent

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from einnet.checks import check_limit, check_package
 from einnet.errors import EinNetError, to_printable
 from einnet.files import check_writable, write_whole
 from einnet.operations import pooling_terms
+from einnet.operations.words import describe_term
 from einnet.symmetry import Symmetry, check_dense
 from einnet.taylor import Panel, Series
 from einnet.terms import Term
@@ -56,7 +58,7 @@ def draw_learning_curve(log: Path, picture: Path, metric: str, higher_is_better:
 def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None = None) -> None:
     """Draws the result of each pooling operation on random tensors, by default of the default operations.
 
-    A column is one operation: its operands above, its result below. The type has one or two axes.
+    A column is one operation, in words too: its operands above, its result below. The type has one or two axes.
     """
     import torch
 
@@ -81,7 +83,8 @@ def draw_pooling(symmetry: Symmetry, picture: Path, terms: Sequence[Term] | None
         for row, value in (*enumerate(operands.unbind(-1)), (highest, result)):
             limit = float(value.abs().max()) or 1.0
             panels[row][column].imshow(value.reshape(shape[0], -1), cmap="RdBu", vmin=-limit, vmax=limit)
-        panels[0][column].set_title(str(term), family="monospace", fontsize=9)
+        panels[0][column].set_title(fill(describe_term(term), 18), fontsize=9)
+        panels[highest][column].set_title(str(term), family="monospace", fontsize=9)
     for panel, label in ((panels[0][0], "operands"), (panels[highest][0], "result")):
         panel.text(-0.25, 0.5, label, rotation=90, va="center", transform=panel.transAxes)
     save_figure(figure, picture)
