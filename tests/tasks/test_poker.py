@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from einnet.cli import main
 from einnet.errors import DataError, EinNetError
 from einnet.tasks.poker.app import PokerConfig
 from einnet.tasks.poker.evaluate import accuracy
-from einnet.tasks.poker.hands import card_name, deals, read_hands, winners
+from einnet.tasks.poker.hands import CATEGORIES, card_name, classify_hands, deals, draw_rare_deals, read_hands, winners
 from einnet.tasks.poker.network import (
     FEATURES,
     SIGNATURE,
@@ -78,6 +80,19 @@ def _value(hand: list[int]) -> tuple:
         ]) if holds
     )  # fmt: skip
     return -category, order
+
+
+@pytest.mark.parametrize("cards", [5, 7])
+def test_rare_deals_have_every_kind_of_hand_equally_often(cards):
+    dealt = draw_rare_deals(400, 4, cards, seed=0)
+    assert all(len(set(table.ravel())) == 4 * cards for table in dealt)
+    assert np.array_equal(dealt, draw_rare_deals(400, 4, cards, seed=0))
+    names = classify_hands(dealt)[:, :2]
+    assert set(names.ravel()) == set(CATEGORIES)
+    if cards == 5:
+        assert all(50 < (names == name).sum() < 130 for name in CATEGORIES)  # 89 of 800 expected
+        best = np.array([[-_value(hand)[0] for hand in table[:2]] for table in dealt.tolist()])
+        assert np.array_equal(np.array(list(CATEGORIES))[best], names)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +236,31 @@ def test_predict_says_who_wins(run, capsys):
     assert "AS KS QS JS TS" in capsys.readouterr().out
     assert main(["predict", "poker", text + " AS", "--checkpoint", str(run)]) == 2
     assert "twice" in capsys.readouterr().err
+
+
+def test_the_chance_of_a_rare_hand_is_as_large_as_the_network_is_right(run, capsys):
+    assert set(json.loads((run / "metrics.json").read_text())["by hand"]) == set(CATEGORIES)
+    text = "AS KS QS JS TS | 2C 2D 2H 3S 3D"
+    assert main(["predict", "poker", text, "--checkpoint", str(run), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    measured, chance = answer["measured"], max(p["chance"] for p in answer["players"])
+    assert measured["best hand"] == "straight flush" and measured["deals"] > 100
+    assert chance <= max(0.5, 0.5 * (measured["right"] - 0.5) / (measured["chance"] - 0.5) + 0.5) + 1e-6
+    assert main(["predict", "poker", text, "--checkpoint", str(run)]) == 0
+    assert "Best hand: straight flush" in capsys.readouterr().out
+
+
+def test_a_run_without_metrics_says_that_its_chances_are_not_measured(run, tmp_path, capsys):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("metrics.json"))
+    assert main(["predict", "poker", "AS KS QS JS TS | 2C 2D 2H 3S 3D", "--checkpoint", str(copy)]) == 0
+    assert "has not measured" in capsys.readouterr().out
+
+
+def test_a_share_of_the_deals_may_be_rare_ones():
+    task = Winning(replace(SMALL, rare=0.5), seed=0)
+    rare = classify_hands(task.deals.numpy()[:135])[:, :2]
+    assert len(task.deals) == 300 and (rare == "straight flush").mean() > 0.05
+    assert np.array_equal(task.deals[135:], deals(165, 4, 5, seed=1))  # those held out are usual ones
 
 
 def test_settings_that_no_deck_allows_are_refused():

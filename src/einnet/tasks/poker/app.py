@@ -10,7 +10,7 @@ from einnet.checks import check_count, check_real
 from einnet.files import read_named_text
 from einnet.tasks.app import Checkpoint, TaskApp, load_net
 from einnet.tasks.console import Json
-from einnet.tasks.poker.hands import card_name, check_deck, read_hands, winners
+from einnet.tasks.poker.hands import card_name, check_deck, classify_hands, read_hands, winners
 from einnet.tasks.report import Results, print_as
 from einnet.train.options import check_fields
 from einnet.train.run import Run
@@ -25,6 +25,8 @@ class PokerConfig:
 
     deals: int = 5000
     "Deals to learn from; a tenth of them held out to select on."
+    rare: float = 0.0
+    "Share of the deals with two hands of equally frequent kinds: better on rare hands, worse on usual ones."
     players: int = 4
     "Players of a deal; the same trained network runs with other numbers too."
     cards: int = 5
@@ -48,7 +50,7 @@ class PokerConfig:
         check_fields(self, check_count, "players", "cards", "hidden", "heads", "depth", "batch")
         check_fields(self, check_count, "deals", minimum=10)  # a tenth of them to select on
         check_fields(self, check_real, "lr", above=0)
-        check_fields(self, check_real, "dropout", below=1)
+        check_fields(self, check_real, "dropout", "rare", below=1)
         check_fields(self, check_real, "weight_decay")
         check_deck(self.players, self.cards)
 
@@ -90,20 +92,25 @@ class PokerApp(TaskApp):
 
         einnet predict poker "AS KS QS JS TS | 2C 2D 2H 3S 3D"
 
+        The probabilities are corrected by how often the network is right on fresh deals with such a best hand.
+
         Args:
             hands: The hands of two players or more, with | between them or in brackets: 5 to 7 cards each, such as AS,
                 10h or A♠; or a file with them, or - for standard input.
         """
         dealt = read_hands(read_named_text(hands, (".txt",))[0])
-        from einnet.tasks.poker.evaluate import print_answer
+        from einnet.tasks.poker.evaluate import correct_chances, print_answer, read_measured
         from einnet.tasks.poker.network import choose_winners, encode_cards
 
-        net = self.load_net(network.find_run(self.name))
-        logits = net(encode_cards(dealt[None])).squeeze(-1)[0].detach()
-        chances, chosen, right = logits.softmax(-1).numpy(), choose_winners(logits).numpy(), winners(dealt[None])[0]
+        run = network.find_run(self.name)
+        logits = self.load_net(run)(encode_cards(dealt[None])).squeeze(-1)[0].detach()
+        chosen, right = choose_winners(logits).numpy(), winners(dealt[None])[0]
+        measured = read_measured(run.folder / "metrics.json", classify_hands(dealt[None])[0][right.argmax()])
+        chances = correct_chances(logits.softmax(-1).numpy(), measured)
         cards = [list(map(card_name, hand)) for hand in dealt.tolist()]
         names = ("hand", "chance", "wins", "wins by the rules")
         rows = zip(cards, chances.tolist(), chosen.tolist(), right.tolist(), strict=True)
         players = [dict(zip(names, row, strict=True)) for row in rows]
-        print_as({"players": players}, as_json, partial(print_answer, dealt, chances, chosen, right))
+        print_answers = partial(print_answer, dealt, chances, chosen, right, measured)
+        print_as({"players": players, "measured": measured}, as_json, print_answers)
         return 0

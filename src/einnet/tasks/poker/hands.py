@@ -12,7 +12,16 @@ import numpy as np
 from einnet.checks import check_package
 from einnet.errors import DataError
 
-__all__ = ["card_name", "check_deck", "deals", "read_hands", "winners"]
+__all__ = [
+    "CATEGORIES",
+    "card_name",
+    "check_deck",
+    "classify_hands",
+    "deals",
+    "draw_rare_deals",
+    "read_hands",
+    "winners",
+]
 
 RANKS, SUITS = "23456789TJQKA", "CDHS"
 SYMBOLS = str.maketrans("♣♦♥♠♧♢♡♤❤", "CDHSCDHSH", "\ufe0e\ufe0f\u200b\u200d\ufeff")  # without variation selectors
@@ -28,6 +37,17 @@ FILLER = re.compile(r"[\s,.\"'`\[\](){}<>&+_-]*")  # between cards
 BETWEEN = re.compile(r"[|;\n]|\bV(?:S|ERSUS)?\b\.?|(?<=[2-9TJQKA0][CDHS])[\s,]+(?=\w+\s*\d*\s*:)")  # hands
 HEADING = re.compile(r"^(?:(?!\b(?:10|[2-9TJQKA])\s*[CDHS]\b).)*:|^\s*\d+[.)]")  # of a hand, such as "Player 1:"
 BRACKETS = re.compile(r"[\[({]([^\[\](){}]*)[\])}]")
+CATEGORIES = {  # the best first: how many cards of each rank it has, and the last value of phevaluator
+    "straight flush": ((1, 1, 1, 1, 1), 10),
+    "four of a kind": ((4, 1), 166),
+    "full house": ((3, 2), 322),
+    "flush": ((1, 1, 1, 1, 1), 1599),
+    "straight": ((1, 1, 1, 1, 1), 1609),
+    "three of a kind": ((3, 1, 1), 2467),
+    "two pairs": ((2, 2, 1), 3325),
+    "a pair": ((2, 1, 1, 1), 6185),
+    "high card": ((1, 1, 1, 1, 1), 7462),
+}
 MIN_CARDS, MAX_CARDS = 5, 7  # cards of a player: the best five of them count
 
 
@@ -52,6 +72,37 @@ def deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
     return decks[:, : players * cards].reshape(number, players, cards)
 
 
+def draw_rare_deals(number: int, players: int, cards: int, seed: int) -> np.ndarray:
+    """Deals in which the first two players have hands of random categories, all equally frequent; the same for a seed.
+
+    >>> dealt = draw_rare_deals(900, players=3, cards=5, seed=0)
+    >>> (classify_hands(dealt)[:, :2] == "straight flush").mean().round(1)  # of random hands it is one of 65,000
+    np.float64(0.1)
+    """
+    check_deck(players, cards)
+    rng = np.random.default_rng([seed, players, cards])
+    dealt = np.empty((number, players, cards), dtype=int)
+    for deal in dealt:
+        first = second = _draw_hand(rng)
+        while {*first} & {*second}:
+            second = _draw_hand(rng)
+        rest = rng.permutation(np.setdiff1d(np.arange(52), [*first, *second]))
+        (deal[0, :5], deal[1, :5]), more = (first, second), 2 * (cards - 5)
+        deal[:2, 5:], deal[2:] = rest[:more].reshape(2, -1), rest[more:][: deal[2:].size].reshape(-1, cards)
+    return dealt
+
+
+def _draw_hand(rng: np.random.Generator) -> list[int]:
+    """A hand of a random category (or, seldom, of a better one: a straight may be a flush)."""
+    category = rng.choice(list(CATEGORIES))
+    counts, _ = CATEGORIES[category]
+    ranks = np.arange(5) + rng.integers(-1, 9) if "straight" in category else rng.permutation(13)  # -1: an ace
+    suits = rng.permuted(np.tile(np.arange(4), (len(counts), 1)), axis=1)
+    if "flush" in category:
+        suits[:] = suits[0]
+    return [int(4 * (r % 13) + s) for r, row, n in zip(ranks, suits, counts, strict=False) for s in row[:n]]
+
+
 def check_deck(players: int, cards: int) -> None:
     """Raises `DataError` where a deck is not dealt so."""
     if players < 2 or not MIN_CARDS <= cards <= MAX_CARDS or players * cards > 52:
@@ -61,12 +112,27 @@ def check_deck(players: int, cards: int) -> None:
 
 def winners(dealt: np.ndarray) -> np.ndarray:
     """True for each player whose best five cards are not beaten."""
+    values = _evaluate(dealt)
+    return values == values.min(1, keepdims=True)
+
+
+def classify_hands(dealt: np.ndarray) -> np.ndarray:
+    """The name of each player's category.
+
+    >>> classify_hands(read_hands("AS KS QS JS TS | 2C 2D 2H 3S 3D")[None]).tolist()
+    [['straight flush', 'full house']]
+    """
+    last = [value for _, value in CATEGORIES.values()]
+    return np.array(list(CATEGORIES))[np.searchsorted(last, _evaluate(dealt))]
+
+
+def _evaluate(dealt: np.ndarray) -> np.ndarray:
+    """The value of each player's best five cards, the lower the better."""
     check_package("phevaluator", "comparing hands")
     from phevaluator import evaluate_cards
 
     values = [[evaluate_cards(*hand) for hand in table] for table in dealt.tolist()]
-    ranks = np.array(values).reshape(dealt.shape[:2])  # the lower the better
-    return ranks == ranks.min(1, keepdims=True)
+    return np.array(values).reshape(dealt.shape[:2])
 
 
 def read_hands(text: str) -> np.ndarray:

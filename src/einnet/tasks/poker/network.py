@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Buffer
 
 from einnet.nn import EinNet, EinPool
-from einnet.tasks.poker.hands import deals, winners
+from einnet.tasks.poker.hands import deals, draw_rare_deals, winners
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
@@ -68,8 +68,10 @@ class Winning(Task):
 
     def __init__(self, config: "PokerConfig", seed: int, net: EinNet | None = None):
         super().__init__(net or make_net(config), lr=config.lr, weight_decay=config.weight_decay, seed=seed)
-        dealt = deals(config.deals, config.players, config.cards, seed * len(SEEDS) + SEEDS["train"])
+        source = config.players, config.cards, seed * len(SEEDS) + SEEDS["train"]
         self.batch, self.held_out = config.batch, min(2000, config.deals // 10)
+        rare = draw_rare_deals(int(config.rare * (config.deals - self.held_out)), *source)
+        dealt = np.concatenate([rare, deals(config.deals - len(rare), *source)])
         self.deals, self.won = Buffer(torch.from_numpy(dealt)), Buffer(torch.from_numpy(winners(dealt)))
 
     def loss(self, step: int) -> Tensor:
