@@ -15,12 +15,18 @@ with app.setup:
     from torch.nn.utils import clip_grad_norm_
 
     import einnet
-    from einnet.tasks.kg.app import KgConfig
-    from einnet.tasks.kg.data import KnowledgeGraph
-    from einnet.tasks.kg.evaluate import compute_metrics, score_tables
-    from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
-    from einnet.tasks.kg.network import completion_loss, make_net
-    from einnet.tasks.kg.predict import answers
+    from einnet.tasks.kg import (
+        KgConfig,
+        KnowledgeGraph,
+        answers,
+        completion_loss,
+        compute_metrics,
+        draw_explanation,
+        explain_answer,
+        make_net,
+        print_explanation,
+        score_tables,
+    )
 
 
 @app.cell(hide_code=True)
@@ -183,7 +189,7 @@ def picture(explanation):
 
 @app.cell
 def _(child, elder, family, middle, net, relation):
-    why = explain(net, family, relation, None, child, top=4)
+    why = explain_answer(net, family, relation, None, child, top=4)
     print_explanation(why)
     assert why.fact == (elder, relation, child) and why.rank == 1
     assert {d.facts[0] for d in why.support[:2]} == {(elder, "parent", middle), (middle, "parent", child)}
@@ -238,7 +244,7 @@ def _():
 def _(between, family, missing, net):
     for _a, _relation, _c in missing:
         _b = between[_a, _c]
-        _why = explain(net, family, _relation, _a, _c, top=2)
+        _why = explain_answer(net, family, _relation, _a, _c, top=2)
         assert {d.facts[0] for d in _why.support} == {(_a, "parent", _b), (_b, "parent", _c)}
         print(f"{_a} is a grandparent of {_c}, because {_a} is a parent of {_b}, and {_b} of {_c}")
 

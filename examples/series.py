@@ -16,7 +16,7 @@ with app.setup:
     from matplotlib.figure import Figure
 
     import einnet
-    from einnet.plots.figures import draw_sharing
+    from einnet.plots import draw_sharing
     from einnet.taylor import rotations
 
 

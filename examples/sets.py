@@ -19,7 +19,7 @@ with app.setup:
     import einnet
     from einnet import EinNet
     from einnet.nn import EinLinear
-    from einnet.plots.figures import draw_sharing
+    from einnet.plots import draw_sharing
     from einnet.testing import assert_equivariant
 
 

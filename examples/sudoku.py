@@ -15,11 +15,19 @@ with app.setup:
 
     import einnet
     from einnet import Symmetry
-    from einnet.tasks.sudoku.boards import Layout, clash, follows_rules, read_board
-    from einnet.tasks.sudoku.drawing import format_grid
-    from einnet.tasks.sudoku.generate import generate_puzzles
-    from einnet.tasks.sudoku.network import TERMS, encode_boards, logits_and_states
-    from einnet.tasks.sudoku.solve import answers, load_solver
+    from einnet.tasks.sudoku import (
+        TERMS,
+        Layout,
+        answers,
+        clash,
+        encode_boards,
+        follows_rules,
+        format_grid,
+        generate_puzzles,
+        load_solver,
+        logits_and_states,
+        read_board,
+    )
     from einnet.testing import assert_equivariant
 
 

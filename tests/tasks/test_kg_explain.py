@@ -12,7 +12,7 @@ from einnet.cli import main
 from einnet.errors import EinNetError
 from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
-from einnet.tasks.kg.explain import _Question, draw_explanation, explain
+from einnet.tasks.kg.explain import _Question, draw_explanation, explain_answer
 from einnet.tasks.kg.network import completion_loss, make_net
 from einnet.tasks.kg.predict import answers
 from einnet.train.options import Options
@@ -73,7 +73,7 @@ def test_a_grandparent_is_predicted_because_of_two_parents(rule, end):
     for h, _, t in graph.test:
         a, c = graph.entities[h], graph.entities[t]
         m = middle[a, c]
-        explanation = explain(net, graph, "grandparent", a if end == "tail" else None, c, top=2)
+        explanation = explain_answer(net, graph, "grandparent", a if end == "tail" else None, c, top=2)
         assert explanation.fact == (a, "grandparent", c) and explanation.end == end
         assert {d.facts[0] for d in explanation.support} == {(a, "parent", m), (m, "parent", c)}
         assert all(d.change > 1 and d.estimate > 0 for d in explanation.support)
@@ -116,9 +116,9 @@ def test_with_one_fact_in_a_group_the_estimate_is_the_change():
 def test_probability_and_rank_are_those_of_predict(rule):
     graph, _, net = rule
     new = [a for a in answers(net, graph, "grandparent", "p0", None) if a.known is None]
-    first = explain(net, graph, "grandparent", "p0", None)
+    first = explain_answer(net, graph, "grandparent", "p0", None)
     assert first.fact == ("p0", "grandparent", new[0].entity) and first.rank == 1 and first.known is None
-    fourth = explain(net, graph, "grandparent", "p0", new[3].entity)
+    fourth = explain_answer(net, graph, "grandparent", "p0", new[3].entity)
     assert fourth.rank == 4 and fourth.candidates == len(new)
     assert (first.probability, fourth.probability) == pytest.approx((new[0].probability, new[3].probability), rel=1e-4)
 
@@ -127,8 +127,8 @@ def test_a_known_fact_is_hidden_before_it_is_explained(rule):
     graph, _, net = rule
     h, r, t = graph.valid[0]
     names = graph.entities[h], graph.relations[r], graph.entities[t]
-    explanation = explain(net, graph, names[1], names[0], names[2])
-    without = explain(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
+    explanation = explain_answer(net, graph, names[1], names[0], names[2])
+    without = explain_answer(net, replace(graph, valid=graph.valid[:0]), names[1], names[0], names[2])
     assert explanation.known == "valid" and without.known is None
     assert explanation.score == pytest.approx(without.score, abs=1e-5)
     assert names not in {d.facts[0] for d in explanation.support}
@@ -137,7 +137,7 @@ def test_a_known_fact_is_hidden_before_it_is_explained(rule):
 def test_the_network_is_left_in_the_mode_that_it_was_in():
     graph = family_graph()
     net = small_net(graph).train()
-    explain(net, graph, "spouse", "ann0", None, top=1)
+    explain_answer(net, graph, "spouse", "ann0", None, top=1)
     assert net.training and all(p.grad is None for p in net.parameters())
 
 
@@ -145,14 +145,14 @@ def test_where_nothing_is_left_to_compare_with_it_says_so():
     facts = {"train": [(x, "r", y) for x in "ab" for y in "ab"], "valid": [], "test": []}
     graph = KnowledgeGraph.of(facts, "full")
     with pytest.raises(EinNetError, match="every entity"):
-        explain(small_net(graph), graph, "r", "a", None)
+        explain_answer(small_net(graph), graph, "r", "a", None)
     with pytest.raises(EinNetError, match="known answers"):
-        explain(small_net(graph), graph, "r", "a", "b")
+        explain_answer(small_net(graph), graph, "r", "a", "b")
 
 
 def test_the_picture_has_every_name_and_relation(rule, tmp_path):
     graph, _, net = rule
-    explanation = explain(net, graph, "grandparent", "p0", None, top=4)
+    explanation = explain_answer(net, graph, "grandparent", "p0", None, top=4)
     draw_explanation(explanation, tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()
     for fact in (explanation.fact, *(d.facts[0] for d in explanation.support)):
@@ -162,7 +162,7 @@ def test_the_picture_has_every_name_and_relation(rule, tmp_path):
 
 def test_the_picture_shows_names_as_they_are_and_facts_about_one_entity(rule, tmp_path):
     graph, _, net = rule
-    explanation = explain(net, graph, "grandparent", "p0", None, top=1)
+    explanation = explain_answer(net, graph, "grandparent", "p0", None, top=1)
     odd = replace(explanation.support[0], facts=(("$x$", "likes", "$x$"),))
     draw_explanation(replace(explanation, support=(odd,)), tmp_path / "why.svg")
     drawn = (tmp_path / "why.svg").read_text()

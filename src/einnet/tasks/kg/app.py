@@ -189,9 +189,9 @@ def _answer(net: Any, graph: KnowledgeGraph, query: Query, top: int, as_json: bo
 
 
 def _explain(net: Any, graph: KnowledgeGraph, query: Query, top: int, plot: Path | None, as_json: bool) -> int:
-    from einnet.tasks.kg.explain import draw_explanation, explain, print_explanation
+    from einnet.tasks.kg.explain import draw_explanation, explain_answer, print_explanation
 
-    explanation = explain(net, graph, *query, top)
+    explanation = explain_answer(net, graph, *query, top)
     print_as(explanation.as_json(), as_json, partial(print_explanation, explanation))
     if plot is not None:
         draw_explanation(explanation, plot)

@@ -33,7 +33,7 @@ from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.predict import answers
 from einnet.tasks.report import make_table
 
-__all__ = ["Deletion", "Explanation", "draw_explanation", "explain", "print_explanation"]
+__all__ = ["Deletion", "Explanation", "draw_explanation", "explain_answer", "print_explanation"]
 
 DELETIONS = 60  # facts that are deleted one at a time, at least
 GROUPS, VALUES = 8, (0.25, 0.75)  # of the estimate: groups of facts, values of their cells
@@ -99,7 +99,7 @@ class Explanation:
         return content
 
 
-def explain(
+def explain_answer(
     net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None, top: int = 10
 ) -> Explanation:
     """Explains the first new answer to (head, relation, ?) or to (?, relation, tail); with both names, that tail.

@@ -9,3 +9,30 @@ Read in this order: `boards` (reading, writing and checking), `search` (exact so
 
 on one thread of a desktop processor (OMP_NUM_THREADS=1), 4,246 steps.
 """
+
+from typing import TYPE_CHECKING
+
+from einnet.tasks import import_lazily
+
+if TYPE_CHECKING:
+    from einnet.tasks.sudoku.boards import Layout, clash, follows_rules, read_board
+    from einnet.tasks.sudoku.drawing import format_grid
+    from einnet.tasks.sudoku.generate import generate_puzzles
+    from einnet.tasks.sudoku.network import TERMS, encode_boards, logits_and_states
+    from einnet.tasks.sudoku.solve import answers, load_solver
+
+__all__ = [
+    "TERMS",
+    "Layout",
+    "answers",
+    "clash",
+    "encode_boards",
+    "follows_rules",
+    "format_grid",
+    "generate_puzzles",
+    "load_solver",
+    "logits_and_states",
+    "read_board",
+]
+
+__getattr__ = import_lazily(__name__, "boards drawing generate network solve")

@@ -23,7 +23,7 @@ from einnet.train.task import Task
 if TYPE_CHECKING:
     from einnet.tasks.sudoku.app import SudokuConfig
 
-__all__ = ["SIGNATURE", "Solving", "encode_boards", "logits_and_states", "make_net"]
+__all__ = ["SIGNATURE", "TERMS", "Solving", "encode_boards", "logits_and_states", "make_net"]
 
 SIGNATURE, AUTOMORPHISM = "ixjycH -> ixjycH; i->x, j->y", "jyixc"
 TERMS = (
