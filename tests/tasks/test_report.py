@@ -9,7 +9,7 @@ from rich.table import Table
 from einnet.cli import main
 from einnet.tasks.graphs.brec import make_tables as make_graph_tables
 from einnet.tasks.kg.evaluate import PUBLISHED, make_results_table
-from einnet.tasks.report import Results, finish_run, print_report, write_report_page, write_run_page
+from einnet.tasks.report import Results, Suggestion, finish_run, print_report, write_report_page, write_run_page
 from einnet.train.run import Run
 from families import write_families
 
@@ -39,6 +39,17 @@ def test_a_report_holds_results_published_rows_pictures_and_settings(tmp_path, c
     assert all(s.startswith("data:") for s in re.findall(r'(?:src|href)="([^"]*)"', html)) and "<script" not in html
     printed = capsys.readouterr()
     assert "0.9612" in printed.out and "index.html" in printed.err
+
+
+def test_a_report_ends_with_what_was_reached_and_what_next(tmp_path, capsys):
+    run = a_run(tmp_path)
+    suggestion = Suggestion("einnet predict kg --head 'ann <1>'", "import einnet.tasks.kg\nnet = 1\nprint(net)")
+    finish_run(run, Results(metrics(), [make_results_table(metrics()), "It reaches 0.96."]), suggestion=suggestion)
+    printed = capsys.readouterr()
+    assert printed.out.endswith("It reaches 0.96.\n")
+    assert printed.err.endswith(f"Next: {suggestion.command}\nIn Python:\n{suggestion.code}\n")
+    html = (run.folder / "index.html").read_text()
+    assert html.index("It reaches 0.96.") < html.index("ann &lt;1&gt;") < html.index("import einnet.tasks.kg")
 
 
 def test_a_run_that_was_ended_early_has_a_report_without_results(tmp_path):

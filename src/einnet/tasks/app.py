@@ -6,6 +6,7 @@ imported inside functions, so that the command line answers --help at once.
 """
 
 import json
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +21,16 @@ from einnet.errors import CheckpointError, EinNetError
 from einnet.files import check_writable
 from einnet.plots.figures import draw_learning_curve
 from einnet.tasks.console import INTERRUPTED, Json, log, run_cli
-from einnet.tasks.report import CURVE, Results, draw_picture, finish_run, print_as, print_report, write_run_page
+from einnet.tasks.report import (
+    CURVE,
+    Results,
+    Suggestion,
+    draw_picture,
+    finish_run,
+    print_as,
+    print_report,
+    write_run_page,
+)
 from einnet.train.options import Options
 from einnet.train.run import Run, compute_fingerprint, is_first_process
 
@@ -28,7 +38,7 @@ if TYPE_CHECKING:
     from einnet.nn import Network
     from einnet.train.task import Task
 
-__all__ = ["Checkpoint", "TaskApp", "load_net"]
+__all__ = ["Checkpoint", "TaskApp", "load_net", "write_code"]
 
 NO_CONFIG = ("fingerprint", "options", "task", "versions")  # of a config.json
 
@@ -72,6 +82,14 @@ class TaskApp(ABC):
     def measure(self, net: Any, config: Any, data: Any) -> Results:
         """The metrics of a trained network, with tables and pictures."""
 
+    def suggest(self, run: Run, config: Any, data: Any) -> Suggestion:
+        """What a user does next with the network of a run; the lines of Python are those of `write_code`."""
+        return Suggestion(self.write_command("eval", run), write_code("einnet.nn", "einnet.nn.Network.load", run, "net"))
+
+    def write_command(self, verb: str, run: Run, *arguments: str) -> str:
+        """A command about the network of a run."""
+        return shlex.join(["einnet", verb, self.name, *arguments, "--checkpoint", str(run.folder)])
+
     def describe(self, config: Any, data: Any) -> str:
         """What is learned from, in a few words."""
         return f"training {self.name}"
@@ -101,7 +119,7 @@ class TaskApp(ABC):
         log(f"{self.describe(config, data)}\nrun in {run.folder}")
         try:
             if self.fit(run, config, options, data, resume is not None):
-                finish_run(run, self.measure_run(run, config, data))
+                finish_run(run, self.measure_run(run, config, data), suggestion=self.suggest(run, config, data))
                 return 0
         except KeyboardInterrupt:
             pass
@@ -210,6 +228,11 @@ class TaskApp(ABC):
         for verb, function in self.commands().items():
             app.command(function, name=verb)
         return run_cli(app, arguments)
+
+
+def write_code(module: str, load: str, run: Run, prediction: str) -> str:
+    """Three lines of Python: an import, the network of a run, a prediction."""
+    return f"import {module}\nnet = {load}({str(run.best)!r})\nprint({prediction})"
 
 
 def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> Any:

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from html import unescape
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from einnet.tasks.app import TaskApp
+from einnet.train.run import Run
 
 __all__ = ["check_task"]
 
@@ -32,7 +34,8 @@ def check_task(
     """Raises `AssertionError` unless a task's commands keep their contract; trains it for four steps, a few times.
 
     Training leaves its files; an interrupted run and a killed run are resumed with the result of an uninterrupted
-    one, bit by bit; `eval --json` prints the metrics; `predict` answers; wrong input is exit code 2 and a message.
+    one, bit by bit; `eval --json` prints the metrics; `predict` answers; the suggested Python runs; wrong input is exit
+    code 2 and a message.
     docs/how-to/adding-a-task.md has an example.
 
     Args:
@@ -58,7 +61,21 @@ def check_task(
         raise AssertionError(f"eval --json differs from {reference / 'metrics.json'}: {printed[:300]}")
     if predict is not None:
         _run_command(app, ["predict", *predict, *checkpoint], 0, 1)  # 1: without an answer
+    _check_suggestion(app, Run(reference))
     _check_wrong_input(app, reference, evaluate or ())
+
+
+def _check_suggestion(app: TaskApp, run: Run) -> None:
+    """The suggested Python runs and prints something; the page has it, and the command."""
+    config, options = app.read_config(run)
+    suggestion = app.suggest(run, config, app.load_data(config, options.seed, run))
+    page, output = unescape((run.folder / "index.html").read_text(encoding="utf-8")), io.StringIO()
+    if missing := [text for text in (suggestion.command, suggestion.code) if text not in page]:
+        raise AssertionError(f"{run.folder / 'index.html'} lacks the suggestion: {missing[0]}")
+    with redirect_stdout(output):
+        exec(suggestion.code, {})
+    if not output.getvalue().strip():
+        raise AssertionError(f"the suggested Python prints nothing: {suggestion.code}")
 
 
 def _check_wrong_input(app: TaskApp, run: Path, evaluate: Sequence[str]) -> None:

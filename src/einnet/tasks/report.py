@@ -16,8 +16,8 @@ from einnet.tasks.console import log, make_console
 from einnet.train.run import Run
 
 __all__ = [
-    "CURVE", "PAGE", "Picture", "Report", "Results", "draw_picture", "finish_run", "log_files", "make_table",
-    "print_as", "print_report", "save_result", "write_report_page", "write_run_page",
+    "CURVE", "PAGE", "Picture", "Report", "Results", "Suggestion", "draw_picture", "finish_run", "log_files",
+    "make_table", "print_as", "print_report", "save_result", "write_report_page", "write_run_page",
 ]  # fmt: skip
 
 Report = Sequence[Table | str]  # tables, and sentences between them
@@ -33,6 +33,14 @@ class Results:
     metrics: dict[str, Any]
     report: Report
     pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What to do with a trained network: a command, and lines of Python that load it and predict."""
+
+    command: str
+    code: str
 
 
 def print_report(report: Report) -> None:
@@ -58,13 +66,16 @@ def finish_run(
     name: str = "metrics.json",
     as_json: bool = False,
     print_results: Callable[[], None] | None = None,
+    suggestion: Suggestion | None = None,
 ) -> None:
-    """Saves the metrics, prints them or the report, draws the pictures, writes the page, names the files."""
+    """Saves the metrics, prints them or the report, draws the pictures, writes the page, names files and what next."""
     save_result(run.folder / name, results.metrics, as_json, print_results or partial(print_report, results.report))
     for picture, (_, draw) in results.pictures.items():
         draw_picture(run.folder / picture, draw)
-    write_run_page(run, results)
+    write_run_page(run, results, suggestion)
     log_files(run.folder, "best.safetensors", name, "log.csv", CURVE, *results.pictures, PAGE)
+    if suggestion is not None:
+        log(f"Next: {suggestion.command}\nIn Python:\n{suggestion.code}")
 
 
 def save_result(file: Path, result: Mapping[str, Any], as_json: bool, print_result: Callable[[], None]) -> None:
@@ -103,8 +114,8 @@ def log_files(folder: Path, *names: str) -> None:
     log(f"Saved in {folder}: {', '.join(name for name in names if (folder / name).exists())}")
 
 
-def write_run_page(run: Run, results: Results | None = None) -> None:
-    """Writes the run's page: results, learning curve, pictures, config; one file with everything in it."""
+def write_run_page(run: Run, results: Results | None = None, suggestion: Suggestion | None = None) -> None:
+    """Writes the run's page: results, what next, learning curve, pictures, config; one file with everything in it."""
     results = results or Results({}, ["No results: training was ended early."])
     curve = "the training loss, and the metric on the validation set by which the network is chosen"
     captions = {CURVE: curve} | {name: caption for name, (caption, _) in results.pictures.items()}
@@ -115,6 +126,9 @@ def write_run_page(run: Run, results: Results | None = None) -> None:
         pictures = [pages.read_picture(file, caption) for file, caption in files.items() if file.is_file()]
         rows = pages.Table(("name", "value"), _flatten(config), code=frozenset({0, 1}))
         sections = [pages.Section("Pictures", pictures), pages.Section("Config", [rows])]
+        if suggestion is not None:
+            listings = [pages.Text(text, "listing") for text in (suggestion.command, suggestion.code)]
+            sections.insert(0, pages.Section("Next: a command, and the same network in Python", listings))
         write_report_page(run.folder, f"einnet {config['task']}, {run.folder.name}", results.report, lambda: sections)
 
 

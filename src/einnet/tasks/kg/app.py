@@ -11,10 +11,10 @@ from cyclopts import Parameter
 from einnet.checks import check_count, check_real
 from einnet.errors import CheckpointError, EinNetError
 from einnet.plots.figures import check_picture
-from einnet.tasks.app import Checkpoint, TaskApp, load_net
+from einnet.tasks.app import Checkpoint, TaskApp, load_net, write_code
 from einnet.tasks.console import Flag, Json, log
 from einnet.tasks.kg.data import BUNDLED, KnowledgeGraph, check_splits, load
-from einnet.tasks.report import Results, print_as
+from einnet.tasks.report import Results, Suggestion, print_as
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -97,6 +97,14 @@ class KgApp(TaskApp):
         from einnet.tasks.kg.evaluate import measure
 
         return measure(net, data)
+
+    def suggest(self, run: Run, config: KgConfig, data: KnowledgeGraph) -> Suggestion:
+        h, r, _ = data.test[0]
+        head, relation = data.entities[h], data.relations[r]
+        command = self.write_command("predict", run, "--head", head, "--relation", relation)
+        query = f"einnet.tasks.kg.load({config.dataset!r}), {relation!r}, {head!r}, None"
+        prediction = f"einnet.tasks.kg.answers(net, {query})[:3]"
+        return Suggestion(command, write_code("einnet.tasks.kg", "einnet.EinNet.load", run, prediction))
 
     def evaluate(  # type: ignore[override]
         self,

@@ -6,8 +6,8 @@ from typing import Any
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
-from einnet.tasks.app import TaskApp, load_net
-from einnet.tasks.report import Results
+from einnet.tasks.app import TaskApp, load_net, write_code
+from einnet.tasks.report import Results, Suggestion
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -55,6 +55,11 @@ class PinvApp(TaskApp):
         from einnet.tasks.pinv.network import Inverse
 
         return Inverse(config, seed)
+
+    def suggest(self, run: Run, config: PinvConfig, data: None) -> Suggestion:
+        prediction = f"einnet.tasks.pinv.inverses(net, torch.randn({config.rows}, {config.columns}))[-1]"
+        code = write_code("torch, einnet.tasks.pinv", "einnet.nn.PolynomialNet.load", run, prediction)
+        return Suggestion(self.write_command("eval", run), code)
 
     def load_net(self, run: Run):
         return load_net(run.best, "abH -> abH", 1, 1, "matrices")

@@ -8,10 +8,10 @@ from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
 from einnet.files import read_named_text
-from einnet.tasks.app import Checkpoint, TaskApp, load_net
+from einnet.tasks.app import Checkpoint, TaskApp, load_net, write_code
 from einnet.tasks.console import Json
 from einnet.tasks.poker.hands import card_name, check_deck, classify_hands, read_hands, winners
-from einnet.tasks.report import Results, print_as
+from einnet.tasks.report import Results, Suggestion, print_as
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -79,6 +79,12 @@ class PokerApp(TaskApp):
         from einnet.tasks.poker.evaluate import measure
 
         return measure(net)
+
+    def suggest(self, run: Run, config: PokerConfig, data: None) -> Suggestion:
+        hands = "AS KD 9H 5C 2S | 7C 7D QH JS 3D"
+        prediction = f"net(einnet.tasks.poker.encode_cards(einnet.tasks.poker.read_hands({hands!r}))).softmax(-2)"
+        code = write_code("einnet.tasks.poker", "einnet.EinNet.load", run, prediction)
+        return Suggestion(self.write_command("predict", run, hands), code)
 
     def predict(
         self,

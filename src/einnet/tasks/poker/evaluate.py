@@ -20,6 +20,7 @@ from einnet.tasks.report import Results, make_table
 __all__ = ["accuracy", "compute_metrics", "correct_chances", "measure", "print_answer", "read_measured"]
 
 TEST = 2000  # fresh deals of each kind
+SUMMARIZED = "4 players, 5 cards"  # of the summary
 KINDS = [(players, 5) for players in range(2, 10)] + [(players, 7) for players in range(2, 8)]
 
 
@@ -27,7 +28,19 @@ def measure(net: EinNet) -> Results:
     """The accuracy on fresh deals, in numbers, as a table and as a picture."""
     metrics = compute_metrics(net)
     picture = "fresh deals whose set of winners is exactly right", partial(_draw_accuracy, metrics)
-    return Results(metrics, [_make_table(metrics), _make_table_by_hand(metrics)], {"accuracy.png": picture})
+    report = [_make_table(metrics), _make_table_by_hand(metrics), _summarize(metrics)]
+    return Results(metrics, report, {"accuracy.png": picture})
+
+
+def _summarize(metrics: Mapping[str, Any]) -> str:
+    """What was reached, compared with chance, and where the network is surest without being right."""
+    accuracy, by_hand = metrics["accuracy"], metrics["by hand"]
+    kind = SUMMARIZED if SUMMARIZED in accuracy else next(iter(accuracy))
+    worst = max(by_hand, key=lambda category: by_hand[category]["chance"] - by_hand[category]["right"])
+    row = by_hand[worst]
+    guess = 1 / int(kind.split()[0])
+    reached = f"EinNet names exactly the winners of {accuracy[kind]:.1%} of deals of {kind}, a guess of {guess:.0%}"
+    return f"{reached}; least to be trusted with {worst}: right in {row['right']:.0%}, {row['chance']:.0%} sure."
 
 
 @torch.no_grad()

@@ -13,9 +13,9 @@ from einnet.checks import check_count, check_real
 from einnet.errors import DataError
 from einnet.files import STANDARD_INPUT, name_source, write_whole
 from einnet.plots.figures import check_picture
-from einnet.tasks.app import TaskApp
+from einnet.tasks.app import TaskApp, write_code
 from einnet.tasks.console import Flag, Json, Source, log
-from einnet.tasks.report import Results
+from einnet.tasks.report import Results, Suggestion
 from einnet.tasks.sudoku.boards import Layout, format_board, read_boards, read_puzzles
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
 from einnet.train.options import check_fields
@@ -139,6 +139,12 @@ class SudokuApp(TaskApp):
         from einnet.tasks.sudoku.solve import measure
 
         return measure(net, data[0].shape[1])
+
+    def suggest(self, run: Run, config: SudokuConfig, data: Boards) -> Suggestion:
+        puzzle = format_board(data[0][0])
+        prediction = f"einnet.tasks.sudoku.answers(net, einnet.tasks.sudoku.read_board({puzzle!r})[None]).boards"
+        code = write_code("einnet.tasks.sudoku", "einnet.tasks.sudoku.load_solver", run, prediction)
+        return Suggestion(self.write_command("predict", run, puzzle), code)
 
     def evaluate(  # type: ignore[override]
         self,

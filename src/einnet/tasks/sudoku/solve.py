@@ -163,4 +163,7 @@ def measure(net: RecurrentNet, side: int) -> Results:
         draw_steps(answer.boards[0], answer.settled[0], puzzles[0], picture)
 
     pictures = {"steps.png": ("a fresh puzzle: when each cell got its digit", draw)}
-    return Results({"title": title, "accuracy": accuracy}, [table], pictures)
+    own, longest = net.config.iterations, iterations[-1]
+    reached = f"EinNet solves {accuracy[own]:.0%} of {number} fresh puzzles whole in its own {own} steps"
+    summary = f"{reached}, {accuracy[longest]:.0%} in {longest}; a search that knows the rules solves all."
+    return Results({"title": title, "accuracy": accuracy}, [table, summary], pictures)
