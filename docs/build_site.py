@@ -1,7 +1,8 @@
 """Builds the site from docs/ and the tables of benchmarks/ with zensical: `make docs`, or `python docs/build_site.py`.
 
 The pages are readable where they lie; for the site they are copied, together with the tables and pictures
-of benchmarks/. A link to a table then leads to its page, and one to a file of the repository becomes its name.
+of benchmarks/, and the notebooks of examples/ as .ipynb files. A link to a table then leads to its page, one to a
+notebook to this file and to Colab, and one to another file of the repository becomes its name.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import sys
 import tempfile
 from html import escape, unescape
 from pathlib import Path
+
+from notebooks import find_colab, write_notebooks
 
 __all__ = ["build"]
 
@@ -52,6 +55,8 @@ def _stage(work: Path, root: Path = ROOT) -> None:
     (work / "docs" / "benchmarks").mkdir()
     for file in [*(root / "benchmarks").glob("*.md"), *(root / "benchmarks").glob("*.svg")]:
         shutil.copy(file, work / "docs" / "benchmarks")
+    (work / "docs" / "examples").mkdir()
+    write_notebooks(work / "docs" / "examples", root)
     shutil.copytree(root / "src", work / "src", ignore=shutil.ignore_patterns("__pycache__", "*.json"))
     shutil.copy(root / "zensical.toml", work)
     for page in (work / "docs").rglob("*.md"):
@@ -71,6 +76,9 @@ def _adapt(text: str, original: Path, page: Path, work: Path, root: Path) -> str
         if inside.parts[0] == "benchmarks" and (work / "docs" / inside).is_file():
             path = os.path.relpath(work / "docs" / inside, page.parent)
             return f"{link['image']}[{link['text']}]({path}{link['anchor'] or ''})"
+        if (notebook := work / "docs" / inside.with_suffix(".ipynb")).is_file():
+            path, colab = os.path.relpath(notebook, page.parent), find_colab(inside.stem, root)
+            return f"[`{inside.with_suffix('.ipynb')}`]({path})" + f" ([open in Colab]({colab}))" * bool(colab)
         return link["text"] if "`" in link["text"] or "/" not in link["text"] else f"`{link['text']}`"
 
     return LINK.sub(adapt_link, DOCTEST.sub(r"```pycon\n\1", text))

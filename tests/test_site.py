@@ -1,6 +1,7 @@
 """The site is built without a warning and is complete: pages, links, anchors, pictures, formulas, the API."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -206,12 +207,51 @@ def test_the_search_knows_the_pages(site):
     assert all(word in index for word in ("tasks/sudoku.html", "Newton-Schulz", "assert_equivariant"))
 
 
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.py"))
+
+
+def read_cells(site: Path, name: str) -> list[tuple[str, str]]:
+    content = json.loads((site / "examples" / f"{name}.ipynb").read_text())
+    assert (content["nbformat"], content["metadata"]["kernelspec"]["name"]) == (4, "python3")
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
+
+
+@pytest.mark.parametrize("name", [file.stem for file in NOTEBOOKS])
+def test_a_notebook_is_an_ipynb_file_without_what_is_not_public(site, name):
+    (_, badge), (_, install), *cells = read_cells(site, name)
+    assert f"colab.research.google.com/github/einnet/einnet/blob/gh-pages/examples/{name}.ipynb" in badge
+    assert "git+https://github.com/einnet/einnet" in install
+    source = (ROOT / "examples" / f"{name}.py").read_text()
+    assert sum(kind == "markdown" for kind, _ in cells) == source.count("    mo.md(r")
+    code = "\n".join(text for kind, text in cells if kind == "code")
+    modules = {m for m in re.findall(r"from (einnet[\w.]*) import", code) if m.startswith("einnet.tasks")}
+    assert all(re.fullmatch(r"einnet\.tasks\.\w+", module) for module in modules)
+    ast.parse(code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [file.stem for file in NOTEBOOKS])
+def test_the_cells_of_a_notebook_run_in_their_order(site, name):
+    pytest.importorskip("marimo")
+    names = {}
+    for kind, text in read_cells(site, name)[2:]:
+        if kind == "code":
+            exec(text, names)
+
+
+def test_a_page_leads_to_notebooks_and_to_colab(site):
+    page = Page((site / "how-to" / "notebooks.html").read_text())
+    assert "../examples/sets.ipynb" in page.links
+    assert "https://colab.research.google.com/github/einnet/einnet/blob/gh-pages/examples/sets.ipynb" in page.links
+
+
 @pytest.fixture
 def small(tmp_path):
     """A site of one page."""
     for folder in ("docs", "benchmarks", "src"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "zensical.toml", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for file in (*DOCS.glob("*.py"), DOCS / "site.css"):
         shutil.copy(file, tmp_path / "docs")
     return tmp_path
