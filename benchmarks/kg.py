@@ -88,7 +88,7 @@ def train_once(dataset: str, seed: int, minutes: float, out: Path) -> dict:
     if not file.exists():
         start = time.monotonic()
         folder = out / f"{dataset}-{seed}"
-        options = Options(seed=seed, minutes=minutes, steps=STEPS.get(dataset), out=folder)
+        options = Options(seed=seed, minutes=minutes, steps=STEPS.get(dataset), patience=0, out=folder)
         if KgApp().train(CONFIGS.get(dataset, KgConfig(dataset)), options) != 0:
             raise SystemExit("interrupted")
         newest = max(folder.glob("kg/*/metrics.json"), key=lambda p: p.stat().st_mtime)

@@ -105,13 +105,27 @@ def test_a_budget_of_minutes_ends_the_run_with_everything_saved(tmp_path):
     assert run.best.is_file() and run.last.is_file()
 
 
-def test_patience_stops_when_nothing_improves(tmp_path):
+def test_patience_stops_when_nothing_improves(tmp_path, capsys):
     class Stuck(Mean):
         def validate(self, net):
             return {"error": 1.0}
 
     run = run_mean(tmp_path, steps=1000, patience=2, make=Stuck)
     assert [r["step"] for r in rows(run)] == [10, 20, 30]
+    assert "ended at step 30 of 1000: valid error has not improved in 2 validations" in capsys.readouterr().err
+    assert len(rows(run_mean(tmp_path, steps=100, make=Stuck))) == 10  # the loop's own patience is without end
+
+
+def test_a_task_has_a_patience_of_its_own_and_the_options_another(tmp_path):
+    class Stuck(Mean):
+        def validate(self, net):
+            return {"error": 1.0}
+
+    for patience, number in ((None, 4), (0, 10), (1, 2)):
+        run = Run.create(tmp_path, "mean", {})
+        options = Options(steps=100, patience=patience, out=tmp_path)
+        fit(Stuck, run, options, steps=100, validate_every=10, patience=3)
+        assert len(rows(run)) == number
 
 
 def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do(tmp_path):

@@ -67,6 +67,7 @@ class TaskApp(ABC):
     validate_every: int  # steps
     warmup: int = 30  # steps in which the learning rate rises
     clip: float = 1.0  # largest norm of the gradient
+    patience: int = 0  # validations without improvement after which training ends; 0 for never
     auto_precision: str = "32"  # what --precision auto means; "auto" for bf16 where the hardware has it
     sources: tuple[str, ...] = ()  # fields of the config that say where the data are
 
@@ -84,7 +85,9 @@ class TaskApp(ABC):
 
     def suggest(self, run: Run, config: Any, data: Any) -> Suggestion:
         """What a user does next with the network of a run; the lines of Python are those of `write_code`."""
-        return Suggestion(self.write_command("eval", run), write_code("einnet.nn", "einnet.nn.Network.load", run, "net"))
+        return Suggestion(
+            self.write_command("eval", run), write_code("einnet.nn", "einnet.nn.Network.load", run, "net")
+        )
 
     def write_command(self, verb: str, run: Run, *arguments: str) -> str:
         """A command about the network of a run."""
@@ -203,7 +206,7 @@ class TaskApp(ABC):
         from einnet.train import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
-        numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip")}
+        numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip", "patience")}
         is_finished = fit(make_task, run, options, **numbers, resume=resume)
         metric, rows = (make_task().metric, make_task().higher_is_better), run.folder / "log.csv"
         draw_picture(run.folder / CURVE, lambda picture: draw_learning_curve(rows, picture, *metric))

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def fit(
     validate_every: int,
     warmup: int = 30,
     clip: float = 1.0,
+    patience: int = 0,
     resume: bool = False,
 ) -> bool:
     """Trains a task and leaves its best network, its state and its log in the run's folder.
@@ -56,6 +58,7 @@ def fit(
         validate_every: steps between validations.
         warmup: steps in which the learning rate rises to its peak.
         clip: largest norm of the gradient.
+        patience: validations without improvement after which training ends, unless the options have it; 0 for never.
         resume: continue from the run's last state; from the beginning, if it was ended before the first one.
 
     Returns False if Ctrl-C, a SIGTERM or a SIGHUP ended the run early.
@@ -69,6 +72,7 @@ def fit(
             fabric.launch()
         torch.manual_seed(options.seed)
         state = read_state(run.last) if resume and (run.last.is_file() or run.count_rows() > 1) else None
+        options = replace(options, patience=patience if options.patience is None else options.patience)
         training = _Training(fabric, make_task(), run, options, _Schedule(total, options.minutes, warmup), state)
         is_finished = training.train(validate_every, clip)
     if not fabric.is_global_zero:
@@ -141,7 +145,9 @@ class _Training:
                     self.save()
                     if not self.log.rows:
                         self.validate()  # so that there is a network; not in the state
-            return not (is_interrupted or self.is_interrupted)
+        if self.fabric.is_global_zero and self.log.has_no_patience and self.step < steps:
+            print(self.log.describe_end(steps), file=sys.stderr, flush=True)
+        return not (is_interrupted or self.is_interrupted)
 
     def note_signal(self, number: int, _: Any) -> None:
         """The run ends after the step; with a second Ctrl-C at once."""

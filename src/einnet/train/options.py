@@ -36,7 +36,7 @@ class Options:
     seed: int = 0
     "Seed of the weights and of everything random in training."
     patience: int | None = None
-    "Stop when the validation metric has not improved in this many validations; off without it."
+    "Stop when the validation metric has not improved in this many validations; 0: never. Without it, as the task does."
     devices: int = 1
     "Processes or GPUs of a machine."
     nodes: int = 1
@@ -52,7 +52,8 @@ class Options:
 
     def __post_init__(self) -> None:
         check_fields(self, check_real, "minutes", above=0)
-        check_fields(self, check_count, "steps", "patience", "devices", "nodes")
+        check_fields(self, check_count, "steps", "devices", "nodes")
+        check_fields(self, check_count, "patience", minimum=0)
         check_fields(self, check_count, "seed", minimum=0, maximum=2**31 - 1)
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))
 

@@ -22,7 +22,7 @@ PARTS = {"step", "elapsed", "net", "average", "optimizer", "log", "task"}
 class Checkpointer:
     """The log of a run and its best network; counts the validations without improvement."""
 
-    def __init__(self, run: Run, task: Task, patience: int | None, is_main: bool):
+    def __init__(self, run: Run, task: Task, patience: int, is_main: bool):
         self.run, self.patience, self.is_main = run, patience, is_main
         self.metric, self.higher_is_better = task.metric, task.higher_is_better
         self.rows: list[dict[str, float]] = []
@@ -32,8 +32,13 @@ class Checkpointer:
 
     @property
     def has_no_patience(self) -> bool:
-        """Whether the metric has not improved for as many validations as `patience` says."""
-        return self.patience is not None and self.stale >= self.patience
+        """Whether the metric has not improved for as many validations as `patience` says; 0 is without end."""
+        return bool(self.patience) and self.stale >= self.patience
+
+    def describe_end(self, steps: int) -> str:
+        """Why training ended before all steps."""
+        reason = f"valid {self.metric} has not improved in {self.stale} validations (best {self.best:.4f})"
+        return f"ended at step {self.rows[-1]['step']} of {steps}: {reason}; --patience 0 takes all steps"
 
     def record(self, step: int, seconds: float, metrics: Mapping[str, float], net: Network) -> None:
         """Adds a row to the log; saves the network if it is the best so far."""

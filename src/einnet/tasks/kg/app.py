@@ -67,7 +67,7 @@ class KgApp(TaskApp):
 
     name, config_class = "kg", KgConfig
     train_help = "Train on a knowledge graph, then rank the test facts."
-    steps, validate_every, auto_precision, sources = 800, 25, "auto", ("dataset",)
+    steps, validate_every, patience, auto_precision, sources = 800, 25, 10, "auto", ("dataset",)
 
     def load_data(self, config: KgConfig, seed: int, run: Run | None = None) -> KnowledgeGraph:
         return check_splits(_load(config.dataset, None if run is None else _relations(run)))
