@@ -112,7 +112,7 @@ class _Training:
         self.fabric, self.task, self.run, self.schedule = fabric, task, run, schedule
         task.rank, task.world_size = fabric.global_rank, fabric.world_size
         self.average = AveragedNet(task.net, task.average)
-        self.log = Checkpointer(run, task, options.patience, fabric.is_global_zero)
+        self.log = Checkpointer(run, task, options.patience or 0, fabric.is_global_zero)
         self.is_interrupted, self.step = False, 0
         self.broken = 0  # the last steps, as far as they had no finite loss and gradient
         if state is not None:
