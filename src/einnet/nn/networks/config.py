@@ -13,7 +13,7 @@ __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
-    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
+    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts", "standardized"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
@@ -25,10 +25,11 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     ),
     "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
     "terms": lambda value, _: tuple(value),
+    "classes": lambda value, _: tuple(value),
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,8 @@ class EinNetConfig(NetworkConfig):
     chunks: int = 1
     symmetric: bool = False
     counts: bool | None = None
+    standardized: bool = False
+    classes: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
