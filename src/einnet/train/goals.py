@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-__all__ = ["Classification", "Goal", "Loss", "Regression", "make_goal"]
+__all__ = ["Classification", "Goal", "Loss", "Regression"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,11 +23,24 @@ class Regression:
     unknown = float("nan")
     error = "mean absolute error"
     trivial = "predicting the mean"
-    selection = (1,)  # the sums by which the best network is selected
+
+    @classmethod
+    def of(cls, targets: Tensor) -> "Regression":
+        """From the targets of training: (number, features)."""
+        values = targets.double()
+        mean = values.nanmean(0)
+        std = (values - mean).square().nanmean(0).sqrt()
+        std = torch.where(std > 1e-7 * mean.abs(), std, 1.0)  # a constant
+        return cls(mean.to(targets.dtype), std.to(targets.dtype))
 
     @property
     def features(self) -> int:
         return len(self.mean)
+
+    @staticmethod
+    def find_known(target: Tensor) -> Tensor:
+        """Which targets have a known feature."""
+        return ~target.isnan().all(-1)
 
     def is_known(self, target: Tensor) -> Tensor:
         return ~target.isnan()
@@ -55,14 +68,23 @@ class Classification:
     unknown = -1
     error = "share of errors"
     trivial = "predicting the most frequent class"
-    selection = (0, 1)
+
+    @classmethod
+    def of(cls, targets: Tensor, classes: tuple[Any, ...]) -> "Classification":
+        """From the targets of training: numbers of classes (number,)."""
+        counts = torch.bincount(targets[targets >= 0], minlength=len(classes))
+        return cls(classes, counts / counts.sum())
 
     @property
     def features(self) -> int:
         return len(self.classes)
 
-    def is_known(self, target: Tensor) -> Tensor:
+    @staticmethod
+    def find_known(target: Tensor) -> Tensor:
+        """Which targets are known."""
         return target >= 0
+
+    is_known = find_known
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean cross entropy."""
@@ -78,15 +100,3 @@ class Classification:
 
 
 Goal = Regression | Classification
-
-
-def make_goal(known: Tensor, classes: tuple[Any, ...] | None) -> Goal:
-    """The goal of the targets of training: (number, features), or numbers of classes (number,)."""
-    if classes is not None:
-        counts = torch.bincount(known[known >= 0], minlength=len(classes))
-        return Classification(classes, counts / counts.sum())
-    values = known.double()
-    mean = values.nanmean(0)
-    std = (values - mean).square().nanmean(0).sqrt()
-    std = torch.where(std > 1e-7 * mean.abs(), std, 1.0)  # a constant
-    return Regression(mean.to(known.dtype), std.to(known.dtype))

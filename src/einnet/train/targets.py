@@ -10,6 +10,7 @@ from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.symmetry import Symmetry
+from einnet.train.goals import Classification, Goal, Regression
 from einnet.train.samples import Samples, Stacked, is_array
 
 __all__ = ["Targets", "read_targets"]
@@ -27,6 +28,16 @@ class Targets:
     values: Tensor | list[Tensor]
     classes: tuple[Any, ...] | None
     notes: list[str] = field(default_factory=list)
+
+    def find_known(self, values: Tensor) -> Tensor:
+        """Which targets are known, or a feature of them."""
+        return (Regression if self.classes is None else Classification).find_known(values)
+
+    def make_goal(self, parts: Sequence[Tensor]) -> Goal:
+        """The goal of the targets of training."""
+        if self.classes is None:
+            return Regression.of(torch.cat([y.flatten(0, -2) for y in parts]))
+        return Classification.of(torch.cat([y.flatten() for y in parts]), self.classes)
 
 
 def read_targets(
@@ -106,7 +117,7 @@ def _check_shape(shape: Sequence[int], expected: Sequence[int | None], output: S
     if len(shape) != len(expected) or any(n not in (None, m) for m, n in zip(shape, expected, strict=True)):
         name = f"the targets of sample {k}" if output.axes else "targets"
         axes = ", ".join("any" if n is None else str(n) for n in expected)
-        raise ShapeError(f"{name} must have shape ({axes}) for the output '{output}', got {tuple(shape)}: {hint}")
+        raise ShapeError(f"{name} must have shape ({axes},) for the output '{output}', got {tuple(shape)}: {hint}")
 
 
 def _as_features(block: np.ndarray, shape: Sequence[int | None], output: Symmetry, k: int) -> Tensor:

@@ -4,6 +4,7 @@ import math
 import signal
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ __all__ = ["Training"]
 
 WEIGHT_DECAY, AVERAGE, CLIP = 1e-4, 0.99, 1.0
 BATCH, SMALLEST_BATCH = 64, 8
-STEPS = 2_000  # that have to fit into the time, or the batches become smaller
+STEPS = 1_000  # that have to fit into the time, or the batches become smaller
 VALIDATIONS = 40
 CELLS = 2**21  # of the states of a batch, times features: about 1 GiB with a default network
 
@@ -53,6 +54,8 @@ class Training:
         self.weights = list(net.parameters())
         self.guard = Guard("lower learning_rate, and look for huge values in the data")
         self.generator, self.queue = torch.Generator().manual_seed(seed), train.units[:0]
+        self.durations: list[float] = []  # of the steps with this size of the batch
+        self.duration = math.inf  # of a step with the size before
         self.step, self.samples_seen, self.is_interrupted = 0, 0, False
         self.losses: list[float] = []  # since the last row
         self.rows: list[dict[str, float]] = []
@@ -73,7 +76,7 @@ class Training:
                     self.validate()
         if not self.step:
             spent, budget = self.schedule.duration, self.schedule.seconds
-            raise EinNetError(f"reading the data took {spent:.1f} s, of {budget:g} s in all: pass more seconds")
+            raise EinNetError(f"reading the data took {spent:.3g} s, of {budget:g} s in all: pass more seconds")
 
     def share(self) -> float:
         """The share of the training that is done."""
@@ -117,20 +120,27 @@ class Training:
             self.losses.append(value)
         self.step += 1
         self.samples_seen += len(units)
-        if self.is_timed and self.step <= 4:
+        if self.is_timed and (self.may_shrink or self.step == 1):
             self.check_duration(self.schedule.duration - started)
 
     def check_duration(self, seconds: float) -> None:
-        """Raises where the time is too short for steps; makes the batches smaller where it is short for many."""
+        """Raises where the time is too short; halves the batches while that gives more steps, until there are many."""
         budget = self.schedule.seconds
         if self.step == 1 and seconds > budget / 2:
             raise EinNetError(
                 f"one step takes {seconds:.1f} s, of {budget:g} s in all: pass more seconds, or a smaller network, "
                 "such as hidden=16, heads=4, depth=2"
             )
-        if self.step == 4 and self.may_shrink:
-            share = budget / STEPS / max(seconds, 1e-9)
-            self.batch_size = max(min(self.batch_size, SMALLEST_BATCH), int(self.batch_size * min(share, 1)))
+        self.durations.append(seconds)
+        if not self.may_shrink or len(self.durations) < 3:
+            return
+        duration = min(self.durations[1:])
+        if duration > 0.75 * self.duration:  # of a batch twice as large
+            self.batch_size, self.may_shrink = 2 * self.batch_size, False
+        elif budget / duration > STEPS or self.batch_size < 2 * SMALLEST_BATCH:
+            self.may_shrink = False
+        else:
+            self.batch_size, self.duration, self.durations = self.batch_size // 2, duration, []
 
     def compute_loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The goal's loss, or that of the user for the known targets."""
@@ -151,21 +161,26 @@ class Training:
             self.best_row, self.best = row, deepcopy(net.state_dict())
         self.rows.append(row)
         self.losses = []
-        pause = 4 * (self.share() - started) * self.is_timed
+        pause = 9 * (self.share() - started) * self.is_timed
         self.next_validation = self.share() + max(1 / VALIDATIONS, pause)
 
     def measure(self, predict: Callable[[Any, Tensor], Tensor]) -> dict[str, float]:
         """The mean loss and the mean error of predictions of what is held out."""
-        part: Any = self.held_out
         sums = torch.zeros(3, dtype=torch.float64)
-        for units in part.units.split(len(part.units) if part.at is not None else 4 * self.batch_size):
-            call, target = part.take(units)
+        for call, target in self.validation_batches:
             output, number = predict(call, target), int(self.goal.is_known(target).sum())
             if number:
                 loss = float(self.compute_loss(output, target)) * number
                 sums += torch.tensor([number, loss, float(self.goal.count_errors(output, target))], dtype=torch.float64)
         number, loss, errors = sums.tolist()
         return {"valid loss": loss / number, "error": errors / number}
+
+    @cached_property
+    def validation_batches(self) -> list[tuple[Any, Tensor]]:
+        """What is held out, in batches; tuples that are asked for all at once, so that none is an input."""
+        part: Any = self.held_out
+        size = len(part.units) if part.at is not None else self.batch_size
+        return [part.take(units) for units in part.units.split(size)]
 
     def rank(self, row: dict[str, float]) -> tuple[float, ...]:
         """What is smaller for the better network: the error in classes, then the loss; without validation the last."""
