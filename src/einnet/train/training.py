@@ -186,7 +186,8 @@ class Training:
         """What is smaller for the better network: the error in classes, then the loss; without validation the last."""
         if self.held_out is None:
             return (-row["step"],)
-        return (row["valid loss"],) if self.goal.classes is None or self.loss else (row["error"], row["valid loss"])
+        names = ["valid loss"] if self.goal.classes is None or self.loss else ["error", "valid loss"]
+        return tuple(math.inf if math.isnan(row[name]) else row[name] for name in names)
 
     def summary(self) -> str:
         """The last loss and the best error, for the progress bar."""
