@@ -70,9 +70,9 @@ def test_several_inputs_come_as_arrays_or_as_samples():
 def test_the_units_of_the_data_do_not_matter(output):
     targets = Y if output == "H" else X[..., 0] ** 2
     net = einnet.fit(f"aH -> {output}", X, targets, **SMALL)
-    other = einnet.fit(f"aH -> {output}", 1000 * X + 7000, 50 * targets - 300, **SMALL)
-    assert torch.allclose(predict(other, 1000 * X + 7000), 50 * predict(net) - 300, atol=0.2, rtol=1e-3)
-    assert abs(predict(other, 1000 * X + 7000).mean() - (50 * targets - 300).mean()) < 50
+    rescaled = einnet.fit(f"aH -> {output}", 1000 * X + 7000, 50 * targets - 300, **SMALL)
+    assert torch.allclose(predict(rescaled, 1000 * X + 7000), 50 * predict(net) - 300, atol=0.2, rtol=1e-3)
+    assert abs(predict(rescaled, 1000 * X + 7000).mean() - (50 * targets - 300).mean()) < 50
 
 
 @pytest.mark.parametrize("signature", ["aH, aaH -> aH", "aH, aaH -> aaH", "aH, aaH -> H"])
@@ -180,8 +180,8 @@ def test_a_seed_repeats_a_training_and_leaves_the_generator():
     net = einnet.fit("aH -> H", X, Y, seed=3, **SMALL)
     assert torch.equal(torch.get_rng_state(), state)
     assert_same(net, einnet.fit("aH -> H", X, Y, seed=3, **SMALL))
-    other = einnet.fit("aH -> H", X, Y, seed=4, **SMALL)
-    assert not torch.equal(predict(net), predict(other))
+    reseeded = einnet.fit("aH -> H", X, Y, seed=4, **SMALL)
+    assert not torch.equal(predict(net), predict(reseeded))
 
 
 def test_it_is_saved_copied_and_shown_with_its_units(tmp_path):
@@ -219,7 +219,7 @@ def test_steps_without_a_finite_loss_are_left_out():
 
     net = einnet.fit("aH -> H", X, Y, loss=loss, **SMALL)
     assert any("not finite: 1" in note for note in net.history.notes)
-    with pytest.raises(EinNetError, match="not finite at step 11"):
+    with pytest.raises(EinNetError, match="nan at step 11"):
         einnet.fit("aH -> H", X, Y, loss=lambda o, t: o.mean() * float("nan"), **SMALL | {"steps": 20})
 
 

@@ -27,11 +27,11 @@ class Regression:
     @classmethod
     def of(cls, targets: Tensor) -> "Regression":
         """From the targets of training: (number, features)."""
-        values = targets.double()
+        values = targets.cpu().double()
         mean = values.nanmean(0)
         std = (values - mean).square().nanmean(0).sqrt()
         std = torch.where(std > 1e-7 * mean.abs(), std, 1.0)  # a constant
-        return cls(mean.to(targets.dtype), std.to(targets.dtype))
+        return cls(mean.to(targets), std.to(targets))
 
     @property
     def features(self) -> int:

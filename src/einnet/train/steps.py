@@ -53,8 +53,7 @@ class Guard:
         self.left_out += 1
         self.in_a_row += 1
         if self.in_a_row > PATIENCE:
-            message = f"the loss or its gradient is not finite at step {step + 1} and at {PATIENCE} steps before"
-            raise EinNetError(f"{message} (loss {loss}): {self.hint}")
+            raise EinNetError(f"the loss is {loss} at step {step + 1} and at {PATIENCE} steps before: {self.hint}")
         return False
 
 

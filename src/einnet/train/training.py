@@ -72,9 +72,13 @@ class Training:
                 self.schedule.set_rate(self.optimizer, self.step, share)
                 self.take_step()
                 bar.update(row, completed=int(self.share() * total), text=self.summary())
-                if self.share() >= min(self.next_validation, 1) or self.is_interrupted:
+                if self.share() >= self.next_validation:
                     self.validate()
+            if self.step and not (self.rows and self.rows[-1]["step"] == self.step):
+                self.validate()
         if not self.step:
+            if self.is_interrupted:
+                raise KeyboardInterrupt
             spent, budget = self.schedule.duration, self.schedule.seconds
             raise EinNetError(f"reading the data took {spent:.3g} s, of {budget:g} s in all: pass more seconds")
 
