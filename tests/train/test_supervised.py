@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import coo_array
 from torch.utils.data import TensorDataset
 
 import einnet
@@ -141,6 +142,8 @@ def test_a_single_graph_is_split_by_its_nodes():
     net = einnet.fit("aH, [aa]H -> aH", (nodes, edges), nodes[:, 0], **SMALL)
     assert (net.history.trained_on, net.history.held_out) == (35, 5)
     assert_same(net, einnet.fit("aH, [aa]H -> aH", [(nodes, edges)], [nodes[:, 0]], **SMALL))
+    relations = nodes, edges, (edges[0], -edges[1])  # one index, one support
+    assert einnet.fit("aH, [aa]H, [aa]H -> aH", relations, nodes[:, 0], **SMALL).history.held_out == 5
 
 
 def test_what_is_asked_for_is_hidden_and_what_is_held_out_too():
@@ -261,6 +264,7 @@ CASES = {
     "inputs": ("aH, aaH -> H", X, Y, TypeError, "2 inputs"),
     "no targets at all": ("aH -> H", X, None, TypeError, "targets are missing"),
     "one sample": ("aH -> H", X[:1], Y[:1], EinNetError, "learns from many"),
+    "index": ("[ab]H -> [ab]H", coo_array(np.eye(4)), np.ones(4), ShapeError, "pass index.T", {"at": np.zeros((4, 2))}),
     "no index": ("aH, bH -> [ab]H", (X[0], X[1]), Y, EinNetError, "at="),
     "words": ("aH -> H", ["a cat"] * 60, Y, TypeError, "words"),
     "objects": ("aH -> H", X, [None] * 60, TypeError, "targets must be floats"),
@@ -269,9 +273,9 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_cannot_be_learned_from_is_refused_in_words(name):
-    signature, inputs, targets, error, match = CASES[name]
+    signature, inputs, targets, error, match, *options = CASES[name]
     with pytest.raises(error, match=match):
-        einnet.fit(signature, inputs, targets, **SMALL)
+        einnet.fit(signature, inputs, targets, **SMALL, **dict(*options))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Regression:
     def of(cls, targets: Tensor) -> "Regression":
         """From the targets of training: (number, features)."""
         values = targets.cpu().double()
-        mean = values.nanmean(0)
+        mean = values.nanmean(0).nan_to_num()  # of a feature that is never known: 0
         std = (values - mean).square().nanmean(0).sqrt()
         std = torch.where(std > 1e-7 * mean.abs(), std, 1.0)  # a constant
         return cls(mean.to(targets), std.to(targets))

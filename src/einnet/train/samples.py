@@ -155,12 +155,8 @@ def as_tensor(x: Any, name: str, dtype: torch.dtype | None = None, device: Any =
     try:
         tensor = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
     except (TypeError, ValueError):
-        kind = (
-            np.asarray(x, dtype=object).dtype if isinstance(x, list | tuple) else getattr(x, "dtype", type(x).__name__)
-        )
-        raise TypeError(
-            f"{name} must be an array of numbers of one shape, got {kind}: give words numbers first"
-        ) from None
+        kind = getattr(x, "dtype", type(x).__name__)
+        raise TypeError(f"{name} must be an array of numbers, got {kind}: give words numbers first") from None
     if tensor.is_complex():
         raise TypeError(f"{name} must be real, got {tensor.dtype}: pass torch.view_as_real(x), two features each")
     return tensor.to(device=device, dtype=dtype)
@@ -257,7 +253,8 @@ def _read_sample(signature: Signature, item: Any, number: int, options: dict[str
         got = f"{type(item).__name__}" + f" of {len(item)}" * isinstance(item, list | tuple)
         names = ", ".join(map(str, types))
         raise ShapeError(f"{name} must be a tuple with one input for each of the types {names}, got {got}")
-    item = [_as_input(x, t, f"{name} of type '{t}'", options) for x, t in zip(item, types, strict=True)]
+    tensors: dict[int, Tensor] = {}  # by the identity of arrays: inputs may share an index
+    item = [_as_input(x, t, f"{name} of type '{t}'", options, tensors) for x, t in zip(item, types, strict=True)]
     if not signature.is_sparse:
         return item
     try:
@@ -268,10 +265,12 @@ def _read_sample(signature: Signature, item: Any, number: int, options: dict[str
     return [(x[0].to(device), x[1].to(device, dtype)) if isinstance(x, tuple) else x for x in inputs]
 
 
-def _as_input(x: Any, symmetry: Symmetry, name: str, options: dict[str, Any]) -> Any:
+def _as_input(x: Any, symmetry: Symmetry, name: str, options: dict[str, Any], tensors: dict[int, Tensor]) -> Any:
     """A dense input as a tensor; of a sparse one, arrays of numpy as tensors."""
     if symmetry.is_sparse:
-        return tuple(as_tensor(v, name) if is_array(v) else v for v in x) if isinstance(x, tuple) else x
+        if not isinstance(x, tuple):
+            return x
+        return tuple(tensors.setdefault(id(v), as_tensor(v, name)) if is_array(v) else v for v in x)
     x = as_tensor(x, name, **options)
     if x.dim() != len(symmetry.axes) + 1:
         shape = ", ".join([*symmetry.axes, "features"])

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from einnet.checks import check_count, check_real
-from einnet.errors import EinNetError
+from einnet.errors import EinNetError, ShapeError
 from einnet.nn import EinNet
 from einnet.nn.sparse.support import Support
 from einnet.signature import Signature, with_features
@@ -125,33 +126,41 @@ def _read_data(
     """The parts for training and validation, and what is to be said about the data."""
     output, options = signature.output, {"dtype": dtype or torch.get_default_dtype(), "device": device}
     if at is None and output.is_sparse and output not in signature.inputs:
-        raise EinNetError(
-            f"no input of '{signature}' has the type of the output: pass at=index, the tuples of the targets"
-        )
+        raise EinNetError(f"no input of '{signature}' is of the type of the output: pass at=, the index of the targets")
     inputs, targets = split_pairs(inputs, targets)
     samples, is_single = read_samples(signature, inputs, **options)
     if at is not None:
-        if samples.number > 1 or not output.is_sparse:
-            raise EinNetError(
-                f"at= is for one structure and an output in brackets, got '{signature}', {samples.number:,} samples"
-            )
-        at = as_tensor(at.index if isinstance(at, Support) else at, "at", torch.long, device)
-    queries = None if at is None else at.shape[-1]
-    read = read_targets(targets, samples, output, is_single=is_single, queries=queries, **options)
-    train, held_out = split(samples, read, at, seed, valid is not None)
-    if valid is not None:
-        if not isinstance(valid, tuple | list) or len(valid) != 2 or at is not None:
-            raise TypeError("valid must be a pair (inputs, targets), and is not for at=")
-        inputs, targets = split_pairs(*valid)
-        samples, is_single = read_samples(signature, inputs, **options)
-        if samples.widths != train.samples.widths:
-            raise EinNetError(
-                f"the inputs of valid have {samples.widths} features, those of training {train.samples.widths}"
-            )
-        valid_targets = read_targets(targets, samples, output, is_single=is_single, classes=read.classes, **options)
-        held_out = Part(samples, valid_targets.values, torch.arange(samples.number), train.goal)
-        read.notes += [f"valid: {note}" for note in valid_targets.notes]
-    return train, held_out, read.notes
+        at = _read_index(at, signature, samples.number, device)
+    queries = None if at is None else at.shape[1]
+    train_targets = read_targets(targets, samples, output, is_single=is_single, queries=queries, **options)
+    train, held_out = split(samples, train_targets, at, seed, valid is not None)
+    if valid is None:
+        return train, held_out, train_targets.notes
+    if not isinstance(valid, tuple | list) or len(valid) != 2 or at is not None:
+        raise TypeError("valid must be a pair (inputs, targets), and is not for at=")
+    inputs, targets = split_pairs(*valid)
+    samples, is_single = read_samples(signature, inputs, **options)
+    if samples.widths != (widths := train.samples.widths):
+        raise EinNetError(f"the inputs of valid have {samples.widths} features, those of training {widths}")
+    classes = train_targets.classes
+    valid_targets = read_targets(targets, samples, output, is_single=is_single, classes=classes, **options)
+    held_out = Part(samples, valid_targets.values, torch.arange(samples.number), train.goal)
+    return train, held_out, train_targets.notes + [f"valid: {note}" for note in valid_targets.notes]
+
+
+def _read_index(at: Any, signature: Signature, number: int, device: torch.device) -> Tensor:
+    """The index tuples that are asked for."""
+    if number > 1 or not signature.output.is_sparse:
+        got = f"'{signature}' and {number:,} samples"
+        raise EinNetError(f"at= is for one structure and an output in brackets, got {got}")
+    index, rank = (
+        as_tensor(at.index if isinstance(at, Support) else at, "at", torch.long, device),
+        len(signature.output.axes),
+    )
+    if index.dim() != 2 or len(index) != rank:
+        hint = ": pass index.T" * (index.dim() == 2 and index.shape[1] == rank)
+        raise ShapeError(f"at must have shape ({rank}, M), one row for each axis, got {tuple(index.shape)}{hint}")
+    return index
 
 
 def _set_units(net: EinNet, train: Part) -> None:
@@ -161,6 +170,8 @@ def _set_units(net: EinNet, train: Part) -> None:
     units = train.units[:10_000] if train.at is None else torch.zeros(1, dtype=torch.long)
     for k, to_inner_units in enumerate(net.to_inner_units):
         x = train.samples.values(k, units).cpu().double()
+        if not len(x):
+            continue
         is_flag = ((x == 0) | (x == 1)).all(0)
         mean = torch.where(is_flag | ((x == 0).double().mean(0) > 0.5), 0.0, x.mean(0))
         std = (x - mean).square().mean(0).sqrt()
