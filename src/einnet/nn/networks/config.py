@@ -13,7 +13,7 @@ __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig
 
 CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
-    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts", "standardized"), check_flag),
+    **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
@@ -25,11 +25,12 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     ),
     "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
     "terms": lambda value, _: tuple(value),
-    "classes": lambda value, _: tuple(value),
+    "standardized": check_flag,
+    "classes": lambda value, _: None if value is None else tuple(value),
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "classes")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +68,13 @@ class EinNetConfig(NetworkConfig):
     bias: bool = True
     dropout: float = 0.0
     normalize: str | None = "size"
+    standardized: bool = False
+    classes: tuple[Any, ...] | None = None
     iterations: int = 1
     checkpoint_activations: bool = False
     chunks: int = 1
     symmetric: bool = False
     counts: bool | None = None
-    standardized: bool = False
-    classes: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,7 +175,8 @@ class EinNet(StatefulNetwork):
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)
         if self.config.standardized:
-            tensors = [to_units(x) for to_units, x in zip(self.to_inner_units, tensors, strict=True)]
+            parts = zip(self.to_inner_units, tensors, self.signature.inputs, strict=True)
+            tensors = [context.fill_last(to_units(x), t) for to_units, x, t in parts]
         pairs = {t.axes: t for t in self.signature.inputs if has_reverse(t) and self.needs_reverse}
         for axes, support in context.own_supports.items():
             if axes in pairs and not support.is_symmetric():
@@ -188,6 +189,11 @@ class EinNet(StatefulNetwork):
                 )
         return tensors, context
 
+    def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:
+        if self.config.standardized:
+            output = context.fill_last(self.to_output_units(output), self.signature.output)
+        return super().write(output, inputs, context)
+
     def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         if self.config.checkpoint_activations:
             return checkpoint(layer, state, mask=context, use_reentrant=False)
@@ -195,7 +201,4 @@ class EinNet(StatefulNetwork):
 
     def decode_state(self, state: State, context: Context) -> Tensor:
         norms, tensors = modules_of(self.norm, self.hidden_types), as_tensors(state, self.hidden_types)
-        output = self.decoder([norm(x) for norm, x in zip(norms, tensors, strict=True)], context)
-        if not self.config.standardized:
-            return output
-        return context.fill_last(self.to_output_units(output), self.signature.output)
+        return self.decoder([norm(x) for norm, x in zip(norms, tensors, strict=True)], context)
