@@ -177,6 +177,14 @@ def test_the_best_network_is_returned_and_its_error_is_reported():
     assert net.history.baseline_error == pytest.approx(expected, rel=1e-3)
 
 
+def test_the_first_outputs_are_near_the_targets_also_of_large_structures():
+    index = np.stack(np.nonzero(RNG.random((60, 50)) < 0.5))
+    values = RNG.normal(size=index.shape[1]).astype("float32")
+    matrix = coo_array((values, index), shape=(60, 50))
+    net = einnet.fit("[ab]H -> [ab]H", matrix, 1000 + values, at=index, **SMALL | {"steps": 1})
+    assert net.history.rows[0]["loss"] < 4  # in variances of the targets
+
+
 def test_a_seed_repeats_a_training_and_leaves_the_generator():
     torch.manual_seed(5)
     state = torch.get_rng_state()

@@ -17,7 +17,7 @@ from einnet.nn.sparse.support import Support
 from einnet.signature import Signature, with_features
 from einnet.train.goals import Loss
 from einnet.train.parts import Part, split
-from einnet.train.samples import as_tensor, read_samples, split_pairs
+from einnet.train.samples import as_tensor, read_samples, split_pairs, values_of
 from einnet.train.steps import Schedule
 from einnet.train.targets import read_targets
 from einnet.train.training import Training
@@ -104,7 +104,8 @@ def fit(
         torch.manual_seed(seed)
         arguments = {"standardized": True, "classes": train.goal.classes, "device": device} | options
         net = EinNet(signature, train.samples.widths, train.goal.features, **arguments)
-        _set_units(net, train)
+        if net.config.standardized:
+            _set_units(net, train)
         training = Training(net, train, held_out, schedule, loss, batch_size, learning_rate, seed)
         training.run()
     net.load_state_dict(training.best)
@@ -164,9 +165,7 @@ def _read_index(at: Any, signature: Signature, number: int, device: torch.device
 
 
 def _set_units(net: EinNet, train: Part) -> None:
-    """The units of the data, from the part for training; zeros and flags keep their meaning."""
-    if not net.config.standardized:
-        return
+    """The units of the inputs, from the part for training; zeros and flags keep their meaning."""
     units = train.units[:10_000] if train.at is None else torch.zeros(1, dtype=torch.long)
     for k, to_inner_units in enumerate(net.to_inner_units):
         x = train.samples.values(k, units).cpu().double()
@@ -176,9 +175,18 @@ def _set_units(net: EinNet, train: Part) -> None:
         mean = torch.where(is_flag | ((x == 0).double().mean(0) > 0.5), 0.0, x.mean(0))
         std = (x - mean).square().mean(0).sqrt()
         is_constant = std <= 1e-6 * mean.abs()
-        to_inner_units.set(  # type: ignore[operator]
-            mean, torch.where(is_flag | is_constant, 1.0, 1 / std)
-        )
-    if train.goal.classes is None:
-        mean, std = train.goal.mean, train.goal.std
-        net.to_output_units.set(-mean / std, std)
+        scale = torch.where(is_flag | is_constant, 1.0, 1 / std)
+        to_inner_units.set(mean, scale)  # type: ignore[operator]
+    _set_output_units(net, train)
+
+
+@torch.no_grad()
+def _set_output_units(net: EinNet, train: Part) -> None:
+    """The units of the targets, so that an untrained network is not far from their mean, whatever it computes first."""
+    (inputs, options), target = train.take(train.units[:16])
+    output = values_of(net(*inputs, **options))[train.goal.find_known(target)]
+    center, spread = output.mean(0), (output - output.mean(0)).square().mean(0).sqrt()
+    center = torch.where(center.abs() > 1, center, 0.0)
+    mean, std = (0.0, 1.0) if train.goal.classes is not None else (train.goal.mean, train.goal.std)
+    scale = std / spread.clamp(min=1)
+    net.to_output_units.set(center - mean / scale, scale)
