@@ -1,14 +1,13 @@
 """The training loop: one plain loop on Lightning Fabric, which brings the devices, processes and precision."""
 
 import logging
+import math
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,6 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch.optim import Optimizer
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
@@ -29,13 +25,11 @@ from einnet.train.options import Options
 from einnet.train.processes import end_together
 from einnet.train.run import Run, forget_launchers, is_of_torchrun
 from einnet.train.state import Checkpointer, read_state, write_state
+from einnet.train.steps import Guard, Schedule, make_bar
 from einnet.train.task import Task
 from einnet.train.weights import AveragedNet, shard_module, shard_optimizer_state, to_full
 
 __all__ = ["fit"]
-
-FLOOR = 1e-3  # of the learning rate, as a share of its peak
-PATIENCE = 10  # steps in a row that may have no finite loss or gradient
 
 
 def fit(
@@ -73,48 +67,26 @@ def fit(
         torch.manual_seed(options.seed)
         state = read_state(run.last) if resume and (run.last.is_file() or run.count_rows() > 1) else None
         options = replace(options, patience=patience if options.patience is None else options.patience)
-        training = _Training(fabric, make_task(), run, options, _Schedule(total, options.minutes, warmup), state)
+        schedule = Schedule(total, (options.minutes or math.inf) * 60, warmup)
+        training = _Training(fabric, make_task(), run, options, schedule, state)
         is_finished = training.train(validate_every, clip)
     if not fabric.is_global_zero:
         raise SystemExit(0)  # the first process alone measures and reports
     return is_finished
 
 
-class _Schedule:
-    """Linear warm-up, then linear decay by the share of the steps or of the minutes, whichever is further."""
-
-    def __init__(self, steps: int, minutes: float | None, warmup: int):
-        self.steps, self.seconds, self.warmup = steps, (minutes or float("inf")) * 60, warmup
-        self.started = time.monotonic()
-
-    @property
-    def duration(self) -> float:
-        """Seconds of training, those before the run was resumed included."""
-        return time.monotonic() - self.started
-
-    def time_share(self) -> float:
-        """The share of the minutes that is spent; 1 or more at the end."""
-        return self.duration / self.seconds
-
-    def set_rate(self, optimizer: Optimizer, step: int, time_share: float) -> None:
-        """Sets the learning rate of a step."""
-        factor = min((step + 1) / self.warmup, max(1 - max(step / self.steps, time_share), FLOOR))
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("peak", group["lr"]) * factor
-
-
 class _Training:
     """A task on its devices with all that changes while it learns."""
 
     def __init__(
-        self, fabric: Fabric, task: Task, run: Run, options: Options, schedule: _Schedule, state: dict[str, Any] | None
+        self, fabric: Fabric, task: Task, run: Run, options: Options, schedule: Schedule, state: dict[str, Any] | None
     ):
         self.fabric, self.task, self.run, self.schedule = fabric, task, run, schedule
         task.rank, task.world_size = fabric.global_rank, fabric.world_size
         self.average = AveragedNet(task.net, task.average)
         self.log = Checkpointer(run, task, options.patience or 0, fabric.is_global_zero)
         self.is_interrupted, self.step = False, 0
-        self.broken = 0  # the last steps, as far as they had no finite loss and gradient
+        self.guard = Guard(f"lower the learning rate, or use --precision 32; the last good state is in {run.folder}")
         if state is not None:
             with _name_file(run.last):
                 self.load(state)
@@ -129,7 +101,7 @@ class _Training:
     def train(self, validate_every: int, clip: float) -> bool:
         """Steps until the schedule, the patience or the user ends it; False for the user."""
         (time_share,), is_interrupted, steps = self.agree(self.schedule.time_share()), False, self.schedule.steps
-        with _make_bar(self.fabric.is_global_zero) as bar, handle_signals(self.note_signal, "SIGINT", *ENDINGS):
+        with make_bar(self.fabric.is_global_zero) as bar, handle_signals(self.note_signal, "SIGINT", *ENDINGS):
             row = bar.add_task("training", total=steps, completed=self.step, text="")
             while self.step < steps and time_share < 1 and not is_interrupted and not self.log.has_no_patience:
                 self.schedule.set_rate(self.optimizer, self.step, time_share)
@@ -165,19 +137,14 @@ class _Training:
         self.fabric.backward(loss)
         value = float(loss.detach())
         time_share, is_interrupted, is_broken = self.agree(
-            self.schedule.time_share(), self.is_interrupted, not isfinite(value)
+            self.schedule.time_share(), self.is_interrupted, not math.isfinite(value)
         )
         norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False)
-        is_broken = is_broken or not isfinite(float(to_full(norm)))
-        if not is_broken:
+        if self.guard.passes(math.nan if is_broken else value, float(to_full(norm)), self.step):
             self.optimizer.step()
             self.average.update(self.task.net)
             self.log.losses.append(value)
-        self.broken = self.broken + 1 if is_broken else 0
-        self.log.left_out += bool(is_broken)
-        if self.broken > PATIENCE:
-            hint = f"lower the learning rate, or use --precision 32; the last good state is in {self.run.folder}"
-            raise EinNetError(f"the loss is {value} at step {self.step + 1} and at {PATIENCE} steps before: {hint}")
+        self.log.left_out = self.guard.left_out
         self.step += 1
         return time_share, bool(is_interrupted)
 
@@ -236,14 +203,6 @@ def _name_file(path: Path) -> Iterator[None]:
         reason = " ".join(str(error).split())[:300]
         problem = "its data or config may have changed since it was saved, or the file is damaged"
         raise CheckpointError(f"{path} is not a state of this run: {problem} ({reason})") from error
-
-
-def _make_bar(is_main: bool) -> Progress:
-    """The step, the loss and the task's metric, on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}")]
-    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    return Progress(*columns, console=console, disable=not (is_main and console.is_terminal))
 
 
 def _make_fabric(options: Options) -> Fabric:

@@ -14,12 +14,12 @@ FASTER = 4  # Muon's learning rate as a multiple of AdamW's: its updates are sma
 SMALLEST = 4  # a matrix with a shorter side has too few directions for Muon to make equally long
 
 
-def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> AdamW:
+def adamw(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, fused: bool | None = None) -> AdamW:
     """AdamW; biases and gains do not decay."""
     weights = list(parameters)
     vectors = {"params": [p for p in weights if p.dim() <= 1], "weight_decay": 0.0}
     groups = [{"params": [p for p in weights if p.dim() > 1]}, vectors]
-    return AdamW(groups, lr=lr, betas=BETAS, weight_decay=weight_decay)
+    return AdamW(groups, lr=lr, betas=BETAS, weight_decay=weight_decay, fused=fused)
 
 
 class MuonAdamW(Optimizer):

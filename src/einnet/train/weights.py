@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from einnet.nn import Network
 from einnet.train.task import Task
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
 
 __all__ = ["AveragedNet", "shard_module", "shard_optimizer_state", "to_full"]
 
@@ -56,8 +56,10 @@ class AveragedNet:
         self.net.load_state_dict({name: value for name, value in state.items() if name != "updates"})
 
 
-def shard_module(task: Task, mesh: DeviceMesh) -> Task:
+def shard_module(task: Task, mesh: "DeviceMesh") -> Task:
     """Cuts the weights, the gradients and so the optimiser's state; gathers one layer's weights at a time."""
+    from torch.distributed.fsdp import fully_shard  # slow to import, as DTensor is
+
     for part in (*getattr(task.net, "layers", ()), task):
         fully_shard(part, mesh=mesh["data_parallel"])
     return task
@@ -65,7 +67,15 @@ def shard_module(task: Task, mesh: DeviceMesh) -> Task:
 
 def _shard_like(full: Tensor, pattern: Tensor) -> Tensor:
     """The tensor cut as `pattern` is; the tensor itself where `pattern` is not cut."""
-    return distribute_tensor(full, pattern.device_mesh, pattern.placements) if isinstance(pattern, DTensor) else full
+    if not _is_sharded(pattern):
+        return full
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(full, pattern.device_mesh, pattern.placements)  # type: ignore[attr-defined]
+
+
+def _is_sharded(value: Any) -> bool:
+    return hasattr(value, "full_tensor")
 
 
 def shard_optimizer_state(optimizer: Optimizer) -> None:
@@ -79,7 +89,7 @@ def shard_optimizer_state(optimizer: Optimizer) -> None:
 
 def to_full(value: Any) -> Any:
     """A state with full tensors instead of shards; all processes call it together."""
-    if isinstance(value, DTensor):
+    if _is_sharded(value):
         return value.full_tensor()
     if isinstance(value, dict):
         return {key: to_full(x) for key, x in value.items()}

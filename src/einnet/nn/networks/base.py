@@ -54,6 +54,7 @@ class Network(nn.Module, ABC):
 
     config_class: ClassVar[type[NetworkConfig]]
     config: Any
+    history: Any = None  # of `einnet.fit`
     classes: ClassVar[dict[str, type["Network"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -25,6 +25,8 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     ),
     "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
     "terms": lambda value, _: tuple(value),
+    "standardized": check_flag,
+    "classes": lambda value, _: None if value is None else tuple(value),
 }
 
 
@@ -66,6 +68,8 @@ class EinNetConfig(NetworkConfig):
     bias: bool = True
     dropout: float = 0.0
     normalize: str | None = "size"
+    standardized: bool = False
+    classes: tuple[Any, ...] | None = None
     iterations: int = 1
     checkpoint_activations: bool = False
     chunks: int = 1

@@ -13,6 +13,7 @@ from einnet.nn.backend import rank_of
 from einnet.nn.channels import Linear, make_norm
 from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
+from einnet.nn.networks.affine import Affine
 from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
 from einnet.nn.networks.format2 import NETWORKS
@@ -91,6 +92,9 @@ class EinNet(StatefulNetwork):
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
             have, such as the degree of a node; see `EinLinear`. By default with sparse inputs.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
+        standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
+            `einnet.fit` sets them; until then they change nothing.
+        classes: names of the output's features, whole numbers or strings, which are saved with the network.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
         device, dtype: of the parameters.
@@ -146,6 +150,11 @@ class EinNet(StatefulNetwork):
             raise EinNetError(f"symmetric=True is for inputs of a type such as '[aa]H', '{self.signature}' has none")
         if config.symmetric and config.terms is None:
             options["terms"] = pooling_terms(types, config.order, symmetric=True)
+        if config.classes is not None and len(config.classes) != out:
+            raise EinNetError(f"classes must name each of the {out} features of the output, got {len(config.classes)}")
+        if config.standardized:
+            self.to_inner_units = nn.ModuleList(Affine(n, **factory) for n in in_features)
+            self.to_output_units = Affine(out, **factory)
         encoders = TypeMaps(
             TypeMap(
                 signature, in_features, width,
@@ -165,6 +174,9 @@ class EinNet(StatefulNetwork):
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)
+        if self.config.standardized:
+            parts = zip(self.to_inner_units, tensors, self.signature.inputs, strict=True)
+            tensors = [context.fill_last(to_units(x), t) for to_units, x, t in parts]
         pairs = {t.axes: t for t in self.signature.inputs if has_reverse(t) and self.needs_reverse}
         for axes, support in context.own_supports.items():
             if axes in pairs and not support.is_symmetric():
@@ -176,6 +188,11 @@ class EinNet(StatefulNetwork):
                     "einnet.pooling(types, order, directed=True).terms"
                 )
         return tensors, context
+
+    def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:
+        if self.config.standardized:
+            output = context.fill_last(self.to_output_units(output), self.signature.output)
+        return super().write(output, inputs, context)
 
     def step(self, layer: nn.Module, state: State, encoded: State, context: Context) -> State:
         if self.config.checkpoint_activations:
