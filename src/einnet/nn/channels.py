@@ -116,6 +116,8 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int | Non
     """`weight @ x + bias` over the features, which are followed by `rank` axes; over the last axis for None."""
     if rank is None:
         return nn.functional.linear(x, weight, bias)
+    if rank == 1 and x.dim() > 2:  # of a short axis: one product is faster than one for each sample
+        return nn.functional.linear(x.movedim(-2, -1), weight, bias).movedim(-1, -2)
     flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
     if flat.dim() == 2:
         y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)

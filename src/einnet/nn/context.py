@@ -96,6 +96,11 @@ class Context:
         cells = self.cells(symmetry)
         return x if cells is None else x.masked_fill(~cells.unsqueeze(-1), value)
 
+    def clear(self, x: Tensor, symmetry: Symmetry, axis: int) -> Tensor:
+        """A tensor of finite numbers, features on `axis`, times 0 in the cells that have no value; faster than `fill`."""
+        cells = self.cells(symmetry)
+        return x if cells is None else x * cells.to(x.dtype).unsqueeze(axis)
+
     def factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
         """What each result of a plan is multiplied by so that it keeps its scale at any size.
 

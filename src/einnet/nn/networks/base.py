@@ -23,7 +23,7 @@ from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
-from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
+from einnet.nn.networks.formats import upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
@@ -143,7 +143,7 @@ class Network(nn.Module, ABC):
             self, signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
         )
         check_dtype(tensors, dtype_of(self))
-        return tensors, context
+        return [context.fill_last(x, t) for x, t in zip(tensors, signature.inputs, strict=True)], context
 
     def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:
         """The output of a call; the values of a sparse type in the form of the input of this type."""
@@ -170,14 +170,13 @@ class Network(nn.Module, ABC):
     def load(path: Path | str) -> Any:
         """The network that `save` wrote, of the class that it had, in evaluation mode, on torch's default device.
 
-        No pickled code is run. Files of the previous format are read too. Raises `CheckpointError` for a file that is
+        No pickled code is run. Files of the previous formats are read too. Raises `CheckpointError` for a file that is
         damaged, foreign, or of a later version.
         """
         tensors, content, version = read_tensors(path, KIND)
         device = torch.get_default_device()
         try:
-            if version == "2":
-                content, tensors = upgrade_config(content), upgrade_tensors(tensors)
+            content, tensors = upgrade(content, tensors, version)
             name = content.pop("network")
             with torch.device("meta"):  # no memory for weights that the file does not hold
                 depth = check_count(content["depth"], "depth")

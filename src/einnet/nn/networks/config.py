@@ -15,6 +15,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
     **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
+    "readout": partial(check_count, minimum=0),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
     "activation": partial(check_choice, choices=ACTIVATIONS),
@@ -28,7 +29,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "readout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class EinNetConfig(NetworkConfig):
     chunks: int = 1
     symmetric: bool = False
     counts: bool | None = None
+    readout: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
 from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
-from einnet.nn.networks.format2 import NETWORKS
+from einnet.nn.networks.formats import NETWORKS
+from einnet.nn.networks.readout import Readout
 from einnet.nn.networks.type_map import TypeMap, TypeMaps
 from einnet.nn.sparse.call import CallOptions
 from einnet.nn.sparse.graphs import find_missing_reverse, has_reverse
@@ -26,6 +27,8 @@ from einnet.terms import TypeSet
 from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
+
+READOUT = 64  # features, where the output has no axes
 
 
 class EinNet(StatefulNetwork):
@@ -161,7 +164,12 @@ class EinNet(StatefulNetwork):
         self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
+        default = 0 if self.signature.output.axes else READOUT
+        if readout := default if config.readout is None else config.readout:
+            options = {"activation": config.activation, "normalize": config.normalize} | factory
+            self.decoder = Readout(self.to_output, widths, readout, out, **options)
+        else:
+            self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)
@@ -183,5 +191,6 @@ class EinNet(StatefulNetwork):
         return layer(state, mask=context)
 
     def decode_state(self, state: State, context: Context) -> Tensor:
-        norms, tensors = modules_of(self.norm, self.hidden_types), as_tensors(state, self.hidden_types)
-        return self.decoder([norm(x) for norm, x in zip(norms, tensors, strict=True)], context)
+        types = self.hidden_types
+        parts = zip(modules_of(self.norm, types), as_tensors(state, types), types, strict=True)
+        return self.decoder([context.clear(norm(x), t, -1) for norm, x, t in parts], context)
