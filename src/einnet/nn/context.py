@@ -97,7 +97,7 @@ class Context:
         return x if cells is None else x.masked_fill(~cells.unsqueeze(-1), value)
 
     def clear(self, x: Tensor, symmetry: Symmetry, axis: int) -> Tensor:
-        """A tensor of finite numbers, features on `axis`, times 0 in the cells that have no value; faster than `fill`."""
+        """As `fill` with zero, of finite numbers with the features on `axis`: by a product, which is faster."""
         cells = self.cells(symmetry)
         return x if cells is None else x * cells.to(x.dtype).unsqueeze(axis)
 

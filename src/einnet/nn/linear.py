@@ -89,7 +89,9 @@ class EinLinear(nn.Module):
         counted = [r for plan in self.plans for r in _sums_of(plan, plan.results)] if counts else []
         self.widths += [1] * len(counted)
         results += counted
-        self.max_plans = [make_max_plan(t, output) if check_flag(maxima, "maxima") else None for t in self.signature.inputs]
+        self.max_plans = [
+            make_max_plan(t, output) if check_flag(maxima, "maxima") else None for t in self.signature.inputs
+        ]
         for plan, width in zip(self.max_plans, self.in_features, strict=True):
             results += plan.results if plan else []
             self.widths += [width] * len(plan.results if plan else [])

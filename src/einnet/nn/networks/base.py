@@ -79,9 +79,9 @@ class Network(nn.Module, ABC):
         signature: Signature | str,
         in_features: int | Sequence[int],
         out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
+        heads: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        depth: int | None = None,
         *,
         device: Any = None,
         dtype: Any = None,
@@ -100,9 +100,10 @@ class Network(nn.Module, ABC):
         self.types = (*self.signature.inputs, *self.hidden_types, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
-        sizes = {"out_features": out_features, "heads": heads, "hidden": hidden, "depth": depth}
+        sizes = self.config_class.sizes_for(self.hidden_types)
+        sizes |= {k: n for k, n in (("heads", heads), ("hidden", hidden), ("depth", depth)) if n is not None}
         options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
-        self.config = self.config_class(signature=str(self.signature), **options)
+        self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)
         self.out_features = self.config.out_features
         self.widths = check_widths(self.config.hidden, self.hidden_types, "hidden")
         self.to_state = [Signature.of(self.signature.inputs, t) for t in self.hidden_types]
@@ -243,6 +244,8 @@ class Network(nn.Module, ABC):
         arguments = self.config.as_arguments()
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         arguments["in_features"] = (widths, None)
+        for name, default in self.config.sizes_for(self.hidden_types).items():
+            arguments[name] = (arguments[name][0], default)
         if self.hidden_types == hidden_types(self.signature):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")

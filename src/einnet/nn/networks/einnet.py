@@ -28,14 +28,14 @@ from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
 
-READOUT = 64  # features, where the output has no axes
+READOUT = 64  # features, where the output has fewer axes than the state
 
 
 class EinNet(StatefulNetwork):
     """An equivariant network for a signature: inputs to a state, `EinLayer`s, a norm, the state to the output.
 
-    Inputs become a state, of one type or of several; the output is a linear map of the last state, cell by cell where
-    the types are equal, else all equivariant linear maps.
+    Inputs become a state, of one type or of several. The output is a linear map of the last state, cell by cell where
+    the types are equal; where the state is summed to fewer axes, a perceptron of means, largest values and counts.
 
     >>> import torch
     >>> net = EinNet("aaH -> aH", in_features=3, out_features=2, heads=4, hidden=16, depth=2)
@@ -81,7 +81,10 @@ class EinNet(StatefulNetwork):
         out_features: features of the output.
         heads: features given to each operand of each pooling operation.
         hidden: features of the state; for several hidden types a number for all, or one for each.
-        depth: number of layers.
+        depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, and for a state with a
+            dense type of several axes 8, 32 and 2: few, so that much is learned in the first minute.
+        readout: features of the hidden layer between the state and an output that has fewer axes than the state; it
+            sees means, largest values and counts. 0 for a linear map. By default 64 for such an output, else 0.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
@@ -92,7 +95,7 @@ class EinNet(StatefulNetwork):
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
-            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs.
+            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs, and in the readout.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
@@ -164,10 +167,11 @@ class EinNet(StatefulNetwork):
         self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
-        default = 0 if self.signature.output.axes else READOUT
+        has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in types)
+        default = READOUT if has_fewer_axes else 0
         if readout := default if config.readout is None else config.readout:
             options = {"activation": config.activation, "normalize": config.normalize} | factory
-            self.decoder = Readout(self.to_output, widths, readout, out, **options)
+            self.decoder = Readout(self.to_output, widths, readout, out, counts=config.counts is not False, **options)
         else:
             self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
 

@@ -30,7 +30,9 @@ NAMES = (
 )
 
 
-def upgrade(content: dict[str, Any], tensors: dict[str, Tensor], version: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def upgrade(
+    content: dict[str, Any], tensors: dict[str, Tensor], version: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The class and arguments, and the weights, of a network of this format in the present one."""
     if version == "2":
         content, tensors = _upgrade_config(content), _upgrade_tensors(tensors)

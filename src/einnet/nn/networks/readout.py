@@ -28,12 +28,13 @@ class Readout(nn.Module):
         out_features: int,
         activation: str,
         normalize: str | None,
+        counts: bool,
         **factory: Any,
     ):
         super().__init__()
         self.output = signature.output
         map_cells = partial(nn.Linear, out_features=hidden, **factory)
-        options: dict[str, Any] = {"counts": True, "maxima": True, "normalize": normalize}
+        options: dict[str, Any] = {"counts": counts, "maxima": True, "normalize": normalize}
         self.pool = TypeMap(signature, in_features, hidden, map_cells, **options, **factory)
         self.activation = make_activation(activation)
         self.out_proj = nn.Linear(hidden, out_features, **factory)
