@@ -28,8 +28,6 @@ from einnet.terms.term import as_terms
 
 __all__ = ["EinNet"]
 
-READOUT = 64  # features, where the output has fewer axes than the state
-
 
 class EinNet(StatefulNetwork):
     """An equivariant network for a signature: inputs to a state, `EinLayer`s, a norm, the state to the output.
@@ -84,7 +82,8 @@ class EinNet(StatefulNetwork):
         depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, and for a state with a
             dense type of several axes 8, 32 and 2: few, so that much is learned in the first minute.
         readout: features of the hidden layer between the state and an output that has fewer axes than the state; it
-            sees means, largest values and counts. 0 for a linear map. By default 64 for such an output, else 0.
+            sees means, largest values and counts. 0 for a linear map. By default
+            `expansion` times `hidden` for such an output, else 0.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
@@ -168,7 +167,7 @@ class EinNet(StatefulNetwork):
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
         decode = partial(nn.Linear, out_features=out, **factory)
         has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in types)
-        default = READOUT if has_fewer_axes else 0
+        default = max(1, round(config.expansion * max(widths))) if has_fewer_axes else 0
         if readout := default if config.readout is None else config.readout:
             options = {"activation": config.activation, "normalize": config.normalize} | factory
             self.decoder = Readout(self.to_output, widths, readout, out, counts=config.counts is not False, **options)
