@@ -19,7 +19,7 @@ CLASSES = {"default": EinNet, "polynomial": PolynomialNet, "recurrent": Recurren
 FILES = [(f"format2/{name}", network) for name, network in CLASSES.items()]
 FILES += [(f"format3/{network.__name__}", network) for network in CLASSES.values()]
 FILES += [("format3/EinNet_options", EinNet)]
-FILES += [(f"format4/{name}", EinNet) for name in ("EinNet", "EinNet_options", "EinNet_readout")]
+FILES += [(f"format4/{name}", EinNet) for name in ("EinNet", "EinNet_options", "EinNet_decoder")]
 
 
 @pytest.mark.parametrize(("name", "network"), FILES)
@@ -58,7 +58,7 @@ def write_files(folder: Path) -> None:
     nets = {
         "EinNet": EinNet("aH, aaH -> aH", (2, 1), 3, **size),
         "EinNet_options": EinNet("aaH -> aH", 2, 3, **size, **options, expansion=1, bias=False, normalize=None),
-        "EinNet_readout": EinNet("aH, aaH -> H", (2, 1), 3, **size, readout=6),
+        "EinNet_decoder": EinNet("aH, aaH -> H", (2, 1), 3, **size, decoder_hidden=6),
         "PolynomialNet": PolynomialNet("aH, aaH -> aH", (2, 1), 3, **size),
         "RecurrentNet": RecurrentNet("abH", 2, 3, **size, automorphism="ba", iterations=3),
         "ReferenceNet": ReferenceNet("aaH -> aH", 2, 3, **size),

@@ -6,6 +6,7 @@ import torch
 from einnet import EinLinear, EinNet, EinNetError, Plan, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.nn import Network, RecurrentNet, ReferenceNet
+from einnet.nn.networks.decoder import Decoder
 from einnet.testing import assert_equivariant, equivariance_error
 from networks import NETWORKS, random_inputs, sizes_of, small
 from refusals import assert_refused
@@ -239,7 +240,7 @@ def test_normalization_by_size_and_plain_sums():
     assert not torch.allclose(total(twice), total(x))
 
 
-def test_a_readout_knows_the_largest_value_and_how_many_there_are():
+def test_a_decoder_knows_the_largest_value_and_how_many_there_are():
     net = EinNet("aH -> H", 1, 1, hidden=8, depth=1)
     x = torch.randn(64, 9, 1, generator=torch.Generator().manual_seed(0))
     present = torch.arange(9) < torch.arange(64)[:, None] % 8 + 2
@@ -256,10 +257,10 @@ def test_a_readout_knows_the_largest_value_and_how_many_there_are():
 
 
 @pytest.mark.parametrize(("signature", "features"), [("aH -> H", 128), ("aaH -> aH", 64), ("aaH", 0), ("aH -> aaH", 0)])
-def test_an_output_with_fewer_axes_than_the_state_has_a_readout(signature, features):
+def test_an_output_with_fewer_axes_than_the_state_has_a_perceptron(signature, features):
     sizes = [m.out_features for m in EinNet(signature, 1, 5).decoder.modules() if isinstance(m, EinLinear)]
     assert (features in sizes) == (features > 0)
-    assert "readout" not in str(EinNet(signature, 1, 5, readout=0).decoder).lower()
+    assert not isinstance(EinNet(signature, 1, 5, decoder_hidden=0).decoder, Decoder)
 
 
 # --- errors --------------------------------------------------------------------------------------

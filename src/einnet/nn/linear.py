@@ -45,14 +45,13 @@ class EinLinear(nn.Module):
         bias: whether to add the equivariant constants (for `aa` two: everywhere, on the diagonal).
         normalize: "size" or None, see `EinPool`.
         counts: whether each sum has one feature more, log(1 + the number of its values), which a mean does not tell.
-        maxima: whether each sum stands beside the largest of its values; the map is not linear then.
-        maxima: whether each sum of one tensor's values has beside it the largest of them; the map is not linear then.
+        maxima: whether the map also has the largest value of each sum, for which it is not linear.
         device, dtype: of the parameters.
 
     Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
     `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
     in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
-    the next; last a column for each count.
+    the next; last a column for each count, and the matrices of the largest values.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).

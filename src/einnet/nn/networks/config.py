@@ -16,7 +16,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
     **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
-    "readout": partial(check_count, minimum=0),
+    "decoder_hidden": partial(check_count, minimum=0),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
     "activation": partial(check_choice, choices=ACTIVATIONS),
@@ -30,7 +30,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "readout")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "decoder_hidden")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class EinNetConfig(NetworkConfig):
     chunks: int = 1
     symmetric: bool = False
     counts: bool | None = None
-    readout: int | None = None
+    decoder_hidden: int | None = None
 
     @classmethod
     def sizes_for(cls, types: Sequence[Symmetry]) -> dict[str, Any]:

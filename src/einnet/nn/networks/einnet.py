@@ -15,8 +15,8 @@ from einnet.nn.context import Context
 from einnet.nn.layer import EinLayer
 from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
+from einnet.nn.networks.decoder import Decoder
 from einnet.nn.networks.formats import NETWORKS
-from einnet.nn.networks.readout import Readout
 from einnet.nn.networks.type_map import TypeMap, TypeMaps
 from einnet.nn.sparse.call import CallOptions
 from einnet.nn.sparse.graphs import find_missing_reverse, has_reverse
@@ -81,9 +81,9 @@ class EinNet(StatefulNetwork):
         hidden: features of the state; for several hidden types a number for all, or one for each.
         depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, and for a state with a
             dense type of several axes 8, 32 and 2: few, so that much is learned in the first minute.
-        readout: features of the hidden layer between the state and an output that has fewer axes than the state; it
-            sees means, largest values and counts. 0 for a linear map. By default
-            `expansion` times `hidden` for such an output, else 0.
+        decoder_hidden: features between the linear maps from the state to the output, the first of which has means,
+            largest values and counts; 0 for one linear map of means. By default `expansion` times `hidden` for an
+            output that has fewer axes than the state, else 0.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
@@ -94,7 +94,8 @@ class EinNet(StatefulNetwork):
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
-            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs, and in the readout.
+            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs, and in a
+            decoder of two linear maps.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         iterations: how often the layers are run one after the other, with the same weights.
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
@@ -140,7 +141,7 @@ class EinNet(StatefulNetwork):
     def build(self, config: EinNetConfig, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
-        types, widths, out = self.hidden_types, self.widths, config.out_features
+        types, widths = self.hidden_types, self.widths
         counts = self.signature.is_sparse if config.counts is None else config.counts
         linear_options: dict[str, Any] = {"normalize": config.normalize, "counts": counts} | factory
         in_features = [
@@ -165,14 +166,20 @@ class EinNet(StatefulNetwork):
         own_terms = () if config.symmetric or config.terms is None else as_terms(config.terms)
         self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
+        self.decoder = self._make_decoder(config, linear_options, factory)
+
+    def _make_decoder(
+        self, config: EinNetConfig, linear_options: dict[str, Any], factory: dict[str, Any]
+    ) -> Decoder | TypeMap:
+        widths, out, hidden = self.widths, config.out_features, config.decoder_hidden
+        if hidden is None:
+            has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in self.hidden_types)
+            hidden = max(1, round(config.expansion * max(widths))) if has_fewer_axes else 0
+        if hidden:
+            options = linear_options | {"counts": config.counts is not False}
+            return Decoder(self.to_output, widths, hidden, out, config.activation, options, factory)
         decode = partial(nn.Linear, out_features=out, **factory)
-        has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in types)
-        default = max(1, round(config.expansion * max(widths))) if has_fewer_axes else 0
-        if readout := default if config.readout is None else config.readout:
-            options = {"activation": config.activation, "normalize": config.normalize} | factory
-            self.decoder = Readout(self.to_output, widths, readout, out, counts=config.counts is not False, **options)
-        else:
-            self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
+        return TypeMap(self.to_output, widths, out, decode, **linear_options)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)

@@ -1,6 +1,6 @@
 """Reads networks that were saved in earlier formats.
 
-In format 2 all networks were one class with a `block`; in format 3 an `EinNet` had no `readout`.
+In format 2 all networks were one class with a `block`; until format 3 an `EinNet` had no `decoder_hidden`.
 """
 
 import re
@@ -37,7 +37,7 @@ def upgrade(
     if version == "2":
         content, tensors = _upgrade_config(content), _upgrade_tensors(tensors)
     if version in ("2", "3") and content["network"] == "EinNet":
-        content = content | {"readout": 0}
+        content = content | {"decoder_hidden": 0}
     return content, tensors
 
 

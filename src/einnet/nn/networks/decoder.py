@@ -1,6 +1,6 @@
-"""`Readout`: from the state to an output that has fewer axes, through a perceptron."""
+"""`Decoder`: from the state to an output of fewer axes, through a perceptron."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,13 @@ from einnet.nn.context import Context
 from einnet.nn.networks.type_map import TypeMap
 from einnet.signature import Signature
 
-__all__ = ["Readout"]
+__all__ = ["Decoder"]
 
 
-class Readout(nn.Module):
+class Decoder(nn.Module):
     """Means, largest values and counts of the state, a linear map to `hidden` features, activation, a linear map.
 
-    A linear map of means tells neither the largest value nor how many there are. Arguments as of `TypeMap`.
+    A linear map of means tells neither the largest value nor how many there are. `options` as of `EinLinear`.
     """
 
     def __init__(
@@ -27,15 +27,13 @@ class Readout(nn.Module):
         hidden: int,
         out_features: int,
         activation: str,
-        normalize: str | None,
-        counts: bool,
-        **factory: Any,
+        options: Mapping[str, Any],
+        factory: Mapping[str, Any],
     ):
         super().__init__()
         self.output = signature.output
         map_cells = partial(nn.Linear, out_features=hidden, **factory)
-        options: dict[str, Any] = {"counts": counts, "maxima": True, "normalize": normalize}
-        self.pool = TypeMap(signature, in_features, hidden, map_cells, **options, **factory)
+        self.pool = TypeMap(signature, in_features, hidden, map_cells, maxima=True, **options)
         self.activation = make_activation(activation)
         self.out_proj = nn.Linear(hidden, out_features, **factory)
 
