@@ -65,7 +65,7 @@ class Sparse(nn.Module):
         super().__init__()
         features = {"in_features": (atom_features, bond_features), "out_features": width}
         options = {"hidden": (width, width // 2), "heads": width // 4, "terms": self.TERMS}
-        self.net = EinNet("aH, [aa]H -> aH", **features, depth=DEPTH, **options)
+        self.net = EinNet("aH, [aa]H -> aH", **features, depth=DEPTH, decoder_hidden=0, **options)
         self.decoder = make_mlp(width, width, 1)
 
     def forward(self, batch: Batch) -> Tensor:

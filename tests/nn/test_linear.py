@@ -1,5 +1,7 @@
 """`EinLinear`: the sum over all linear terms, the equivariant bias, several inputs, sizes."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,22 @@ def test_the_map_is_the_sum_over_its_terms(signature, normalize):
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_it_is_equivariant(signature):
     layer, _ = layer_and_inputs(signature)
+    sizes = {c: TYPE_SIZES[c] for c in layer.signature.classes}
+    assert_equivariant(lambda *x: layer(*x, sizes=sizes), signature, sizes, features=2)
+
+
+def test_counts_and_maxima_stand_beside_the_means():
+    layer = EinLinear("aH -> H", 2, 3, counts=True, maxima=True).double()
+    x, present = torch.randn(2, 5, 2).double(), torch.arange(5) < torch.tensor([[5], [3]])
+    mean, count, largest = layer.weight.split([2, 1, 2], 1)
+    for y, sample, n in zip(layer(x, mask=present), x, (5, 3), strict=True):
+        values = sample[:n].mean(0) @ mean.T + math.log(1 + n) * count[:, 0] + sample[:n].amax(0) @ largest.T
+        assert torch.allclose(y, values)
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_it_is_equivariant_with_maxima(signature):
+    layer = EinLinear(signature, [2] * len(Signature(signature).inputs), 3, counts=True, maxima=True).double()
     sizes = {c: TYPE_SIZES[c] for c in layer.signature.classes}
     assert_equivariant(lambda *x: layer(*x, sizes=sizes), signature, sizes, features=2)
 

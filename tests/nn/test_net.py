@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from einnet import EinNet, EinNetError, Plan, Symmetry
+from einnet import EinLinear, EinNet, EinNetError, Plan, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.nn import Network, RecurrentNet, ReferenceNet
+from einnet.nn.networks.decoder import Decoder
 from einnet.testing import assert_equivariant, equivariance_error
 from networks import NETWORKS, random_inputs, sizes_of, small
 from refusals import assert_refused
@@ -231,12 +232,35 @@ def test_every_parameter_has_a_gradient(signature, network):
 
 
 def test_normalization_by_size_and_plain_sums():
-    mean, total = small("aH -> H", depth=1), small("aH -> H", depth=1, normalize=None)
+    mean, total = (small("aH -> H", depth=1, counts=False, normalize=n) for n in ("size", None))
     total.load_state_dict(mean.state_dict())
     (x,) = random_inputs(mean)
     twice = torch.cat([x, x])
     assert torch.allclose(mean(twice), mean(x))  # a mean does not change when all elements are doubled
     assert not torch.allclose(total(twice), total(x))
+
+
+def test_a_decoder_knows_the_largest_value_and_how_many_there_are():
+    net = EinNet("aH -> H", 1, 1, hidden=8, depth=1)
+    x = torch.randn(64, 9, 1, generator=torch.Generator().manual_seed(0))
+    present = torch.arange(9) < torch.arange(64)[:, None] % 8 + 2
+    target = torch.stack([x.masked_fill(~present.unsqueeze(-1), -9).amax(1), present.sum(1, keepdim=True) / 9], 0).sum(
+        0
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-2)
+    for _ in range(150):
+        loss = (net(x, mask=present) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05 * target.var()
+
+
+@pytest.mark.parametrize(("signature", "features"), [("aH -> H", 128), ("aaH -> aH", 64), ("aaH", 0), ("aH -> aaH", 0)])
+def test_an_output_with_fewer_axes_than_the_state_has_a_perceptron(signature, features):
+    sizes = [m.out_features for m in EinNet(signature, 1, 5).decoder.modules() if isinstance(m, EinLinear)]
+    assert (features in sizes) == (features > 0)
+    assert not isinstance(EinNet(signature, 1, 5, decoder_hidden=0).decoder, Decoder)
 
 
 # --- errors --------------------------------------------------------------------------------------

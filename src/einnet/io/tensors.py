@@ -13,8 +13,8 @@ from einnet.files import write_whole
 
 __all__ = ["read_tensors", "write_tensors"]
 
-FORMAT = "3"  # raised when stored weights come to mean another function
-READABLE = ("2", FORMAT)
+FORMAT = "4"  # raised when stored weights come to mean another function
+READABLE = ("2", "3", FORMAT)
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Tensor], kind: str, content: Any) -> None:
@@ -50,7 +50,7 @@ def read_tensors(path: Path | str, kind: str) -> tuple[dict[str, Tensor], Any, s
     if version not in READABLE:
         raise CheckpointError(
             f"{path} has version {version} of the format, this version of EinNet reads "
-            f"{' and '.join(READABLE)}: train again, or use the version that wrote it"
+            f"{', '.join(READABLE)}: train again, or use the version that wrote it"
         )
     try:
         return tensors, json.loads(metadata["content"]), version

@@ -26,7 +26,6 @@ __all__ = [
     "make_dropout",
     "make_norm",
     "map_channels",
-    "normalize_rows",
     "reset",
     "rms_normalize",
 ]
@@ -116,6 +115,8 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int | Non
     """`weight @ x + bias` over the features, which are followed by `rank` axes; over the last axis for None."""
     if rank is None:
         return nn.functional.linear(x, weight, bias)
+    if rank == 1 and x.dim() > 2:  # of a short axis: one product is faster than one for each sample
+        return nn.functional.linear(x.movedim(-2, -1), weight, bias).movedim(-1, -2)
     flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
     if flat.dim() == 2:
         y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)
@@ -126,45 +127,48 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int | Non
     return y.view(*x.shape[: x.dim() - rank - 1], weight.shape[0], *x.shape[x.dim() - rank :])
 
 
-def rms_normalize(x: Tensor, dim: int) -> Tensor:
-    """`x` divided by the root mean square of its entries along an axis."""
-    wide = upcast(x)
-    squares = wide.square().sum(dim, keepdim=True)  # the gradient of a mean would have the features last in memory
-    return (wide * inverse_root_mean(squares, x.shape[dim])).to(x.dtype)
+def rms_normalize(x: Tensor, dim: int, weight: Tensor | None = None) -> Tensor:
+    """`x` divided by the root mean square of its entries along an axis; times `weight`, if this is the last axis."""
+    if torch.compiler.is_compiling() or is_in_transform():
+        wide = upcast(x)
+        y = (wide * _scale(wide, dim)).to(x.dtype)
+        return y if weight is None else y * weight.to(x.dtype)
+    return Normalization.apply(x, weight, dim)  # type: ignore[return-value]
 
 
-class RowNormalization(torch.autograd.Function):
-    """`rms_normalize` along the last axis, times `weight`, in fewer passes."""
+class Normalization(torch.autograd.Function):
+    """`rms_normalize` in fewer passes over the tensor than its plain operations."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor | None) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor | None, dim: int) -> Tensor:
         wide = upcast(x)
-        scale = inverse_root_mean(torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square(), x.shape[-1])
+        scale = _scale(wide, dim)
         ctx.save_for_backward(x, weight, scale)
+        ctx.dim = dim
         y = wide * scale
-        return (y if weight is None else y * weight).to(x.dtype)
+        return (y if weight is None else y.mul_(weight)).to(x.dtype)
 
     @staticmethod
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
-        x, weight, scale = ctx.saved_tensors
+        (x, weight, scale), dim = ctx.saved_tensors, ctx.dim
         wide, gradient = upcast(x), upcast(gradient)
-        if torch.is_grad_enabled():  # it has a derivative too
-            scale = inverse_root_mean(wide.square().sum(-1, keepdim=True), x.shape[-1])
-        normed = wide * scale
-        of_weight = None
-        if weight is not None:
-            of_weight = (gradient * normed).sum(tuple(range(x.dim() - 1))).to(weight.dtype)
-            gradient = gradient * weight
-        mean = (gradient * normed).sum(-1, keepdim=True) / -x.shape[-1]
-        return (torch.addcmul(gradient, normed, mean) * scale).to(x.dtype), of_weight
+        multiply = Tensor.mul_
+        if torch.is_grad_enabled():  # the gradient has a derivative too
+            scale, multiply = _scale(wide, dim), torch.mul
+        product, of_weight = multiply(gradient * wide, scale), None
+        if weight is None:
+            y = gradient * scale
+        else:
+            of_weight = product.unsqueeze(0).sum(tuple(range(x.dim()))).to(weight.dtype)
+            product = multiply(product, weight)
+            y = multiply(gradient * weight, scale)
+        mean = product.sum(dim, keepdim=True) * scale.square() / -x.shape[dim]
+        return torch.addcmul(y, wide, mean).to(x.dtype), of_weight, None
 
 
-def normalize_rows(x: Tensor, weight: Tensor | None = None) -> Tensor:
-    """`rms_normalize` along the last axis, times `weight`, of features that are last in memory."""
-    if torch.compiler.is_compiling() or is_in_transform():
-        y = rms_normalize(x, -1)
-        return y if weight is None else y * weight.to(x.dtype)
-    return RowNormalization.apply(x, weight)  # type: ignore[return-value]
+def _scale(x: Tensor, dim: int) -> Tensor:
+    # the gradient of a mean would have the features last in memory
+    return inverse_root_mean(x.square().sum(dim, keepdim=True), x.shape[dim])
 
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:
@@ -195,7 +199,7 @@ class RMSNorm(nn.Module):
         nn.init.ones_(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
-        return rms_normalize(input, -1) * self.weight.to(input.dtype)
+        return rms_normalize(input, -1, self.weight)
 
     def extra_repr(self) -> str:
         return str(len(self.weight))
@@ -203,9 +207,6 @@ class RMSNorm(nn.Module):
 
 class RowRMSNorm(RMSNorm):
     """The same for features that are last in memory."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return normalize_rows(input, self.weight)
 
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh, "identity": nn.Identity}

@@ -96,6 +96,11 @@ class Context:
         cells = self.cells(symmetry)
         return x if cells is None else x.masked_fill(~cells.unsqueeze(-1), value)
 
+    def clear(self, x: Tensor, symmetry: Symmetry, axis: int) -> Tensor:
+        """As `fill` with zero, of finite numbers with the features on `axis`: by a product, which is faster."""
+        cells = self.cells(symmetry)
+        return x if cells is None else x * cells.to(x.dtype).unsqueeze(axis)
+
     def factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
         """What each result of a plan is multiplied by so that it keeps its scale at any size.
 

@@ -207,7 +207,7 @@ class EinLayer(nn.Module):
         outputs = []
         for k, (x, t) in enumerate(zip(tensors, self.types, strict=True)):
             update = self.activation(pool_projs[k](partial(take, k), context.shape(t), context.backend))
-            outputs.append(context.fill_last(x + self.dropout(out_projs[k](update)), t))
+            outputs.append(context.clear(x + self.dropout(out_projs[k](update)), t, -1))
         return outputs
 
     def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
@@ -258,7 +258,7 @@ class EinLayer(nn.Module):
                 y = module(x, heads)
             else:  # another module
                 y = module(x).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)
-            operands.append(context.fill(y.movedim(-1, feature_axis(t)), t))
+            operands.append(context.clear(y.movedim(-1, feature_axis(t)), t, feature_axis(t)))
         return operands
 
     def extra_repr(self) -> str:

@@ -13,7 +13,7 @@ from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features
-from einnet.nn.pool import rescale
+from einnet.nn.pool import pool_largest, rescale
 from einnet.nn.pooled import PooledMap
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
@@ -45,12 +45,13 @@ class EinLinear(nn.Module):
         bias: whether to add the equivariant constants (for `aa` two: everywhere, on the diagonal).
         normalize: "size" or None, see `EinPool`.
         counts: whether each sum has one feature more, log(1 + the number of its values), which a mean does not tell.
+        maxima: whether the map also has the largest value of each sum, for which it is not linear.
         device, dtype: of the parameters.
 
     Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
     `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
     in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
-    the next; last a column for each count.
+    the next; last a column for each count, and the matrices of the largest values.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).
@@ -66,6 +67,7 @@ class EinLinear(nn.Module):
         bias: bool = True,
         normalize: str | None = "size",
         counts: bool = False,
+        maxima: bool = False,
         device: Any = None,
         dtype: Any = None,
     ):
@@ -86,6 +88,12 @@ class EinLinear(nn.Module):
         counted = [r for plan in self.plans for r in _sums_of(plan, plan.results)] if counts else []
         self.widths += [1] * len(counted)
         results += counted
+        self.max_plans = [
+            make_max_plan(t, output) if check_flag(maxima, "maxima") else None for t in self.signature.inputs
+        ]
+        for plan, width in zip(self.max_plans, self.in_features, strict=True):
+            results += plan.results if plan else []
+            self.widths += [width] * len(plan.results if plan else [])
         constants = list(self.constants.results)
         stops = list(accumulate([0, *self.widths, *[1] * len(constants)]))
         columns = [range(*bounds) for bounds in pairwise(stops)]
@@ -100,12 +108,14 @@ class EinLinear(nn.Module):
     @property
     def run_plans(self) -> list[Plan]:
         """The plans that a call runs."""
-        return [*self.plans, self.constants]
+        return [*self.plans, *filter(None, self.max_plans), self.constants]
 
     def reset_parameters(self) -> None:
         columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
-        rest = self.weight.shape[1] - sum(columns)
-        for block in self.weight.detach().split([*columns, *[rest] * bool(rest)], 1):
+        columns += [w * len(p.terms) for p, w in zip(self.max_plans, self.in_features, strict=True) if p]
+        counts = self.weight.shape[1] - sum(columns)
+        columns.insert(len(self.plans), counts)
+        for block in self.weight.detach().split([n for n in columns if n], 1):
             nn.init.uniform_(block, -(block.shape[1] ** -0.5), block.shape[1] ** -0.5)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -122,33 +132,39 @@ class EinLinear(nn.Module):
             self, self.signature, self.axes, self.types, features, inputs, mask, sizes, graph
         )
         check_dtype(tensors, self.weight.dtype)
+        if context is not mask:
+            tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
         y = run_upcast(self._map, [self.weight, *tensors], context)
         y = y.half() if self.weight.dtype == torch.float16 else y
-        return y if context is mask else to_form_of_input(y, self.signature.output, self.signature, inputs, context)
+        if context is mask:
+            return y
+        output = self.signature.output
+        return to_form_of_input(context.fill_last(y, output), output, self.signature, inputs, context)
 
     def _map(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
-        """The output from the matrix and the inputs."""
+        """The output from the matrix and the inputs, which have zeros in padding."""
         weight, *inputs = tensors
         results: list[Tensor] = []
         counts: list[Tensor] = []
-        for x, source, plan in zip(inputs, self.signature.inputs, self.plans, strict=True):
-            channels = context.fill(x.movedim(-1, feature_axis(source)), source)
+        maxima: list[Tensor] = []
+        for x, source, plan, max_plan in zip(inputs, self.signature.inputs, self.plans, self.max_plans, strict=True):
+            channels = x.movedim(-1, feature_axis(source))
             values = run_plan(plan, [channels] * plan.input_count, context.backend)
             results += values if self.normalize is None else rescale(values, plan, context)
             if self.has_counts:
                 ones = context.fill(torch.ones_like(x[..., :1]).movedim(-1, feature_axis(source)), source)
                 values = run_plan(plan, [ones] * plan.input_count, context.backend)
                 counts += [v.log1p() for v in _sums_of(plan, values)]
-        results += counts
+            if max_plan:
+                maxima += pool_largest(max_plan, [channels] * max_plan.input_count, context)
+        results += counts + maxima
         pooled_map = self.map
         if self.bias is not None:
             results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
             weight, pooled_map = torch.cat([weight, self.bias], 1), self.map_with_bias
-        output = self.signature.output
-        shape = context.shape(output)
+        shape = context.shape(self.signature.output)
         parts = pooled_map.map(pooled_map.concat(results, shape, context.backend), weight)
-        y = context.fill(pooled_map.add(parts, shape, context.backend), output)
-        return y.movedim(feature_axis(output), -1)
+        return pooled_map.add(parts, shape, context.backend).movedim(feature_axis(self.signature.output), -1)
 
     def extra_repr(self) -> str:
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
@@ -168,3 +184,9 @@ def make_linear_plan(source: Symmetry, target: Symmetry) -> Plan:
     """The plan of all linear maps between two types, which all read one tensor."""
     terms = linear_terms(source, target)
     return Plan.make(terms, source, target, sources=[(0,)] * len(terms))
+
+
+@lru_cache(maxsize=128)
+def make_max_plan(source: Symmetry, target: Symmetry) -> Plan:
+    """The plan of those linear maps that sum, each of a tensor of its own."""
+    return Plan.make([t for t in linear_terms(source, target) if t.summed_indices], source, target)

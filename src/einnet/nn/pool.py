@@ -24,7 +24,7 @@ from einnet.terms import Term, TypeSet
 from einnet.terms.term import as_terms
 from einnet.terms.type_set import Types
 
-__all__ = ["EinPool", "Pooling", "infer_types", "rescale"]
+__all__ = ["EinPool", "Pooling", "infer_types", "pool_largest", "rescale"]
 
 REDUCTIONS = ("sum", "max")
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Pooling:
 
     def _pool(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         if self.reduction == "max":
-            return self._largest(operands, context)
+            return pool_largest(self.plan, operands, context)
         results = run_plan(self.plan, operands, context.backend)
         return results if self.normalize is None else rescale(results, self.plan, context)
 
@@ -125,30 +125,6 @@ class Pooling:
         if isinstance(backend, SparseBackend) and (result.support is not None or backend.is_union):
             return backend.expand(compact, result)
         return self.expansions[k].apply(compact, context.shape(self.types[self.writes[k]]), TORCH)
-
-    def _largest(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        if isinstance(context.backend, SparseBackend):
-            return self._largest_on_supports(operands, context)
-        results = []
-        for x, k, term, result in zip(operands, self.reads, self.plan.terms, self.plan.results, strict=True):
-            operand, cells = term.operands[0], context.cells(self.types[k])
-            y = largest(context.fill(x, self.types[k], lowest(x.dtype)), operand, result.compact)
-            if cells is not None:  # the largest of nothing is zero; a value may be the lowest number itself
-                y = y.masked_fill(~largest(cells.unsqueeze(-1 - len(operand)), operand, result.compact), 0)
-            results.append(y)
-        return results
-
-    def _largest_on_supports(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        sums: SparseBackend = context.backend  # type: ignore[assignment]
-        backend = SparseMaxBackend(sums.supports, sums.membership, sums.matches)
-        types = [self.types[k] for k in self.reads]
-        filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
-        results = run_plan(self.plan, filled, backend)
-        if not context.masks:
-            return results
-        indicators = [context.indicator(t, torch.float32) for t in types]
-        counts = run_plan(self.plan, indicators, backend)
-        return [y.masked_fill(count == 0, 0) for y, count in zip(results, counts, strict=True)]
 
     def __repr__(self) -> str:
         return f"Pooling({self.terms_as_text()}; {', '.join(map(str, self.types))})"
@@ -286,6 +262,34 @@ def rescale(results: Sequence[Tensor], plan: Plan, context: Context) -> list[Ten
     """Sums divided by the number of their values, or by its root: see `Context.factors`."""
     factors = context.factors(plan, results[0].dtype)
     return [x if f is None else x * f for x, f in zip(results, factors, strict=True)]
+
+
+def pool_largest(plan: Plan, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
+    """The compact result of each term of one operand, with the largest value in place of the sum; zero of nothing."""
+    types = [symmetry for symmetry, _ in plan.types]
+    filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
+    if isinstance(context.backend, SparseBackend):
+        return _largest_on_supports(plan, filled, types, context)
+    results = []
+    for x, symmetry, term, result in zip(filled, types, plan.terms, plan.results, strict=True):
+        operand, cells = term.operands[0], context.cells(symmetry)
+        y = largest(x, operand, result.compact)
+        if cells is not None:  # a value may be the lowest number itself
+            y = y.masked_fill(~largest(cells.unsqueeze(-1 - len(operand)), operand, result.compact), 0)
+        results.append(y)
+    return results
+
+
+def _largest_on_supports(
+    plan: Plan, filled: Sequence[Tensor], types: Sequence[Symmetry], context: Context
+) -> list[Tensor]:
+    sums: SparseBackend = context.backend  # type: ignore[assignment]
+    backend = SparseMaxBackend(sums.supports, sums.membership, sums.matches)
+    results = run_plan(plan, filled, backend)
+    if not context.masks:
+        return results
+    counts = run_plan(plan, [context.indicator(t, torch.float32) for t in types], backend)
+    return [y.masked_fill(count == 0, 0) for y, count in zip(results, counts, strict=True)]
 
 
 def lowest(dtype: torch.dtype) -> float:

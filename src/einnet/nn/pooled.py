@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from einnet.nn.backend import TORCH, TorchBackend, align, run_upcast, to_channels_last, upcast
-from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, normalize_rows, rms_normalize
+from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize
 from einnet.plan import Result
 from einnet.plan.execute import Expansion
 
@@ -192,7 +192,7 @@ class PooledLinear(nn.Module):
         pooled_map = self.maps[0]
         x = pooled_map.concat(results, shape, backend)[pooled_map.full]
         if self.norm:
-            x = normalize_rows(x) if pooled_map.rank is None else rms_normalize(x, -1 - pooled_map.rank)
+            x = rms_normalize(x, -1 - (pooled_map.rank or 0))
         x = self.dropout(x)
         bias = self.bias
         if bias is not None and bias.dtype != weight.dtype:  # in single precision

@@ -23,7 +23,7 @@ from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
-from einnet.nn.networks.format2 import upgrade_config, upgrade_tensors
+from einnet.nn.networks.formats import upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
@@ -80,9 +80,9 @@ class Network(nn.Module, ABC):
         signature: Signature | str,
         in_features: int | Sequence[int],
         out_features: int,
-        heads: int = 16,
-        hidden: int = 64,
-        depth: int = 4,
+        heads: int | None = None,
+        hidden: int | Sequence[int] | None = None,
+        depth: int | None = None,
         *,
         device: Any = None,
         dtype: Any = None,
@@ -101,9 +101,10 @@ class Network(nn.Module, ABC):
         self.types = (*self.signature.inputs, *self.hidden_types, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
-        sizes = {"out_features": out_features, "heads": heads, "hidden": hidden, "depth": depth}
+        sizes = self.config_class.sizes_for(self.hidden_types)
+        sizes |= {k: n for k, n in (("heads", heads), ("hidden", hidden), ("depth", depth)) if n is not None}
         options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
-        self.config = self.config_class(signature=str(self.signature), **options)
+        self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)
         self.out_features = self.config.out_features
         self.widths = check_widths(self.config.hidden, self.hidden_types, "hidden")
         self.to_state = [Signature.of(self.signature.inputs, t) for t in self.hidden_types]
@@ -144,7 +145,7 @@ class Network(nn.Module, ABC):
             self, signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
         )
         check_dtype(tensors, dtype_of(self))
-        return tensors, context
+        return [context.fill_last(x, t) for x, t in zip(tensors, signature.inputs, strict=True)], context
 
     def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:
         """The output of a call; the values of a sparse type in the form of the input of this type."""
@@ -171,14 +172,13 @@ class Network(nn.Module, ABC):
     def load(path: Path | str) -> Any:
         """The network that `save` wrote, of the class that it had, in evaluation mode, on torch's default device.
 
-        No pickled code is run. Files of the previous format are read too. Raises `CheckpointError` for a file that is
+        No pickled code is run. Files of the previous formats are read too. Raises `CheckpointError` for a file that is
         damaged, foreign, or of a later version.
         """
         tensors, content, version = read_tensors(path, KIND)
         device = torch.get_default_device()
         try:
-            if version == "2":
-                content, tensors = upgrade_config(content), upgrade_tensors(tensors)
+            content, tensors = upgrade(content, tensors, version)
             name = content.pop("network")
             with torch.device("meta"):  # no memory for weights that the file does not hold
                 depth = check_count(content["depth"], "depth")
@@ -245,6 +245,8 @@ class Network(nn.Module, ABC):
         arguments = self.config.as_arguments()
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         arguments["in_features"] = (widths, None)
+        for name, default in self.config.sizes_for(self.hidden_types).items():
+            arguments[name] = (arguments[name][0], default)
         if self.hidden_types == hidden_types(self.signature):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")

@@ -1,6 +1,6 @@
 """What rebuilds a network: its arguments, checked, as they are saved with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from einnet.checks import check_choice, check_count, check_flag, check_real
 from einnet.limits import limits
 from einnet.nn.channels import ACTIVATIONS, NORMS
+from einnet.symmetry import Symmetry
 
 __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig", "ReferenceConfig"]
 
@@ -15,6 +16,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("out_features", "heads", "depth", "order", "chunks"), check_count),
     **dict.fromkeys(("bias", "checkpoint_activations", "symmetric", "counts"), check_flag),
     "iterations": lambda value, name: check_count(value, name, maximum=limits().iterations),
+    "decoder_hidden": partial(check_count, minimum=0),
     "expansion": check_real,
     "dropout": partial(check_real, below=1),
     "activation": partial(check_choice, choices=ACTIVATIONS),
@@ -30,7 +32,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "decoder_hidden")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,11 @@ class NetworkConfig:
             value = getattr(self, field.name)
             if field.name in CHECKS and not (value is None and field.name in OPTIONAL):
                 object.__setattr__(self, field.name, CHECKS[field.name](value, field.name))
+
+    @classmethod
+    def sizes_for(cls, types: Sequence[Symmetry]) -> dict[str, Any]:
+        """The heads, the hidden features and the depth of a network by default, for these types of its state."""
+        return {"heads": cls.heads, "hidden": cls.hidden, "depth": cls.depth}
 
     def as_arguments(self) -> dict[str, tuple[Any, Any]]:
         """The fields with their values and defaults, as `format_arguments` takes them."""
@@ -75,6 +82,13 @@ class EinNetConfig(NetworkConfig):
     chunks: int = 1
     symmetric: bool = False
     counts: bool | None = None
+    decoder_hidden: int | None = None
+
+    @classmethod
+    def sizes_for(cls, types: Sequence[Symmetry]) -> dict[str, Any]:
+        """Those that learn most in the first minute on one core, see benchmarks/defaults.md."""
+        has_pairs = any(len(t.axes) > 1 and not t.is_sparse for t in types)
+        return {"heads": 8, "hidden": 32, "depth": 2} if has_pairs else {"heads": 16, "hidden": 64, "depth": 2}
 
 
 @dataclass(frozen=True, kw_only=True)

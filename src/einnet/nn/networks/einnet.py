@@ -16,7 +16,8 @@ from einnet.nn.layer import EinLayer
 from einnet.nn.networks.affine import Affine
 from einnet.nn.networks.base import Network, State, StatefulNetwork
 from einnet.nn.networks.config import EinNetConfig
-from einnet.nn.networks.format2 import NETWORKS
+from einnet.nn.networks.decoder import Decoder
+from einnet.nn.networks.formats import NETWORKS
 from einnet.nn.networks.type_map import TypeMap, TypeMaps
 from einnet.nn.sparse.call import CallOptions
 from einnet.nn.sparse.graphs import find_missing_reverse, has_reverse
@@ -32,8 +33,8 @@ __all__ = ["EinNet"]
 class EinNet(StatefulNetwork):
     """An equivariant network for a signature: inputs to a state, `EinLayer`s, a norm, the state to the output.
 
-    Inputs become a state, of one type or of several; the output is a linear map of the last state, cell by cell where
-    the types are equal, else all equivariant linear maps.
+    Inputs become a state, of one type or of several. The output is a linear map of the last state, cell by cell where
+    the types are equal; where the state is summed to fewer axes, a perceptron of means, largest values and counts.
 
     >>> import torch
     >>> net = EinNet("aaH -> aH", in_features=3, out_features=2, heads=4, hidden=16, depth=2)
@@ -79,7 +80,11 @@ class EinNet(StatefulNetwork):
         out_features: features of the output.
         heads: features given to each operand of each pooling operation.
         hidden: features of the state; for several hidden types a number for all, or one for each.
-        depth: number of layers.
+        depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, and for a state with a
+            dense type of several axes 8, 32 and 2: few, so that much is learned in the first minute.
+        decoder_hidden: features between the linear maps from the state to the output, the first of which has means,
+            largest values and counts; 0 for one linear map of means. By default `expansion` times `hidden` for an
+            output that has fewer axes than the state, else 0.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
@@ -90,7 +95,8 @@ class EinNet(StatefulNetwork):
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
-            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs.
+            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs, and in a
+            decoder of two linear maps.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
             `einnet.fit` sets them; until then they change nothing.
@@ -139,7 +145,7 @@ class EinNet(StatefulNetwork):
     def build(self, config: EinNetConfig, factory: dict[str, Any]) -> None:
         names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
         options = {name: getattr(config, name) for name in names} | factory
-        types, widths, out = self.hidden_types, self.widths, config.out_features
+        types, widths = self.hidden_types, self.widths
         counts = self.signature.is_sparse if config.counts is None else config.counts
         linear_options: dict[str, Any] = {"normalize": config.normalize, "counts": counts} | factory
         in_features = [
@@ -169,8 +175,20 @@ class EinNet(StatefulNetwork):
         own_terms = () if config.symmetric or config.terms is None else as_terms(config.terms)
         self.needs_reverse = needs_symmetric_support(own_terms, TypeSet.of(types))
         self.norm = as_module(make_norm(config.norm, width, **factory) for width in widths)
+        self.decoder = self._make_decoder(config, linear_options, factory)
+
+    def _make_decoder(
+        self, config: EinNetConfig, linear_options: dict[str, Any], factory: dict[str, Any]
+    ) -> Decoder | TypeMap:
+        widths, out, hidden = self.widths, config.out_features, config.decoder_hidden
+        if hidden is None:
+            has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in self.hidden_types)
+            hidden = max(1, round(config.expansion * max(widths))) if has_fewer_axes else 0
+        if hidden:
+            options = linear_options | {"counts": config.counts is not False}
+            return Decoder(self.to_output, widths, hidden, out, config.activation, options, factory)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.decoder = TypeMap(self.to_output, widths, out, decode, **linear_options)
+        return TypeMap(self.to_output, widths, out, decode, **linear_options)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         tensors, context = super().bind(inputs, **options)
@@ -200,5 +218,6 @@ class EinNet(StatefulNetwork):
         return layer(state, mask=context)
 
     def decode_state(self, state: State, context: Context) -> Tensor:
-        norms, tensors = modules_of(self.norm, self.hidden_types), as_tensors(state, self.hidden_types)
-        return self.decoder([norm(x) for norm, x in zip(norms, tensors, strict=True)], context)
+        types = self.hidden_types
+        parts = zip(modules_of(self.norm, types), as_tensors(state, types), types, strict=True)
+        return self.decoder([context.clear(norm(x), t, -1) for norm, x, t in parts], context)

@@ -18,7 +18,7 @@ class TypeMap(nn.Module):
 
     An input that has the output's axes is mapped cell by cell, by what `make_cell_map` makes for its
     features; any other by all linear equivariant maps (a node feature enters `aa` on the diagonal,
-    along rows and along columns), an `EinLinear` with these options.
+    along rows and along columns), an `EinLinear` with these options. The inputs have zeros in padding.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class TypeMap(nn.Module):
         )
 
     def forward(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        parts = []
-        for x, symmetry, module in zip(inputs, self.signature.inputs, self.maps, strict=True):
-            x = context.fill_last(x, symmetry)
-            parts.append(module(x, mask=context) if isinstance(module, EinLinear) else module(x))
-        return context.fill_last(add_all(parts), self.signature.output)
+        parts = [
+            module(x, mask=context) if isinstance(module, EinLinear) else module(x)
+            for x, module in zip(inputs, self.maps, strict=True)
+        ]
+        return context.clear(add_all(parts), self.signature.output, -1)
 
 
 class TypeMaps(nn.ModuleList):

@@ -38,7 +38,7 @@ def make_net(config: "PokerConfig") -> EinNet:
     So suits may even be renamed for each player by itself, which is more than the type asks for.
     """
     options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "dropout": config.dropout}
-    return EinNet(SIGNATURE, FEATURES, 1, **options, terms=TERMS)
+    return EinNet(SIGNATURE, FEATURES, 1, **options, terms=TERMS, decoder_hidden=0)
 
 
 def one_hot_cards(dealt: np.ndarray | Tensor) -> Tensor:

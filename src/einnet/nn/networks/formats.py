@@ -1,11 +1,14 @@
-"""Reads networks that were saved in format 2, in which all networks were one class with a `block`."""
+"""Reads networks that were saved in earlier formats.
+
+In format 2 all networks were one class with a `block`; until format 3 an `EinNet` had no `decoder_hidden`.
+"""
 
 import re
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ["NETWORKS", "upgrade_config", "upgrade_tensors"]
+__all__ = ["NETWORKS", "upgrade"]
 
 NETWORKS = {  # the class of each block
     "default": "EinNet", "polynomial": "PolynomialNet", "recurrent": "RecurrentNet", "reference": "ReferenceNet",
@@ -27,7 +30,18 @@ NAMES = (
 )
 
 
-def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
+def upgrade(
+    content: dict[str, Any], tensors: dict[str, Tensor], version: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The class and arguments, and the weights, of a network of this format in the present one."""
+    if version == "2":
+        content, tensors = _upgrade_config(content), _upgrade_tensors(tensors)
+    if version in ("2", "3") and content["network"] == "EinNet":
+        content = content | {"decoder_hidden": 0}
+    return content, tensors
+
+
+def _upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
     """The class and the arguments of a network from those of format 2."""
     block = content["block"]
     config = {name: content[name] for name in COMMON} | {"network": NETWORKS[block], "hidden_type": content["state"]}
@@ -44,7 +58,7 @@ def upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def upgrade_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _upgrade_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a network by their present names."""
     upgraded: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
