@@ -111,12 +111,13 @@ class EinLinear(nn.Module):
         return [*self.plans, *filter(None, self.max_plans), self.constants]
 
     def reset_parameters(self) -> None:
+        """New random weights; those of the counts, which may be large numbers, begin at zero."""
         columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
         columns += [w * len(p.terms) for p, w in zip(self.max_plans, self.in_features, strict=True) if p]
-        counts = self.weight.shape[1] - sum(columns)
-        columns.insert(len(self.plans), counts)
-        for block in self.weight.detach().split([n for n in columns if n], 1):
-            nn.init.uniform_(block, -(block.shape[1] ** -0.5), block.shape[1] ** -0.5)
+        columns.insert(len(self.plans), self.weight.shape[1] - sum(columns))
+        for k, block in enumerate(self.weight.detach().split(columns, 1)):
+            bound = 0.0 if k == len(self.plans) else max(block.shape[1], 1) ** -0.5
+            nn.init.uniform_(block, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -156,11 +156,14 @@ class EinNet(StatefulNetwork):
             raise EinNetError(f"symmetric=True is for inputs of a type such as '[aa]H', '{self.signature}' has none")
         if config.symmetric and config.terms is None:
             options["terms"] = pooling_terms(types, config.order, symmetric=True)
-        if config.classes is not None and len(config.classes) != out:
-            raise EinNetError(f"classes must name each of the {out} features of the output, got {len(config.classes)}")
+        if config.classes is not None and len(config.classes) != config.out_features:
+            number = config.out_features
+            raise EinNetError(
+                f"classes must name each of the {number} features of the output, got {len(config.classes)}"
+            )
         if config.standardized:
             self.to_inner_units = nn.ModuleList(Affine(n, **factory) for n in in_features)
-            self.to_output_units = Affine(out, **factory)
+            self.to_output_units = Affine(config.out_features, **factory)
         encoders = TypeMaps(
             TypeMap(
                 signature, in_features, width,
