@@ -1,0 +1,142 @@
+"""Results as lines of JSON, which a later call adds to, and the tables and pictures made from them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from results_page import FOLDER, bold_best, make_table
+from samples import Problem
+
+from einnet.plots.figures import pyplot, save_figure
+
+__all__ = ["OURS", "Job", "Store", "draw_pictures", "make_pages", "summarize"]
+
+OURS = "EinNet"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model that learns from so many examples (0: all) for so many seconds."""
+
+    problem: str
+    model: str
+    seed: int
+    examples: int
+    seconds: float
+    rate: float
+
+
+class Store:
+    """Lines of a file, one for each job that was done: the job and its results."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        self.rows: dict[Job, dict[str, Any]] = {}
+        for row in map(json.loads, lines):
+            self.rows[Job(**{name: row.pop(name) for name in Job.__dataclass_fields__})] = row
+
+    def add(self, job: Job, result: Mapping[str, Any]) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(job) | dict(result)) + "\n")
+        self.rows[job] = dict(result)
+
+    def collect(self, name: str, model: str, examples: int, seconds: float, error: str = "error") -> list[float]:
+        """The errors of all seeds."""
+        rows = [row[error] for job, row in self.rows.items() if (job.problem, job.model) == (name, model)
+                and (job.examples, job.seconds) == (examples, seconds)]  # fmt: skip
+        return [value for value in rows if value is not None]
+
+    def list_values(self, name: str, field: str) -> list[Any]:
+        """The different values of a field of a problem's jobs, in order of first occurrence."""
+        return list(dict.fromkeys(getattr(job, field) for job in self.rows if job.problem == name))
+
+
+def make_pages(problems: Mapping[str, Problem], store: Store) -> list[str]:
+    """A section with a table for each problem that has results."""
+    lines = []
+    for name, problem in problems.items():
+        if models := store.list_values(name, "model"):
+            lines += [
+                "",
+                f"## {name.capitalize()}",
+                "",
+                f"{problem.title}; `{problem.signature}`; {problem.error}.",
+                "",
+            ]
+            lines += tabulate(name, models, store)
+    return lines
+
+
+def tabulate(name: str, models: Iterable[str], store: Store) -> list[str]:
+    """Errors with all examples after each time, from fewer examples, and at larger sizes."""
+    times, counts = sorted(store.list_values(name, "seconds")), sorted(store.list_values(name, "examples"))
+    columns = [(0, seconds, "error") for seconds in times]
+    columns += [(number, times[-1], "error") for number in counts if number] + [(0, times[-1], "larger")]
+    head = [f"{seconds:g} s" for seconds in times] + [f"{n:,} examples" for n in counts if n] + ["larger sizes"]
+    cells = [bold_best([describe(store.collect(name, m, *c), True) for m in models], min) for c in columns]
+    used = [k for k, column in enumerate(cells) if any(column)]
+    rates = {job.model: job.rate for job in store.rows if job.problem == name}
+    rows = [[m, f"{rates[m]:g}" if rates[m] else "", *(cells[k][i] for k in used)] for i, m in enumerate(models)]
+    return make_table(["", "rate", *(head[k] for k in used)], rows)
+
+
+def describe(errors: list[float], is_plain: bool = False) -> str:
+    """The mean of the errors, with their standard deviation."""
+    if not errors:
+        return ""
+    mean = f"{fmean(errors):.3g}" if fmean(errors) < 10 else f"{fmean(errors):.0f}"
+    return mean if is_plain or len(errors) < 2 else f"{mean} ± {stdev(errors):.1g}"
+
+
+def summarize(problems: Mapping[str, Problem], store: Store) -> list[str]:
+    """The table of the page of results: EinNet and the best peer of each problem, with all examples and time."""
+    rows = []
+    for name, problem in problems.items():
+        errors = {}
+        for model in store.list_values(name, "model"):
+            errors[model] = store.collect(name, model, 0, max(store.list_values(name, "seconds")))
+        peers = {model: e for model, e in errors.items() if model != OURS and e}
+        if errors.get(OURS) and peers:
+            best = min(peers, key=lambda model: fmean(peers[model]))
+            ours, theirs = describe(errors[OURS]), describe(peers[best])
+            better = fmean(errors[OURS]) <= fmean(peers[best])
+            ours, theirs = (f"**{ours}**", theirs) if better else (ours, f"**{theirs}**")
+            rows.append([f"{problem.title}, `{problem.signature}`", problem.error, ours, f"{theirs}, {best}"])
+    return make_table(["problem", "error", OURS, "best peer"], rows)
+
+
+def draw_pictures(problems: Mapping[str, Problem], store: Store) -> None:
+    """Error against time, and against the number of examples: a panel for each problem."""
+    for field, label, file in (("seconds", "seconds", "time"), ("examples", "examples", "examples")):
+        names = [name for name in problems if store.list_values(name, "model")]
+        rows = -(-len(names) // 3)
+        figure, panels = pyplot().subplots(rows, 3, figsize=(11, 3 * rows), layout="constrained", squeeze=False)
+        for panel in panels.flat[len(names) :]:
+            panel.set_axis_off()
+        for name, panel in zip(names, panels.flat, strict=False):
+            for model in store.list_values(name, "model"):
+                points = list_points(store, name, model, field)
+                style = {"color": "black", "linewidth": 2.5} if model == OURS else {"linewidth": 1.2}
+                panel.plot(
+                    *zip(*points, strict=True), marker="o", markersize=3, label=model, **style
+                ) if points else None
+            panel.set(title=name, xscale="log", yscale="log", xlabel=label)
+            panel.legend(fontsize=7)
+        save_figure(figure, FOLDER / f"first_problems_{file}.svg")
+
+
+def list_points(store: Store, name: str, model: str, field: str) -> list[tuple[float, float]]:
+    """(seconds, error) from all examples, or (examples, error) after all seconds; all examples by their number."""
+    last = max(store.list_values(name, "seconds"))
+    number = {job.examples: row["learned_from"] for job, row in store.rows.items() if job.problem == name}
+    points = []
+    for value in sorted(store.list_values(name, field), key=lambda v: number[v] if field == "examples" else v):
+        examples, seconds = (0, value) if field == "seconds" else (value, last)
+        if errors := store.collect(name, model, examples, seconds):
+            points.append((value if field == "seconds" else number[value], fmean(errors)))
+    return points
