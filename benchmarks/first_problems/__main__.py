@@ -163,7 +163,7 @@ def choose_rates(problems: Mapping[str, Problem], models: Sequence[str], scale: 
         for name, problem in problems.items()
         for model, peer in list_models(name, models).items()
         for rate in peer.rates
-        if model != OURS
+        if len(peer.rates) > 1
     ]
     work([job for job in jobs if job not in store.rows], problems, store, "valid")
     rows = []

@@ -130,7 +130,7 @@ def correlate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def describe_customers(samples: Samples) -> np.ndarray:
-    """For each customer, what joins give: totals, means, extremes over orders and products, and over their customers."""
+    """For each customer, what joins give: totals and means over orders, of products and of their customers."""
     rows = []
     for customers, products, (index, orders) in samples.inputs:
         (i, j), quantity, price = index.numpy(), orders[:, 0].numpy(), products[:, 0].numpy()

@@ -9,7 +9,7 @@ import torch
 from samples import Data, Pairs, Problem, Samples, absolute_error, unordered_share, yes_or_no
 from sets import as_tensor, draw_data
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import l1_loss
 
 __all__ = ["PROBLEMS", "load_molecules", "mark_pairs"]
 
@@ -83,7 +83,7 @@ PROBLEMS = {
         "aH, aaH -> H",
         80,
         draw_data(draw_triangles, (8, 20), (30, 50)),
-        F.l1_loss,
+        l1_loss,
         "mean absolute error, standard deviations",
         absolute_error,
     ),
@@ -106,7 +106,7 @@ def make_molecules(file: Path) -> Problem:
         "aH, [aa]H -> H",
         45,
         lambda seed: load_molecules(file, seed),
-        F.l1_loss,
+        l1_loss,
         "mean absolute error, standard deviations",
         absolute_error,
     )

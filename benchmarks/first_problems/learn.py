@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class Network:
         start = time.process_time()
         torch.manual_seed(seed)
         train, valid = (self.store(part) for part in hold_out(samples))
-        inputs, targets = train.batch(torch.arange(min(len(train), self.batch)))
+        inputs, _ = train.batch(torch.arange(min(len(train), self.batch)))
         center, spread = measure_targets(train.targets)
         net = self.make(*inputs, problem.out_features)
         optimizer = torch.optim.Adam(net.parameters(), rate)
@@ -105,5 +106,5 @@ def predict(net: nn.Module, store: Any, center: float, spread: float) -> Tensor:
 
 def make_mlp(*widths: int) -> nn.Sequential:
     """Linear maps with ReLU between them."""
-    layers = [layer for a, b in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])

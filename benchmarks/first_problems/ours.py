@@ -4,12 +4,12 @@ import time
 from collections import defaultdict
 from typing import Any
 
-import einnet
 import torch
 from graphs import mark_pairs
 from samples import Pairs, Predict, Problem, Samples
 from torch import Tensor, nn
 
+import einnet
 from einnet import EinNet
 from einnet.nn import union
 

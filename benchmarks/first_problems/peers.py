@@ -7,8 +7,9 @@ the errors on the samples to choose with; RATES has the best ones.
 import classic
 from factors import Factors, Gae, LightGcn, MarkedGraphs, PairStore, learn_by_least_squares
 from learn import Network, Peer
-from networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, SetTransformer
 from stores import Bipartite, Comparisons, Graphs, Padded, Tables, Walks
+
+from networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, SetTransformer
 
 __all__ = ["PEERS", "RATES"]
 
@@ -41,7 +42,7 @@ PEERS: dict[str, dict[str, Peer]] = {
         "LightGCN": Peer(Network(LightGcn, PairStore, batch=4000)),
     },
     "variables": {
-        "axial transformer": Peer(Network(AxialTransformer, Tables, batch=32)),
+        "axial transformer": Peer(Network(AxialTransformer, Tables, batch=16)),
         "lasso, BIC": Peer(classic.PerSample(classic.select_by_lasso), FIXED),
         "boosting, features by hand": Peer(classic.Boosting(classic.describe_variables), SHRINKAGE),
     },

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 __all__ = [
     "Data",
@@ -136,4 +136,4 @@ def unordered_share(predicted: Tensor, targets: Sequence[Tensor]) -> float:
 
 
 def yes_or_no(predicted: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(predicted, target.float())
+    return binary_cross_entropy_with_logits(predicted, target.float())

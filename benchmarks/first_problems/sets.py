@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from samples import Data, Problem, Samples, absolute_error, share_of_misses
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, l1_loss
 
 __all__ = ["PROBLEMS", "draw_data"]
 
@@ -77,7 +77,7 @@ PROBLEMS = {
         "aH -> H",
         15,
         draw_data(draw_median, (5, 25), (50, 100)),
-        F.l1_loss,
+        l1_loss,
         "mean absolute error, standard deviations",
         absolute_error,
     ),
@@ -86,7 +86,7 @@ PROBLEMS = {
         "aH -> H",
         20,
         draw_data(draw_blobs, (10, 40), (60, 120)),
-        F.cross_entropy,
+        cross_entropy,
         "share of wrong numbers",
         share_of_misses,
         BLOBS,
@@ -96,7 +96,7 @@ PROBLEMS = {
         "aH -> H",
         20,
         draw_data(draw_line, (10, 30), (60, 100)),
-        F.l1_loss,
+        l1_loss,
         "mean absolute error, standard deviations",
         absolute_error,
     ),

@@ -11,15 +11,15 @@ from samples import (
     Data,
     Pairs,
     Problem,
-    root_square_error,
     absolute_error,
+    root_square_error,
     share_of_samples_missed,
     unsorted_share,
     yes_or_no,
 )
 from sets import as_tensor, draw_data
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import l1_loss, mse_loss
 
 __all__ = ["PROBLEMS", "make_ratings"]
 
@@ -35,7 +35,7 @@ def make_ratings(file: Path | None) -> Problem | None:
         "[ab]H -> [ab]H",
         60,
         lambda seed: split_ratings(read_ratings(file), seed),
-        F.mse_loss,
+        mse_loss,
         "root mean square error",
         root_square_error,
         examples=(1000, 10_000),
@@ -68,7 +68,7 @@ SHAPES = (lambda x: x, np.abs, np.square, lambda x: np.sin(2 * x))
 
 
 def draw_variables(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
-    """A table of 2 to 3 times as many samples as variables; one to three variables enter a response, two by a product."""
+    """A table with 2 to 3 rows a variable; one to three variables enter a response, two of them as a product."""
     variables = generator.integers(least, most + 1)
     x = generator.normal(size=(generator.integers(2 * variables, 3 * variables + 1), variables))
     enters = generator.permutation(variables) < generator.integers(1, 4)
@@ -123,7 +123,7 @@ PROBLEMS = {
         "aH, bH, [ab]H -> aH",
         45,
         draw_data(draw_orders, (10, 20), (40, 60), 4000),
-        F.l1_loss,
+        l1_loss,
         "mean absolute error, standard deviations",
         absolute_error,
     ),
@@ -132,7 +132,7 @@ PROBLEMS = {
         "aaH -> aH",
         45,
         draw_data(draw_comparisons, (8, 20), (30, 50)),
-        F.mse_loss,
+        mse_loss,
         "1 - Spearman's rank correlation",
         unsorted_share,
     ),
