@@ -33,7 +33,7 @@ import tables
 from learn import Peer
 from peers import PEERS, RATES
 from results import OURS, Job, Store, draw_pictures, make_pages, summarize
-from results_page import PAGE, make_table, write_results
+from results_page import FOLDER, PAGE, make_table, write_results
 from samples import Data, Problem
 
 app = App(help=__doc__)
@@ -54,6 +54,7 @@ def main(
     ratings: Path | None = None,
     stored: Path = Path("runs/first_problems/results.jsonl"),
     page: Path = PAGE,
+    output: Path = FOLDER,
 ) -> None:
     """Train and measure what is not stored, and write all tables and pictures.
 
@@ -77,6 +78,8 @@ def main(
         File of the results.
     page
         Page with the main results.
+    output
+        Folder of all results and of the pictures.
     """
     torch.set_num_threads(1)
     table = list_problems(molecules, ratings)
@@ -89,8 +92,8 @@ def main(
     command = "`.venv/bin/python benchmarks/first_problems`: processor time on one thread, the mean of the seeds"
     lines = ["# First problems", "", f"{command}; torch {torch.__version__}.", *make_pages(table, store)]
     pictures = ["", "![Error against time](first_problems_time.svg)", "![and examples](first_problems_examples.svg)"]
-    draw_pictures(table, store)
-    write_results("first_problems", [*lines, *pictures], summarize(table, store), page)
+    draw_pictures(table, store, output)
+    write_results("first_problems", [*lines, *pictures], summarize(table, store), page, output / "first_problems.md")
     return None
 
 

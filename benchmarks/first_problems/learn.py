@@ -1,7 +1,7 @@
 """The loop that trains each peer network: the same optimizer, schedule and way to stop for all."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 __all__ = ["Network", "Peer", "hold_out", "make_mlp"]
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-BATCH, CHECKS = 64, 20  # the weights that are best on held-out samples, of so many, are used
+BATCH, CHECKS, HELD_OUT = 64, 10, 250  # the weights that are best on held-out samples at so many times
 
 
 @dataclass(frozen=True)
@@ -38,70 +38,65 @@ class Network:
         torch.manual_seed(seed)
         train, valid = (self.store(part) for part in hold_out(samples))
         inputs, _ = train.batch(torch.arange(min(len(train), self.batch)))
-        center, spread = measure_targets(train.targets)
-        net = self.make(*inputs, problem.out_features)
-        optimizer = torch.optim.Adam(net.parameters(), rate)
-        best, weights, checks, spent = float("inf"), net.state_dict(), 0, 0.0
-
-        def compute_loss(store: Any, numbers: Tensor) -> Tensor:
-            inputs, targets = store.batch(numbers)
-            predicted = net(*inputs)
-            if targets.dtype == torch.long:
-                return problem.loss(predicted, targets)
-            return problem.loss(
-                predicted[:, 0], (targets - center) / spread if targets.is_floating_point() else targets
-            )
-
-        while spent < seconds:
+        scaled = Scaled(self.make(*inputs, problem.out_features), problem.loss, train.targets)
+        optimizer = torch.optim.Adam(scaled.net.parameters(), rate)
+        best, weights, checks = float("inf"), scaled.net.state_dict(), 0
+        while checks < CHECKS:
             for numbers in torch.randperm(len(train)).split(self.batch):
-                if len(numbers) < min(self.batch, len(train)):
-                    continue
                 share = (time.process_time() - start) / seconds
-                optimizer.param_groups[0]["lr"] = rate * min(1.0, 20 * share + 0.01, max(0.0, 1.25 * (1 - share)))
-                optimizer.zero_grad()
-                (compute_loss(train, numbers) + getattr(net, "penalty", 0.0)).backward()
-                nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-                optimizer.step()
-                spent = time.process_time() - start
-                if spent >= seconds * (checks + 1) / CHECKS:
-                    checks = int(CHECKS * spent / seconds)
-                    error = evaluate(net, valid, compute_loss, self.batch)
+                if share * CHECKS >= checks + 1:
+                    checks, error = int(share * CHECKS), scaled.evaluate(valid, self.batch)
                     if error <= best:
-                        best, weights = error, deepcopy(net.state_dict())
-                if spent >= seconds:
+                        best, weights = error, deepcopy(scaled.net.state_dict())
+                if checks >= CHECKS:
                     break
-        net.load_state_dict(weights)
-        return lambda samples: predict(net, self.store(samples), center, spread)
+                if len(numbers) == min(self.batch, len(train)):
+                    optimizer.param_groups[0]["lr"] = rate * min(1.0, 20 * share + 0.01, max(0.0, 1.25 * (1 - share)))
+                    scaled.step(optimizer, *train.batch(numbers))
+        scaled.net.load_state_dict(weights)
+        return lambda samples: scaled.predict(self.store(samples), 4 * self.batch)
+
+
+class Scaled:
+    """A network whose outputs are in standard deviations of the targets, if these are quantities."""
+
+    def __init__(self, net: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], targets: Tensor):
+        self.net, self.loss, self.center, self.spread = net, loss, 0.0, 1.0
+        if targets.is_floating_point():
+            self.center, self.spread = float(targets.mean()), float(targets.std()) or 1.0
+
+    def compute_loss(self, inputs: Sequence[Any], targets: Tensor) -> Tensor:
+        predicted = self.net(*inputs)
+        if targets.is_floating_point():
+            targets = (targets - self.center) / self.spread
+        return self.loss(predicted if targets.dtype == torch.long else predicted[:, 0], targets)
+
+    def step(self, optimizer: torch.optim.Optimizer, inputs: Sequence[Any], targets: Tensor) -> None:
+        optimizer.zero_grad()
+        (self.compute_loss(inputs, targets) + getattr(self.net, "penalty", 0.0)).backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        optimizer.step()
+
+    @torch.no_grad()
+    def evaluate(self, store: Any, batch: int) -> float:
+        self.net.eval()
+        batches = [store.batch(numbers) for numbers in torch.arange(len(store)).split(batch)]
+        loss = sum(len(targets) * float(self.compute_loss(inputs, targets)) for inputs, targets in batches)
+        self.net.train()
+        return loss / sum(len(targets) for _, targets in batches)
+
+    @torch.no_grad()
+    def predict(self, store: Any, batch: int) -> Tensor:
+        self.net.eval()
+        outputs = [self.net(*store.batch(numbers)[0]) for numbers in torch.arange(len(store)).split(batch)]
+        return torch.cat(outputs) * self.spread + self.center
 
 
 def hold_out(samples: Any) -> tuple[Any, Any]:
-    """A tenth of the samples, a fifth of few, to choose the weights with: (rest, held out)."""
+    """A fifth of few samples, a tenth of more, to choose the weights with: (rest, held out)."""
     order, number = torch.randperm(len(samples)), len(samples)
-    held_out = number // 10 if number > 200 else max(1, number // 5)
+    held_out = min(number // 10, max(HELD_OUT, number // 20)) if number > 200 else max(1, number // 5)
     return samples.select(order[held_out:].tolist()), samples.select(order[:held_out].tolist())
-
-
-def measure_targets(targets: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation of numbers, 0 and 1 of classes."""
-    if not targets.is_floating_point():
-        return 0.0, 1.0
-    return float(targets.mean()), float(targets.std()) or 1.0
-
-
-@torch.no_grad()
-def evaluate(net: nn.Module, store: Any, compute_loss: Callable[[Any, Tensor], Tensor], batch: int) -> float:
-    net.eval()
-    numbers = torch.arange(len(store)).split(4 * batch)
-    loss = sum(len(k) * float(compute_loss(store, k)) for k in numbers) / len(store)
-    net.train()
-    return loss
-
-
-@torch.no_grad()
-def predict(net: nn.Module, store: Any, center: float, spread: float) -> Tensor:
-    net.eval()
-    numbers = torch.arange(len(store)).split(4 * BATCH)
-    return torch.cat([net(*store.batch(k)[0]) for k in numbers]) * spread + center
 
 
 def make_mlp(*widths: int) -> nn.Sequential:

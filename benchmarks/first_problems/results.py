@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from results_page import FOLDER, bold_best, make_table
+from results_page import bold_best, make_table
 from samples import Problem
 
 from einnet.plots.figures import pyplot, save_figure
@@ -110,7 +110,7 @@ def summarize(problems: Mapping[str, Problem], store: Store) -> list[str]:
     return make_table(["problem", "error", OURS, "best peer"], rows)
 
 
-def draw_pictures(problems: Mapping[str, Problem], store: Store) -> None:
+def draw_pictures(problems: Mapping[str, Problem], store: Store, folder: Path) -> None:
     """Error against time, and against the number of examples: a panel for each problem."""
     for field, label, file in (("seconds", "seconds", "time"), ("examples", "examples", "examples")):
         names = [name for name in problems if store.list_values(name, "model")]
@@ -127,7 +127,7 @@ def draw_pictures(problems: Mapping[str, Problem], store: Store) -> None:
                 ) if points else None
             panel.set(title=name, xscale="log", yscale="log", xlabel=label)
             panel.legend(fontsize=7)
-        save_figure(figure, FOLDER / f"first_problems_{file}.svg")
+        save_figure(figure, folder / f"first_problems_{file}.svg")
 
 
 def list_points(store: Store, name: str, model: str, field: str) -> list[tuple[float, float]]:
