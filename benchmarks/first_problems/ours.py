@@ -2,20 +2,20 @@
 
 import time
 from collections import defaultdict
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch
 from graphs import mark_pairs
 from samples import Pairs, Predict, Problem, Samples
-from torch import Tensor, nn
+from torch import Tensor
 
 import einnet
 from einnet import EinNet
-from einnet.nn import union
+from einnet.nn import Support, union
 
 __all__ = ["learn"]
-
-HIDDEN = 0.1  # the share of ratings to predict in a step; those that are asked for are not shown
 
 
 def learn(problem: Problem, samples: Any, seconds: float, rate: float, seed: int) -> Predict:
@@ -25,8 +25,14 @@ def learn(problem: Problem, samples: Any, seconds: float, rate: float, seed: int
     samples = to_samples(samples)
     inputs = [x[0] for x in samples.inputs] if len(samples.inputs[0]) == 1 else samples.inputs
     targets = samples.targets if has_axes(problem) else [target[0] for target in samples.targets]
-    net = einnet.fit(problem.signature, inputs, targets, seconds=seconds, clock=time.process_time, seed=seed)
-    return lambda samples: predict(net.eval(), to_samples(samples), problem.out_features)
+    net = train(problem, inputs, targets, seconds, seed)
+    return lambda samples: predict(net, problem, to_samples(samples))
+
+
+def train(problem: Problem, inputs: Any, targets: Any, seconds: float, seed: int, **options: Any) -> EinNet:
+    options |= {"seconds": seconds, "clock": time.process_time, "seed": seed}
+    with redirect_stderr(StringIO()):  # the report would break the progress bar
+        return einnet.fit(problem.signature, inputs, targets, **options)
 
 
 def to_samples(samples: Samples | Pairs) -> Samples:
@@ -38,13 +44,13 @@ def has_axes(problem: Problem) -> bool:
 
 
 @torch.no_grad()
-def predict(net: EinNet, samples: Samples, out_features: int) -> Tensor:
+def predict(net: EinNet, problem: Problem, samples: Samples) -> Tensor:
     """A row for each target: a quantity, the logit of yes, or a logit for each class."""
     rows: list[Tensor] = [torch.empty(0)] * len(samples)
     for numbers in group_by_size(samples):
         part = [samples.inputs[k] for k in numbers]
         if net.signature.is_sparse:
-            output = net(union(part))
+            output = net(union(part, problem.signature.partition("->")[0]))
             parts = output.split([len(samples.targets[k]) for k in numbers])
         else:
             parts = net(*(torch.stack(tensors) for tensors in zip(*part, strict=True)))
@@ -55,7 +61,7 @@ def predict(net: EinNet, samples: Samples, out_features: int) -> Tensor:
         return values[:, 1:] - values[:, :1]
     if samples.targets[0].is_floating_point():
         return values
-    logits = values.new_full((len(values), out_features), -torch.inf)  # a class that no example had
+    logits = values.new_full((len(values), problem.out_features), -torch.inf)  # a class that no example had
     logits[:, list(classes)] = values
     return logits
 
@@ -69,27 +75,12 @@ def group_by_size(samples: Samples, batch: int = 128) -> list[list[int]]:
 
 
 def complete(problem: Problem, pairs: Pairs, seconds: float, seed: int) -> Predict:
-    """Predicts ratings from ratings: in each step some are hidden and asked for, in a plain loop."""
-    start, spent = time.process_time(), 0.0
-    torch.manual_seed(seed)
-    mean, spread = pairs.values.mean(), pairs.values.std()
-    values = ((pairs.values - mean) / spread)[:, None]
-    net = EinNet(problem.signature, in_features=1, out_features=1)
-    optimizer = torch.optim.AdamW(net.parameters(), 5e-3)
-    while spent < seconds:
-        optimizer.param_groups[0]["lr"] = 5e-3 * min(1.0, 20 * spent / seconds + 0.01, 1.25 * (1 - spent / seconds))
-        asked = torch.rand(len(values)) < HIDDEN
-        known = pairs.index[:, ~asked], values[~asked]
-        predicted = net(known, at=pairs.index[:, asked], sizes=dict(zip("ab", pairs.sizes, strict=True)))
-        optimizer.zero_grad()
-        (predicted - values[asked]).square().mean().backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        spent = time.process_time() - start
-    sizes = dict(zip("ab", pairs.sizes, strict=True))
+    """Predicts ratings from the other ratings."""
+    ratings = Support(pairs.index, pairs.sizes), pairs.values[:, None]
+    net = train(problem, ratings, pairs.values, seconds, seed, at=pairs.index)
 
     @torch.no_grad()
     def predict(some: Pairs) -> Tensor:
-        return net.eval()((pairs.index, values), at=some.index, sizes=sizes) * spread + mean
+        return net(ratings, at=some.index)
 
     return predict

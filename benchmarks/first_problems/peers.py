@@ -52,7 +52,7 @@ PEERS: dict[str, dict[str, Peer]] = {
     },
     "ranking": {
         "GINE": Peer(Network(NodeGine, Comparisons)),
-        "Bradley-Terry": Peer(classic.learn_bradley_terry, (0.03, 0.1, 0.3, 1.0)),
+        "Bradley-Terry": Peer(classic.learn_bradley_terry, (0.3, 1.0, 3.0, 10.0)),
     },
 }
 
