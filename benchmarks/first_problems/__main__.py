@@ -85,6 +85,8 @@ def main(
         Folder of all results and of the pictures.
     """
     torch.set_num_threads(1)
+    if unknown := set(problems) - set(PEERS):
+        raise SystemExit(f"problems are {', '.join(PEERS)}, got {', '.join(unknown)}")
     table = list_problems(molecules, ratings)
     chosen = {name: p for name, p in table.items() if not problems or name in problems}
     if tune:
@@ -92,6 +94,7 @@ def main(
     store = Store(stored)
     jobs = [job for job in list_jobs(chosen, models, seeds, scale, fractions, examples) if job not in store.rows]
     work(jobs, table, store, "test")
+    store = store.select(RATES)
     command = "`.venv/bin/python benchmarks/first_problems`: processor time on one thread, the mean of the seeds"
     lines = ["# First problems", "", f"{command}; torch {torch.__version__}.", *make_pages(table, store)]
     pictures = ["", "![Error against time](first_problems_time.svg)", "![and examples](first_problems_examples.svg)"]

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 __all__ = ["Network", "Peer", "hold_out", "make_mlp"]
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
-BATCH, CHECKS, HELD_OUT = 64, 10, 250  # the weights that are best on held-out samples at so many times
+BATCH, HELD_OUT = 64, 250
+CHECK = 0.1  # of the time is for checks on held-out samples; the weights that are best there are used
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,20 @@ class Network:
         inputs, _ = train.batch(torch.arange(min(len(train), self.batch)))
         scaled = Scaled(self.make(*inputs, problem.out_features), problem.loss, train.targets)
         optimizer = torch.optim.Adam(scaled.net.parameters(), rate)
-        best, weights, checks = float("inf"), scaled.net.state_dict(), 0
-        while checks < CHECKS:
+        best, weights, spent, check = float("inf"), scaled.net.state_dict(), 0.0, 0.0
+        while spent < seconds:
             for numbers in torch.randperm(len(train)).split(self.batch):
-                share = (time.process_time() - start) / seconds
-                if share * CHECKS >= checks + 1:
-                    checks, error = int(share * CHECKS), scaled.evaluate(valid, self.batch)
-                    if error <= best:
+                spent = time.process_time() - start
+                if spent >= min(check, seconds):
+                    if (error := scaled.evaluate(valid, self.batch)) <= best:
                         best, weights = error, deepcopy(scaled.net.state_dict())
-                if checks >= CHECKS:
+                    after = time.process_time() - start
+                    check = after + (after - spent) / CHECK
+                if spent >= seconds:
                     break
                 if len(numbers) == min(self.batch, len(train)):
-                    optimizer.param_groups[0]["lr"] = rate * min(1.0, 20 * share + 0.01, max(0.0, 1.25 * (1 - share)))
+                    factor = min(1.0, 20 * spent / seconds + 0.01, 1.25 * (1 - spent / seconds))
+                    optimizer.param_groups[0]["lr"] = rate * factor
                     scaled.step(optimizer, *train.batch(numbers))
         scaled.net.load_state_dict(weights)
         return lambda samples: scaled.predict(self.store(samples), 4 * self.batch)

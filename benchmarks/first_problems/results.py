@@ -1,12 +1,13 @@
 """Results as lines of JSON, which a later call adds to, and the tables and pictures made from them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 from results_page import bold_best, make_table
 from samples import Problem
 
@@ -45,6 +46,14 @@ class Store:
             lines.write(json.dumps(asdict(job) | dict(result)) + "\n")
         self.rows[job] = dict(result)
 
+    def select(self, rates: Mapping[tuple[str, str], float]) -> "Store":
+        """The results with the present rates of the peers."""
+        store = Store(self.file)
+        store.rows = {
+            job: row for job, row in self.rows.items() if job.rate == rates.get((job.problem, job.model), job.rate)
+        }
+        return store
+
     def collect(self, name: str, model: str, examples: int, seconds: float, error: str = "error") -> list[float]:
         """The errors of all seeds."""
         rows = [row[error] for job, row in self.rows.items() if (job.problem, job.model) == (name, model)
@@ -61,36 +70,41 @@ def make_pages(problems: Mapping[str, Problem], store: Store) -> list[str]:
     lines = []
     for name, problem in problems.items():
         if models := store.list_values(name, "model"):
-            lines += [
-                "",
-                f"## {name.capitalize()}",
-                "",
-                f"{problem.title}; `{problem.signature}`; {problem.error}.",
-                "",
-            ]
-            lines += tabulate(name, models, store)
+            what = f"{problem.title}; `{problem.signature}`; {problem.error}."
+            lines += ["", f"## {name.capitalize()}", "", what, "", *tabulate(name, models, store)]
     return lines
 
 
-def tabulate(name: str, models: Iterable[str], store: Store) -> list[str]:
-    """Errors with all examples after each time, from fewer examples, and at larger sizes."""
+def tabulate(name: str, models: Sequence[str], store: Store) -> list[str]:
+    """Errors with all examples after each time, from fewer examples, and at larger sizes; seconds that were used."""
     times, counts = sorted(store.list_values(name, "seconds")), sorted(store.list_values(name, "examples"))
-    columns = [(0, seconds, "error") for seconds in times]
-    columns += [(number, times[-1], "error") for number in counts if number] + [(0, times[-1], "larger")]
-    head = [f"{seconds:g} s" for seconds in times] + [f"{n:,} examples" for n in counts if n] + ["larger sizes"]
-    cells = [bold_best([describe(store.collect(name, m, *c), True) for m in models], min) for c in columns]
-    used = [k for k, column in enumerate(cells) if any(column)]
+    columns = {f"{seconds:g} s": (0, seconds, "error") for seconds in times}
+    columns |= {f"{number:,} examples": (number, times[-1], "error") for number in counts if number}
+    columns |= {"larger sizes": (0, times[-1], "larger")}
     rates = {job.model: job.rate for job in store.rows if job.problem == name}
-    rows = [[m, f"{rates[m]:g}" if rates[m] else "", *(cells[k][i] for k in used)] for i, m in enumerate(models)]
-    return make_table(["", "rate", *(head[k] for k in used)], rows)
+    rows = [[model, f"{rates[model]:g}" if rates[model] else ""] for model in models]
+    head = ["", "rate"]
+    for title, column in columns.items():
+        errors = [store.collect(name, model, *column) for model in models]
+        if any(errors):
+            head.append(title)
+            means = bold_best([describe(e).partition(" ")[0] for e in errors], min)
+            for row, mean, e in zip(rows, means, errors, strict=True):
+                row.append(" ".join([mean, *describe(e).split()[1:]]))
+    for row, model in zip(rows, models, strict=True):
+        used = store.collect(name, model, 0, times[-1], "spent")
+        row.append(f"{fmean(used):.1f}" if used else "")
+    return make_table([*head, "seconds used"], rows)
 
 
-def describe(errors: list[float], is_plain: bool = False) -> str:
-    """The mean of the errors, with their standard deviation."""
-    if not errors:
-        return ""
-    mean = f"{fmean(errors):.3g}" if fmean(errors) < 10 else f"{fmean(errors):.0f}"
-    return mean if is_plain or len(errors) < 2 else f"{mean} ± {stdev(errors):.1g}"
+def describe(errors: Sequence[float]) -> str:
+    """The mean of the errors, and their standard deviation if there are several.
+
+    >>> describe([0.25]), describe([0.25, 0.5]), describe([])
+    ('0.25', '0.375 ± 0.2', '')
+    """
+    mean = f"{fmean(errors):.3g}" if errors else ""
+    return mean if len(errors) < 2 else f"{mean} ± {stdev(errors):.1g}"
 
 
 def summarize(problems: Mapping[str, Problem], store: Store) -> list[str]:
@@ -122,9 +136,7 @@ def draw_pictures(problems: Mapping[str, Problem], store: Store, folder: Path) -
             for model in store.list_values(name, "model"):
                 points = list_points(store, name, model, field)
                 style = {"color": "black", "linewidth": 2.5} if model == OURS else {"linewidth": 1.2}
-                panel.plot(
-                    *zip(*points, strict=True), marker="o", markersize=3, label=model, **style
-                ) if points else None
+                panel.plot(*np.array(points).reshape(-1, 2).T, marker="o", markersize=3, label=model, **style)
             panel.set(title=name, xscale="log", yscale="log", xlabel=label)
             panel.legend(fontsize=7)
         save_figure(figure, folder / f"first_problems_{file}.svg")
