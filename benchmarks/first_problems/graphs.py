@@ -66,13 +66,12 @@ def load_links(seed: int) -> Data:
 def mark_pairs(pairs: Pairs) -> Samples:
     """Each pair as a graph whose two nodes are marked; the link between them, if it is known, is removed."""
     assert pairs.graph is not None
-    size, (one, other) = pairs.sizes[0], pairs.graph
-    inputs = []
-    for i, j in pairs.index.T.tolist():
+    size, inputs = pairs.sizes[0], []
+    for k, (i, j) in enumerate(pairs.index.T.tolist()):
         marks = torch.ones(size, 2)  # the first feature counts nodes
         marks[:, 1] = 0
         marks[[i, j], 1] = 1
-        rest = pairs.graph[:, ~(((one == i) & (other == j)) | ((one == j) & (other == i)))]
+        rest = pairs.hide(torch.tensor([k])).graph
         inputs.append((marks, (rest, torch.ones(rest.shape[1], 1))))
     return Samples(inputs, list(pairs.values[:, None]))
 

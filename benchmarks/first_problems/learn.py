@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from samples import Predict, Problem
+from samples import Pairs, Predict, Problem
 from torch import Tensor, nn
 
 __all__ = ["Network", "Peer", "hold_out", "make_mlp"]
@@ -99,6 +99,8 @@ def hold_out(samples: Any) -> tuple[Any, Any]:
     """A fifth of few samples, a tenth of more, to choose the weights with: (rest, held out)."""
     order, number = torch.randperm(len(samples)), len(samples)
     held_out = min(number // 10, max(HELD_OUT, number // 20)) if number > 200 else max(1, number // 5)
+    if isinstance(samples, Pairs):
+        samples = samples.hide(order[:held_out])
     return samples.select(order[held_out:].tolist()), samples.select(order[:held_out].tolist())
 
 

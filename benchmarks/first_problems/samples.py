@@ -58,6 +58,15 @@ class Pairs:
     def select(self, numbers: Sequence[int]) -> "Pairs":
         return replace(self, index=self.index[:, numbers], values=self.values[numbers])
 
+    def hide(self, numbers: Tensor) -> "Pairs":
+        """The same pairs, some of which the graph does not have as links."""
+        if self.graph is None:
+            return self
+        i, j = self.index[:, numbers]
+        number = self.sizes[1]
+        keys = torch.cat([i * number + j, j * number + i])
+        return replace(self, graph=self.graph[:, ~torch.isin(self.graph[0] * number + self.graph[1], keys)])
+
     @property
     def targets(self) -> list[Tensor]:
         return [self.values]
