@@ -65,7 +65,7 @@ RATES: dict[tuple[str, str], float] = {  # by problem and peer
     ("line", "DeepSets"): 0.01,
     ("line", "transformer"): 0.003,
     ("triangles", "GIN"): 0.003,
-    ("triangles", "GIN with walks"): 0.003,
+    ("triangles", "GIN with walks"): 0.03,
     ("molecules", "GINE"): 0.003,
     ("links", "SEAL, GINE"): 0.003,
     ("links", "GAE"): 0.01,
