@@ -27,13 +27,13 @@ from rich.progress import track
 
 sys.path.append(str(Path(__file__).parents[1]))  # for the modules that the benchmarks share
 
+import einnet_fit
 import graphs
-import ours
 import sets
 import tables
 from learn import Peer
 from peers import PEERS, RATES
-from results import OURS, Job, Store, draw_pictures, make_pages, summarize
+from results import EINNET, Job, Store, draw_pictures, make_pages, summarize
 from results_page import FOLDER, PAGE, make_table, write_results
 from samples import Data, Problem
 
@@ -118,7 +118,7 @@ def list_problems(molecules: Path | None, ratings: Path | None) -> dict[str, Pro
 
 
 def list_models(name: str, models: Sequence[str]) -> dict[str, Peer]:
-    peers = {OURS: Peer(ours.learn, (0.0,)), **PEERS[name]}
+    peers = {EINNET: Peer(einnet_fit.learn, (0.0,)), **PEERS[name]}
     return {model: peer for model, peer in peers.items() if not models or model in models}
 
 

@@ -111,7 +111,7 @@ def learn_by_least_squares(problem: Problem, pairs: Any, seconds: float, strengt
     mean, (users, films) = train.values.mean(), pairs.sizes
     x = torch.cat([torch.ones(users, 1), torch.zeros(users, 1), torch.zeros(users, RANK)], 1)
     y = torch.cat([torch.zeros(films, 1), torch.ones(films, 1), torch.randn(films, RANK, generator=generator) / 10], 1)
-    best, result = float("inf"), (x, y)  # the constant column of one side is beside the bias of the other
+    best, result = float("inf"), (x, y)  # a constant of one side multiplies the bias of the other
     while time.process_time() - start < seconds:
         x = solve(x, y, train.index, train.values - mean, strength, 0)
         y = solve(y, x, train.index.flip(0), train.values - mean, strength, 1)

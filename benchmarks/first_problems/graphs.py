@@ -6,7 +6,7 @@ from pathlib import Path
 import networkx
 import numpy as np
 import torch
-from samples import Data, Pairs, Problem, Samples, absolute_error, unordered_share, yes_or_no
+from samples import Data, Pairs, Problem, Samples, compute_logit_loss, measure_absolute_error, measure_order_error
 from sets import as_tensor, draw_data
 from torch import Tensor
 from torch.nn.functional import l1_loss
@@ -14,9 +14,9 @@ from torch.nn.functional import l1_loss
 __all__ = ["PROBLEMS", "load_molecules", "mark_pairs"]
 
 
-def draw_triangles(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_triangles(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """A random graph of 3 to 7 neighbours on average; its triangles whose nodes have three different colours."""
-    size = generator.integers(least, most + 1)
+    size = generator.integers(minimum, maximum + 1)
     share = generator.uniform(3, 7) / (size - 1)
     edges = np.triu(generator.uniform(size=(size, size)) < share, 1)
     edges, colours = (edges | edges.T).astype(np.float32), np.eye(3)[generator.integers(3, size=size)]
@@ -53,10 +53,10 @@ def load_links(seed: int) -> Data:
     known = torch.from_numpy(np.concatenate([train, train[:, ::-1]]).T.copy())
 
     def pair(links: np.ndarray, start: int, ratio: int) -> Pairs:
-        others = false[start : start + ratio * len(links)]
-        values = torch.arange(len(links) + len(others)) < len(links)
+        unlinked = false[start : start + ratio * len(links)]
+        values = torch.arange(len(links) + len(unlinked)) < len(links)
         order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
-        index = torch.from_numpy(np.concatenate([links, others]).T.copy())
+        index = torch.from_numpy(np.concatenate([links, unlinked]).T.copy())
         return Pairs(index[:, order], values[order], (size, size), known)
 
     first, second = len(train), len(train) + 10 * len(valid)
@@ -84,16 +84,16 @@ PROBLEMS = {
         draw_data(draw_triangles, (8, 20), (30, 50)),
         l1_loss,
         "mean absolute error, standard deviations",
-        absolute_error,
+        measure_absolute_error,
     ),
     "links": Problem(
         "Missing links of a small graph: characters of Les Miserables that meet",
         "aH, [aa]H -> H",
         30,
         load_links,
-        yes_or_no,
+        compute_logit_loss,
         "share of (link, no link) in the wrong order: 1 - AUC",
-        unordered_share,
+        measure_order_error,
         examples=(10, 100),
     ),
 }
@@ -107,5 +107,5 @@ def make_molecules(file: Path) -> Problem:
         lambda seed: load_molecules(file, seed),
         l1_loss,
         "mean absolute error, standard deviations",
-        absolute_error,
+        measure_absolute_error,
     )

@@ -13,9 +13,9 @@ from samples import Problem
 
 from einnet.plots.figures import pyplot, save_figure
 
-__all__ = ["OURS", "Job", "Store", "draw_pictures", "make_pages", "summarize"]
+__all__ = ["EINNET", "Job", "Store", "draw_pictures", "make_pages", "summarize"]
 
-OURS = "EinNet"
+EINNET = "EinNet"
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,17 @@ def summarize(problems: Mapping[str, Problem], store: Store) -> list[str]:
         errors = {}
         for model in store.list_values(name, "model"):
             errors[model] = store.collect(name, model, 0, max(store.list_values(name, "seconds")))
-        peers = {model: e for model, e in errors.items() if model != OURS and e}
-        if errors.get(OURS) and peers:
+        peers = {model: e for model, e in errors.items() if model != EINNET and e}
+        if errors.get(EINNET) and peers:
             best = min(peers, key=lambda model: fmean(peers[model]))
-            ours, theirs = describe(errors[OURS]), describe(peers[best])
-            better = fmean(errors[OURS]) <= fmean(peers[best])
-            ours, theirs = (f"**{ours}**", theirs) if better else (ours, f"**{theirs}**")
-            rows.append([f"{problem.title}, `{problem.signature}`", problem.error, ours, f"{theirs}, {best}"])
-    return make_table(["problem", "error", OURS, "best peer"], rows)
+            error, error_of_peer = describe(errors[EINNET]), describe(peers[best])
+            better = fmean(errors[EINNET]) <= fmean(peers[best])
+            if better:
+                error = f"**{error}**"
+            else:
+                error_of_peer = f"**{error_of_peer}**"
+            rows.append([f"{problem.title}, `{problem.signature}`", problem.error, error, f"{error_of_peer}, {best}"])
+    return make_table(["problem", "error", EINNET, "best peer"], rows)
 
 
 def draw_pictures(problems: Mapping[str, Problem], store: Store, folder: Path) -> None:
@@ -135,7 +138,7 @@ def draw_pictures(problems: Mapping[str, Problem], store: Store, folder: Path) -
         for name, panel in zip(names, panels.flat, strict=False):
             for model in store.list_values(name, "model"):
                 points = list_points(store, name, model, field)
-                style = {"color": "black", "linewidth": 2.5} if model == OURS else {"linewidth": 1.2}
+                style = {"color": "black", "linewidth": 2.5} if model == EINNET else {"linewidth": 1.2}
                 panel.plot(*np.array(points).reshape(-1, 2).T, marker="o", markersize=3, label=model, **style)
             panel.set(title=name, xscale="log", yscale="log", xlabel=label)
             panel.legend(fontsize=7)

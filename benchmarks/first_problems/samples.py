@@ -16,13 +16,13 @@ __all__ = [
     "Predict",
     "Problem",
     "Samples",
-    "absolute_error",
-    "root_square_error",
-    "share_of_misses",
-    "share_of_samples_missed",
-    "unordered_share",
-    "unsorted_share",
-    "yes_or_no",
+    "compute_logit_loss",
+    "measure_absolute_error",
+    "measure_misses",
+    "measure_order_error",
+    "measure_rank_error",
+    "measure_root_square_error",
+    "measure_sample_misses",
 ]
 
 
@@ -100,42 +100,42 @@ class Problem:
     examples: tuple[int, ...] = (10, 100, 1000)
 
 
-def absolute_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_absolute_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     """The mean absolute error in standard deviations of the targets.
 
-    >>> absolute_error(torch.tensor([[1.0], [2.0], [4.0]]), [torch.tensor([1.0, 2.0]), torch.tensor([3.0])])
+    >>> measure_absolute_error(torch.tensor([[1.0], [2.0], [4.0]]), [torch.tensor([1.0, 2.0]), torch.tensor([3.0])])
     0.3333...
     """
     values = torch.cat(list(targets))
     return float((predicted[:, 0] - values).abs().mean() / values.std())
 
 
-def root_square_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_root_square_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     return float((predicted[:, 0] - torch.cat(list(targets))).square().mean().sqrt())
 
 
-def share_of_misses(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_misses(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     """The share of wrong classes."""
     return float((predicted.argmax(1) != torch.cat(list(targets))).float().mean())
 
 
-def share_of_samples_missed(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_sample_misses(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     """The share of samples of which a row has the wrong sign."""
     parts = (predicted[:, 0] > 0).split([len(t) for t in targets])
     return float(np.mean([not torch.equal(p, t) for p, t in zip(parts, targets, strict=True)]))
 
 
-def unsorted_share(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_rank_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     """1 - Spearman's rank correlation, averaged over samples."""
     parts = predicted[:, 0].split([len(t) for t in targets])
     pairs = [(rankdata(p), rankdata(t)) for p, t in zip(parts, targets, strict=True)]
     return float(np.mean([1 - np.corrcoef(p, t)[0, 1] if p.std() else 1.0 for p, t in pairs]))
 
 
-def unordered_share(predicted: Tensor, targets: Sequence[Tensor]) -> float:
+def measure_order_error(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     """1 - the area under the curve: the share of (true, false) pairs in the wrong order, ties as half.
 
-    >>> unordered_share(torch.tensor([[3.0], [1.0], [2.0]]), [torch.tensor([True, True, False])])
+    >>> measure_order_error(torch.tensor([[3.0], [1.0], [2.0]]), [torch.tensor([True, True, False])])
     0.5
     """
     is_true, ranks = torch.cat(list(targets)).numpy(), rankdata(predicted[:, 0].numpy())
@@ -144,5 +144,5 @@ def unordered_share(predicted: Tensor, targets: Sequence[Tensor]) -> float:
     return float(1 - area)
 
 
-def yes_or_no(predicted: Tensor, target: Tensor) -> Tensor:
+def compute_logit_loss(predicted: Tensor, target: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(predicted, target.float())

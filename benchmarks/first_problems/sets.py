@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from samples import Data, Problem, Samples, absolute_error, share_of_misses
+from samples import Data, Problem, Samples, measure_absolute_error, measure_misses
 from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss
 
@@ -41,14 +41,14 @@ def as_tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32))
 
 
-def draw_median(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
-    x = generator.normal(size=generator.integers(least, most + 1))
+def draw_median(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
+    x = generator.normal(size=generator.integers(minimum, maximum + 1))
     return (as_tensor(x[:, None]),), as_tensor(np.median(x, keepdims=True))
 
 
-def draw_blobs(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_blobs(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """Points around centres in the unit square, of which no two are closer than four standard deviations."""
-    number, size = generator.integers(1, BLOBS + 1), generator.integers(least, most + 1)
+    number, size = generator.integers(1, BLOBS + 1), generator.integers(minimum, maximum + 1)
     centres = np.empty((0, 2))
     while len(centres) < number:
         centre = generator.uniform(size=(1, 2))
@@ -60,9 +60,9 @@ def draw_blobs(generator: np.random.Generator, least: int, most: int) -> tuple[t
     return (as_tensor(points),), torch.tensor([number - 1])
 
 
-def draw_line(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_line(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """Points of a line with a random slope, of which three in ten are moved anywhere."""
-    size = generator.integers(least, most + 1)
+    size = generator.integers(minimum, maximum + 1)
     slope, height = generator.normal(), generator.normal(scale=0.5)
     x = generator.uniform(-1, 1, size)
     y = slope * x + height + generator.normal(size=size, scale=0.1)
@@ -79,7 +79,7 @@ PROBLEMS = {
         draw_data(draw_median, (5, 25), (50, 100)),
         l1_loss,
         "mean absolute error, standard deviations",
-        absolute_error,
+        measure_absolute_error,
     ),
     "blobs": Problem(
         "How many blobs, 1 to 6, in 10 to 40 points of a plane (larger: 60 to 120)",
@@ -88,7 +88,7 @@ PROBLEMS = {
         draw_data(draw_blobs, (10, 40), (60, 120)),
         cross_entropy,
         "share of wrong numbers",
-        share_of_misses,
+        measure_misses,
         BLOBS,
     ),
     "line": Problem(
@@ -98,6 +98,6 @@ PROBLEMS = {
         draw_data(draw_line, (10, 30), (60, 100)),
         l1_loss,
         "mean absolute error, standard deviations",
-        absolute_error,
+        measure_absolute_error,
     ),
 }

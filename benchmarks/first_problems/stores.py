@@ -81,10 +81,10 @@ class Graphs:
 
     def __init__(self, samples: Samples):
         parts = [self.to_parts(*inputs) for inputs in samples.inputs]
-        nodes, others, index, edges = (list(column) for column in zip(*parts, strict=True))
-        self.nodes = [torch.cat(nodes), torch.cat(others)]
+        nodes, partners, index, edges = (list(column) for column in zip(*parts, strict=True))
+        self.nodes = [torch.cat(nodes), torch.cat(partners)]
         self.index, self.edges = torch.cat(index, 1), torch.cat(edges)
-        self.counts = [torch.tensor([len(x) for x in column]) for column in (nodes, others, edges)]
+        self.counts = [torch.tensor([len(x) for x in column]) for column in (nodes, partners, edges)]
         self.starts = [count.cumsum(0) - count for count in self.counts]
         self.lengths = torch.tensor([len(t) for t in samples.targets])
         self.first, self.targets = self.lengths.cumsum(0) - self.lengths, torch.cat(samples.targets)
@@ -114,8 +114,8 @@ class Bipartite(Graphs):
     """Two kinds of nodes and the edges between them."""
 
     @staticmethod
-    def to_parts(nodes: Tensor, others: Tensor, relation: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return nodes, others, *relation
+    def to_parts(nodes: Tensor, partners: Tensor, relation: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return nodes, partners, *relation
 
 
 class Comparisons(Graphs):
@@ -123,9 +123,9 @@ class Comparisons(Graphs):
 
     @staticmethod
     def to_parts(wins: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        both = torch.cat([wins, wins.transpose(0, 1)], -1)
-        index = both.sum(-1).nonzero().T
-        return both.sum(1), both.sum(1), index, both[index[0], index[1]]
+        results = torch.cat([wins, wins.transpose(0, 1)], -1)
+        index = results.sum(-1).nonzero().T
+        return results.sum(1), results.sum(1), index, results[index[0], index[1]]
 
 
 class Walks(Graphs):

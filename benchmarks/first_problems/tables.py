@@ -11,11 +11,11 @@ from samples import (
     Data,
     Pairs,
     Problem,
-    absolute_error,
-    root_square_error,
-    share_of_samples_missed,
-    unsorted_share,
-    yes_or_no,
+    compute_logit_loss,
+    measure_absolute_error,
+    measure_rank_error,
+    measure_root_square_error,
+    measure_sample_misses,
 )
 from sets import as_tensor, draw_data
 from torch import Tensor
@@ -37,7 +37,7 @@ def make_ratings(file: Path | None) -> Problem | None:
         lambda seed: split_ratings(read_ratings(file), seed),
         mse_loss,
         "root mean square error",
-        root_square_error,
+        measure_root_square_error,
         examples=(1000, 10_000),
     )
 
@@ -67,9 +67,9 @@ def split_ratings(rows: np.ndarray, seed: int) -> Data:
 SHAPES = (lambda x: x, np.abs, np.square, lambda x: np.sin(2 * x))
 
 
-def draw_variables(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_variables(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """A table with 2 to 3 rows a variable; one to three variables enter a response, two of them as a product."""
-    variables = generator.integers(least, most + 1)
+    variables = generator.integers(minimum, maximum + 1)
     x = generator.normal(size=(generator.integers(2 * variables, 3 * variables + 1), variables))
     enters = generator.permutation(variables) < generator.integers(1, 4)
     terms = [generator.choice([-1, 1]) * SHAPES[generator.integers(len(SHAPES))](z) for z in x.T[enters]]
@@ -78,12 +78,12 @@ def draw_variables(generator: np.random.Generator, least: int, most: int) -> tup
     return (as_tensor(x[..., None]), as_tensor(y[:, None])), torch.from_numpy(enters)
 
 
-def draw_orders(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_orders(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """Customers with a discount, products with a price, orders with a quantity.
 
     The target of a customer is what is paid, and how large the discounts of those are who buy the same products.
     """
-    customers, products = generator.integers(least, most + 1), generator.integers(least // 2, most // 2 + 1)
+    customers, products = generator.integers(minimum, maximum + 1), generator.integers(minimum // 2, maximum // 2 + 1)
     discount, price = generator.uniform(0, 0.5, customers), generator.uniform(0.5, 2, products)
     bought = generator.uniform(size=(customers, products)) < 3 / products
     bought[np.arange(customers), generator.integers(products, size=customers)] = True
@@ -97,9 +97,9 @@ def draw_orders(generator: np.random.Generator, least: int, most: int) -> tuple[
     return inputs, as_tensor(paid / 4 + 20 * of_peers)
 
 
-def draw_comparisons(generator: np.random.Generator, least: int, most: int) -> tuple[tuple, Tensor]:
+def draw_comparisons(generator: np.random.Generator, minimum: int, maximum: int) -> tuple[tuple, Tensor]:
     """How often each item won against each other one; half of the pairs meet, and a fifth of results is chance."""
-    items = generator.integers(least, most + 1)
+    items = generator.integers(minimum, maximum + 1)
     score = generator.normal(size=items)
     chance = 0.1 + 0.8 / (1 + np.exp(-3 * (score[:, None] - score)))
     rounds = np.triu(generator.integers(1, 4, (items, items)) * (generator.uniform(size=(items, items)) < 0.5), 1)
@@ -114,9 +114,9 @@ PROBLEMS = {
         "abH, aH -> bH",
         60,
         draw_data(draw_variables, (6, 12), (16, 20)),
-        yes_or_no,
+        compute_logit_loss,
         "share of tables with a wrong set of variables",
-        share_of_samples_missed,
+        measure_sample_misses,
     ),
     "join": Problem(
         "A quantity of each of 10 to 20 customers, by products and orders (larger: 40 to 60)",
@@ -125,7 +125,7 @@ PROBLEMS = {
         draw_data(draw_orders, (10, 20), (40, 60), 4000),
         l1_loss,
         "mean absolute error, standard deviations",
-        absolute_error,
+        measure_absolute_error,
     ),
     "ranking": Problem(
         "Ranking of 8 to 20 items by noisy comparisons (larger: 30 to 50)",
@@ -134,6 +134,6 @@ PROBLEMS = {
         draw_data(draw_comparisons, (8, 20), (30, 50)),
         mse_loss,
         "1 - Spearman's rank correlation",
-        unsorted_share,
+        measure_rank_error,
     ),
 }
