@@ -76,8 +76,8 @@ def test_samples_of_the_first_problems_have_the_targets_that_they_name(first_pro
     differences = score[:, None] - score
     assert (wins[..., 0] * differences).sum() > 0 and wins[..., 0].diagonal().sum() == 0
     links = modules["graphs"].load_links(0)
-    shown = set(map(tuple, links.train.graph.T.tolist()))
-    assert not shown & set(map(tuple, links.test.index.T.tolist())) and len(links.test) == 11 * 25
+    known = set(map(tuple, links.train.graph.T.tolist()))
+    assert not known & set(map(tuple, links.test.index.T.tolist())) and len(links.test) == 11 * 25
     (marks, (index, _)), *_ = modules["graphs"].mark_pairs(links.train.select([0])).inputs
     assert tuple(marks[:, 1].nonzero()[:, 0].tolist()) not in set(map(tuple, index.T.tolist()))
 
