@@ -2,7 +2,8 @@
 
 `.venv/bin/python benchmarks/first_problems --tune` tries the rates of each peer, with the whole budget, and prints
 the errors on the samples to choose with; RATES has the best ones.
-A fraction of the budget was used: `--scale 0.25`, 0.1 for graphs and tables.
+These were chosen with a fraction of the budget: `--scale 0.25` for sets, 0.05 to 0.2 for the rest; those of
+"variables" are not chosen yet, as a tenth of the budget was too short to tell them apart.
 """
 
 import classic
