@@ -112,12 +112,12 @@ class HeadLinear(Linear):
 
 
 def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None, rank: int | None) -> Tensor:
-    """`weight @ x + bias` over the features, which are followed by `rank` axes; over the last axis for None."""
-    if rank is None:
+    """`weight @ x + bias` over the features, which are followed by `rank` axes; over the last axis for 0 and None."""
+    if not rank:
         return nn.functional.linear(x, weight, bias)
     if rank == 1 and x.dim() > 2:  # of a short axis: one product is faster than one for each sample
         return nn.functional.linear(x.movedim(-2, -1), weight, bias).movedim(-1, -2)
-    flat = x if rank == 1 else x.flatten(-rank) if rank else x.unsqueeze(-1)
+    flat = x if rank == 1 else x.flatten(-rank)
     if flat.dim() == 2:
         y = weight @ flat if bias is None else torch.addmm(bias.unsqueeze(-1), weight, flat)
         return y if rank == 1 else y.view(weight.shape[0], *x.shape[1:])
