@@ -101,7 +101,7 @@ class Network(nn.Module, ABC):
         self.types = (*self.signature.inputs, *self.hidden_types, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
-        sizes = self.config_class.sizes_for(self.hidden_types)
+        sizes = self.config_class.sizes_for(self.hidden_types, self.signature.output)
         sizes |= {k: n for k, n in (("heads", heads), ("hidden", hidden), ("depth", depth)) if n is not None}
         options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
         self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)
@@ -245,7 +245,7 @@ class Network(nn.Module, ABC):
         arguments = self.config.as_arguments()
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         arguments["in_features"] = (widths, None)
-        for name, default in self.config.sizes_for(self.hidden_types).items():
+        for name, default in self.config.sizes_for(self.hidden_types, self.signature.output).items():
             arguments[name] = (arguments[name][0], default)
         if self.hidden_types == hidden_types(self.signature):
             del arguments["hidden_type"]

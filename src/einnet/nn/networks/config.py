@@ -56,8 +56,8 @@ class NetworkConfig:
                 object.__setattr__(self, field.name, CHECKS[field.name](value, field.name))
 
     @classmethod
-    def sizes_for(cls, types: Sequence[Symmetry]) -> dict[str, Any]:
-        """The heads, the hidden features and the depth of a network by default, for these types of its state."""
+    def sizes_for(cls, types: Sequence[Symmetry], output: Symmetry) -> dict[str, Any]:
+        """The heads, the hidden features and the depth of a network by default, for these types."""
         return {"heads": cls.heads, "hidden": cls.hidden, "depth": cls.depth}
 
     def as_arguments(self) -> dict[str, tuple[Any, Any]]:
@@ -85,10 +85,14 @@ class EinNetConfig(NetworkConfig):
     decoder_hidden: int | None = None
 
     @classmethod
-    def sizes_for(cls, types: Sequence[Symmetry]) -> dict[str, Any]:
-        """Those that learn most in the first minute on one core, see benchmarks/defaults.md."""
-        has_pairs = any(len(t.axes) > 1 and not t.is_sparse for t in types)
-        return {"heads": 8, "hidden": 32, "depth": 2} if has_pairs else {"heads": 16, "hidden": 64, "depth": 2}
+    def sizes_for(cls, types: Sequence[Symmetry], output: Symmetry) -> dict[str, Any]:
+        """Those that learn most in the first minute on one core, see benchmarks/defaults.md.
+
+        Each layer doubles the length of the paths that a network sees; an output at pairs needs more of them.
+        """
+        if all(len(t.axes) < 2 or t.is_sparse for t in types):
+            return {"heads": 16, "hidden": 64, "depth": 2}
+        return {"heads": 8, "hidden": 32, "depth": 2 if len(output.axes) < 2 else 3}
 
 
 @dataclass(frozen=True, kw_only=True)
