@@ -1,8 +1,9 @@
 """`Context`: the sizes and the masks of one forward pass, and what follows from them, computed once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from math import prod
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from einnet.terms.term import IndexMap, Term
 __all__ = ["Context", "MaskLike", "make_context"]
 
 MaskLike = Tensor | Mapping[str, Tensor] | None
+T = TypeVar("T")
 
 
 class Context:
@@ -49,7 +51,7 @@ class Context:
         self.own_supports = backend.supports  # those of the inputs
         self.queries: Tensor | None = None  # the entries of the output that a call returns, if it asks for some
         self._cells: dict[Symmetry, Tensor | None] = {}
-        self._factors: dict[tuple, list[float | Tensor | None]] = {}
+        self._results: dict[tuple, Any] = {}
 
     def shape(self, symmetry: Symmetry) -> list[int]:
         """The sizes of a type's axes; of a sparse type the number of entries; without axes, in a union, of samples."""
@@ -107,35 +109,44 @@ class Context:
         1 / N for the sum of N values by a term of one operand, 1 / sqrt(N) for a contraction; None where
         nothing is summed. With masks a tensor (batch..., 1, compact axes...) that counts what is present.
         """
-        key = (id(plan), dtype)
-        if key in self._factors:
-            return self._factors[key]
-        has_supports = self.backend.supports or self.backend.is_union
-        if has_supports and not self.masks and not torch.compiler.is_compiling():
-            key = ("factors", *key, *self.sizes.values())
-            return self.backend.cache(key, lambda: (self._make_factors(plan, dtype), plan))[0]  # the plan keeps its id
-        factors = self._make_factors(plan, dtype)
-        if not torch.compiler.is_compiling():
-            self._factors[key] = factors
-        return factors
+        return self._keep("factors", plan, dtype, self._make_factors)
+
+    def counts_of(self, plan: Plan, dtype: torch.dtype) -> list[int | Tensor | None]:
+        """How many values each result of a plan sums, None where nothing is summed; tensors as of `factors`."""
+        return self._keep("counts", plan, dtype, self._make_counts)
+
+    def _keep(self, name: str, plan: Plan, dtype: torch.dtype, make: Callable[[Plan, torch.dtype], T]) -> T:
+        """What depends on the plan, the sizes, the masks and the supports alone, computed once."""
+        if torch.compiler.is_compiling():
+            return make(plan, dtype)
+        if (self.backend.supports or self.backend.is_union) and not self.masks:
+            key = (name, plan.terms, plan.types, dtype, *self.sizes.values())
+            return self.backend.cache(key, lambda: make(plan, dtype))
+        key = (name, id(plan), dtype)
+        if key not in self._results:
+            self._results[key] = make(plan, dtype)
+        return self._results[key]
+
+    def _make_counts(self, plan: Plan, dtype: torch.dtype) -> list[int | Tensor | None]:
+        numbers, has_supports = range(len(plan.terms)), self.backend.supports or self.backend.is_union
+        if has_supports or any(len(c) > 1 for c in self.masks):
+            counts: Sequence[int | Tensor] = self._count_on_supports(plan, dtype)
+        elif self.masks:
+            counts = [self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact) for k in numbers]
+        else:
+            counts = [prod([self.sizes[c] for c in letters]) for letters in plan.summed_axes]
+        return [count if plan.summed_axes[k] else None for k, count in enumerate(counts)]
 
     def _make_factors(self, plan: Plan, dtype: torch.dtype) -> list[float | Tensor | None]:
-        counts: Sequence[Tensor | None] = [None] * len(plan.terms)
-        if self.backend.supports or self.backend.is_union or any(len(c) > 1 for c in self.masks):
-            counts = self._count_on_supports(plan, dtype)
-        return [self._factor(plan, k, dtype, count) for k, count in enumerate(counts)]
-
-    def _factor(self, plan: Plan, k: int, dtype: torch.dtype, count: Tensor | None) -> float | Tensor | None:
-        letters = plan.summed_axes[k]
-        if not letters:
-            return None
-        power = -1.0 if plan.terms[k].order == 1 else -0.5
-        if not self.masks and count is None:
-            return max(prod([self.sizes[c] for c in letters]), 1) ** power
-        if count is None:
-            count = self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact)
-        factor = count.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power)
-        return factor.to(dtype) if dtype.is_floating_point or dtype.is_complex else factor
+        factors: list[float | Tensor | None] = []
+        for term, count in zip(plan.terms, self.counts_of(plan, dtype), strict=True):
+            power = -1.0 if term.order == 1 else -0.5
+            if isinstance(count, Tensor):
+                factor = count.clamp(min=1).to(torch.promote_types(dtype, torch.float32)).pow(power)
+                factors.append(factor.to(dtype) if dtype.is_floating_point or dtype.is_complex else factor)
+            else:
+                factors.append(None if count is None else max(count, 1) ** power)
+        return factors
 
     def _count_on_supports(self, plan: Plan, dtype: torch.dtype) -> list[Tensor]:
         """What `counts` gives for each term, where types have supports: the plan on the operands' indicators."""

@@ -16,7 +16,7 @@ from einnet.nn.inputs import check_dtype, check_in_features
 from einnet.nn.pool import pool_largest, rescale
 from einnet.nn.pooled import PooledMap
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
-from einnet.plan import Plan
+from einnet.plan import Plan, Result
 from einnet.signature import Signature, with_features
 from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
@@ -153,9 +153,12 @@ class EinLinear(nn.Module):
             values = run_plan(plan, [channels] * plan.input_count, context.backend)
             results += values if self.normalize is None else rescale(values, plan, context)
             if self.has_counts:
-                ones = context.fill(torch.ones_like(x[..., :1]).movedim(-1, feature_axis(source)), source)
-                values = run_plan(plan, [ones] * plan.input_count, context.backend)
-                counts += [v.log1p() for v in _sums_of(plan, values)]
+                numbers = context.counts_of(plan, values[0].dtype)
+                counts += [
+                    _as_feature(number, value, result)
+                    for number, value, result in zip(numbers, values, plan.results, strict=True)
+                    if number is not None
+                ]
             if max_plan:
                 maxima += pool_largest(max_plan, [channels] * max_plan.input_count, context)
         results += counts + maxima
@@ -178,6 +181,14 @@ class EinLinear(nn.Module):
 def _sums_of(plan: Plan, values: Sequence[T]) -> list[T]:
     """What belongs to the terms that sum."""
     return [value for value, axes in zip(values, plan.summed_axes, strict=True) if axes]
+
+
+def _as_feature(count: int | Tensor, value: Tensor, result: Result) -> Tensor:
+    """log(1 + the number of values of a sum), in the layout of its result."""
+    shape = list(value.shape)
+    shape[-1 if result.is_sparse else -1 - len(result.compact)] = 1
+    number = count.to(value.dtype) if isinstance(count, Tensor) else value.new_ones(()) * count
+    return number.log1p().expand(shape)
 
 
 @lru_cache(maxsize=128)

@@ -14,7 +14,7 @@ from torch import Tensor
 from einnet.nn.backend import align
 from einnet.nn.sparse.contract import contract
 from einnet.nn.sparse.matches import Matches, find_matches
-from einnet.nn.sparse.support import Support
+from einnet.nn.sparse.support import Support, guard
 
 __all__ = ["join", "largest_join", "match"]
 
@@ -34,10 +34,13 @@ def join(
     `supports` has that of each tuple and of the output, None for a dense one. Dense operands and results are
     (batch..., features, axes...), sparse ones (batch..., entries, features); each index of a dense tuple occurs once.
     """
-    sizes = _bind(tuples, output, supports, operands)
-    inner = _restrict(tuples, output, supports)
-    free = tuple(i for i in sizes if all(i not in t for t in inner))
-    matches = match(tuples, output, supports) if matches is None else matches
+    if matches is None:
+        matches, inner, sizes = _prepare(tuples, output, supports)
+    else:
+        inner, sizes = _restrict(tuples, output, supports), _bind(tuples, output, supports)
+    free = tuple(dict.fromkeys(i for t in (*tuples, output) for i in t if i not in sizes))
+    if free:
+        sizes = _bind(tuples, output, supports, operands)
     rows = [_to_rows(*x, free) for x in zip(operands, tuples, inner, supports, strict=False)]
     y = _contract(matches, rows, [sizes[i] for i in free])
     if summed := [k - len(free) for k, i in enumerate(free) if i not in output]:
@@ -51,6 +54,18 @@ def match(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> Matches
     sizes = {i: n for t, s in sparse for i, n in zip(t, s.sizes, strict=True)}
     *inner, last = _restrict(tuples, output, supports)
     return find_matches(inner, supports, sizes, last)
+
+
+def _prepare(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> tuple[Matches, list[Tuple], dict[str, int]]:
+    """The matches, the tuples without the indices of dense ones alone, and the sizes of the other indices."""
+    sparse = [s for s in supports if s is not None]
+    key = ("join", *tuples, output, *map(id, supports))
+
+    def make() -> tuple:
+        matches, inner = match(tuples, output, supports), _restrict(tuples, output, supports)
+        return matches, inner, _bind(tuples, output, supports), guard(key, sparse)
+
+    return sparse[0].cache(key, make)[:3]
 
 
 def _restrict(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> list[Tuple]:
@@ -78,19 +93,22 @@ def largest_join(
     return _to_layout(y, output, output, supports[-1], _bind(tuples, output, supports, operands))
 
 
-def _bind(tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor]) -> dict[str, int]:
-    """The size of each index."""
+def _bind(
+    tuples: Sequence[Tuple], output: Tuple, supports: Supports, operands: Sequence[Tensor] = ()
+) -> dict[str, int]:
+    """The size of each index; without operands, of each index that a support has."""
     sizes: dict[str, int] = {}
-    for x, t, s in zip([*operands, None], [*tuples, output], supports, strict=True):
-        if s is not None:
-            sizes |= zip(t, s.sizes, strict=True)
-        elif x is not None:
-            sizes |= zip(t, x.shape[x.dim() - len(t) :], strict=True)
+    for t, s in zip((*tuples, output), supports, strict=True):
+        sizes |= zip(t, s.sizes, strict=True) if s is not None else ()
+    for x, t, s in zip(operands, tuples, supports, strict=False):
+        sizes |= zip(t, x.shape[x.dim() - len(t) :], strict=True) if s is None else ()
     return sizes
 
 
 def _to_rows(x: Tensor, tup: Tuple, inner: Tuple, support: Support | None, free: Tuple) -> Tensor:
     """(rows, batch..., features, free axes or 1...)."""
+    if x.dim() == 2 and not free and (support is not None or len(tup) == 1):  # without batch axes
+        return x if support is not None else x.T
     if support is not None:
         return x.movedim(-2, 0)[(..., *[None] * len(free))]
     x = align(x, tup, (*inner, *free))
@@ -101,6 +119,8 @@ def _to_rows(x: Tensor, tup: Tuple, inner: Tuple, support: Support | None, free:
 
 def _to_layout(y: Tensor, inner: Tuple, output: Tuple, support: Support | None, sizes: dict[str, int]) -> Tensor:
     """(batch..., entries, features), or for a dense output (batch..., features, axes...)."""
+    if y.dim() == 2 and (support is not None or (inner == output and len(output) == 1)):
+        return y if support is not None else y.T
     if support is not None:
         return y.movedim(0, -2)
     free = tuple(i for i in sizes if i in output and i not in inner)
@@ -112,6 +132,8 @@ def _to_layout(y: Tensor, inner: Tuple, output: Tuple, support: Support | None, 
 
 def _contract(matches: Matches, rows: Sequence[Tensor], free: Sequence[int]) -> Tensor:
     """(rows of the output, batch..., features, free axes...)."""
+    if not free and all(x.dim() == 2 for x in rows):
+        return contract(matches, rows)
     leads = {x.shape[1 : x.dim() - len(free)] for x in rows}
     lead = leads.pop() if len(leads) == 1 else torch.broadcast_shapes(*leads)  # which is slow
     if not free:

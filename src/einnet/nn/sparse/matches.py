@@ -68,8 +68,9 @@ class Matches:
     `rows` has the number of rows of each.
     """
 
-    def __init__(self, positions: Tensor, rows: Sequence[int]):
+    def __init__(self, positions: Tensor, rows: Sequence[int], identity: int | None = None):
         self.positions, self.rows = positions, tuple(rows)
+        self.identity = identity  # a tuple whose rows are the matches, one by one
         self._orders: dict[int, Order] = {}
         _MATCHES[id(positions)] = self
 
@@ -95,13 +96,20 @@ class Matches:
         is_small = max(*self.rows, len(self)) < 2**31
         dtype = torch.int32 if is_small else torch.int64  # half the memory
         keys = self.positions[target]
-        counts = torch.bincount(keys, minlength=self.rows[target])
-        pointers = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(dtype)
-        permutation = None if bool((keys[1:] >= keys[:-1]).all()) else keys.to(dtype).argsort(stable=True)
+        if target == self.identity:
+            permutation = None
+            pointers = torch.arange(len(self) + 1, dtype=dtype, device=keys.device)
+        else:
+            counts = torch.bincount(keys, minlength=self.rows[target])
+            pointers = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(dtype)
+            is_sorted = bool((keys[1:] >= keys[:-1]).all())
+            permutation = None if is_sorted else keys.to(dtype).argsort(stable=True)
         positions: list[Tensor | None] = []
         for k, row in enumerate(self.positions):
             column = None
-            if k != target:
+            if k == self.identity:
+                column = None if permutation is None else permutation.to(dtype)
+            elif k != target:
                 column = (row if permutation is None else row[permutation]).to(dtype)
                 if len(column) == self.rows[k] and bool((column[1:] > column[:-1]).all()):
                     column = None
@@ -220,21 +228,40 @@ class Join:
 
     def __init__(self, names: Sequence[Tuple], supports: Sequence[Support | None], sizes: Mapping[str, int]):
         self.names, self.sizes = names, sizes
-        self.edges = [Edge.of(k, t, s) for k, (t, s) in enumerate(zip(names, supports, strict=True)) if s is not None]
-        self.dense = {i for t, s in zip(names, supports, strict=True) if s is None for i in t}
+        edges = [Edge.of(k, t, s) for k, (t, s) in enumerate(zip(names, supports, strict=True)) if s is not None]
+        own = {i for e in edges if not e.support.is_complete for i in e.letters}
+        self.edges = [e for e in edges if not (e.support.is_complete and own.issuperset(e.letters))]
+        numbers = {e.number for e in self.edges}
+        self.dense = {i for k, t in enumerate(names) if k not in numbers for i in t}
 
     def run(self) -> Matches:
         """All matches, chunk by chunk."""
+        if len(self.edges) == 1:
+            return self._read(self.edges[0])
         pieces, number = [], 0
         for partial in self._complete(Partial(1, {}, {}), self.edges):
             number += partial.length
             text = f"{_to_text(self.names)} has {{}} matches or more on these supports"
             check_limit(number, "matches", text, "use supports with fewer entries")
             pieces.append(self._to_positions(partial))
+        empty = torch.zeros(len(self.names), 0, dtype=torch.long, device=self.edges[0].support.device)
+        return Matches(pieces[0] if len(pieces) == 1 else torch.cat([empty, *pieces], 1), self._count_rows())
+
+    def _read(self, edge: Edge) -> Matches:
+        """The matches of one sparse tuple, which has all indices: its entries."""
+        lookup = edge.lookup(())
+        places = torch.arange(lookup.length, device=edge.support.device)
+        entries = lookup.entries(places)
+        index = edge.support.index if entries is places else edge.support.index[:, entries]
+        values = {i: index[edge.axis(i)] for i in edge.letters}
+        positions = self._to_positions(Partial(len(entries), values, {edge.number: entries}))
+        has_all = positions.shape[1] == edge.support.entries
+        return Matches(positions, self._count_rows(), edge.number if has_all else None)
+
+    def _count_rows(self) -> list[int]:
+        """The number of rows of each tuple."""
         entries = {e.number: e.support.entries for e in self.edges}
-        rows = [entries.get(k, prod(self.sizes[i] for i in t)) for k, t in enumerate(self.names)]
-        empty = torch.zeros(len(rows), 0, dtype=torch.long, device=self.edges[0].support.device)
-        return Matches(pieces[0] if len(pieces) == 1 else torch.cat([empty, *pieces], 1), rows)
+        return [entries.get(k, prod(self.sizes[i] for i in t)) for k, t in enumerate(self.names)]
 
     def _to_positions(self, partial: Partial) -> Tensor:
         """The rows of all tuples: entries of sparse ones, flattened indices of dense ones."""

@@ -70,6 +70,14 @@ class Support:
             return self
         return self.cache(("to", device), lambda: Support(self.index.to(device), self.sizes, self.receivers))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has all indices of one axis, in their order."""
+        if len(self.sizes) != 1 or self.receivers or self.entries != self.sizes[0]:
+            return False
+        places = torch.arange(self.entries, device=self.device)
+        return self.cache("complete", lambda: torch.equal(self.index[0], places))
+
     def is_symmetric(self) -> bool:
         """Whether the support has with each entry (i, j) the entry (j, i)."""
         if len(self.sizes) != 2:
