@@ -37,6 +37,13 @@ def test_the_default_block():
     assert_same(make_net_with_warning(EinNet, "block", block="default"), make_net(EinNet))
 
 
+def test_the_warning_is_at_the_line_of_the_user():
+    with pytest.warns(DeprecationWarning) as warned:
+        EinNet("abH", 2, 3, **SIZE, block="polynomial")
+        EinNet("abH", 2, 3, **SIZE, scale="sum")
+    assert [w.filename for w in warned] == [__file__] * 2  # Python hides those at other lines
+
+
 def test_block_with_other_old_names():
     net = make_net_with_warning(EinNet, "PolynomialNet", block="polynomial", scale="sum", state="abH")
     assert_same(net, make_net(PolynomialNet, normalize=None))

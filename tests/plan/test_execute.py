@@ -35,6 +35,12 @@ def test_numpy_and_torch_agree_with_the_naive_sum(data):
     assert np.array_equal(evaluate_term(term, tensors, by_index, TensorBackend(torch)).numpy(), expected)
 
 
+def test_the_operands_may_be_a_list_or_a_tuple_which_stays_as_it_is():
+    plan, operands = Plan.make(["ab->ac"], "aa"), [whole_numbers(2, 2)]
+    (rows,), (same_rows,) = run_plan(plan, operands), run_plan(plan, tuple(operands))
+    assert len(operands) == 1 and np.array_equal(rows, same_rows)
+
+
 @pytest.mark.parametrize("term", ["ab,bc->ac", "ab,bc->ca", "ab,cb->ac", "ba,bc->ac", "ba,cb->ca"])
 def test_products_of_matrices_in_every_orientation(term):
     x, y = whole_numbers(3, 4, 4), whole_numbers(3, 4, 4, seed=1)

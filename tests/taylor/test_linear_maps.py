@@ -310,6 +310,8 @@ V = rotations(3)
 WRONG = {
     "not square": (lambda: linear_maps([[[1, 0, 0], [0, 1, 0]]]), "generators[0]", "(2, 3)"),
     "not square, sparse": (lambda: linear_maps(lie_algebra=[scipy.sparse.eye_array(2, 3)]), "lie_algebra[0]", "square"),
+    "no entries": (lambda: linear_maps([np.zeros((0, 0))]), "generators[0]", "matrix of numbers"),
+    "letters": (lambda: linear_maps([[["a"]]]), "generators[0]", "matrix of numbers"),
     "no matrices": (lambda: linear_maps(), "Lie algebra"),
     "empty lists": (lambda: Representation([], []), "lie_algebra="),
     "complex": (lambda: linear_maps([[[1j, 0], [0, 1]]]), "generators[0]", "real"),
@@ -338,7 +340,10 @@ WRONG = {
     "x": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(3), [1, 1]), "(batch..., 2)", "(3,)"),
     "params": (lambda: linear_maps([[1, 0]]).evaluate(np.ones(2), [1]), "2 parameters", "(1,)"),
 }  # fmt: skip
-OF_SHAPE = ("not square", "not square, sparse", "a permutation in the Lie algebra", "different spaces", "x", "params")
+OF_SHAPE = (
+    "not square", "not square, sparse", "no entries", "letters", "a permutation in the Lie algebra", "different spaces",
+    "x", "params",
+)  # fmt: skip
 CLASSES = dict.fromkeys(OF_SHAPE, ShapeError) | dict.fromkeys(["power", "no points"], TypeError)
 
 
