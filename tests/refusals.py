@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from einnet.errors import NotationError
+from einnet.errors import EinNetError, NotationError
+from einnet.limits import raise_limits
 
 
 def assert_refused(
@@ -26,3 +27,12 @@ def assert_refused(
         assert (error.start, error.stop) == caret
         line = f"  {error.text}\n  {' ' * caret[0]}{'^' * (caret[1] - caret[0])}"
         assert line in message
+
+
+def assert_limited(call: Callable[[], object], limit: str, number: int) -> None:
+    """Asserts that `call` needs exactly `number` of what `limit` bounds; the message of a lower limit says so."""
+    with raise_limits(**{limit: number}):
+        call()
+    with raise_limits(**{limit: number - 1}), pytest.raises(EinNetError) as caught:
+        call()
+    assert f"{limit}=" in str(caught.value)

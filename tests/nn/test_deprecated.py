@@ -38,10 +38,12 @@ def test_the_default_block():
 
 
 def test_the_warning_is_at_the_line_of_the_user():
-    with pytest.warns(DeprecationWarning) as warned:
+    """Python shows no others."""
+    with pytest.warns(DeprecationWarning, match="block") as of_block:
         EinNet("abH", 2, 3, **SIZE, block="polynomial")
+    with pytest.warns(DeprecationWarning, match="scale") as of_scale:
         EinNet("abH", 2, 3, **SIZE, scale="sum")
-    assert [w.filename for w in warned] == [__file__] * 2  # Python hides those at other lines
+    assert [w.filename for w in (*of_block, *of_scale)] == [__file__] * 2
 
 
 def test_block_with_other_old_names():

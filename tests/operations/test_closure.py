@@ -11,7 +11,7 @@ from einnet.operations import Closure, Derivation
 from einnet.terms import TypeSet, all_terms
 from oracles.composition import canonical, compositions, row_of
 from oracles.naive import naive_term, with_letters
-from refusals import assert_refused
+from refusals import assert_limited, assert_refused
 
 SIZES = {"a": 3, "b": 2, "c": 2, "i": 2, "x": 2, "j": 2, "y": 2}
 CASES = {
@@ -255,3 +255,8 @@ def test_arrays_that_do_not_fit():
     for wrong in (True, "x", 1.5):
         with pytest.raises(TypeError, match="the size of axis 'b' must be a whole number"):
             embed.run(np.ones(3), sizes={"b": wrong})
+
+
+@pytest.mark.parametrize(("limit", "number"), [("derived_operands", 3), ("diagonals", 5)])  # abc, aac, abb, aba, aaa
+def test_a_limit_is_the_largest_number_that_is_accepted(limit, number):
+    assert_limited(lambda: generates(["ab,bc->ac"], "ab,bc,cd->ad", "aa"), limit, number)

@@ -4,6 +4,7 @@ import opt_einsum
 import pytest
 
 from einnet.plan.path import choose_loop, contraction_steps, find_path
+from refusals import assert_limited
 
 TERMS = [
     "ab,bc,cd->ad",
@@ -44,3 +45,9 @@ def test_where_no_path_is_narrow():
     operands, output = parse(TERMS[1])
     assert find_path(operands, output, rank=2) is None
     assert choose_loop(operands, output, 3) == ()
+
+
+def test_a_search_for_a_loop_has_a_limit():
+    """Of 5 operands and 4 indices: the path without a loop, and one for each loop over an index."""
+    operands, output = parse(TERMS[1])
+    assert_limited(lambda: choose_loop(operands, output, 2), "path_steps", 5 + 4 * 5)

@@ -124,6 +124,10 @@ def test_the_number_alone_needs_no_list():
     assert laurent(60, [-1, 0, 1]).dof == expected
 
 
+def test_powers_may_be_large():
+    assert laurent(2, [-(10**6), 10**6]).exponents.tolist() == [[-(10**6), 10**6], [10**6, -(10**6)]]
+
+
 def test_zeros_have_no_negative_powers():
     with pytest.raises(EinNetError, match="zero"):
         laurent(2, [-1, 0, 1]).evaluate(np.array([[1.0, 2.0], [0.0, 1.0]]), np.ones(3))

@@ -124,6 +124,11 @@ def test_what_may_be_rounding_is_named_in_a_warning(name, recwarn):
     assert all(warning.filename == __file__ for warning in recwarn)
 
 
+def test_rounding_beside_the_entries_of_a_lie_algebra_is_no_constraint():
+    a = scipy.linalg.block_diag([[0, -1], [1, 0]], [[1e-16]])
+    assert linear_maps([np.eye(3)], [a], target=0).rank == linear_maps(lie_algebra=[a], target=0).rank == 1
+
+
 def test_duals_in_any_units():
     g = in_units(
         scipy.linalg.expm(sum(0.1 * k * a for k, a in enumerate(lorentz().lie_algebra)).toarray()), 1, 3e8, 1e-12, 1

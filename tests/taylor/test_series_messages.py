@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from einnet import EinNetError, series
+from einnet import EinNetError, series, series_of
 from einnet.errors import NotationError, ShapeError
 from einnet.limits import raise_limits
-from refusals import assert_refused
+from refusals import assert_limited, assert_refused
 
 SIZES = [  # signature, sizes, key phrase
     ("ab -> a", {"a": 3}, "the size of 'b'"),
@@ -70,6 +70,18 @@ def test_limits_can_be_raised():
         assert series("->", 301).order == 301
     with raise_limits(partitions=10), pytest.raises(EinNetError, match="15 partitions, more than the limit of 10"):
         series("aa -> aa", 1).contractions(1)
+
+
+@pytest.mark.parametrize(("limit", "number", "call"), [
+    ("index_positions", 5, lambda: series("aa -> a", 2).dof),
+    ("index_positions_commutative", 5, lambda: series("aa -> a", 2, commutative=True).dof),
+    ("commuting_operands", 2, lambda: series("aa -> a", 2, commutative=True).dof),
+    ("coefficient_entries", 3**4, lambda: series("aa", 1, sizes={"a": 3}).sharing(1)),
+    ("basis_change_entries", 1 + 2, lambda: series("a -> a", 1).to_contraction([1, 2, 3])),  # a partition, the coarser
+    ("orbit_entries", 3**2, lambda: series_of([[1, 2, 0], [1, 0, 2]], 2).sharing(2)),
+])  # fmt: skip
+def test_a_limit_is_the_largest_number_that_is_accepted(limit, number, call):
+    assert_limited(call, limit, number)
 
 
 def test_a_signature_that_cannot_be_read_is_marked():

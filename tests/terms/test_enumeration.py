@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, Symmetry, pooling
-from einnet.terms import TypeSet, all_terms, count_terms
+from einnet.terms import TypeSet, all_terms, count_terms, linear_terms
 from oracles.closure import all_terms as literal_terms
 from oracles.closure import canonical
 from oracles.composition import row_of
+from refusals import assert_limited
 from strategies import symmetry_texts
 
 STATES = [
@@ -83,3 +84,15 @@ def test_an_order_that_is_none_is_refused(order, error):
     for act in (lambda: count_terms("ab", order), lambda: next(all_terms("ab", order))):
         with pytest.raises(error, match="order .*got"):
             act()
+
+
+@pytest.mark.parametrize(("limit", "number", "call"), [
+    ("listed_order", 2, lambda: next(all_terms("aa", 2))),
+    ("listed_positions", 6, lambda: next(all_terms("aa", 2))),
+    ("counted_order", 2, lambda: count_terms("aa", 2)),
+    ("counted_positions", 6, lambda: count_terms("aa", 2)),
+    ("counted_types", 2 * 3, lambda: count_terms(("a", "aa"), 2)),  # of the output, of two operands
+    ("linear_maps", 15, lambda: linear_terms("aa", "aa")),
+])  # fmt: skip
+def test_a_limit_is_the_largest_number_that_is_accepted(limit, number, call):
+    assert_limited(call, limit, number)

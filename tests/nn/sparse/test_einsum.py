@@ -198,6 +198,7 @@ def test_no_tensor_has_a_cell_for_each_pair():
 def test_operands_share_a_support_if_it_is_the_same_object():
     _, support, _, values = graph(5, 2)
     copy = Support(support.index, support.sizes)
+    assert einsum("[ab],[bc]->[ac]", (support, values), (support, values))[0] is support
     assert einsum("[ab],[ab]->[ab]", (support, values), (support, values))[0] is support
     product = einsum("[ab],[bc]->[ab]", (support, values), (copy, values))  # two supports: each index has its own axis
     expected = einsum("[ab],[bc]->[ab]", (support, values), (support, values))
