@@ -128,6 +128,11 @@ def test_powers_may_be_large():
     assert laurent(2, [-(10**6), 10**6]).exponents.tolist() == [[-(10**6), 10**6], [10**6, -(10**6)]]
 
 
+def test_the_table_lists_the_exponents_unless_they_are_too_many():
+    assert "(-1, 0, 1)  6" in str(laurent(3, [-1, 0, 1]))
+    assert "too many to list" in str(laurent(30, range(-5, 6)))
+
+
 def test_zeros_have_no_negative_powers():
     with pytest.raises(EinNetError, match="zero"):
         laurent(2, [-1, 0, 1]).evaluate(np.array([[1.0, 2.0], [0.0, 1.0]]), np.ones(3))

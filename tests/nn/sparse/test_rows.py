@@ -60,6 +60,34 @@ def test_parts_equal_the_submodules(options):
 
 
 @pytest.mark.usefixtures("small_parts")
+def test_dropout_only_while_training():
+    inputs = draw()
+    layer, plain = make_layer(dropout=0.5), make_layer()
+    once, again = run(layer, *inputs), run(layer, *inputs)
+    assert not any(torch.equal(x, y) for x, y in zip(once, again, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(run(layer.eval(), *inputs), run(plain, *inputs), strict=True))
+
+
+@pytest.mark.parametrize("name", ["norm", "in_proj", "pool_proj", "out_proj"])
+def test_a_submodule_may_be_replaced(name):
+    """As adapters and quantization do, here by one that returns twice what the former did."""
+
+    class Twice(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *arguments, **options):
+            return 2 * self.inner(*arguments, **options)
+
+    inputs, layer = draw(), make_layer()
+    hooked, modules = make_layer(), getattr(layer, name)
+    getattr(hooked, name)[1].register_forward_hook(lambda *call: 2 * call[-1])
+    modules[1] = Twice(modules[1])
+    assert not torch.equal(run(layer, *inputs)[1], run(make_layer(), *inputs)[1])
+    assert torch.equal(run(layer, *inputs)[1], run(hooked, *inputs)[1])
+
+
 def test_first_and_second_derivatives():
     support, x, y = draw()
     layer = make_layer(heads=1, order=1)
