@@ -91,6 +91,7 @@ def test_features_and_letters_do_not_matter():
     assert pooling("xyH", 3).terms == pooling(Symmetry("ab"), 3).terms
     assert pooling("xyH", 3).symmetry == Symmetry("xy")
     assert str(pooling("xyH", 3)).startswith("xy: 5 operations")
+    assert "kept by the recipe" in str(pooling("xy", 2, "recipe")) and "recipe" not in str(pooling("xy", 2))
 
 
 @pytest.mark.parametrize(("text", "order", "seconds"), [("ab", 5, 1), ("aa", 4, 1), ("aa", 5, 20), ("ab", 7, 60)])

@@ -329,6 +329,7 @@ def test_long_tables_and_names_are_cut():
     shift = [*range(1, 200_000), 0]
     assert len(str(series_of([shift], 2))) < 1000
     assert "too many to list" in str(series_of([SHIFT], 12))
+    assert str(series("aa -> aa", 1)).endswith("  ... 5 more")  # of 15, as 10 are 78 characters
 
 
 def test_what_is_kept_cannot_be_changed():

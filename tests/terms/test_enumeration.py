@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import EinNetError, Symmetry, pooling
+from einnet import EinNetError, Symmetry, Term, pooling
 from einnet.terms import TypeSet, all_terms, count_terms, linear_terms
 from oracles.closure import all_terms as literal_terms
 from oracles.closure import canonical
@@ -87,6 +87,7 @@ def test_an_order_that_is_none_is_refused(order, error):
 
 
 @pytest.mark.parametrize(("limit", "number", "call"), [
+    ("operands", 2, lambda: Term("ab,bc->ac")),
     ("listed_order", 2, lambda: next(all_terms("aa", 2))),
     ("listed_positions", 6, lambda: next(all_terms("aa", 2))),
     ("counted_order", 2, lambda: count_terms("aa", 2)),

@@ -141,6 +141,8 @@ def test_one_number_for_a_row_is_all_features_at_once():
         wide = [x.expand(-1, 3) for x in thin]
         result = contract(case.matches, thin)
         torch.testing.assert_close(result.expand(-1, 3), contract(case.matches, wide), rtol=1e-12, atol=1e-12)
+        low = contract(case.matches, [x.bfloat16() for x in thin])
+        torch.testing.assert_close(low.double(), result, rtol=0.05, atol=0.05)
 
 
 def test_batch_in_the_features():
