@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from einnet import EinNet, EinNetError, Term
+from einnet import EinNet, EinNetError
 from einnet.cli import main
 from einnet.errors import NotationError
 from einnet.explain import explain_signature
-from einnet.operations.words import describe_term
 
 SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
@@ -133,22 +132,3 @@ def test_parameters_are_counted_without_making_them():
 def test_a_wrong_notation_is_marked():
     with pytest.raises(NotationError, match="\n  aXH\n   \\^\n"):
         explain_signature("aXH", **SMALL)
-
-
-@pytest.mark.parametrize(
-    ("term", "words"),
-    [
-        ("ab->ab", "as it is"), ("ab->ba", "transpose"), ("abc->acb", "transpose"), ("aa->a", "diagonal"),
-        ("aa->aa", "diagonal"), ("aa->b", "diagonal, sum over a, broadcast along b"), ("abc->a", "sum over b, c"),
-        ("ab->b", "sum of each column"), ("a->aa", "put on a diagonal"), ("ab->", "sum of all"),
-        ("[ab]->a", "sum over b"), ("a->b", "sum over a, broadcast along b"), ("a->ab", "broadcast along b"),
-        ("ab,ab->ab", "pointwise product"), ("a,a,a->a", "pointwise product of 3"), ("a,b->ab", "product of 2 operands"),
-        ("ab,bc->ac", "matrix product"), ("ba,bc->ac", "matrix product"), ("cb,ac->ab", "matrix product"),
-        ("ab,cb,cd->ad", "product of 3 matrices"), ("ab,bc->a", "contraction of 2 operands over b, c"),
-        ("[ab],[bc]->[ac]", "contraction of 2 operands over b"), ("ab,bb,bc->ac", "contraction of 3 operands over b"),
-        ("ab,bc,bd->ad", "contraction of 3 operands over b, c"), ("ab,ba->aa", "contraction of 2 operands over b, put on a diagonal"),
-        ("ab,bc->cd", "contraction of 2 operands over a, b, broadcast along d"),
-    ],
-)  # fmt: skip
-def test_terms_in_words(term, words):
-    assert describe_term(Term(term)) == words
