@@ -140,6 +140,9 @@ def test_masked_cells_of_the_output_are_zero():
 def test_the_repr_names_only_what_differs_from_the_default():
     assert EinLayer("aH", 8).extra_repr() == "'aH', features=8"
     assert EinLayer("aH", 8, heads=2, dropout=0.5).extra_repr() == "'aH', features=8, heads=2, dropout=0.5"
+    lines = repr(EinLayer("aH", 8, heads=2)).splitlines()
+    assert "  (norm): RMSNorm(8)" in lines
+    assert "  (in_proj): HeadLinear(in_features=8, heads=2, operands=4, rank=1, bias=True)" in lines
 
 
 def test_a_pooled_map_has_a_bias_by_default():

@@ -185,6 +185,7 @@ def test_costs_count_entries_and_matches():
     plan = Plan.make(["[ab],[bc]->[ac]"], "[aa]")
     assert str(plan.flops) == "2|[ab][ac][bc]|" and str(plan.largest) == "|[ab]|"
     assert plan.flops.at({"|[ab][ac][bc]|": 10}) == 20
+    assert str(Plan.make(["[ab]->a", "[ab],[ab]->[ab]"], "a, [aa]").largest) == "|[ab]|"  # edges, not nodes
     assert str(Plan.make(["[a0b0],[b0c0]->[a0c0]"], "[ab], [bc], [ac]").flops) == "2|[a0b0][a0c0][b0c0]|"
 
 
