@@ -91,7 +91,8 @@ class EinNetConfig(NetworkConfig):
         Each layer doubles the length of the paths that a network sees; an output at pairs needs more of them.
         """
         if all(len(t.axes) < 2 or t.is_sparse for t in types):
-            return {"heads": 16, "hidden": 64, "depth": 2}
+            widths = [32 if len(t.axes) > 1 else 64 for t in types]  # entries are more than elements, and say less
+            return {"heads": 16, "hidden": 64 if len(set(widths)) == 1 else tuple(widths), "depth": 2}
         return {"heads": 8, "hidden": 32, "depth": 2 if len(output.axes) < 2 else 3}
 
 
