@@ -194,7 +194,9 @@ def main(*, problems: tuple[str, ...] = tuple(PROBLEMS), seconds: float = 10, se
     head = ["problem", "type", "former defaults", "EinNet", "DeepSets, GIN"]
     text = [f"Error, and the number of steps, after {seconds:g} s of processor time on one thread.", ""]
     if problems == tuple(PROBLEMS):
-        Path(__file__).with_suffix(".md").write_text("\n".join([*text, *make_table(head, rows)]) + "\n")
+        Path(__file__).with_suffix(".md").write_text(
+            "\n".join([*text, *make_table(head, rows)]) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
