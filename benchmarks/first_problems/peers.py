@@ -9,9 +9,8 @@ These were chosen with a fraction of the budget: `--scale 0.25` for sets, 0.05 t
 import classic
 from factors import Factors, Gae, LightGcn, MarkedGraphs, PairStore, learn_by_least_squares
 from learn import Network, Peer
+from peer_networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, SetTransformer
 from stores import Bipartite, Comparisons, Graphs, Padded, Tables, Walks
-
-from networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, SetTransformer
 
 __all__ = ["PEERS", "RATES"]
 
