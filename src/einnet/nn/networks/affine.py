@@ -13,7 +13,7 @@ class Affine(nn.Module):
 
     >>> to_celsius = Affine(1)
     >>> to_celsius.set(shift=torch.tensor([32.0]), scale=torch.tensor([5 / 9]))
-    >>> to_celsius(torch.tensor([[50.0], [212.0]]))
+    >>> to_celsius(torch.tensor([[50.0], [212.0]])).round()
     tensor([[ 10.],
             [100.]])
     """
