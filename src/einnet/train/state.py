@@ -35,7 +35,7 @@ class Checkpointer:
         """Whether the metric has not improved for as many validations as `patience` says; 0 is without end."""
         return bool(self.patience) and self.stale >= self.patience
 
-    def describe_end(self, steps: int) -> str:
+    def describe_end(self, steps: float) -> str:
         """Why training ended before all steps."""
         reason = f"valid {self.metric} has not improved in {self.stale} validations (best {self.best:.4f})"
         return f"ended at step {self.rows[-1]['step']} of {steps}: {reason}; --patience 0 takes all steps"
