@@ -123,6 +123,20 @@ def test_probability_and_rank_are_those_of_predict(rule):
     assert (first.probability, fourth.probability) == pytest.approx((new[0].probability, new[3].probability), rel=1e-4)
 
 
+@pytest.mark.parametrize("end", ["tail", "head"])
+def test_equal_scores_are_ranked_in_the_order_of_the_answers(end):
+    graph, _ = descent(8)
+    net = small_net(graph)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+    query = ("p0", None) if end == "tail" else (None, "p0")
+    new = [graph.entity(a.entity) for a in answers(net, graph, "parent", *query) if a.known is None]
+    p0, r = graph.entity("p0"), graph.relation("parent")
+    questions = [_Question(net, graph, (p0, k, r) if end == "tail" else (k, p0, r), end) for k in new]
+    assert [q.score(q.facts)[1] for q in questions] == [*range(1, 1 + len(new))]
+
+
 def test_a_known_fact_is_hidden_before_it_is_explained(rule):
     graph, _, net = rule
     h, r, t = graph.valid[0]

@@ -170,12 +170,15 @@ class _Question:
         return Deletion(tuple(map(self.names_of, cells)), estimate, float(score - score_without), rank)
 
     def score(self, x: Tensor) -> tuple[Tensor, int]:
-        """The score of the answer and its rank, all equals before it, where the network sees x."""
+        """The score of the answer and its rank, equals in the order of `answers`, where the network sees x."""
         h, t, r = self.cell
         tails, heads = self.net(x).chunk(2, dim=-1)
-        logits, answer = (tails[h, :, r], t) if self.end == "tail" else (heads[:, t, r], h)
-        rivals = logits[self.rivals]
-        return logits[answer] - rivals.logsumexp(0), 1 + int((rivals >= logits[answer]).sum())
+        scores, answer = (
+            (tails.log_softmax(1)[h, :, r], t) if self.end == "tail" else (heads.log_softmax(0)[:, t, r], h)
+        )
+        is_before = scores >= scores[answer]
+        is_before[answer:] = scores[answer:] > scores[answer]
+        return scores[answer] - scores[self.rivals].logsumexp(0), 1 + int((is_before & self.rivals).sum())
 
     def names_of(self, cell: Cell) -> Triple:
         h, t, r = cell

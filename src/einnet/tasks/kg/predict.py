@@ -24,7 +24,7 @@ class Answer:
 
 
 def answers(net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None) -> list[Answer]:
-    """The known answers, then the new ones, the most probable first.
+    """The known answers, then the new ones, the most probable first, equals in the order of the graph's entities.
 
     The message graph has the facts of train and valid. The network learned to predict facts outside it,
     so its facts get no probability: the new answers share it.
@@ -39,9 +39,9 @@ def answers(net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None,
         known |= dict.fromkeys(graph.tensor(getattr(graph, split))[h, t, r].nonzero()[0].tolist(), split)
     seen = torch.tensor([k in known for k in range(len(graph.entities))])
     probability = scores.cpu().masked_fill(seen, -torch.inf).softmax(0).tolist()
-    new = sorted((k for k in range(len(graph.entities)) if k not in known), key=lambda k: -probability[k])
+    ranked = scores.cpu().argsort(descending=True, stable=True).tolist()
     known_answers = [Answer(graph.entities[k], None, known[k]) for k in sorted(known)]
-    return known_answers + [Answer(graph.entities[k], probability[k], None) for k in new]
+    return known_answers + [Answer(graph.entities[k], probability[k], None) for k in ranked if k not in known]
 
 
 def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) -> None:
