@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from einnet import EinNet, EinPool, Signature
-from einnet.nn import Network
+from einnet.nn import Network, RecurrentNet
+from einnet.nn.networks.decoder import Decoder
 
-__all__ = ["DTYPES", "UNIT", "jump_tolerance", "network_case", "network_errors", "network_tolerance", "pool_errors",
+__all__ = ["DTYPES", "UNIT", "gradient_tolerance", "network_case", "network_errors", "network_tolerance", "pool_errors",
            "pool_tolerance"]  # fmt: skip
 
 UNIT = {
@@ -40,13 +41,16 @@ def network_tolerance(dtype: torch.dtype, layers: int, cells: int) -> float:
     return 2 * ((ROUNDINGS * (layers + 1)) ** 0.5 * UNIT[dtype] + sum_of(cells))
 
 
-def jump_tolerance(dtype: torch.dtype, layers: int) -> float:
-    """Of the gradient of a network with ReLUs, which is not continuous.
+def gradient_tolerance(net: Network, dtype: torch.dtype, layers: int, cells: int) -> float:
+    """As `network_tolerance`, but larger for ReLUs and largest values, whose derivative is not continuous.
 
     Of the values before a ReLU a share of about one unit for each rounding is on the other side of zero, and has
-    another derivative. The norm of what changes is the square root of that share.
+    another derivative; of the largest values such a share is nearly equal to the second largest ones, which take the
+    derivative instead. The norm of what changes is the square root of that share.
     """
-    return 2 * (ROUNDINGS * (layers + 1) * UNIT[dtype]) ** 0.5
+    if isinstance(net, RecurrentNet) or any(isinstance(m, Decoder) for m in net.modules()):
+        return 2 * (ROUNDINGS * (layers + 1) * UNIT[dtype]) ** 0.5
+    return network_tolerance(dtype, layers, cells)
 
 
 def sum_of(n: int) -> float:

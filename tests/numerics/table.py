@@ -16,13 +16,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from einnet import Plan
-from einnet.nn import RecurrentNet
 from networks import NETWORKS
 from numerics.operations import CATALOGUE, pool_of
 from numerics.precision import (
     DTYPES,
     Errors,
-    jump_tolerance,
+    gradient_tolerance,
     network_case,
     network_errors,
     network_tolerance,
@@ -67,10 +66,8 @@ def networks() -> Iterator[list[str]]:
             for dtype in DTYPES:
                 make, shapes = network_case(signature, n, network, depth=DEPTH)
                 errors = network_errors(make, shapes, dtype)
-                tolerance = network_tolerance(dtype, DEPTH, max(torch.Size(s[:-1]).numel() for s in shapes))
-                row += cells(
-                    errors, (tolerance, jump_tolerance(dtype, DEPTH) if network is RecurrentNet else tolerance)
-                )
+                sizes = DEPTH, max(torch.Size(s[:-1]).numel() for s in shapes)
+                row += cells(errors, (network_tolerance(dtype, *sizes), gradient_tolerance(make(), dtype, *sizes)))
             yield row
 
 

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from einnet import EinLayer, EinLinear, Plan
-from einnet.nn import RecurrentNet
 from networks import NETWORKS
 from numerics.operations import CATALOGUE, ids, kind_of_plan, pool_of
 from numerics.precision import (
     DTYPES,
-    jump_tolerance,
+    gradient_tolerance,
     network_case,
     network_errors,
     network_tolerance,
@@ -44,7 +43,7 @@ def test_networks(signature, network, dtype):
     output, gradient = network_errors(make, shapes, dtype)
     cells = max(torch.Size(s[:-1]).numel() for s in shapes)
     assert output <= network_tolerance(dtype, 2, cells)
-    assert gradient <= (jump_tolerance(dtype, 2) if network is RecurrentNet else network_tolerance(dtype, 2, cells))
+    assert gradient <= gradient_tolerance(make(), dtype, 2, cells)
 
 
 @PRECISIONS
