@@ -80,9 +80,9 @@ class EinNet(StatefulNetwork):
         out_features: features of the output.
         heads: features given to each operand of each pooling operation.
         hidden: features of the state; for several hidden types a number for all, or one for each.
-        depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, where entries of a
-            support beside elements have 32 features; 8, 32 and 2 for a state with a dense type of several axes, with
-            3 layers if the output has several axes too: few, so that much is learned in the first minute.
+        depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, with 32 features for
+            entries of a support where elements have a state too; 8, 32 and 2 for a state with a dense type of
+            several axes, with 3 layers if the output has several axes too: few, to learn much in the first minute.
         decoder_hidden: features between the linear maps from the state to the output, the first of which has means,
             largest values and counts; 0 for one linear map of means. By default `expansion` times `hidden` for an
             output that has fewer axes than the state, else 0.
