@@ -29,9 +29,9 @@ from torch import Tensor, nn
 
 from einnet import EinNet
 
-WIDTHS, RATES = (32, 64), (3e-3, 1e-2)
+WIDTHS, RATES = (32, 64), (5e-3, 1e-2)
 BATCH, PARTITIONS = 64, 3  # batches are made once for each partition, for both networks
-DEPTH = 4
+DEPTH = 4  # of GINE
 
 
 class Gine(nn.Module):
@@ -57,21 +57,20 @@ class Gine(nn.Module):
 
 
 class Sparse(nn.Module):
-    """EinNet on the disjoint union of the molecules: states of atoms and bonds, and the sum over each molecule."""
+    """EinNet on the disjoint union of the molecules: states of atoms and bonds, and messages along the bonds.
+
+    Norms cost a third of the time, and two layers need none.
+    """
 
     TERMS = ("a0->a0", "a0,[a0a1]->a1", "[a0a1]->[a0a1]", "a0->[a0a1]", "[a0a1]->a0")
 
     def __init__(self, atom_features: int, bond_features: int, width: int):
         super().__init__()
-        features = {"in_features": (atom_features, bond_features), "out_features": width}
-        options = {"hidden": (width, width // 2), "heads": width // 4, "terms": self.TERMS}
-        self.net = EinNet("aH, [aa]H -> aH", **features, depth=DEPTH, decoder_hidden=0, **options)
-        self.decoder = make_mlp(width, width, 1)
+        options = {"hidden": (width, width // 4), "heads": width // 4, "depth": 2, "terms": self.TERMS}
+        self.net = EinNet("aH, [aa]H -> H", (atom_features, bond_features), 1, activation="relu", norm=None, **options)
 
     def forward(self, batch: Batch) -> Tensor:
-        x = self.net(batch.x, (batch.support, batch.bonds))
-        sums = x.new_zeros(len(batch.y), x.shape[1]).index_add(0, batch.molecule, x)
-        return self.decoder(sums / SCALE)[:, 0]
+        return self.net(batch.union)[:, 0]
 
 
 SCALE = 20  # about the number of atoms of a molecule

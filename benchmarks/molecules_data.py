@@ -23,7 +23,7 @@ from cyclopts import run
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from einnet.nn.sparse import Support
+from einnet.nn.sparse import DisjointUnion, Support
 
 PACKAGE = "molsets==0.3.1"
 TABLE = "moses/dataset/data/train.csv.gz"
@@ -44,9 +44,10 @@ class Batch:
     y: Tensor
 
     @cached_property
-    def support(self) -> Support:
-        """The bonds as a support, which keeps what is computed from it."""
-        return Support(self.index, (len(self.x), len(self.x)))
+    def union(self) -> DisjointUnion:
+        """The molecules as EinNet takes them; what is computed from the bonds is kept with it."""
+        support = Support(self.index, (len(self.x), len(self.x)))
+        return DisjointUnion((self.x, (support, self.bonds)), {"a": self.molecule}, len(self.y))
 
 
 class Molecules:

@@ -11,7 +11,20 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("kg", "sudoku", "poker", "arc", "pinv", "series", "brec", "bridge", "grail", "speed", "first_problems")
+BENCHMARKS = (
+    "kg",
+    "sudoku",
+    "poker",
+    "arc",
+    "pinv",
+    "series",
+    "brec",
+    "bridge",
+    "grail",
+    "speed",
+    "sparse",
+    "molecules",
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,20 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 FRONT = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
-BENCHMARKS = ["kg", "sudoku", "poker", "arc", "pinv", "series", "brec", "bridge", "grail", "speed", "first_problems"]
+BENCHMARKS = [
+    "kg",
+    "sudoku",
+    "poker",
+    "arc",
+    "pinv",
+    "series",
+    "brec",
+    "bridge",
+    "grail",
+    "speed",
+    "sparse",
+    "molecules",
+]
 QUICK = ("series", "laurent", "pool", "explain")
 
 sys.path.insert(0, str(DOCS))
