@@ -120,7 +120,7 @@ class Context:
         if torch.compiler.is_compiling():
             return make(plan, dtype)
         if (self.backend.supports or self.backend.is_union) and not self.masks:
-            key = (name, plan.terms, plan.types, dtype, *self.sizes.values())
+            key = (name, plan.terms, plan.types, dtype, *self.sizes.items())
             return self.backend.cache(key, lambda: make(plan, dtype))
         key = (name, id(plan), dtype)
         if key not in self._results:

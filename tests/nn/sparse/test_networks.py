@@ -102,6 +102,39 @@ def test_a_linear_map_of_sparse_types():
     assert torch.allclose(case.run(linear, case.values), case.run_dense(twin, case.values), atol=1e-12)
 
 
+@pytest.mark.parametrize("signature", ["[ab]H, [ac]H -> aH", "[aa]H, bH, cH -> aH"])
+def test_counts_are_kept_by_the_names_of_axes(signature):
+    """The same supports and sizes in the same order, of other letters."""
+    swapped = signature.translate(str.maketrans("bc", "cb"))
+    indices = [torch.tensor([[0, 0, 1], [0, 1, 2]]), torch.tensor([[0, 2], [2, 1]])]
+    shared = [Support(index, (3, 3)) for index in indices]
+
+    def run(text: str, supports: list[Support]) -> Tensor:
+        torch.manual_seed(0)
+        net = randomize(EinLinear(text, [1] * (text.count(",") + 1), 1, counts=True, dtype=torch.float64))
+        own, sizes = iter(supports), iter((4, 5))
+        pairs = [(next(own), None) if t.is_sparse else (None, next(sizes)) for t in net.signature.inputs]
+        ones = [torch.ones(n if s is None else s.entries, 1, dtype=torch.float64) for s, n in pairs]
+        return net(*((s, x) if s is not None else x for (s, _), x in zip(pairs, ones, strict=True)))
+
+    run(signature, shared)
+    assert torch.equal(run(swapped, shared), run(swapped, [Support(index, (3, 3)) for index in indices]))
+
+
+def test_complex_numbers():
+    case = Case("aH, [aa]H -> aH")
+    case.values = [x + 1j * x.cos() for x in case.values]
+    widths, dtype = case.net.in_features, torch.complex128
+    linear, twin = (EinLinear(text, widths, 3, dtype=dtype) for text in ("aH, [aa]H -> aH", "aH, aaH -> aH"))
+    twin.load_state_dict(linear.state_dict())
+    results = []
+    for run, module in ((case.run, linear), (case.run_dense, twin)):
+        leaves = [x.clone().requires_grad_() for x in case.values]
+        y = run(module, leaves)
+        results.append([y, *torch.autograd.grad(y.abs().sum(), leaves)])
+    assert all(torch.allclose(one, two, rtol=1e-10, atol=1e-10) for one, two in zip(*results, strict=True))
+
+
 def test_files_and_descriptions(tmp_path):
     net = Case("aH, [aa]H -> aH").net
     net.save(tmp_path / "net.safetensors")

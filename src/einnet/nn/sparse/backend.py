@@ -72,8 +72,9 @@ class SparseBackend(TorchBackend):
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, computed once for these supports."""
+        names = (*self.supports, *(self.membership.by_axis if self.membership else ()))
         supports = [*self.supports.values(), *(self.membership.supports if self.membership else ())]
-        key = (key, *map(id, supports))
+        key = (key, names, *map(id, supports))
         return supports[0].cache(key, lambda: (make(), guard(key, supports)))[0]
 
 
