@@ -51,10 +51,10 @@ def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> 
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype) for x in operands]
     width = max(widths, default=1)
+    if is_in_transform() or dtype.is_complex:  # an embedding bag has real numbers only
+        return _contract_at_once(same, matches, target, width)
     if torch.compiler.is_compiling():
         return torch.ops.einnet.contract_rows(same, matches.positions, list(matches.rows), target, width)
-    if is_in_transform():
-        return _contract_at_once(same, matches, target, width)
     return Contraction.apply(matches, target, width, *same)
 
 
