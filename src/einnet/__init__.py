@@ -20,8 +20,8 @@ from einnet.terms import Term, linear_terms
 
 if TYPE_CHECKING:
     from einnet import nn, testing
+    from einnet.fitting.fit import fit
     from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
-    from einnet.train.supervised import fit
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,7 +38,7 @@ def __getattr__(name: str) -> Any:
     if name in _NEED_TORCH:
         return getattr(import_module("einnet.nn"), name)
     if name == "fit":
-        return import_module("einnet.train.supervised").fit
+        return import_module("einnet.fitting.fit").fit
     if name in ("nn", "testing", "plots"):
         return import_module(f"einnet.{name}")
     raise AttributeError(f"module 'einnet' has no attribute {name!r}")

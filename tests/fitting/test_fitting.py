@@ -14,11 +14,11 @@ from torch.utils.data import TensorDataset
 import einnet
 from einnet import EinNet, EinNetError
 from einnet.errors import ShapeError
+from einnet.fitting.parts import split
+from einnet.fitting.samples import read_samples
+from einnet.fitting.targets import read_targets
 from einnet.nn import pad, union
 from einnet.testing import assert_equivariant
-from einnet.train.parts import split
-from einnet.train.samples import read_samples
-from einnet.train.targets import read_targets
 
 SMALL = {"steps": 4, "hidden": 8, "heads": 2, "depth": 1}
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError
-from einnet.train.goals import Goal
-from einnet.train.samples import Call, Samples
-from einnet.train.targets import Targets
+from einnet.fitting.goals import Goal
+from einnet.fitting.samples import Call, Samples
+from einnet.fitting.targets import Targets
 
 __all__ = ["Part", "split"]
 

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from einnet.checks import check_count, check_real
 from einnet.errors import EinNetError, ShapeError
+from einnet.fitting.goals import Loss
+from einnet.fitting.parts import Part, split
+from einnet.fitting.samples import as_tensor, read_samples, split_pairs, values_of
+from einnet.fitting.targets import read_targets
+from einnet.fitting.training import Training
 from einnet.nn import EinNet
 from einnet.nn.sparse.support import Support
 from einnet.signature import Signature, with_features
-from einnet.train.goals import Loss
-from einnet.train.parts import Part, split
-from einnet.train.samples import as_tensor, read_samples, split_pairs, values_of
 from einnet.train.steps import Schedule
-from einnet.train.targets import read_targets
-from einnet.train.training import Training
 
 __all__ = ["fit"]
 

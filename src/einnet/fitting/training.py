@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from einnet.errors import EinNetError
+from einnet.fitting.goals import Loss
+from einnet.fitting.history import History
+from einnet.fitting.parts import Part
+from einnet.fitting.samples import values_of
 from einnet.nn import EinNet
 from einnet.signals import handle_signals
-from einnet.train.goals import Loss
-from einnet.train.history import History
 from einnet.train.optimizers import adamw
-from einnet.train.parts import Part
-from einnet.train.samples import values_of
 from einnet.train.steps import Guard, Schedule, make_bar
 from einnet.train.weights import AveragedNet
 

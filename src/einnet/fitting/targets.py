@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from einnet.errors import EinNetError, ShapeError
+from einnet.fitting.goals import Classification, Goal, Regression
+from einnet.fitting.samples import Samples, Stacked, is_array
 from einnet.symmetry import Symmetry
-from einnet.train.goals import Classification, Goal, Regression
-from einnet.train.samples import Samples, Stacked, is_array
 
 __all__ = ["Targets", "read_targets"]
 
