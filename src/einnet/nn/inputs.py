@@ -1,6 +1,7 @@
 """What modules check of the tensors they are called with: features, shapes, dtypes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,13 +58,27 @@ def dtype_of(module: nn.Module) -> torch.dtype | None:
     return None
 
 
-def check_dtype(inputs: Sequence[Tensor], weights: torch.dtype | None) -> None:
-    """Raises `ShapeError` for an input of another dtype than the weights, unless autocast casts it."""
-    for k, x in enumerate(inputs, start=1):
+def check_dtype(tensors: Sequence[Tensor], weights: torch.dtype | None, inputs: Sequence[Any] = ()) -> None:
+    """Raises `ShapeError` for a tensor of another dtype than the weights, unless autocast casts it.
+
+    The message says how to cast the input that the tensor was read from.
+    """
+    for k, x in enumerate(tensors):
         if weights in (None, x.dtype):
             continue
         if not ({x.dtype, weights} <= AUTOCAST and torch.is_autocast_enabled(x.device.type)):
-            raise ShapeError(f"input {k} is {x.dtype}, the weights are {weights}: pass x.to({weights})")
+            cast = _format_cast(inputs[k] if k < len(inputs) else x, weights)
+            raise ShapeError(f"input {k + 1} is {x.dtype}, the weights are {weights}: pass {cast}")
+
+
+def _format_cast(x: Any, dtype: torch.dtype | None) -> str:
+    """The code that casts an input, whatever form it has."""
+    if isinstance(x, tuple):
+        return f"(index, values.to({dtype}))"
+    if isinstance(x, list):
+        return f"[y.to({dtype}) for y in x]"
+    is_array = hasattr(x, "astype")  # of SciPy
+    return f"x.astype('{str(dtype).removeprefix('torch.')}')" if is_array else f"x.to({dtype})"
 
 
 def check_features(x: Tensor, axes: Sequence[str], features: int | None = None, name: str = "the input") -> None:

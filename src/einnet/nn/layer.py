@@ -182,7 +182,7 @@ class EinLayer(nn.Module):
         tensors, context = bind_inputs(self, signature, axes, self.types, self.widths, inputs, mask, None, graph)
         if context is mask:
             return unwrap(self._update(tensors, context))
-        check_dtype(tensors, dtype_of(self))
+        check_dtype(tensors, dtype_of(self), inputs)
         filled = [context.fill_last(x, t) for x, t in zip(tensors, self.types, strict=True)]  # nan would reach weights
         states = zip(self._update(filled, context), self.types, strict=True)
         return unwrap([to_form_of_input(y, t, signature, inputs, context) for y, t in states])

@@ -132,7 +132,7 @@ class EinLinear(nn.Module):
         tensors, context = bind_inputs(
             self, self.signature, self.axes, self.types, features, inputs, mask, sizes, graph
         )
-        check_dtype(tensors, self.weight.dtype)
+        check_dtype(tensors, self.weight.dtype, inputs)
         if context is not mask:
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
         y = run_upcast(self._map, [self.weight, *tensors], context)

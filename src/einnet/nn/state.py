@@ -38,7 +38,9 @@ def as_tensors(state: Any, types: Sequence[Symmetry]) -> list[Tensor]:
         return [state]
     if not isinstance(state, Sequence) or len(state) != len(types):
         received = f"{len(state)} in a {type(state).__name__}" if isinstance(state, Sequence) else type(state).__name__
-        raise ShapeError(f"expected one tensor for each of the types {', '.join(map(str, types))}, got {received}")
+        hint = ": pass *batch.inputs, graph=batch" * (received == "DisjointUnion")
+        names = ", ".join(map(str, types))
+        raise ShapeError(f"expected one tensor for each of the types {names}, got {received}{hint}")
     return list(state)
 
 

@@ -58,6 +58,7 @@ def test_relations_that_share_a_support_share_it_in_the_union():
     [
         ([], "aH, [aa]H", "one sample"),
         ([SAMPLES[0], SAMPLES[0][:1]], "aH, [aa]H", "sample 1 must be a tuple"),
+        ([torch.ones(3, 4)], "aH", "got Tensor: pass (x,)"),
         ([SAMPLES[0], (torch.ones(2, 4), SAMPLES[0][1])], "aH, [aa]H", "sample 1: input 2 of type"),
         ([SAMPLES[0], (torch.ones(3, 4), (RING[:, [0, 0, 1]], torch.ones(3, 2)))], "aH, [aa]H", "sample 1: input 2"),
         ([SAMPLES[0], (torch.ones(3, 5), SAMPLES[0][1])], "aH, [aa]H", "sample 1 has 5 features"),

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+import scipy.sparse
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -126,6 +127,15 @@ WRONG = {
     "another size": ((NODES, (Support(INDEX, (6, 6)), EDGES)), ShapeError, "size 6 on axis 'a'"),
     "sparse dimensions": ((NODES, torch.ones(5, 5, 3).to_sparse()), ShapeError, "got 3 sparse"),
 }  # fmt: skip
+
+
+def test_other_dtypes_are_refused_with_a_cast_that_the_form_has():
+    net = EinNet("[ab]H -> H; a->b", 2, 1, heads=1, hidden=2, depth=1)
+    ones = torch.ones(2, 2).double()
+    assert_refused(lambda: net([ones]), ShapeError, "pass [y.to(torch.float32) for y in x]")
+    assert_refused(lambda: net((INDEX[0, :2], ones), sizes={"a": 2}), ShapeError, "(index, values.to(torch.float32))")
+    ratings = EinNet("[ab]H -> H", 1, 1, heads=1, hidden=2, depth=1)
+    assert_refused(lambda: ratings(scipy.sparse.eye_array(3)), ShapeError, "pass x.astype('float32')")
 
 
 @pytest.mark.parametrize("name", WRONG)

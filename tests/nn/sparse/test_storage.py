@@ -195,7 +195,7 @@ REFUSED = {
     "numpy array": (np.ones((5, 5)), TypeError, "ndarray"),
     "layout": (torch.eye(4).to_sparse_bsr((2, 2)), TypeError, "to_sparse_csr"),
     "three": ((INDEX, ONES, ONES), ShapeError, "a tuple of two"),
-    "list": ([INDEX, ONES], ShapeError, "a pair is a tuple"),
+    "list": ([INDEX, ONES], ShapeError, "pass a tuple (index, values), index (2, entries)"),
     "shape of the index": ((INDEX.T, ONES), ShapeError, "index.T"),
     "rank of the index": ((INDEX[0], ONES), ShapeError, "(2, entries)"),
     "no tensor as index": ((INDEX.numpy(), ONES), TypeError, "ndarray"),
@@ -232,6 +232,7 @@ def test_what_does_not_fit_is_refused(case):
 
 def test_a_missing_size_is_refused():
     assert_refused(lambda: as_sparse((INDEX, ONES), "[ab]H", {"b": 5}), ShapeError, "sizes={'a': ...}")
+    assert_refused(lambda: as_sparse((INDEX, ONES), "[ab]H"), ShapeError, "sizes={'a': ..., 'b': ...}")
     assert_refused(lambda: as_sparse((PARENT, torch.ones(6, 1)), "[ab]H; a->b"), ShapeError, "sizes={'a': ...}")
 
 
@@ -240,7 +241,9 @@ def test_a_missing_size_is_refused():
     [
         ([], ShapeError, "one list or more"),
         ([ONES, 3], TypeError, "int at place 1"),
-        ([ONES, ONES[:, 0]], ShapeError, "(4,) at place 1"),
+        ([[1.0, 2.0], [3.0]], TypeError, "torch.tensor(x).unsqueeze(-1)"),
+        ([ONES, ONES[:, 0]], ShapeError, "(4,) at place 1: pass x.unsqueeze(-1)"),
+        ([ONES[:, 0], ONES[:, 0]], ShapeError, "got (4,) at place 0: pass"),
         ([ONES, ONES[:, :1]], ShapeError, "(4, 1) at place 1"),
         ([ONES, ONES.double()], ShapeError, "torch.float64"),
         (torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged), ShapeError, "features"),
@@ -249,6 +252,10 @@ def test_a_missing_size_is_refused():
 )
 def test_lists_that_do_not_fit_are_refused(x, error, phrase):
     assert_refused(lambda: as_sparse(x, "[ab]H; a->b"), error, phrase)
+
+
+def test_lists_of_lists_of_tensors_are_refused():
+    assert_refused(lambda: as_sparse([[ONES]], "[abc]H; a->b, b->c"), ShapeError, "two axes", "(3, entries)")
 
 
 def test_a_dense_type_has_no_support():

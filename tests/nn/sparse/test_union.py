@@ -131,7 +131,7 @@ def test_the_order_of_the_samples_and_how_they_are_passed():
     batch = union(make_samples("aH, [aa]H -> H", (2, 3)))
     nodes, (support, edges) = batch.inputs
     expected, sample = net(batch), batch.sample["a"]
-    for graph in (sample, {"a": sample}, batch):
+    for graph in (sample, sample.to(torch.uint16), {"a": sample}, batch):
         assert torch.equal(net(*batch.inputs, graph=graph), expected)
     order = torch.randperm(len(nodes), generator=torch.Generator().manual_seed(0))
     moved = Support(order.argsort()[support.index], support.sizes)
@@ -153,6 +153,9 @@ def test_what_is_refused():
     refuse(torch.tensor([-1, 0, 0]), ShapeError, "axis 'a'", "from 0")
     refuse({"b": torch.tensor([0, 0, 0])}, ShapeError, "axis 'a'")
     refuse("a", TypeError, "graph", "str")
+    refuse([0, 0, 1], TypeError, "pass torch.tensor(graph)")
+    layer = EinLayer(("aH", "[aa]H"), 4, 2)
+    assert_refused(lambda: layer(union([(x, e)])), ShapeError, "pass *batch.inputs, graph=batch")
     zeros = torch.zeros(3).long()
     dense = EinNet("aH, aaH -> H", (2, 3), 3, hidden=4, heads=2, depth=1)
     assert_refused(lambda: dense(x, torch.randn(3, 3, 3), graph=zeros), ShapeError, "dense type 'aaH'", "brackets")

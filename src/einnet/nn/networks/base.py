@@ -144,7 +144,7 @@ class Network(nn.Module, ABC):
         tensors, context = bind_inputs(
             self, signature, self.axes, self.types, self.in_features, inputs, **options, symmetric=symmetric
         )
-        check_dtype(tensors, dtype_of(self))
+        check_dtype(tensors, dtype_of(self), inputs)
         return [context.fill_last(x, t) for x, t in zip(tensors, signature.inputs, strict=True)], context
 
     def write(self, output: Tensor, inputs: Sequence[Any], context: Context) -> Any:

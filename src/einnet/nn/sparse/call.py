@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._compile import _disable_dynamo
@@ -176,9 +177,10 @@ def _make_membership(graph: Graph, axes: Symmetry, types: Sequence[Symmetry], si
     if isinstance(graph, Tensor) and len(letters) == 1:
         graph = {letters[0]: graph}
     if not isinstance(graph, Mapping | DisjointUnion):
+        hint = ": pass torch.tensor(graph)" * (len(letters) == 1 and isinstance(graph, list | tuple | np.ndarray))
         raise TypeError(
             f"graph must have the sample of each element of the axes {', '.join(letters)}: "
-            f"a tensor for one axis, a dict by axis, or a DisjointUnion; got {type(graph).__name__}"
+            f"a tensor for one axis, a dict by axis, or a DisjointUnion; got {type(graph).__name__}{hint}"
         )
     sample = graph.sample if isinstance(graph, DisjointUnion) else graph
     if missing := [c for c in letters if c not in sample]:

@@ -163,11 +163,16 @@ def _read_list(x: Sequence[Tensor], symmetry: Symmetry, name: str) -> tuple[Tens
         raise ShapeError(f"{name} must have one list or more, got none")
     for k, values in enumerate(x):
         if not isinstance(values, Tensor):
-            raise TypeError(f"{name} must be a list of tensors, got {type(values).__name__} at place {k}")
+            raise TypeError(
+                f"{name} must be a list of tensors, got {type(values).__name__} at place {k}: of a list x of numbers "
+                "pass torch.tensor(x).unsqueeze(-1)"
+            )
         if values.dim() != 2 or values.shape[1] != x[0].shape[-1]:
+            first = f"{tuple(x[0].shape)} first and " * (k > 0)
+            hint = ": pass x.unsqueeze(-1)" * (values.dim() == 1)
             raise ShapeError(
-                f"{name} must be a list of tensors (length, features) with the same features, got "
-                f"{tuple(x[0].shape)} first and {tuple(values.shape)} at place {k}"
+                f"{name} must be a list of tensors (length, features) with the same features, got {first}"
+                f"{tuple(values.shape)} at place {k}{hint}"
             )
         if (values.dtype, values.device) != (x[0].dtype, x[0].device):
             raise ShapeError(
@@ -190,8 +195,8 @@ def _is_list_of_lists(symmetry: Symmetry) -> bool:
 def _check_lists(symmetry: Symmetry, name: str) -> None:
     if not _is_list_of_lists(symmetry):
         raise ShapeError(
-            f"{name} must not be lists of different lengths: they are of a type such as '[ab]H; a->b'. "
-            "A pair is a tuple (index, values)"
+            f"{name} must not be lists of different lengths: lists of tensors are for a type of two axes such as "
+            f"'[ab]H; a->b'; pass a tuple (index, values), index ({len(symmetry.axes)}, entries)"
         )
 
 

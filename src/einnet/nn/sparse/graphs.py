@@ -91,9 +91,10 @@ def _read_sample(k: int, sample: Sequence[Any], symmetries: Sequence[Symmetry], 
     if not isinstance(sample, list | tuple) or len(sample) != len(symmetries):
         types = ", ".join(map(str, symmetries))
         length = f" of {len(sample)}" * isinstance(sample, list | tuple)
+        hint = ": pass (x,)" * (len(symmetries) == 1)
         raise ShapeError(
             f"sample {k} must be a tuple with one input for each of the types {types}, "
-            f"got {type(sample).__name__}{length}"
+            f"got {type(sample).__name__}{length}{hint}"
         )
     try:
         inputs = read_parts(symmetries, sample, None, make)

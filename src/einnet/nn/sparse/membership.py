@@ -35,7 +35,7 @@ class Membership:
             if not isinstance(x, Tensor) or x.dim() != 1 or x.is_floating_point() or x.dtype == torch.bool:
                 shape = f"{x.dtype} with shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
                 raise ShapeError(f"the samples of axis '{letter}' must be whole numbers (elements,), got {shape}")
-        largest = max((int(x.max()) for x in sample.values() if len(x)), default=-1)
+        largest = max((int(x.long().max()) for x in sample.values() if len(x)), default=-1)
         self.number = largest + 1 if number is None else check_count(number, "the number of samples", minimum=0)
         self.by_axis: dict[str, Support] = {}
         for letter, x in sample.items():

@@ -142,9 +142,9 @@ def _make_support(index: Any, symmetry: Symmetry, known: Mapping[str, int], name
         if letter not in sizes and symmetry.parent_of(letter):
             sizes[letter] = int(row.max()) + 1 if len(row) else 0  # the longest list: no element is left out
     if missing := [c for c in symmetry.classes if c not in sizes]:
+        axes, hint = " and of ".join(f"axis '{c}'" for c in missing), ", ".join(f"{c!r}: ..." for c in missing)
         raise ShapeError(
-            f"{name} does not say the size of axis '{missing[0]}', which may have elements without entries: pass "
-            f"sizes={{{missing[0]!r}: ...}}"
+            f"{name} does not say the size of {axes}, which may have elements without entries: pass sizes={{{hint}}}"
         )
     try:
         return make(index, [sizes[c] for c in symmetry.axes])

@@ -20,7 +20,8 @@ CACHE_SIZE = 256  # of results that a support keeps
 class Support:
     """The index tuples at which a sparse tensor has values: `index` of shape (axes, entries), in the user's order.
 
-    Two inputs share a support if they hold the same object. What is computed from a support is kept with it.
+    Two inputs share a support if they hold the same object. What is computed from a support is kept with it, and the
+    index is not copied. Do not change its index afterwards; make a new `Support`.
 
     >>> edges = Support(torch.tensor([[0, 1, 2], [1, 2, 0]]), (3, 3))
     >>> edges
