@@ -102,7 +102,10 @@ def fit(
         print(note, file=sys.stderr)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        arguments = {"standardized": True, "classes": train.goal.classes, "device": device} | options
+        arguments = {"standardized": True, "classes": train.goal.classes, "device": device}
+        if train.samples.has_sizes:
+            arguments["counts"] = True
+        arguments |= options
         net = EinNet(signature, train.samples.widths, train.goal.features, **arguments)
         if net.config.standardized:
             _set_units(net, train)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class Samples(ABC):
     signature: Signature
     number: int
     widths: tuple[int, ...]
+    has_sizes: ClassVar[bool] = False  # dense samples of several sizes, which a network should know
 
     @abstractmethod
     def take(self, numbers: Tensor) -> Call:
@@ -80,6 +81,8 @@ class Stacked(Samples):
 
 class Padded(Samples):
     """Samples of different sizes, of dense types."""
+
+    has_sizes = True
 
     def __init__(self, signature: Signature, samples: Sequence[Sequence[Tensor]]):
         self.signature, self.samples, self.number = signature, samples, len(samples)

@@ -15,9 +15,10 @@ __all__ = ["Decoder"]
 
 
 class Decoder(nn.Module):
-    """Means, largest values and counts of the state, a linear map to `hidden` features, activation, a linear map.
+    """Means and largest values of the state, a linear map to `hidden` features, activation, a linear map.
 
-    A linear map of means tells neither the largest value nor how many there are. `options` as of `EinLinear`.
+    A linear map of means does not tell the largest value, and how many there are only with `counts` among the
+    `options`, which are those of `EinLinear`.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class EinNet(StatefulNetwork):
     """An equivariant network for a signature: inputs to a state, `EinLayer`s, a norm, the state to the output.
 
     Inputs become a state, of one type or of several. The output is a linear map of the last state, cell by cell where
-    the types are equal; where the state is summed to fewer axes, a perceptron of means, largest values and counts.
+    the types are equal; where the state is summed to fewer axes, a perceptron of means and largest values.
 
     >>> import torch
     >>> net = EinNet("aaH -> aH", in_features=3, out_features=2, heads=4, hidden=16, depth=2)
@@ -83,9 +83,10 @@ class EinNet(StatefulNetwork):
         depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, with 32 features for
             entries of a support where elements have a state too; 8, 32 and 2 for a state with a dense type of
             several axes, with 3 layers if the output has several axes too: few, to learn much in the first minute.
-        decoder_hidden: features between the linear maps from the state to the output, the first of which has means,
-            largest values and counts; 0 for one linear map of means. By default `expansion` times `hidden` for an
-            output that has fewer axes than the state, else 0.
+        decoder_hidden: features between the linear maps from the state to the output, the first of which has means
+            and largest values; 0 for one linear map of means, which keeps its accuracy at other sizes than those of
+            training best. By default `expansion` times `hidden` for an output that has fewer axes than the state,
+            else 0.
         order: the largest number of operands of the default pooling operations; None for the default order.
         terms: the pooling operations, instead of the default ones.
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
@@ -96,8 +97,8 @@ class EinNet(StatefulNetwork):
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
-            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs, and in a
-            decoder of two linear maps.
+            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs. For dense types good
+            where samples of several sizes are trained on.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
             `einnet.fit` sets them; until then they change nothing.
@@ -189,8 +190,7 @@ class EinNet(StatefulNetwork):
             has_fewer_axes = any(len(t.axes) > len(self.signature.output.axes) for t in self.hidden_types)
             hidden = max(1, round(config.expansion * max(widths))) if has_fewer_axes else 0
         if hidden:
-            options = linear_options | {"counts": config.counts is not False}
-            return Decoder(self.to_output, widths, hidden, out, config.activation, options, factory)
+            return Decoder(self.to_output, widths, hidden, out, config.activation, linear_options, factory)
         decode = partial(nn.Linear, out_features=out, **factory)
         return TypeMap(self.to_output, widths, out, decode, **linear_options)
 
