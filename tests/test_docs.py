@@ -18,25 +18,12 @@ from einnet.cli import main
 from einnet.operations import pooling_terms
 from einnet.signature import hidden_types
 from einnet.testing import assert_equivariant
+from test_benchmarks import BENCHMARKS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 FRONT = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
-BENCHMARKS = [
-    "kg",
-    "sudoku",
-    "poker",
-    "arc",
-    "pinv",
-    "series",
-    "brec",
-    "bridge",
-    "grail",
-    "speed",
-    "sparse",
-    "molecules",
-]
 QUICK = ("series", "laurent", "pool", "explain")
 
 sys.path.insert(0, str(DOCS))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import EinNet, Signature, Symmetry
+from einnet import Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.signature import with_features
 from refusals import assert_refused
@@ -180,18 +180,6 @@ def test_a_wrong_type_is_marked_with_a_caret(text):
 def test_a_wrong_signature_is_marked_with_a_caret(text):
     phrase, caret = BAD_SIGNATURE[text]
     assert_refused(lambda: Signature(text), NotationError, phrase, f"  {text}\n", caret=caret)
-
-
-@pytest.mark.parametrize(
-    ("text", "meant", "caret"),
-    [
-        ("aH -> h", "'aH -> H'", (6, 7)),
-        ("abh -> ah; a->b", "'abH -> aH; a->b'", (2, 3)),
-        ("aH, aah -> H", "'aH, aahH -> H'", (6, 7)),
-    ],
-)
-def test_a_network_whose_features_are_a_small_letter_is_refused(text, meant, caret):
-    assert_refused(lambda: EinNet(text, 2, 1), NotationError, meant, "is H, the feature axis, meant", caret=caret)
 
 
 def test_an_axis_may_be_called_h():

@@ -325,6 +325,18 @@ def test_a_signature_without_a_hidden_type(network):
         network("aaH, abH -> H; a->b", (1, 1), 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant", "caret"),
+    [
+        ("aH -> h", "'aH -> H'", (6, 7)),
+        ("abh -> ah; a->b", "'abH -> aH; a->b'", (2, 3)),
+        ("aH, aah -> H", "'aH, aahH -> H'", (6, 7)),
+    ],
+)
+def test_a_network_whose_features_are_a_small_letter_is_refused(text, meant, caret):
+    assert_refused(lambda: EinNet(text, 2, 1), NotationError, meant, "is H, the feature axis, meant", caret=caret)
+
+
 def test_a_hidden_type_with_an_axis_of_its_own_is_refused():
     assert_refused(lambda: EinNet("aH", 1, 1, hidden_type="abH"), EinNetError, "'abH'", "axis 'b'")
 

@@ -157,10 +157,8 @@ def _read_index(at: Any, signature: Signature, number: int, device: torch.device
     if number > 1 or not signature.output.is_sparse:
         got = f"'{signature}' and {number:,} samples"
         raise EinNetError(f"at= is for one structure and an output in brackets, got {got}")
-    index, rank = (
-        as_tensor(at.index if isinstance(at, Support) else at, "at", torch.long, device),
-        len(signature.output.axes),
-    )
+    index = as_tensor(at.index if isinstance(at, Support) else at, "at", torch.long, device)
+    rank = len(signature.output.axes)
     if index.dim() != 2 or len(index) != rank:
         hint = ": pass index.T" * (index.dim() == 2 and index.shape[1] == rank)
         raise ShapeError(f"at must have shape ({rank}, M), one row for each axis, got {tuple(index.shape)}{hint}")

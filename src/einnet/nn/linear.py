@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,6 @@ from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]
-
-T = TypeVar("T")
 
 
 class EinLinear(nn.Module):
@@ -85,7 +83,8 @@ class EinLinear(nn.Module):
         self.widths = [w for plan, w in zip(self.plans, self.in_features, strict=True) for _ in plan.terms]
         results = [r for plan in self.plans for r in plan.results]
         self.has_counts = check_flag(counts, "counts")
-        counted = [r for plan in self.plans for r in _sums_of(plan, plan.results)] if counts else []
+        sums = [r for p in self.plans for r, axes in zip(p.results, p.summed_axes, strict=True) if axes]
+        counted = sums if counts else []
         self.widths += [1] * len(counted)
         results += counted
         self.max_plans = [
@@ -176,11 +175,6 @@ class EinLinear(nn.Module):
             f"'{self.signature}', in_features={widths}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, normalize={self.normalize!r}" + ", counts=True" * self.has_counts
         )
-
-
-def _sums_of(plan: Plan, values: Sequence[T]) -> list[T]:
-    """What belongs to the terms that sum."""
-    return [value for value, axes in zip(values, plan.summed_axes, strict=True) if axes]
 
 
 def _as_feature(count: int | Tensor, value: Tensor, result: Result) -> Tensor:

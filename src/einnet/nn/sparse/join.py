@@ -50,10 +50,8 @@ def join(
 
 def match(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> Matches:
     """The matches of the sparse tuples, and of the indices of dense ones that are on these."""
-    sparse = [(t, s) for t, s in zip((*tuples, output), supports, strict=True) if s is not None]
-    sizes = {i: n for t, s in sparse for i, n in zip(t, s.sizes, strict=True)}
     *inner, last = _restrict(tuples, output, supports)
-    return find_matches(inner, supports, sizes, last)
+    return find_matches(inner, supports, _bind(tuples, output, supports), last)
 
 
 def _prepare(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> tuple[Matches, list[Tuple], dict[str, int]]:

@@ -46,11 +46,8 @@ def make_net(order: int, depth: int, seed: int, graph: Graph) -> EinNet:
     """A network of type aaH -> H in double precision, its random weights calibrated on a graph."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = (
-            EinNet("aaH -> H", 1, OUTPUTS, heads=4, hidden=16, depth=depth, order=order, decoder_hidden=0)
-            .double()
-            .eval()
-        )
+        net = EinNet("aaH -> H", 1, OUTPUTS, heads=4, hidden=16, depth=depth, order=order, decoder_hidden=0)
+    net.double().eval()
     calibrate(net, _to_tensor(graph[None]))
     return net
 
