@@ -5,7 +5,8 @@
 
 Each network is trained for the same processor time on one thread: AdamW, gradients clipped to norm 1, a warm-up over
 the first 5% and a cosine. The error is the mean absolute one in standard deviations, of closures the share of wrong
-pairs. The problems of benchmarks/first_problems are others.
+pairs. `counts=True` is what `einnet.fit` passes where samples have several sizes. The problems of
+benchmarks/first_problems are others.
 """
 
 import math
@@ -143,7 +144,7 @@ def make_networks(problem: Problem) -> dict[str, tuple[Callable[[], nn.Module], 
     widths = [x.shape[-1] for x in problem.inputs]
     networks: dict[str, tuple[Callable[[], nn.Module], float]] = {
         "former defaults": (lambda: EinNet(problem.signature, widths, 1, 16, 64, 4, decoder_hidden=0), 1e-3),
-        "EinNet": (lambda: EinNet(problem.signature, widths, 1), 5e-3),
+        "EinNet": (lambda: EinNet(problem.signature, widths, 1, counts=True), 5e-3),
     }
     if problem.signature == "aH -> H":
         networks["peer"] = (DeepSets, 2e-3)
