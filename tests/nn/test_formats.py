@@ -19,7 +19,8 @@ CLASSES = {"default": EinNet, "polynomial": PolynomialNet, "recurrent": Recurren
 FILES = [(f"format2/{name}", network) for name, network in CLASSES.items()]
 FILES += [(f"format3/{network.__name__}", network) for network in CLASSES.values()]
 FILES += [("format3/EinNet_options", EinNet)]
-FILES += [(f"format4/{name}", EinNet) for name in ("EinNet", "EinNet_options", "EinNet_decoder")]
+FILES += [(f"format4/{name}", EinNet) for name in ("EinNet", "EinNet_options", "EinNet_decoder", "EinNet_counts")]
+FILES += [("format5/EinNet_counts", EinNet)]
 
 
 @pytest.mark.parametrize(("name", "network"), FILES)
@@ -31,7 +32,7 @@ def test_a_file_gives_the_outputs_that_it_gave(name, network):
     assert torch.allclose(net(*(example[k] for k in sorted(example))), y, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, _ in FILES if not name.startswith("format4")])
+@pytest.mark.parametrize("name", [name for name, _ in FILES if not name.startswith("format5")])
 def test_a_file_of_a_previous_format_is_saved_in_the_present_one(name, tmp_path):
     net = Network.load(FOLDER / f"{name}.safetensors")
     net.save(tmp_path / "net.safetensors")
@@ -59,6 +60,7 @@ def write_files(folder: Path) -> None:
         "EinNet": EinNet("aH, aaH -> aH", (2, 1), 3, **size),
         "EinNet_options": EinNet("aaH -> aH", 2, 3, **size, **options, expansion=1, bias=False, normalize=None),
         "EinNet_decoder": EinNet("aH, aaH -> H", (2, 1), 3, **size, decoder_hidden=6),
+        "EinNet_counts": EinNet("aH -> H", 2, 3, **size, counts=True),
         "PolynomialNet": PolynomialNet("aH, aaH -> aH", (2, 1), 3, **size),
         "RecurrentNet": RecurrentNet("abH", 2, 3, **size, automorphism="ba", iterations=3),
         "ReferenceNet": ReferenceNet("aaH -> aH", 2, 3, **size),

@@ -55,18 +55,25 @@ def test_it_is_equivariant(signature):
     assert_equivariant(lambda *x: layer(*x, sizes=sizes), signature, sizes, features=2)
 
 
-def test_counts_and_maxima_stand_beside_the_means():
-    layer = EinLinear("aH -> H", 2, 3, counts=True, maxima=True).double()
+def test_counts_maxima_and_sums_over_roots_stand_beside_the_means():
+    layer = EinLinear("aH -> H", 2, 3, counts=True, maxima=True, roots=True).double()
     x, present = torch.randn(2, 5, 2).double(), torch.arange(5) < torch.tensor([[5], [3]])
-    mean, count, largest = layer.weight.split([2, 1, 2], 1)
+    layer.weight.data.normal_()
+    mean, count, largest, root = layer.weight.split([2, 1, 2, 2], 1)
     for y, sample, n in zip(layer(x, mask=present), x, (5, 3), strict=True):
         values = sample[:n].mean(0) @ mean.T + math.log(1 + n) * count[:, 0] + sample[:n].amax(0) @ largest.T
-        assert torch.allclose(y, values)
+        assert torch.allclose(y, values + sample[:n].sum(0) / math.sqrt(n) @ root.T)
+
+
+def test_a_sum_of_nothing_over_a_root_is_zero():
+    layer = EinLinear("aH -> H", 2, 3, bias=False, roots=True)
+    assert not layer(torch.randn(4, 2), mask=torch.zeros(4, dtype=torch.bool)).any()
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_it_is_equivariant_with_maxima(signature):
-    layer = EinLinear(signature, [2] * len(Signature(signature).inputs), 3, counts=True, maxima=True).double()
+def test_it_is_equivariant_with_all_that_stands_beside_the_means(signature):
+    inputs = len(Signature(signature).inputs)
+    layer = EinLinear(signature, [2] * inputs, 3, counts=True, maxima=True, roots=True).double()
     sizes = {c: TYPE_SIZES[c] for c in layer.signature.classes}
     assert_equivariant(lambda *x: layer(*x, sizes=sizes), signature, sizes, features=2)
 

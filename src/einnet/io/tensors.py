@@ -13,8 +13,8 @@ from einnet.files import write_whole
 
 __all__ = ["read_tensors", "write_tensors"]
 
-FORMAT = "4"  # raised when stored weights come to mean another function
-READABLE = ("2", "3", FORMAT)
+FORMAT = "5"  # raised when stored weights come to mean another function
+READABLE = ("2", "3", "4", FORMAT)
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Tensor], kind: str, content: Any) -> None:

@@ -44,12 +44,14 @@ class EinLinear(nn.Module):
         normalize: "size" or None, see `EinPool`.
         counts: whether each sum has one feature more, log(1 + the number of its values), which a mean does not tell.
         maxima: whether the map also has the largest value of each sum, for which it is not linear.
+        roots: whether the map also has each sum divided by the root of the number of its values: a total and a mean are
+            nearly linear in the two for numbers that differ little, and neither grows as a total does.
         device, dtype: of the parameters.
 
     Shapes: each input (batch..., its axes..., features). An output axis that no input has takes its size from
     `forward(x, sizes={...})`; `graph`: see `EinNet`. `weight` is (out_features, the sum over the inputs of terms *
     in_features): the matrices of the first input's terms side by side, in the order of `plans[0].terms`, then those of
-    the next; last a column for each count, and the matrices of the largest values.
+    the next; last a column for each count, the matrices of the largest values, and those of the sums over roots.
     `bias` is (out_features, constants).
 
     Source: Maron et al., Invariant and Equivariant Graph Networks, section 3 (any type: `linear_terms`).
@@ -66,6 +68,7 @@ class EinLinear(nn.Module):
         normalize: str | None = "size",
         counts: bool = False,
         maxima: bool = False,
+        roots: bool = False,
         device: Any = None,
         dtype: Any = None,
     ):
@@ -82,7 +85,7 @@ class EinLinear(nn.Module):
         check_flag(bias, "bias")
         self.widths = [w for plan, w in zip(self.plans, self.in_features, strict=True) for _ in plan.terms]
         results = [r for plan in self.plans for r in plan.results]
-        self.has_counts = check_flag(counts, "counts")
+        self.has_counts, self.has_roots = check_flag(counts, "counts"), check_flag(roots, "roots")
         sums = [r for p in self.plans for r, axes in zip(p.results, p.summed_axes, strict=True) if axes]
         counted = sums if counts else []
         self.widths += [1] * len(counted)
@@ -93,6 +96,9 @@ class EinLinear(nn.Module):
         for plan, width in zip(self.max_plans, self.in_features, strict=True):
             results += plan.results if plan else []
             self.widths += [width] * len(plan.results if plan else [])
+        if self.has_roots:
+            results += sums
+            self.widths += [w for p, w in zip(self.plans, self.in_features, strict=True) for n in p.summed_axes if n]
         constants = list(self.constants.results)
         stops = list(accumulate([0, *self.widths, *[1] * len(constants)]))
         columns = [range(*bounds) for bounds in pairwise(stops)]
@@ -111,11 +117,13 @@ class EinLinear(nn.Module):
 
     def reset_parameters(self) -> None:
         """New random weights; those of the counts, which may be large numbers, begin at zero."""
-        columns = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
-        columns += [w * len(p.terms) for p, w in zip(self.max_plans, self.in_features, strict=True) if p]
-        columns.insert(len(self.plans), self.weight.shape[1] - sum(columns))
-        for k, block in enumerate(self.weight.detach().split(columns, 1)):
-            bound = 0.0 if k == len(self.plans) else max(block.shape[1], 1) ** -0.5
+        of_linear = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
+        of_maxima = [w * len(p.terms) for p, w in zip(self.max_plans, self.in_features, strict=True) if p]
+        of_roots = [sum(w for axes in p.summed_axes if axes) for p, w in zip(self.plans, self.in_features, strict=True)]
+        blocks = [*of_maxima, *(of_roots if self.has_roots else [])]
+        counts = self.weight.shape[1] - sum(of_linear) - sum(blocks)
+        for k, block in enumerate(self.weight.detach().split([*of_linear, counts, *blocks], 1)):
+            bound = 0.0 if k == len(of_linear) else max(block.shape[1], 1) ** -0.5
             nn.init.uniform_(block, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -144,23 +152,20 @@ class EinLinear(nn.Module):
     def _map(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         """The output from the matrix and the inputs, which have zeros in padding."""
         weight, *inputs = tensors
-        results: list[Tensor] = []
-        counts: list[Tensor] = []
-        maxima: list[Tensor] = []
+        results, counts, maxima, roots = [], [], [], []
         for x, source, plan, max_plan in zip(inputs, self.signature.inputs, self.plans, self.max_plans, strict=True):
             channels = x.movedim(-1, feature_axis(source))
             values = run_plan(plan, [channels] * plan.input_count, context.backend)
             results += values if self.normalize is None else rescale(values, plan, context)
-            if self.has_counts:
-                numbers = context.counts_of(plan, values[0].dtype)
-                counts += [
-                    _as_feature(number, value, result)
-                    for number, value, result in zip(numbers, values, plan.results, strict=True)
-                    if number is not None
-                ]
+            numbers = context.counts_of(plan, values[0].dtype) if self.has_counts or self.has_roots else []
+            for number, value, result in zip(numbers, values, plan.results, strict=False):
+                if number is not None:
+                    total = number.to(value.dtype) if isinstance(number, Tensor) else value.new_tensor(number)
+                    counts.append(total.log1p().expand(_one_feature(value, result)))
+                    roots.append(value * total.clamp(min=1).rsqrt())
             if max_plan:
                 maxima += pool_largest(max_plan, [channels] * max_plan.input_count, context)
-        results += counts + maxima
+        results += counts * self.has_counts + maxima + roots * self.has_roots
         pooled_map = self.map
         if self.bias is not None:
             results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
@@ -174,15 +179,15 @@ class EinLinear(nn.Module):
         return (
             f"'{self.signature}', in_features={widths}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, normalize={self.normalize!r}" + ", counts=True" * self.has_counts
+            + ", roots=True" * self.has_roots
         )
 
 
-def _as_feature(count: int | Tensor, value: Tensor, result: Result) -> Tensor:
-    """log(1 + the number of values of a sum), in the layout of its result."""
+def _one_feature(value: Tensor, result: Result) -> list[int]:
+    """The shape of a result with one feature."""
     shape = list(value.shape)
     shape[-1 if result.is_sparse else -1 - len(result.compact)] = 1
-    number = count.to(value.dtype) if isinstance(count, Tensor) else value.new_ones(()) * count
-    return number.log1p().expand(shape)
+    return shape
 
 
 @lru_cache(maxsize=128)

@@ -23,7 +23,7 @@ from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
-from einnet.nn.networks.formats import upgrade
+from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
@@ -187,6 +187,8 @@ class Network(nn.Module, ABC):
                 if needed > len(tensors):  # before so many layers are made
                     raise EinNetError(f"{depth:,} layers have {needed:,} tensors, and it holds {len(tensors):,}")
                 net = Network.classes[name](**content)
+            if version == "4":
+                tensors = pad_decoder(tensors, net.state_dict())
             if wrong := [t.dtype for t in tensors.values() if not is_weight_dtype(t.dtype)]:
                 raise CheckpointError(f"{path} holds weights of {wrong[0]}: expected 16 bits or more, floating point")
             net.load_state_dict({key: t.to(device, copy=True) for key, t in tensors.items()}, assign=True)

@@ -17,8 +17,9 @@ __all__ = ["Decoder"]
 class Decoder(nn.Module):
     """Means and largest values of the state, a linear map to `hidden` features, activation, a linear map.
 
-    A linear map of means does not tell the largest value, and how many there are only with `counts` among the
-    `options`, which are those of `EinLinear`.
+    A linear map of means does not tell the largest value. Totals, and how many values there are, are told only with
+    `counts` among the `options`, which are those of `EinLinear`: then there are the sums over the root of their number
+    too.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.output = signature.output
         map_cells = partial(nn.Linear, out_features=hidden, **factory)
-        self.pool = TypeMap(signature, in_features, hidden, map_cells, maxima=True, **options)
+        self.pool = TypeMap(
+            signature, in_features, hidden, map_cells, maxima=True, roots=options.get("counts", False), **options
+        )
         self.activation = make_activation(activation)
         self.out_proj = nn.Linear(hidden, out_features, **factory)
 

@@ -1,14 +1,17 @@
 """Reads networks that were saved in earlier formats.
 
-In format 2 all networks were one class with a `block`; until format 3 an `EinNet` had no `decoder_hidden`.
+In format 2 all networks were one class with a `block`; until format 3 an `EinNet` had no `decoder_hidden`; until format
+4 its decoder had no sums over the root of their number.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn.functional import pad
 
-__all__ = ["NETWORKS", "upgrade"]
+__all__ = ["NETWORKS", "pad_decoder", "upgrade"]
 
 NETWORKS = {  # the class of each block
     "default": "EinNet", "polynomial": "PolynomialNet", "recurrent": "RecurrentNet", "reference": "ReferenceNet",
@@ -39,6 +42,14 @@ def upgrade(
     if version in ("2", "3") and content["network"] == "EinNet":
         content = content | {"decoder_hidden": 0}
     return content, tensors
+
+
+def pad_decoder(tensors: dict[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of format 4, with zeros for the sums over roots, which stand last in the matrices of the decoder."""
+    return {
+        name: pad(x, (0, max(0, present[name].shape[-1] - x.shape[-1]))) if name.startswith("decoder.pool.maps.") else x
+        for name, x in tensors.items()
+    }
 
 
 def _upgrade_config(content: dict[str, Any]) -> dict[str, Any]:
