@@ -116,14 +116,17 @@ class EinLinear(nn.Module):
         return [*self.plans, *filter(None, self.max_plans), self.constants]
 
     def reset_parameters(self) -> None:
-        """New random weights; those of the counts, which may be large numbers, begin at zero."""
-        of_linear = [w * len(p.terms) for p, w in zip(self.plans, self.in_features, strict=True)]
-        of_maxima = [w * len(p.terms) for p, w in zip(self.max_plans, self.in_features, strict=True) if p]
-        of_roots = [sum(w for axes in p.summed_axes if axes) for p, w in zip(self.plans, self.in_features, strict=True)]
-        blocks = [*of_maxima, *(of_roots if self.has_roots else [])]
-        counts = self.weight.shape[1] - sum(of_linear) - sum(blocks)
-        for k, block in enumerate(self.weight.detach().split([*of_linear, counts, *blocks], 1)):
-            bound = 0.0 if k == len(of_linear) else max(block.shape[1], 1) ** -0.5
+        """New random weights; those of the counts and of the sums over roots, which may be large, begin at zero."""
+        nn.init.zeros_(self.weight)
+        linear, maxima = (
+            [w * len(p.terms) for p, w in zip(plans, self.in_features, strict=True) if p]
+            for plans in (self.plans, self.max_plans)
+        )
+        counts = self.has_counts * sum(bool(axes) for p in self.plans for axes in p.summed_axes)
+        rest = self.weight.shape[1] - sum(linear) - counts - sum(maxima)
+        blocks = self.weight.detach().split([*linear, counts, *maxima, rest], 1)
+        for block in (*blocks[: len(linear)], *blocks[len(linear) + 1 : -1]):
+            bound = max(block.shape[1], 1) ** -0.5
             nn.init.uniform_(block, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -178,7 +181,8 @@ class EinLinear(nn.Module):
         widths = self.in_features[0] if len(self.in_features) == 1 else self.in_features
         return (
             f"'{self.signature}', in_features={widths}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}, normalize={self.normalize!r}" + ", counts=True" * self.has_counts
+            f"bias={self.bias is not None}, normalize={self.normalize!r}"
+            + ", counts=True" * self.has_counts
             + ", roots=True" * self.has_roots
         )
 

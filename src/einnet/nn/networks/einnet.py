@@ -97,8 +97,8 @@ class EinNet(StatefulNetwork):
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
             support. Terms that need (j, i) refuse a support without it.
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
-            have, such as the degree of a node; see `EinLinear`. By default with sparse inputs. For dense types good
-            where samples of several sizes are trained on.
+            have, such as the degree of a node, so that a total can be learned; see `EinLinear`. By default with sparse
+            inputs. For dense types good where samples of several sizes are trained on.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
             `einnet.fit` sets them; until then they change nothing.
