@@ -162,13 +162,13 @@ class EinLinear(nn.Module):
             results += values if self.normalize is None else rescale(values, plan, context)
             numbers = context.counts_of(plan, values[0].dtype) if self.has_counts or self.has_roots else []
             for number, value, result in zip(numbers, values, plan.results, strict=False):
-                if number is not None:
-                    total = number.to(value.dtype) if isinstance(number, Tensor) else value.new_tensor(number)
-                    counts.append(total.log1p().expand(_one_feature(value, result)))
-                    roots.append(value * total.clamp(min=1).rsqrt())
+                if number is not None and self.has_counts:
+                    counts.append(_as_feature(number, value, result))
+                if number is not None and self.has_roots:
+                    roots.append(value * _inverse_root(number))
             if max_plan:
                 maxima += pool_largest(max_plan, [channels] * max_plan.input_count, context)
-        results += counts * self.has_counts + maxima + roots * self.has_roots
+        results += counts + maxima + roots
         pooled_map = self.map
         if self.bias is not None:
             results += [inputs[0].new_ones([*context.shape(self.constants.types[0][0]), 1])] * self.bias.shape[1]
@@ -187,11 +187,16 @@ class EinLinear(nn.Module):
         )
 
 
-def _one_feature(value: Tensor, result: Result) -> list[int]:
-    """The shape of a result with one feature."""
+def _as_feature(count: int | Tensor, value: Tensor, result: Result) -> Tensor:
+    """log(1 + the number of values of a sum), in the layout of its result."""
     shape = list(value.shape)
     shape[-1 if result.is_sparse else -1 - len(result.compact)] = 1
-    return shape
+    number = count.to(value.dtype) if isinstance(count, Tensor) else value.new_tensor(count)
+    return number.log1p().expand(shape)
+
+
+def _inverse_root(count: int | Tensor) -> float | Tensor:
+    return count.clamp(min=1).rsqrt() if isinstance(count, Tensor) else max(count, 1) ** -0.5
 
 
 @lru_cache(maxsize=128)

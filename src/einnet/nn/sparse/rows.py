@@ -99,15 +99,26 @@ class Totals:
     """Gradients of matrices and biases, summed over parts of the rows."""
 
     def __init__(self, *weights: Tensor | None):
-        self.sums = [None if w is None else torch.zeros_like(w) for w in weights]
+        self.weights = weights
+        self.parts: list[Tensor | None] = [None] * len(weights)
 
     def add(self, number: int, gradient: Tensor, x: Tensor) -> None:
         """What a part adds to the `number`-th matrix and its bias."""
-        matrix, bias = self.sums[2 * number : 2 * number + 2]
-        if matrix is not None:
-            matrix.addmm_(gradient.T, x)
-        if bias is not None:
-            bias.add_(gradient.sum(0))
+        for k in (2 * number, 2 * number + 1):
+            if self.weights[k] is None:
+                continue
+            if (total := self.parts[k]) is None:
+                self.parts[k] = gradient.sum(0) if k % 2 else gradient.T @ x
+            elif k % 2:
+                total.add_(gradient.sum(0))
+            else:
+                total.addmm_(gradient.T, x)
+
+    @property
+    def sums(self) -> list[Tensor | None]:
+        """A gradient for each weight; zeros where there were no rows."""
+        pairs = zip(self.weights, self.parts, strict=True)
+        return [torch.zeros_like(w) if g is None and w is not None else g for w, g in pairs]
 
 
 def _differentiate_twice(function: Callable, ctx: Any, tensors: Sequence[Any], gradients: Sequence[Tensor], first: int):
