@@ -2,15 +2,16 @@
 
 from collections import Counter
 from itertools import permutations, product
-from math import factorial
+from math import factorial, prod
 
 import numpy as np
 import pytest
 from hypothesis import given
 from sympy.functions.combinatorial.numbers import bell, stirling
 
+from docstrings import assert_examples_hold
 from einnet import Signature, Symmetry
-from einnet.partitions import Slots, cycle_types, first_occurrence, row_numbers
+from einnet.partitions import Slots, count_fixed, cycle_types, first_occurrence, row_numbers
 from oracles.series import is_coarser, pattern_at, types_of
 from strategies import series_cases
 
@@ -84,6 +85,35 @@ def test_cycle_types_are_those_of_all_permutations(k):
     results = dict(cycle_types(k))
     assert results == Counter(tuple(sorted(cycle_lengths(o), reverse=True)) for o in permutations(range(k)))
     assert sum(results.values()) == factorial(k)
+
+
+@given(series_cases(features=False))
+def test_the_mean_of_fixed_partitions_is_the_number_of_orbits(case):
+    """Burnside's lemma against all partitions: those that a reordering of equal operands takes into each other are one."""
+    text, order, sizes, is_grouped = case
+    signature = Signature(text)
+    operands = [signature.inputs[0]] * order
+    groups = [k // (1 + is_grouped) for k in range(order)]  # each operand alone, or pairs
+    kinds = list(count_fixed(signature.output, operands, groups, sizes))
+    assert sum(times for times, _, _ in kinds) == prod(factorial(n) for n in Counter(groups).values())
+    partitions = Slots.of([signature.output, *operands]).partitions(sizes)
+    parts = np.split(np.arange(partitions.shape[1]), np.cumsum([len(t.axes) for t in (signature.output, *operands)]))
+    orbits = {
+        min(
+            tuple(first_occurrence(row[None, np.concatenate([parts[0], *(parts[1 + k] for k in move)])])[0])
+            for move in permutations(range(order))
+            if [groups[k] for k in move] == groups
+        )
+        for row in partitions
+    }
+    assert sum(times * number for times, number, _ in kinds) == len(orbits) * sum(times for times, _, _ in kinds)
+    for _, _, types in kinds:
+        assert types[0] == signature.output and set(types[1:]) <= set(operands) and len(types) <= order + 1
+
+
+@pytest.mark.parametrize("module", ["einnet.partitions"])
+def test_the_examples_of_a_module_hold(module):
+    assert_examples_hold(module)
 
 
 # --- the partitions and where they are -------------------------------------------------------------

@@ -279,11 +279,11 @@ def describe_dense_form(signature: Signature, what: str = "The series is that of
     return fill(text, width=104)
 
 
-def parse_types(text: str) -> tuple[Symmetry, ...]:
+def parse_types(text: str) -> list[Symmetry]:
     """Several types with common letters: 'ab, aa', with dependencies after a semicolon as in a signature."""
     head, dependencies = split_dependencies(text)
     if "," not in head:
-        return (Symmetry(text),)
+        return [Symmetry(text)]
     return Symmetry._parts(text, split_at_commas(text, 0, len(head)), dependencies)
 
 

@@ -58,15 +58,13 @@ class Symmetry:
         self.__dict__.update(part.__dict__)
 
     @classmethod
-    def _parts(
-        cls, text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]
-    ) -> tuple["Symmetry", ...]:
+    def _parts(cls, text: str, spans: Iterable[tuple[int, int]], dependencies: list[Dependency]) -> list["Symmetry"]:
         """The types at these places of a notation."""
         types = []
         for fields in parse_parts(text, spans, dependencies):
             types.append(object.__new__(cls))
             types[-1].__dict__.update(fields)
-        return tuple(types)
+        return types
 
     @classmethod
     def of(

@@ -13,7 +13,8 @@ from mutants.sites import SOURCES, Site, sites_of
 __all__ = ["CORE", "MUTANTS", "Mutant", "modules_of", "random_mutants"]
 
 CORE = ("symmetry", "signature", "partitions", "terms", "plan", "taylor", "operations", "nn")
-TESTS = {"symmetry": "test_symmetry.py", "signature": "test_symmetry.py", "partitions": "test_partitions.py"}
+TYPES = "test_symmetry.py test_signature.py"
+TESTS = {"symmetry": TYPES, "signature": TYPES, "partitions": "test_partitions.py"}
 
 
 @dataclass(frozen=True)

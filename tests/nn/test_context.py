@@ -5,8 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from einnet import EinLayer, EinLinear, EinPool, Signature, Symmetry
+from einnet import EinLayer, EinLinear, EinPool, Plan, Signature, Symmetry
 from einnet.errors import ShapeError
+from einnet.nn.context import Context
 from einnet.operations import pooling_terms
 from networks import NETWORKS, randomize, small
 from refusals import assert_refused
@@ -168,6 +169,22 @@ def test_a_full_mask_is_no_mask():
 def test_single_precision_stays_single():
     net = small("aaH", dtype=torch.float32)
     assert net(torch.randn(4, 4, F), mask=torch.ones(4, dtype=torch.bool)).dtype == torch.float32
+
+
+def test_what_a_context_knows_is_computed_once():
+    present = torch.tensor([True, True, False])
+    context = Context({"a": 3}, (), {"a": present})
+    plan, same = Plan.make(["ab->ac"], "aa"), Plan.make(["ba->ac"], "aa")
+    for t in (Symmetry("a"), Symmetry("aa")):
+        assert context.cells(t) is context.cells(t)
+    assert torch.equal(context.cells(Symmetry("aa")), present[:, None] & present)
+    assert Context({"a": 3}).cells(Symmetry("aa")) is None
+    for dtype in (torch.float32, torch.float64):
+        assert context.factors(plan, dtype) is context.factors(plan, dtype)
+        assert context.counts_of(plan, dtype) is context.counts_of(plan, dtype)
+        assert context.factors(plan, dtype)[0].dtype == dtype
+        assert context.factors(same, dtype) is not context.factors(plan, dtype)
+        assert context.counts_of(plan, dtype)[0].unique().tolist() == [2]
 
 
 # --- errors --------------------------------------------------------------------------------------

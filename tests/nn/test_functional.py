@@ -5,6 +5,7 @@ import torch
 
 from einnet.errors import NotationError, ShapeError
 from einnet.nn.functional import einsum
+from einnet.nn.sparse import Support
 
 SIZES = {"a": 3, "b": 4, "c": 5}
 ODD, EVEN = torch.tensor([True, False, True]), torch.tensor([False, True, False, True])
@@ -59,6 +60,21 @@ def test_letters_have_sizes_of_their_own():
     assert torch.allclose(einsum("Xy,yz->zX", x, y), torch.einsum("abh,bch->cah", x, y))
     with pytest.raises(ShapeError):
         einsum("ab,bc->ac", x, x)
+
+
+@pytest.mark.parametrize("form", ["Support", "COO", "index"])
+def test_an_operand_in_brackets_says_its_sizes_where_its_form_does(form):
+    index, values, x = torch.tensor([[0, 2, 2], [3, 0, 1]]), torch.randn(3, 2), torch.randn(4, 2)
+    dense = torch.zeros(3, 4, 2)
+    dense[tuple(index)] = values
+    sparse = {
+        "Support": (Support(index, (3, 4)), values),
+        "COO": torch.sparse_coo_tensor(index, values, (3, 4, 2), check_invariants=True),
+        "index": (index, values),
+    }[form]
+    known = {"type": ("a", "b", "[ab]"), "sizes": {"a": 3}} if form == "index" else {}
+    y = einsum("[a0b0],b0->a0" if known else "[ab],b->a", sparse, x, **known)
+    torch.testing.assert_close(y, torch.einsum("abh,bh->ah", dense, x))
 
 
 def test_wrong_calls():

@@ -255,6 +255,9 @@ def test_arrays_that_do_not_fit():
     for wrong in (True, "x", 1.5):
         with pytest.raises(TypeError, match="the size of axis 'b' must be a whole number"):
             embed.run(np.ones(3), sizes={"b": wrong})
+    for wrong in (5, [("b", 2)]):
+        with pytest.raises(TypeError, match="sizes must be a dict from axes to numbers"):
+            embed.run(np.ones(3), sizes=wrong)
 
 
 @pytest.mark.parametrize(("limit", "number"), [("derived_operands", 3), ("diagonals", 5)])  # abc, aac, abb, aba, aaa

@@ -5,7 +5,8 @@ import pytest
 
 from einnet import EinNetError, Symmetry, Term, raise_limits
 from einnet.operations.generators import generators
-from einnet.operations.minimal import indecomposable_terms
+from einnet.operations.hypergraph import Hypergraph
+from einnet.operations.minimal import _can_be_two, indecomposable_terms
 from einnet.terms import TypeSet
 from oracles.closure import all_terms, canonical, maximal_classes, splits
 from oracles.group import commutant
@@ -95,6 +96,24 @@ def as_hypergraph(term: Term, type_set: TypeSet):
 
         edges.append(frozenset(map(index, symmetry.axes, tup)))
     return canonical_hypergraph(reduce(tuple(edges)))
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ([(0,)], False),  # one edge is no two parts
+        ([(0,), (0, 1)], True),
+        ([(0, 2), (0, 2)], False),  # both have b, which belongs to one a
+        ([(0, 2), (0, 3)], True),
+        ([(0, 2), (0, 3), (0, 2, 3)], False),
+        ([(0, 1), (1,)], False),  # the last edge is not around a
+        ([], False),
+    ],
+)
+def test_an_index_can_be_two_where_the_edges_around_it_fall_into_two_parts(rest, expected):
+    edge = (0, 1)
+    h = Hypergraph((edge, *rest), ("a", "c", "b", "b"), (-1, -1, 0, 0))
+    assert _can_be_two(h, 0, edge) is expected
 
 
 def test_too_many_hypergraphs_are_refused():

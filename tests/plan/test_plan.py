@@ -137,6 +137,7 @@ def test_sources_must_fit_the_operands(sources):
 
 
 def test_plans_compare_by_value():
+    assert Plan.make(["a->ab"], "aH", "abH") == Plan.make([Term("a->ab")], Symmetry("a"), Symmetry("ab"))
     assert Plan.make(["ab->ba"], Symmetry("aa")) == Plan.make([Term("ab->ba")], Symmetry("aa"))
     assert Plan.make(["ab->ba"], Symmetry("aa")) != Plan.make(["ab->ab"], Symmetry("aa"))
 

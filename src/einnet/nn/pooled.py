@@ -129,7 +129,7 @@ class PooledLinear(nn.Module):
     ):
         super().__init__()
         self.heads, self.out_features, self.norm = heads, out_features, norm
-        self.shared = tuple(range(len(results))) if shared is None else tuple(shared)
+        self.shared = range(len(results)) if shared is None else shared
         self.total = heads * len(results)
         self.head_slices = [slice(*bounds) for bounds in pairwise(heads * k // chunks for k in range(chunks + 1))]
         self.maps = [self._make_map(results, s.stop - s.start) for s in self.head_slices]

@@ -82,13 +82,13 @@ class Kernel:
 
     @classmethod
     def _reduce(cls, operand: Tuple, output: Tuple) -> "Kernel":
-        names, diagonals = list(operand), []
+        names, diagonals = operand, []
         for name in dict.fromkeys(operand):
             while names.count(name) > 1:
                 first = names.index(name)
                 second = names.index(name, first + 1)
                 diagonals.append((first - len(names), second - len(names)))
-                names = [n for k, n in enumerate(names) if k not in (first, second)] + [name]
+                names = (*(n for k, n in enumerate(names) if k not in (first, second)), name)
         summed_axes = tuple(k - len(names) for k, n in enumerate(names) if n not in output)
         layout = Layout.of([n for n in names if n in output], output)
         return cls("reduce", (layout,), tuple(diagonals), summed_axes)

@@ -145,6 +145,33 @@ def test_one_number_for_a_row_is_all_features_at_once():
         torch.testing.assert_close(low.double(), result, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.float64, torch.complex128)])
+def test_the_result_has_the_widest_number_format_of_the_operands(place, dtypes):
+    case, (narrow, wide) = Case("[ab],[bc],c->[ac]"), dtypes
+    rows = [x.to(wide if k == place else narrow) for k, x in enumerate(case.rows[:-1])]
+    total = contract(case.matches, rows)
+    assert total.dtype == wide
+    torch.testing.assert_close(total, case.contract(3).to(wide), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("term", ["[ab],[bc]->[ac]", "[ab]->b", "a,b->[ab]", "[aa]->a", "[ab],b->[ba]"])
+def test_an_order_is_computed_once_and_takes_four_bytes_a_match(term):
+    matches = Case(term).matches
+    for target in range(len(matches.rows)):
+        order = matches.order(target)
+        tensors = [order.pointers, order.counter, *(p for p in order.positions if p is not None)]
+        assert {x.dtype for x in tensors} == {torch.int32}
+        assert matches.order(target) is order and order.chunks(3) is order.chunks(3)
+        assert order.counter is order.counter
+        for k, places in enumerate(order.positions):  # only what is no counter is kept
+            assert k != target or places is None
+            assert places is None or not torch.equal(places, torch.arange(matches.rows[k], dtype=torch.int32))
+        counts = torch.bincount(matches.positions[target], minlength=matches.rows[target])
+        assert torch.equal(order.pointers.diff(), counts.int()) and order.pointers[0] == 0
+        assert order.is_identity == bool((counts == 1).all())
+
+
 def test_batch_in_the_features():
     case = Case("[ab],[bc]->[ac]", features=6)
     halves = [contract(case.matches, [x[:, part] for x in case.rows[:-1]]) for part in (slice(3), slice(3, 6))]

@@ -83,8 +83,8 @@ def read_parts(
 ) -> list[Any]:
     """As `read_inputs`, with what `make` returns for an index and its sizes instead of a support."""
     types = [as_symmetry(symmetry) for symmetry in types]
-    names = ["the input"] if len(types) == 1 else [f"input {k + 1}" for k in range(len(types))]
-    names = [f"{name} of type '{symmetry}'" for name, symmetry in zip(names, types, strict=True)]
+    what = ["the input"] if len(types) == 1 else [f"input {k}" for k in range(1, len(types) + 1)]
+    names = [f"{what[k]} of type '{symmetry}'" for k, symmetry in enumerate(types)]
     known, parts, supports = check_sizes(sizes or {}), [], {}
     for x, symmetry, name in zip(inputs, types, names, strict=True):
         read = form_of(x, name).read if symmetry.is_sparse else _read_dense
