@@ -10,7 +10,12 @@ from docstrings import assert_examples_hold
 from einnet import EinNetError, Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
 from einnet.signature import (
-    as_signature, describe_dense_form, hidden_type, hidden_types, parse_types, with_features,
+    as_signature,
+    describe_dense_form,
+    hidden_type,
+    hidden_types,
+    parse_types,
+    with_features,
 )  # fmt: skip
 from refusals import assert_refused
 from strategies import symmetry_texts

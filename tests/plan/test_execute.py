@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import Plan, Symmetry, Term
-from einnet.errors import ShapeError
+from einnet.errors import EinNetError, ShapeError
 from einnet.nn.backend import TORCH
 from einnet.plan import evaluate_term, expand, run_plan
 from einnet.plan.backends import NUMPY, TensorBackend, backend_of
-from einnet.plan.kernel import Kernel
+from einnet.plan.kernel import Kernel, align
 from oracles.naive import naive_term
 from strategies import SIZES, TYPES, terms_of
 
@@ -95,6 +95,26 @@ def test_a_kernel_is_compiled_once_and_holds_no_size():
 def test_the_back_end_follows_the_array():
     assert backend_of(np.zeros(1)) is NUMPY
     assert isinstance(backend_of(torch.nn.Parameter(torch.zeros(1))), TensorBackend)
+
+
+def test_numpy_has_no_sparse_types():
+    with pytest.raises(EinNetError, match=r"'\[ab\]->a' is of sparse types, which only tensors of torch"):
+        run_plan(Plan.make(["[ab]->a"], "a, [aa]"), [np.ones(3)])
+    with pytest.raises(EinNetError, match=r"'\[ab\]->a' is of sparse types: use Plan.make"):
+        Plan.without_types([Term("ab->a"), Term("[ab]->a")])
+
+
+@pytest.mark.parametrize(("names", "target"), [("ab", "ab"), ("ab", "ba"), ("b", "abc"), ("", "a"), ("cab", "abcd")])
+@pytest.mark.parametrize("backend", [NUMPY, TORCH])
+def test_axes_are_aligned(names, target, backend):
+    x = whole_numbers(2, *range(2, 2 + len(names)))
+    sizes = dict(zip(names, x.shape[1:], strict=True))
+    y = align(x if backend is NUMPY else torch.from_numpy(x), names, target, backend)
+    assert tuple(y.shape) == (2, *(sizes.get(c, 1) for c in target))
+    assert np.array_equal(
+        np.asarray(y), np.einsum(f"Z{names}->Z{''.join(c for c in target if c in names)}", x).reshape(y.shape)
+    )
+    assert (y is x) == (names == target and backend is NUMPY)
 
 
 def test_a_plan_needs_all_its_operands():

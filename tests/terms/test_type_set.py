@@ -1,10 +1,14 @@
 """`TypeSet`: one type or several, which type each tuple of a term has, and what is refused."""
 
+from collections import Counter
+from itertools import permutations
+
 import pytest
 
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import NotationError
 from einnet.terms import TypeSet
+from einnet.terms.term import as_terms
 from refusals import assert_refused
 
 
@@ -86,3 +90,72 @@ def test_the_class_of_each_index():
     types = TypeSet.of(("ab", "a"))
     assert types.classes_of(Term("ij,kj->i")) == {"i": "a", "j": "b", "k": "a"}
     assert types.with_typed_indices(Term("ij,kj->i")) == Term("a0b0,a1b0->a0")
+
+
+SETS = [
+    # types, letters, shapes of the largest dense types
+    ("ab", "ab", ["ab"]),
+    ("ba; a->b", "ab", ["ab"]),  # parents before children
+    (("a", "aa"), "a", ["aa"]),
+    (("ab", "aa", "bb"), "ab", ["ab", "aa", "bb"]),
+    (("ab", "ba", "a"), "ab", ["ab"]),  # of equal shapes one
+    (("cba; a->b, b->c", "a"), "abc", ["abc"]),
+    (("a", "[aab]", "b"), "ab", ["a", "b"]),
+    (("[aa]", "[ab]"), "ab", []),
+    (("xab; a->b", "yx"), "xayb", ["xab", "yx"]),
+]
+
+
+@pytest.mark.parametrize(("types", "letters", "largest"), SETS, ids=str)
+def test_the_letters_and_the_shapes_of_a_type_set(types, letters, largest):
+    type_set = TypeSet.of(types)
+    assert type_set.classes == tuple(letters)
+    assert type_set.shapes == tuple(Counter(t.axes) for t in type_set.types)
+    assert type_set.maximal == tuple(map(Counter, largest))
+    assert type_set.has_sparse_types == any(t.is_sparse for t in type_set.types)
+    assert type_set.has_several_types == (len(type_set.types) > 1)
+    for c in letters:
+        parents = {t.parent_of(c) for t in type_set.types if c in t.axes}
+        assert type_set.parent_of(c) == parents.pop() and not parents
+    for text in ("", "a", "b", "ab", "aab", "bb", "abc", "x"):
+        fits = any(all(shape.count(c) >= text.count(c) for c in text) for shape in largest)
+        assert type_set.fits(Counter(text)) is fits
+
+
+@pytest.mark.parametrize("text", ["[aa]", "[aab]", "[aba]", "[ab]; a->b", "[aabb]", "[a]"])
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_support_has_the_tuples_with_joint_axes_in_all_orders(text, directed):
+    (symmetry,) = TypeSet.of(text).types
+    tup = range(len(symmetry.axes))
+    expected = {o for o in permutations(tup) if all(symmetry.axes[k] == symmetry.axes[m] for k, m in enumerate(o))}
+    got = TypeSet.of(text, directed=directed).support_with(symmetry, tup)
+    assert len(set(got)) == len(got) and got[0] == tuple(tup)
+    assert set(got) == ({tuple(tup)} if directed else expected)
+
+
+def test_a_set_is_directed_where_a_support_has_joint_axes():
+    assert TypeSet.of("[aa]", directed=True) != TypeSet.of("[aa]") == TypeSet.of(TypeSet.of("[aa]"))
+    assert (
+        TypeSet.of(TypeSet.of("[aa]"), directed=True).directed
+        and TypeSet.of("[aa]", directed=True).canonical().directed
+    )
+    for types in ("aa", "[ab]", ("aa", "[ab]"), "[a]"):
+        assert TypeSet.of(types, directed=True) == TypeSet.of(types)
+    with pytest.raises(TypeError, match="expected a type such as 'ab', or several, got 3"):
+        TypeSet.of(3)
+
+
+@pytest.mark.parametrize("terms", ["ab->ba", Term("ab->ba"), ["ab->ba"], (Term("ab->ba"),), iter(["ab->ba"])], ids=str)
+def test_terms_are_read_from_one_or_several_of_them_or_their_texts(terms):
+    assert as_terms(terms) == [Term("ab->ba")]
+
+
+def test_what_is_no_terms_is_refused():
+    with pytest.raises(TypeError, match=r"expected terms such as \['ab,ab->ab', 'ab,bc->ac'\], got 3"):
+        as_terms(3)
+
+
+def test_index_maps_are_equal_by_value():
+    one, two = (TypeSet.of("ab; a->b").index_map(Term(t)) for t in ("ij,ik->ij", "ij,ik->ik"))
+    assert one == two and hash(one) == hash(two) and len({one, two}) == 1
+    assert one != TypeSet.of("ab").index_map(Term("ij,ik->ij"))
