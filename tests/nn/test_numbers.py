@@ -75,12 +75,12 @@ def layer(types: Any, features: Any, *inputs: Any, **options: Any) -> Callable[[
     return run
 
 
-def asked() -> tuple:
+def run_queries() -> tuple:
     net = fill(EinNet("[ab]H -> [ab]H", 2, 1, **SMALL))
     return net, net((LISTS, wave(6, 2)), sizes={"a": 4, "b": 3}, at=torch.tensor([[0, 1, 3, 3], [0, 1, 2, 2]]))
 
 
-def graphs() -> tuple:
+def run_graphs() -> tuple:
     net = fill(EinNet("aH, [aa]H -> H", (2, 3), 2, **SMALL))
     small = wave(2, 2), (torch.tensor([[0], [1]]), wave(1, 3))
     return net, net(union([(wave(4, 2), (INDEX, wave(7, 3))), small]))
@@ -109,8 +109,8 @@ CASES: dict[str, Callable[[], tuple]] = {
     "symmetric": case(EinNet, "aH, [aa]H -> aH", symmetric=True),
     "sparse lists": case(EinNet, "[ab]H -> aH; a->b"),
     "sparse pairs": case(EinNet, "[ab]H, aH -> bH"),
-    "asked": asked,
-    "graphs": graphs,
+    "queries": run_queries,
+    "graphs": run_graphs,
     "polynomial": case(PolynomialNet, "aaH -> aH", (2,)),
     "polynomial, sums": case(PolynomialNet, "abH -> abH", normalize=None, iterations=2, terms=("ab,cb,cd->ad",)),
     "recurrent": case(RecurrentNet, "abH -> abH", automorphism="ba", iterations=3),
@@ -151,7 +151,7 @@ def measure(run: Callable[[], tuple]) -> dict[str, Any]:
     module, y = run()
     outputs = [x for x in tensors_in(y) if x.is_floating_point()]
     numbers = [
-        x.flatten()[[0, x.numel() // 2, -1]].tolist() + [x.sum().item(), x.square().sum().item()] for x in outputs
+        [*x.flatten()[[0, x.numel() // 2, -1]].tolist(), x.sum().item(), x.square().sum().item()] for x in outputs
     ]
     weights = [p for p in module.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(sum(x.square().sum() for x in outputs), weights) if weights else []
@@ -176,13 +176,13 @@ def measure_initial(module: nn.Module) -> dict[str, float]:
     return {name: round(p.abs().mean().item(), 5) for name, p in module.named_parameters()}
 
 
-def stored() -> dict[str, Any]:
+def read_file() -> dict[str, Any]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_module_prints_and_computes(name):
-    expected, got = stored()["computed"][name], measure(CASES[name])
+    expected, got = read_file()["computed"][name], measure(CASES[name])
     assert got["repr"] == expected["repr"] and got["shapes"] == expected["shapes"]
     for key in ("numbers", "gradients"):
         torch.testing.assert_close(read(got[key]), read(expected[key]), rtol=1e-6, atol=1e-9)
@@ -190,7 +190,7 @@ def test_what_a_module_prints_and_computes(name):
 
 @pytest.mark.parametrize("name", INITIAL)
 def test_how_large_weights_are_at_first(name):
-    expected, module = stored()["initial"][name], INITIAL[name]()
+    expected, module = read_file()["initial"][name], INITIAL[name]()
     for _ in range(2):
         means = measure_initial(module)
         assert means.keys() == expected.keys()
