@@ -44,6 +44,18 @@ def test_the_dense_forms_of_a_signature(text, classes, dense, with_supports):
     assert (form := signature.dense).dense is form and not form.is_sparse
 
 
+def test_the_dependencies_of_other_letters_are_sorted():
+    symmetry = Symmetry("abcd; c->d, b->c, a->b")
+    assert str(symmetry.canonical()) == "abcd; a->b, b->c, c->d"
+    assert str(symmetry.with_letters(dict(zip("abcd", "dcba", strict=True)))) == "dcba; b->a, c->b, d->c"
+
+
+def test_a_shape_may_be_a_list_and_is_named_as_a_tuple():
+    assert Symmetry("abH").sizes_of([2, 3, 4, 5]) == {"a": 3, "b": 4}
+    for text, shape in (("abH", [2, 3]), ("aa", [2, 3])):
+        assert_refused(lambda: Symmetry(text).sizes_of(shape), ShapeError, "(2, 3)")  # noqa: B023
+
+
 def test_what_a_series_of_sparse_types_says():
     assert describe_dense_form(Signature("aaH -> aH")) == ""
     one_input, output = (describe_dense_form(Signature(t), "It is of") for t in ("[aa]H -> aH", "aH -> [aa]H"))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import einnet
-from snapshots.calls import CommandError
+from snapshots.calls import CALLS, CommandError
 
-__all__ = ["FILE", "format_record", "message_of", "read_record"]
+__all__ = ["FILE", "assert_recorded", "format_record", "message_of", "names_of", "read_record"]
 
 FILE = Path(__file__).with_name("messages.txt")
 SOURCES = Path(einnet.__file__).parent
@@ -45,3 +45,15 @@ def format_record(messages: dict[str, str]) -> str:
 def read_record() -> dict[str, str]:
     _, *sections = FILE.read_text().rstrip("\n").split("\n\n== ")
     return dict(section.split("\n", 1) for section in sections)
+
+
+def names_of(*groups: str) -> list[str]:
+    """The calls of these groups: "shape" has those that are named "shape: ..."."""
+    return [name for name in CALLS if name.partition(":")[0] in groups]
+
+
+def assert_recorded(name: str) -> None:
+    """Asserts that the message of a call is that of the file."""
+    message = message_of(CALLS[name])
+    assert message != "no error"
+    assert message == read_record().get(name), "run `python tests/snapshots` and read the difference"
