@@ -11,7 +11,7 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.limits import raise_limits
 from einnet.nn.sparse import Support
 from einnet.nn.sparse.contract import contract
-from einnet.nn.sparse.matches import Matches, find_matches
+from einnet.nn.sparse.matches import Matches, Partial, find_matches
 
 # a term, with brackets for the sparse tuples
 TERMS = [
@@ -170,6 +170,18 @@ def test_an_order_is_computed_once_and_takes_four_bytes_a_match(term):
         counts = torch.bincount(matches.positions[target], minlength=matches.rows[target])
         assert torch.equal(order.pointers.diff(), counts.int()) and order.pointers[0] == 0
         assert order.is_identity == bool((counts == 1).all())
+
+
+def test_partial_matches_keep_only_the_indices_that_are_needed():
+    a, b = torch.arange(4), torch.arange(4) + 10
+    partial = Partial(4, {"a": a, "b": b}, {0: a + 20})
+    rows = torch.tensor([3, 1])
+    some, all_indices = partial.select(rows, {"b"}), partial.select(slice(1, 3))
+    assert (some.length, all_indices.length, partial.select(rows, set()).length) == (2, 2, 2)
+    assert {i: x.tolist() for i, x in some.values.items()} == {"b": [13, 11]}
+    assert {i: x.tolist() for i, x in all_indices.values.items()} == {"a": [1, 2], "b": [11, 12]}
+    assert some.entries[0].tolist() == [23, 21] and all_indices.entries[0].tolist() == [21, 22]
+    assert Partial(1, {}, {}).select(slice(0, 1)).length == 1
 
 
 def test_batch_in_the_features():
