@@ -77,6 +77,10 @@ def test_two_ways_to_call():
         assert all(map(torch.equal, layer(tuple(x), **options), layer(*x, **options)))
     single = make_layer("aaH")
     assert torch.equal(single(x[1], mask), single(x[1], mask=mask))
+    with pytest.raises(ShapeError, match="expected one tensor for each of the types aH, aaH, got 3 in a tuple"):
+        layer(*x, x[0])
+    with pytest.raises(TypeError, match="expected a tensor and a mask, got 3 arguments"):
+        single(x[1], mask, mask)
 
 
 @pytest.mark.parametrize("types", [("aaH",), "aaH"], ids=str)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einnet import EinNetError, EinPool, Plan, Symmetry, Term, linear_terms
-from einnet.nn.backend import expand, run_plan
-from einnet.plan import Cost
+from einnet.nn.backend import TORCH, run_plan
+from einnet.plan import Cost, expand
 from einnet.plan.plan import Result
 from oracles.naive import naive_pool, naive_term
 from strategies import SIZES, TYPES, terms_of
@@ -45,7 +45,7 @@ def test_terms_that_read_the_same_inputs_compute_the_same(data):
     plan = Plan.make(terms, symmetry, sources=sources)
     compacts = run_plan(plan, [torch.from_numpy(x) for x in slots[: plan.input_count]])
     for term, source, compact, result in zip(terms, sources, compacts, plan.results, strict=True):
-        got = expand(compact, result.axis_map, shape).numpy()
+        got = expand(compact, result.axis_map, shape, TORCH).numpy()
         expected = naive_term(term, [slots[k] for k in source], shape)
         assert np.allclose(got, expected, rtol=1e-10, atol=1e-10)
 
@@ -58,7 +58,7 @@ def test_a_plan_between_two_types_computes_its_terms(data):
     shape = [SIZES[c] for c in target.axes]
     plan = Plan.make(terms, source, target, sources=[(0,)] * len(terms))
     for term, compact, result in zip(terms, run_plan(plan, [torch.from_numpy(x)]), plan.results, strict=True):
-        assert np.allclose(expand(compact, result.axis_map, shape).numpy(), naive_term(term, [x], shape), atol=1e-10)
+        assert np.allclose(expand(compact, result.axis_map, shape, TORCH).numpy(), naive_term(term, [x], shape), atol=1e-10)
 
 
 def test_the_numbers_do_not_depend_on_the_sizes_that_the_path_was_found_for():
@@ -66,7 +66,7 @@ def test_the_numbers_do_not_depend_on_the_sizes_that_the_path_was_found_for():
     for a, b in [(1, 9), (9, 1), (40, 2), (0, 3)]:
         slots = [numbers(1, a, b, seed=k) for k in range(3)]
         (compact,) = run_plan(plan, [torch.from_numpy(x) for x in slots])
-        got = expand(compact, plan.results[0].axis_map, [a, b]).numpy()
+        got = expand(compact, plan.results[0].axis_map, [a, b], TORCH).numpy()
         assert np.allclose(got, naive_term(plan.terms[0], slots, [a, b]))
 
 

@@ -20,7 +20,6 @@ from einnet.symmetry import Symmetry
 __all__ = [
     "TorchBackend",
     "align",
-    "expand",
     "feature_axis",
     "largest",
     "rank_of",
@@ -115,11 +114,6 @@ def run_upcast(
 def run_plan(plan: Plan, operands: Sequence[Tensor], backend: TorchBackend = TORCH) -> list[Tensor]:
     """The compact result of each term."""
     return execute.run_plan(plan, operands, backend)
-
-
-def expand(compact: Tensor, axis_map: Sequence[int], sizes: Sequence[int]) -> Tensor:
-    """The output from a compact result: axes permuted, broadcast to `sizes` (a view), or embedded on a diagonal."""
-    return execute.expand(compact, axis_map, sizes, TORCH)
 
 
 def align(x: Tensor, names: Sequence[str | int], target: Sequence[str | int]) -> Tensor:

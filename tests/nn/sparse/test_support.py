@@ -55,6 +55,7 @@ def test_lookups(sizes):
     for axes in [(0,), (2,), (1, 0), (0, 2), (0, 1, 2), (2, 1, 0)]:
         lookup = support.lookup(axes)
         starts, counts = lookup.ranges([queries[:, k] for k in axes])
+        assert starts.dtype == counts.dtype == torch.int64
         for query, start, count in zip(queries[::7], starts[::7], counts[::7], strict=True):
             expected = (support.index[list(axes)] == query[list(axes), None]).all(0).nonzero()[:, 0]
             assert lookup.entries(torch.arange(start, start + count)).tolist() == expected.tolist()
