@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from sympy.functions.combinatorial.numbers import bell, stirling
 
+from annotations import assert_annotated
 from docstrings import assert_examples_hold
 from einnet import Signature, Symmetry
 from einnet.partitions import Slots, count_fixed, cycle_types, first_occurrence, row_numbers
@@ -175,3 +176,18 @@ def test_rows_are_renamed_and_found():
     among = np.unique(named, axis=0)
     assert (among[row_numbers(named, among)] == named).all()
     assert row_numbers(np.array([[0, 1, 2, 3, 4]]), among[among.max(1) < 4]).tolist() == [-1]
+
+
+CALLS = {
+    "slots": lambda: [
+        (s := Slots.of([Symmetry(t)] * 2)).outermost_first + s.blocks([*range(len(s))]).classes for t in FORESTS
+    ],
+    "counts": lambda: [Slots.of([Symmetry(t)] * 2).count({"a": 2, "b": 2, "c": 3}) for t in FORESTS],
+    "partitions": lambda: [Slots.of([Symmetry(t)] * 2).partitions({"a": 2, "b": 2, "c": 3}) for t in FORESTS],
+    "labels": lambda: [Slots.of([Symmetry(t)]).labels({"a": 2, "b": 2, "c": 3}) for t in FORESTS],
+    "cycles": lambda: [*count_fixed(Symmetry("a"), [Symmetry("a")] * 3, [0, 0, 1]), *cycle_types(4)],
+}
+
+
+def test_functions_return_what_they_are_annotated_with():
+    assert_annotated("einnet.partitions", CALLS)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotations import assert_annotated
 from docstrings import assert_examples_hold
 from einnet import EinNetError, Signature, Symmetry
 from einnet.errors import NotationError, ShapeError
@@ -189,3 +190,30 @@ def test_a_small_h_at_the_end_of_a_type_is_asked_about(text, start, hint):
     assert_refused(
         lambda: with_features(text), NotationError, "is H, the feature axis, meant?", hint, caret=(start, start + 1)
     )
+
+
+# --- annotations -------------------------------------------------------------------------------------
+
+CALLS = {
+    "types": lambda: [
+        (s.canonical(), s.classes, s.dense, s.bare, s.with_features) for s in map(Symmetry, ("[ab]H", "ba; a->b"))
+    ],
+    "signatures": lambda: [
+        (s.types, s.classes, s.dense, s.with_supports, s.canonical()) for s in map(Signature, STATES)
+    ],
+    "states": lambda: [hidden_types(as_signature(t)) for t in STATES],
+    "sizes": lambda: Signature("aH, [ab]H -> bH").bind([(5, 64), {"a": 5, "b": 7}], {"b": 7}),
+    "elements": lambda: [
+        (g := Symmetry(t).random_element({"a": 3, "b": 2}, 0)) @ g.inverse() for t in ("ab", "ab; a->b")
+    ],
+    "parsed": lambda: [
+        parse_types("ab, a; a->b"),
+        with_features("a -> ab"),
+        Symmetry("abc; a->b, b->c").ancestors("c"),
+    ],
+}
+
+
+@pytest.mark.parametrize("part", ["einnet.symmetry", "einnet.signature"])
+def test_functions_return_what_they_are_annotated_with(part):
+    assert_annotated(part, CALLS)

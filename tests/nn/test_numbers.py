@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from annotations import assert_annotated
 from einnet import EinLayer, EinLinear, EinPool, Signature
 from einnet.nn import EinNet, PolynomialNet, RecurrentNet, ReferenceNet, Support
 from einnet.nn.functional import einsum
@@ -186,6 +187,10 @@ def test_what_a_module_prints_and_computes(name):
     assert got["repr"] == expected["repr"] and got["shapes"] == expected["shapes"]
     for key in ("numbers", "gradients"):
         torch.testing.assert_close(read(got[key]), read(expected[key]), rtol=1e-6, atol=1e-9)
+
+
+def test_functions_return_what_they_are_annotated_with():
+    assert_annotated("einnet.nn", CASES)
 
 
 @pytest.mark.parametrize("name", INITIAL)

@@ -5,12 +5,15 @@ from math import prod
 import numpy as np
 import opt_einsum
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from einnet import Plan, Symmetry
-from einnet.plan import Cost, run_step
-from einnet.plan.backends import Backend
+from annotations import assert_annotated
+from einnet import Plan, Symmetry, Term
+from einnet.plan import Cost, evaluate_term, run_plan, run_step
+from einnet.plan.backends import Backend, backend_of
+from einnet.plan.path import split_by_cost
 from strategies import SIZES, TYPES, terms_of
 
 
@@ -74,3 +77,22 @@ def test_the_cost_of_a_loop_is_that_of_its_contractions_for_each_index(term, flo
 def test_a_cost_is_no_cost_of_other_indices(left, right):
     assert Cost.of(left) != Cost.of(right) and Cost.of(left, 2) != Cost.of(left)
     assert Cost.of(left).degree == len(left) and Cost.of(left, 0) == Cost() and Cost().degree == 0
+
+
+CALLS = {
+    "dense": lambda: Plan.make(["ab->ba", "aa->ab", "ab,cb,cd->ad", "ab,ac,bc,bd,cd->ad"], "aa").table(),
+    "sources": lambda: Plan.make(["ab->ac", "ab,bc->ac"], "aa", sources=[[0], [0, 1]]).rows(),
+    "two types": lambda: (Plan.make(["ab->a"], "ab", "a").flops + Cost.of("b")).at({"a": 2, "b": 3}),
+    "sparse": lambda: (
+        Plan.make(["[ab],[bc],c->[ac]", "b,[ba]->a", "a->[bb]", "[ab],[bc],[ac],[cd],[ad]->[ad]"], "a, [aa]").largest
+    ),
+    "dense intermediate": lambda: Plan.make(["[a0a1],[a1a2],[a2a3]->[a0a3]"], "a, [aa], aa").largest.degree,
+    "run": lambda: run_plan(Plan.make(["ab->ac", "ab,bc->ac", "ab,ac->", "aa->"], ["aa", ""]), [np.eye(3)] * 6),
+    "term": lambda: evaluate_term(Term("ab,b->aac"), [np.eye(3), np.ones(3)], dict.fromkeys("abc", 3)),
+    "tensors": lambda: backend_of(torch.ones(1)).sum(torch.ones(2, 3), (-1,)),
+    "paths": lambda: split_by_cost([Term("ab,bc,cd,de->ae"), Term("ab,bc->ac"), Term("ab,ac,bc,bd,cd->ad")], 3),
+}
+
+
+def test_functions_return_what_they_are_annotated_with():
+    assert_annotated("einnet.plan", CALLS)

@@ -58,7 +58,9 @@ def test_a_plan_between_two_types_computes_its_terms(data):
     shape = [SIZES[c] for c in target.axes]
     plan = Plan.make(terms, source, target, sources=[(0,)] * len(terms))
     for term, compact, result in zip(terms, run_plan(plan, [torch.from_numpy(x)]), plan.results, strict=True):
-        assert np.allclose(expand(compact, result.axis_map, shape, TORCH).numpy(), naive_term(term, [x], shape), atol=1e-10)
+        assert np.allclose(
+            expand(compact, result.axis_map, shape, TORCH).numpy(), naive_term(term, [x], shape), atol=1e-10
+        )
 
 
 def test_the_numbers_do_not_depend_on_the_sizes_that_the_path_was_found_for():

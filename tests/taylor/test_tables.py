@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotations import assert_annotated
 from einnet import laurent, linear_maps, series, series_of
 from einnet.taylor import Representation, lorentz, orthogonal, permutations, rotations
 from einnet.taylor.expansion import Series
@@ -105,6 +106,10 @@ CASES: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_table_is_the_stored_one(name):
     assert_stored(FILE, name, CASES[name]())
+
+
+def test_functions_return_what_they_are_annotated_with():
+    assert_annotated("einnet.taylor", CASES)
 
 
 if __name__ == "__main__":

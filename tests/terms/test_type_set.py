@@ -5,9 +5,11 @@ from itertools import permutations
 
 import pytest
 
+from annotations import assert_annotated
 from einnet import EinNetError, Symmetry, Term
 from einnet.errors import NotationError
-from einnet.terms import TypeSet
+from einnet.terms import TypeSet, all_terms, count_terms, linear_terms
+from einnet.terms.automorphism import tie_weights
 from einnet.terms.term import as_terms
 from refusals import assert_refused
 
@@ -159,3 +161,25 @@ def test_index_maps_are_equal_by_value():
     one, two = (TypeSet.of("ab; a->b").index_map(Term(t)) for t in ("ij,ik->ij", "ij,ik->ik"))
     assert one == two and hash(one) == hash(two) and len({one, two}) == 1
     assert one != TypeSet.of("ab").index_map(Term("ij,ik->ij"))
+
+
+CALLS = {
+    "terms": lambda: [*all_terms(("a", "ab"), 2), *all_terms("[aa]", 1)],
+    "counts": lambda: count_terms(("a", "aa"), 3),
+    "linear": lambda: linear_terms("aab", "ab"),
+    "classes": lambda: [TypeSet.of("ab; a->b").index_map(Term("ij,ik->ij")), Term("ab,cb->ab").classes(Symmetry("ab"))],
+    "canonical": lambda: [Term(t).canonical() for t in ("ab,bc,cd,de,ef,fa->", "a1b0,a0b0->a0", "[ab],[bc]->[ac]")],
+    "properties": lambda: [
+        (t.order, t.indices, t.summed_indices, t.broadcast_indices, t.dense) for t in as_terms(["ab->bc"])
+    ],
+    "sets": lambda: [
+        (s.shapes, s.maximal, s.classes, s.canonical()) for s in map(TypeSet.of, ("ab, a", "[aab]", "abc; a->b"))
+    ],
+    "typed": lambda: TypeSet.of("ab, aa").with_typed_indices(Term("a0b0,a1b0->a0a1")),
+    "tied": lambda: tie_weights([Term("ab->ac"), Term("ab->cb"), Term("ab->cd")], Symmetry("ab"), "ba"),
+    "many": lambda: Term(",".join(f"{a}{b}" for a, b in zip("abcdefgh", "bcdefgha", strict=True)) + "->").canonical(),
+}
+
+
+def test_functions_return_what_they_are_annotated_with():
+    assert_annotated("einnet.terms", CALLS)

@@ -240,8 +240,8 @@ class EinLayer(nn.Module):
         """The submodule of this name for each type."""
         return modules_of(getattr(self, name), self.types)
 
-    def _read_arguments(self, x: Any, more: Sequence[Any], mask: Any) -> tuple[list[Tensor], Any]:
-        """The tensor of each type, and the mask."""
+    def _read_arguments(self, x: Any, more: Sequence[Any], mask: Any) -> tuple[list[Any], Any]:
+        """The input of each type, and the mask."""
         if len(self.types) > 1 and more:
             return as_tensors((x, *more), self.types), mask
         if len(more) > 1:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
@@ -32,8 +32,8 @@ def modules_of(module: nn.Module, types: Sequence[Symmetry]) -> list[Any]:
     return [module] if len(types) == 1 else list(module)  # type: ignore[arg-type]
 
 
-def as_tensors(state: Any, types: Sequence[Symmetry]) -> list[Tensor]:
-    """The tensors of a state; raises for another number of them."""
+def as_tensors(state: Any, types: Sequence[Symmetry]) -> list[Any]:
+    """The tensors of a state, or the inputs of a layer; raises for another number of them."""
     if len(types) == 1:
         return [state]
     if not isinstance(state, Sequence) or len(state) != len(types):

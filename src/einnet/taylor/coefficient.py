@@ -184,7 +184,7 @@ class Coefficient:
         shapes = self.shapes(sizes)
         shape = tuple(n for s in shapes for n in s)
         check_entries(shape, self.name, "dof and the contractions need no entries; or use smaller sizes")
-        by_slot = self.parameter_of_label.astype(np.int32)[self.slots.labels(sizes, self.sizes)]
+        by_slot = self.parameter_of_label.astype(np.int32)[self.slots.labels(sizes, self.sizes), ...]
         axes, features = iter(range(len(self.slots))), iter(range(len(self.slots), len(shape)))
         order = [next(k) for t in self.all_types for k in [axes] * len(t.axes) + [features] * t.features]
         return by_slot.transpose(order)

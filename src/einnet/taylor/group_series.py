@@ -117,7 +117,7 @@ class GroupSeries(Series):
         """Where the generators, and swaps of neighbouring operands, take each entry."""
         entries = np.arange(prod(shape), dtype=np.int32).reshape(shape)
         outputs = zip(self.out_generators) if self.out_generators is not None else repeat(())
-        images = [entries[np.ix_(*h, *[g] * k)] for g, h in zip(self.generators, outputs, strict=False)]
+        images = [entries[(*np.ix_(*h, *[g] * k), ...)] for g, h in zip(self.generators, outputs, strict=False)]
         return images + _swap_axes(entries, len(self.out_shape)) * self.commutative
 
     def _make_rows(self) -> list[tuple[object, ...]]:

@@ -203,7 +203,7 @@ class TypeSeries(Series):
     def _name_order(self, c: Coefficient) -> str:
         """The order and, if there are several inputs, the operands."""
         operands = ", ".join("".join(t.axes) for t in c.types)
-        return f"{len(c.types)}: {operands}" if c.types and len(self.signature.inputs) > 1 else str(len(c.types))
+        return f"{len(c.types)}" + f": {operands}" * (bool(c.types) and len(self.signature.inputs) > 1)
 
     def panels(self, k: int) -> list[Panel]:
         sizes = self._require_sizes()
