@@ -1,6 +1,6 @@
 """Whether functions return, and dataclasses hold, what their annotations say, seen while code runs.
 
-Whoever reads an annotation `tuple[int, ...]` may hash the value and read it twice, `int` means a number of Python.
+A value annotated `tuple[int, ...]` can be hashed and read twice, an `int` is a number of Python.
 """
 
 import sys
@@ -78,7 +78,7 @@ def _list_functions(part: str) -> Iterator[FunctionType]:
 
 
 @contextmanager
-def watched_returns(part: str) -> Iterator[dict[str, str]]:
+def watch_returns(part: str) -> Iterator[dict[str, str]]:
     """What is wrong with what functions of a part of the package return, by function; caches are cleared first."""
     hints: dict[CodeType, tuple[str, Any]] = {}
     for function in _list_functions(part):
@@ -105,7 +105,7 @@ def watched_returns(part: str) -> Iterator[dict[str, str]]:
 
 
 def assert_annotated(part: str, calls: dict[str, Callable[[], object]]) -> None:
-    with watched_returns(part) as wrong:
+    with watch_returns(part) as wrong:
         for call in calls.values():
             call()
     assert not wrong, "\n".join(f"{name}: {problem}" for name, problem in wrong.items())
