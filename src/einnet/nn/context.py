@@ -197,7 +197,7 @@ class Context:
         while names[0] in parents:
             names.insert(0, parents[names[0]])
         if letters[index] in self.masks:
-            total = self.masks[letters[index]].to(torch.float32)
+            total = self.masks[letters[index]]
         else:
             device = next(iter(self.masks.values())).device
             total = torch.ones([self.sizes[letters[n]] for n in names], dtype=torch.float32, device=device)
