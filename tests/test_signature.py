@@ -74,6 +74,12 @@ def test_sizes_without_batch_axes():
         signature.bind([(2, 3, 4), (5, 2)], names=["x", "y"], has_batch=False)
 
 
+@pytest.mark.parametrize(("text", "name"), [("aaH -> aH", "the input"), ("aaH, aH -> aH", "input 1")])
+def test_an_input_is_called_by_its_number_where_there_are_several(text, name):
+    shapes = [(2, 3, 4), (2, 4)][: len(Signature(text).inputs)]
+    assert_refused(lambda: Signature(text).bind(shapes), ShapeError, f"{name} of type 'aaH' has shape (2, 3, 4)")
+
+
 def test_a_text_is_parsed_once():
     assert as_signature("aaH -> aH") is as_signature("aaH -> aH") == Signature("aaH -> aH")
     signature = Signature("aH")

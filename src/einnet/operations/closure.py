@@ -73,7 +73,7 @@ class Closure:
     def _read(self, term: Term | str) -> tuple[Term, Hypergraph, SearchBudget]:
         (term,) = as_terms([term])
         check_limit(term.order, "derived_operands", "a term has {} operands", "give one of fewer operands")
-        budget = SearchBudget(str(term), "search_steps", "give a term of fewer operands, or fewer operations")
+        budget = SearchBudget(f"{term}", "search_steps", "give a term of fewer operands, or fewer operations")
         return term, Hypergraph.of(term, self.type_set), budget
 
     def _has(self, hypergraph: Hypergraph, budget: SearchBudget) -> bool:
