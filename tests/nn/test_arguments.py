@@ -17,7 +17,7 @@ MAKE = {
 }  # fmt: skip
 FLAGS = {
     "EinNet": ("bias", "checkpoint_activations", "symmetric", "counts", "standardized"),
-    "ReferenceNet": ("checkpoint_activations",), "EinLayer": ("bias",), "EinLinear": ("bias", "counts", "maxima"),
+    "ReferenceNet": ("checkpoint_activations",), "EinLayer": ("bias",), "EinLinear": ("bias", "counts", "maxima", "roots"),
 }  # fmt: skip
 CHOICES = {
     "EinNet": ("activation", "norm", "normalize"), "PolynomialNet": ("normalize",), "EinLayer": ("activation", "norm", "normalize"),
