@@ -80,6 +80,14 @@ def test_networks_take_their_limits():
         ReferenceBlock("aH", 1, 1, 0)
 
 
+def test_an_output_in_brackets_needs_the_input_of_its_type_or_index_tuples():
+    net = EinNet("aH, bH -> [ab]H", (2, 2), 1, depth=1)
+    inputs = torch.ones(3, 2), torch.ones(4, 2)
+    with pytest.raises(EinNetError, match="a network takes the index tuples to compute as at=index"):
+        net(*inputs)
+    assert net(*inputs, at=torch.tensor([[0, 2], [3, 1]])).shape == (2, 1)
+
+
 # --- parts ---------------------------------------------------------------------------------------------
 
 

@@ -213,3 +213,10 @@ def test_what_is_kept_cannot_be_changed():
 def test_extreme_arguments_are_refused(ask, phrase):
     with pytest.raises(EinNetError, match=phrase):
         ask()
+
+
+def test_powers_are_at_most_a_million():
+    assert laurent(2, [-(10**6), 10**6]).exponents.tolist() == [[-(10**6), 10**6], [10**6, -(10**6)]]
+    for wrong in (10**6 + 1, -(10**6) - 1):
+        with pytest.raises(EinNetError, match="each of the powers must be from -1,000,000 to 1,000,000"):
+            laurent(2, [wrong])
