@@ -49,7 +49,7 @@ Result = Mapping[str, Any]
 class BrecConfig:
     """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most.
 
-    `marks` is the number of marked nodes. Exact arithmetic has as many layers as refine colours, unless `depth` is less.
+    `marks` is the number of marked nodes. Exact arithmetic has as many layers as refine colours, at most `depth`.
     """
 
     protocol: Literal["untrained", "trained", "exact"]
