@@ -151,15 +151,17 @@ class Copies:
         """What the outputs of some copies add to the output of the call: (batch..., axes..., features)."""
         if self.is_single:
             return y
-        weights, total = self._weights(part), upcast(y.unsqueeze(0) if self._is_one(part) else y)
+        weights, total, is_one = self._weights(part), upcast(y), self._is_one(part)
         if weights is not None:
-            total = total.masked_fill(~weights.unsqueeze(-1), 0)
-        total = total.sum(0)
+            total = total.masked_fill(~(weights[0] if is_one else weights).unsqueeze(-1), 0)
+        total = total if is_one else total.sum(0)
         return (total / self._count() if self.is_mean else total).to(y.dtype)
 
     def _places(self, part: tuple[int, int]) -> list[list[Tensor]]:
         """For each axis and each of its marks the number of the marked element, (copies,)."""
         numbers, places = torch.arange(*part, device=self.like.device), []
+        if len(self.sizes) == 1:
+            return [[numbers]]
         for m, e in zip(self.marks.axes, self.elements, strict=True):
             size = numbers.new_full((), max(e.largest, 1))  # ONNX has no remainder by a symbolic number
             places.append([])

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from inspect import Parameter
 from inspect import Signature as CallSignature
 from inspect import signature as signature_of
@@ -23,7 +24,7 @@ from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.marks import Copies, MarkLike, Marks
-from einnet.nn.mode import evaluation_mode
+from einnet.nn.mode import draws_numbers, evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
@@ -153,11 +154,11 @@ class Network(nn.Module, ABC):
             return copies.pool(y, part)
 
         first, *rest = copies.split(self.config.mark_chunk)
-        if not rest:
-            return run(first)
-        total = 0
-        for part in (first, *rest):
-            total = total + (checkpoint(run, part, use_reentrant=False) if torch.is_grad_enabled() else run(part))
+        if rest and torch.is_grad_enabled():
+            run = partial(checkpoint, run, use_reentrant=False, preserve_rng_state=draws_numbers(self))
+        total = run(first)
+        for part in rest:
+            total = total + run(part)
         return total
 
     def make_copies(self, tensors: Sequence[Tensor], context: Context, mark: MarkLike = None) -> Copies:
