@@ -171,8 +171,8 @@ def test_asked_entries_are_not_marked():
     net = small("[ab]H; a->b -> [ab]H", marks={"b": 1})
     known = torch.tensor([[0, 0, 1], [0, 1, 0]]), torch.randn(3, 2).double()
     one = net(known, sizes={"a": 2, "b": 3}, at=torch.tensor([[1], [2]]))
-    both = net(known, sizes={"a": 2, "b": 3}, at=torch.tensor([[1, 0], [2, 2]]))
-    assert torch.allclose(one[0], both[0], atol=1e-12)
+    two = net(known, sizes={"a": 2, "b": 3}, at=torch.tensor([[1, 0], [2, 2]]))
+    assert torch.allclose(one[0], two[0], atol=1e-12)
 
 
 # --- parts, gradients, memory ------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_some_copies_at_a_time_give_the_same_outputs_and_gradients(signature, ma
 
 
 def test_in_training_the_states_of_some_copies_only_are_kept():
-    kept = []
+    stored = []
     for chunk in (None, 1):
         net, total = small("aaH -> H", marks=1, mark_chunk=chunk), 0
         (x,) = random_inputs(net, a=12)
@@ -207,8 +207,8 @@ def test_in_training_the_states_of_some_copies_only_are_kept():
 
         with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
             net(x)
-        kept.append(total)
-    assert kept[1] < kept[0] / 20
+        stored.append(total)
+    assert stored[1] < stored[0] / 20
 
 
 @pytest.mark.parametrize("network", STATEFUL)

@@ -199,7 +199,7 @@ class Copies:
                 count = count * number**m.number
         return count
 
-    def _read_mark(self, mark: MarkLike) -> list[Tensor]:
+    def _read_mark(self, mark: Any) -> list[Tensor]:
         """The marks that a user gives, as inputs."""
         axes = self.marks.axes
         if not axes:

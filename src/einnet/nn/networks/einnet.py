@@ -129,8 +129,8 @@ class EinNet(StatefulNetwork):
     Shapes: `forward(*inputs, mask=None, sizes=None, graph=None, at=None, mark=None, iterations=None)`,
     each input (batch..., its axes..., features), to (batch..., output axes..., out_features); the features are there
     also where the notation has no H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output
-    has the support and form of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its size from
-    `sizes={"b": 5}`.
+    has the support and form of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its
+    size from `sizes={"b": 5}`.
 
     `mark` marks elements that the user chooses, in the only copy: whole numbers (batch...), with several marks
     (batch..., marks), or boolean masks (batch..., elements), with several marks (batch..., elements, marks); for

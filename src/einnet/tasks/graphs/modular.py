@@ -132,11 +132,11 @@ class Coloring:
             self.digests.append(self._digest())
         return self.digests[min(layer, len(self.digests) - 1)]
 
-    def find_difference(self, other: "Coloring") -> int | None:
+    def find_difference(self, second: "Coloring") -> int | None:
         """The first layer after which the two graphs differ, if there is one."""
         layer = 0
-        while self.digest(layer) == other.digest(layer):
-            if self.is_stable and other.is_stable and layer >= len(self.digests):
+        while self.digest(layer) == second.digest(layer):
+            if self.is_stable and second.is_stable and layer >= len(self.digests):
                 return None
             layer += 1
         return layer
