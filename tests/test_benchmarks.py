@@ -125,3 +125,49 @@ def test_ratings_of_the_package_and_of_a_file_are_read_and_rare_films_left_out(f
     assert (tables.read_ratings(None) == tables.read_ratings(file)).all()
     data = tables.split_ratings(tables.read_ratings(file), 0)
     assert data.train.sizes == (30, 1) and [len(p) for p in (data.train, data.valid, data.test)] == [24, 3, 3]
+
+
+@pytest.fixture
+def counting_program(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    return runpy.run_path(str(ROOT / "benchmarks" / "counting.py"))
+
+
+def test_patterns_are_counted_as_networkx_counts_them(counting_program):
+    generator = np.random.default_rng(0)
+    for n in (8, 9):
+        upper = np.triu(generator.random((n, n)) < 0.75, 1)
+        matrix = (upper | upper.T).astype(float)
+        graph = networkx.from_numpy_array(matrix)
+        lengths = [len(c) for c in networkx.simple_cycles(graph, length_bound=6)]
+        complete = sum(len(c) == 4 for c in networkx.enumerate_all_cliques(graph))
+        common = [len(list(networkx.common_neighbors(graph, *edge))) for edge in graph.edges]
+        expected = [*map(lengths.count, (3, 4, 5, 6)), complete, sum(m * (m - 1) // 2 for m in common)]
+        assert counting_program["count_patterns"](matrix).tolist() == expected and min(expected) > 0
+
+
+def test_networks_that_learn_to_count_ignore_padding(counting_program, tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch_geometric")
+    graphs = counting_program["Graphs"](0, 3, tmp_path)
+    for name, make in counting_program["MODELS"].items():
+        net = make().eval()
+        batch = net(*graphs.take(torch.arange(3)))
+        alone = torch.cat([net(*graphs.take(torch.tensor([k]))) for k in range(3)])
+        assert torch.allclose(batch, alone, rtol=1e-4, atol=1e-4), name
+
+
+def test_a_count_is_learned_once_and_written(counting_program, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- counting -->\n<!-- /counting -->\n")
+    counting_program["main"].__globals__.update(TEST=20, VALID=20, FOLDER=tmp_path)
+    pages = {}
+    counting_program["main"].__globals__["write_results"] = lambda name, lines, section, page: pages.update(
+        {name: lines}
+    )
+    arguments = {"seconds": 0.1, "seeds": 1, "models": ("PPGN",), "numbers": (10,), "stored": tmp_path, "page": page}
+    counting_program["main"](**arguments)
+    before = {f: f.stat().st_mtime_ns for f in tmp_path.glob("PPGN*.json")}
+    counting_program["main"](**arguments)
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.glob("PPGN*.json")} == before and len(before) == 4
+    assert any(line.startswith("| PPGN |") and "†" in line for line in pages["counting"])

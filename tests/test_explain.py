@@ -7,7 +7,7 @@ import pytest
 from einnet import EinNet, EinNetError
 from einnet.cli import main
 from einnet.errors import NotationError
-from einnet.explain import explain_signature
+from einnet.explain import explain_signature, parse_marks
 
 SMALL = {"heads": 2, "hidden": 4, "depth": 1}
 
@@ -132,3 +132,30 @@ def test_parameters_are_counted_without_making_them():
 def test_a_wrong_notation_is_marked():
     with pytest.raises(NotationError, match="\n  aXH\n   \\^\n"):
         explain_signature("aXH", **SMALL)
+
+
+def test_marks():
+    text = explain_signature("aaH -> H", **SMALL, order=2, marks=1)
+    assert "copies of the state: n_a;" in text and "1 of axis a, pooled" in text
+    assert "state of type aaaH" in text and "xab,xbc->xac" in text
+    assert "marks" not in explain_signature("aaH -> H", **SMALL)
+    lists = explain_signature("abH; a->b", **SMALL, marks={"a": "read", "b": 2})
+    assert "n_a^3 n_b^2" in lists and "read at the marked element" in lists
+
+
+@pytest.mark.parametrize(
+    ("texts", "marks"), [(["1"], 1), (["read"], "read"), (["a=1", "b=read"], {"a": 1, "b": "read"}), ([], None)]
+)
+def test_marks_on_the_command_line(texts, marks):
+    assert parse_marks(texts) == marks
+
+
+@pytest.mark.parametrize("texts", [["a"], ["x="], ["1", "b=1"], ["-1"]])
+def test_other_marks_on_the_command_line(texts):
+    with pytest.raises(EinNetError, match="--marks"):
+        parse_marks(texts)
+
+
+def test_the_command_explains_marks(capsys):
+    assert main(["explain", "aaH", "--marks", "1"]) == 0
+    assert "n_a" in capsys.readouterr().out

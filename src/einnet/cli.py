@@ -13,7 +13,7 @@ from cyclopts import App, Group, Parameter
 
 from einnet import Series, Signature, __version__, operations, taylor
 from einnet.errors import EinNetError, to_printable
-from einnet.explain import explain_signature, split_operations
+from einnet.explain import explain_signature, parse_marks, split_operations
 from einnet.files import check_writable
 from einnet.pages import write_page
 from einnet.plots.figures import check_picture, draw_pooling, draw_sharing, pyplot
@@ -59,6 +59,7 @@ def explain(
     depth: int = 4,
     order: int | None = None,
     max_exponent: int | None = None,
+    marks: Repeated = None,
     plot: Path | None = None,
 ) -> int:
     """Show what follows from a symmetry type: its group, linear maps, pooling operations, plan and cost.
@@ -70,10 +71,12 @@ def explain(
         depth: Layers.
         order: The largest number of operands of a pooling operation.
         max_exponent: Leave out, and name, the pooling operations that cost more than n^e.
+        marks: Marked elements of the type's one axis, such as 1, or a=1 for each axis; read: results are read there.
         plot: Also draw the pooling operations to this file (.svg, .png or .pdf).
     """
     check_picture(plot)
-    text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, order=order, max_exponent=max_exponent)
+    options = {"order": order, "max_exponent": max_exponent, "marks": parse_marks(marks or [])}
+    text = explain_signature(signature, heads=heads, hidden=hidden, depth=depth, **options)
     if plot is not None:
         parsed = Signature(signature)
         if parsed.is_sparse:

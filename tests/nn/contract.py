@@ -44,6 +44,7 @@ FACTORIES: dict[
         partial(EinNet, "aH, aaH -> aaH", (2, 1), 3, **SMALL, hidden_type=("aH", "aaH")),
         [(3, 2), (3, 3, 1)],
     ),
+    "EinNet marks": (partial(EinNet, "aaH -> aH", 2, 3, **SMALL, marks=1, mark_chunk=2), [(3, 3, 2)]),
     "PolynomialNet": (partial(PolynomialNet, "aaH", 2, 3, **SMALL), [(3, 3, 2)]),
     "RecurrentNet": (partial(RecurrentNet, "abH", 2, 3, **SMALL, iterations=2), [(3, 4, 2)]),
     "RecurrentNet two inputs": (partial(RecurrentNet, "aH, aaH -> H", (2, 1), 3, **SMALL), [(3, 2), (3, 3, 1)]),

@@ -19,6 +19,7 @@ from einnet.nn import EinNet
 from einnet.operations import pooling_terms
 from einnet.plan import Plan, run_plan
 from einnet.tasks.graphs.brec import PUBLISHED, BrecConfig, make_tables, run_pairs, summarize
+from einnet.tasks.graphs.exact import compare_exactly
 from einnet.tasks.graphs.modular import MODULAR, PRIME, ModularNet
 from einnet.tasks.graphs.pairs import BREC, MAX_NODES, GraphPair, permute_nodes, read_family, read_pairs
 from einnet.tasks.graphs.protocols import (
@@ -48,10 +49,47 @@ REGULAR = make_pair(ROOK, SHRIKHANDE)  # strongly regular with the same numbers:
 def test_what_operations_tell_apart(graphs, order, apart):
     of_pair, of_copies = compare_random_nets(graphs, order, depth=6, seeds=1)
     assert of_pair.is_apart == apart and not of_copies.is_apart
-    net = ModularNet(order, depth=3)
-    first, second = net(graphs.first), net(graphs.second)
-    assert bool((first != second).any()) == apart
-    assert torch.equal(first, net(permute_nodes(graphs.first, np.random.default_rng(1))))
+    net = ModularNet(order)
+    copy = permute_nodes(graphs.first, np.random.default_rng(1))
+    assert compare_exactly(net, graphs.first, graphs.second, marks=0).is_apart == apart
+    assert not compare_exactly(net, graphs.first, copy, marks=0).is_apart
+
+
+@pytest.mark.parametrize("marks", [0, 1, 2])
+def test_exact_colors_are_those_of_the_weisfeiler_leman_test(marks):
+    """Against 2-FWL written out: with each layer a colour becomes the pair of it and a multiset of pairs of colours."""
+    rng = np.random.default_rng(0)
+    graph = (rng.random((7, 7)) < 0.4).astype(float)
+    graph = np.maximum(graph, graph.T) * (1 - np.eye(7))
+    nodes = tuple(range(marks))
+    colors = {(i, j): (graph[i, j], i == j, *[(i == u, j == u) for u in nodes]) for i in range(7) for j in range(7)}
+    number = 0
+    while number != len(set(colors.values())):
+        number = len(set(colors.values()))
+        rows = {(i, j): tuple(sorted((colors[i, k], colors[k, j]) for k in range(7))) for i, j in colors}
+        names = {c: k for k, c in enumerate(sorted({(colors[c], rows[c]) for c in colors}))}
+        colors = {c: names[colors[c], rows[c]] for c in colors}
+    coloring = ModularNet(2).color(graph, nodes)
+    assert coloring.final and coloring.number == number
+    assert len(set(zip(coloring.colors.ravel().tolist(), (colors[c] for c in sorted(colors)), strict=True))) == number
+
+
+def test_a_mark_tells_apart_what_two_dimensional_colors_cannot():
+    net, copy = ModularNet(2), permute_nodes(REGULAR.first, np.random.default_rng(1))
+    difference = compare_exactly(net, REGULAR.first, REGULAR.second, marks=1)
+    assert difference.is_apart and difference.marks == 1 and [len(u) for (u, *_) in difference.nodes] == [1, 1]
+    assert not compare_exactly(net, REGULAR.first, copy, marks=2, max_kinds=4).is_apart
+    of_pair, of_copies = compare_random_nets(REGULAR, 2, depth=6, seeds=1, nodes=difference.nodes)
+    assert of_pair.is_apart and not of_copies.is_apart
+
+
+def test_multisets_of_copies_are_compared_with_their_multiplicity():
+    """Two kinds of copies, two of one and one of the other, or the reverse: each copy has an equal one."""
+    star, path = nx.star_graph(3), nx.path_graph(4)
+    first, second = (
+        nx.to_numpy_array(nx.disjoint_union_all(graphs)) for graphs in ([star, star, path], [star, path, path])
+    )
+    assert compare_exactly(ModularNet(1, depth=0), first, second, marks=1).is_apart
 
 
 @pytest.mark.parametrize("order", [2, 5, 7])
@@ -79,7 +117,7 @@ def test_the_largest_sums_are_exact():
 
 def test_a_graph_too_large_for_exact_sums():
     with pytest.raises(EinNetError, match="got 513"):
-        ModularNet(2, depth=1)(np.zeros((MAX_NODES + 1, MAX_NODES + 1)))
+        ModularNet(2, depth=1).color(np.zeros((MAX_NODES + 1, MAX_NODES + 1)))
 
 
 def test_calibrated_maps_have_mean_zero_and_the_deviation():
@@ -103,9 +141,9 @@ def test_hotelling_of_one_column_is_the_square_of_student_t():
     assert pytest.approx(72.34, abs=0.01) == THRESHOLD
 
 
-@pytest.mark.parametrize(("graphs", "apart"), [(RINGS, True), (REGULAR, False)])
-def test_the_trained_protocol(graphs, apart):
-    comparison = compare_trained_net(graphs, order=2, depth=3)
+@pytest.mark.parametrize(("graphs", "marks", "apart"), [(RINGS, 0, True), (REGULAR, 0, False), (RINGS, 1, True)])
+def test_the_trained_protocol(graphs, marks, apart):
+    comparison = compare_trained_net(graphs, order=2, depth=3, marks=marks)
     assert comparison.is_apart == apart and comparison.of_copies < THRESHOLD
 
 
@@ -119,7 +157,7 @@ def test_published_totals():
 def test_the_report(protocol, capsys):
     row = {"pairs": 60, "apart": 59, "false positives": 0} | ({"exact": 60} if protocol == "untrained" else {})
     summary = {
-        "protocol": protocol, "order": 5, "depth": 8, "seconds": 9.0, "peak_mib": 100,
+        "protocol": protocol, "order": 5, "depth": 8, "marks": 0, "seconds": 9.0, "peak_mib": 100,
         "categories": {c: row | {"pairs": n} for c, n in BREC.items()}, "total": row,
         "smallest ratio of a pair told apart": 200.0, "largest ratio of a pair not told apart": None,
         "largest ratio of relabelled copies": 2.0,
@@ -248,5 +286,9 @@ def test_the_bench_is_resumed(file, tmp_path, capsys):
     assert second["total"] == {"pairs": 2, "apart": 1, "exact": 1, "false positives": 0}
     with pytest.raises(CheckpointError, match="order 2, .*order 5"):
         run_pairs(read_pairs(file), BrecConfig("untrained", 5, 6, 1), out, processes=1)
+    marked = ["--marks", "1", "--exact", "--out", str(tmp_path / "marked"), "--processes", "1", "--json"]
+    assert main(["bench", "brec", "--data", str(file), "--order", "2", *marked]) == 0
+    exact = json.loads(capsys.readouterr().out)
+    assert exact["total"] == {"pairs": 2, "exact": 2, "false positives": 0} and exact["marks"] == 1
     assert main([*arguments, "--category", "Basik", "--out", str(out)]) == 2
     assert "Basic" in capsys.readouterr().err

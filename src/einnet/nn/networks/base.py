@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from inspect import Parameter
 from inspect import Signature as CallSignature
 from inspect import signature as signature_of
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
 from einnet.errors import CheckpointError, EinNetError, ShapeError, did_you_mean
@@ -21,7 +23,8 @@ from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
-from einnet.nn.mode import evaluation_mode
+from einnet.nn.marks import Copies, MarkLike, Marks
+from einnet.nn.mode import draws_numbers, evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
@@ -97,8 +100,10 @@ class Network(nn.Module, ABC):
         self.signature = with_features(signature)
         self.axes = axes_of(self.signature)
         self.in_features = check_in_features(self.signature, in_features)
-        self.hidden_types = hidden_types(self.signature, options.get("hidden_type"))
-        self.types = (*self.signature.inputs, *self.hidden_types, self.signature.output)
+        self.marks = Marks.of(options.get("marks"), self.signature)
+        self.marked_signature = Signature.of((*self.signature.inputs, *self.marks.types), self.signature.output)
+        self.hidden_types = hidden_types(self.marked_signature, options.get("hidden_type"))
+        self.types = (*self.marked_signature.inputs, *self.hidden_types, self.signature.output)
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
         sizes = self.config_class.sizes_for(self.hidden_types, self.signature.output)
@@ -107,7 +112,7 @@ class Network(nn.Module, ABC):
         self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)
         self.out_features = self.config.out_features
         self.widths = check_widths(self.config.hidden, self.hidden_types, "hidden")
-        self.to_state = [Signature.of(self.signature.inputs, t) for t in self.hidden_types]
+        self.to_state = [Signature.of(self.marked_signature.inputs, t) for t in self.hidden_types]
         self.to_output = Signature.of(self.hidden_types, self.signature.output)
         self.build(self.config, {"device": device, "dtype": dtype})
 
@@ -132,11 +137,34 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def run(self, inputs: Sequence[Tensor], context: Context) -> Tensor:
-        """The output for inputs that were checked."""
+        """The output for inputs that were checked, with the marks of each axis as further inputs."""
 
-    def forward(self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None) -> Any:
+    def forward(
+        self, *inputs: Any, mask: MaskLike = None, sizes: Mapping[str, int] | None = None, mark: MarkLike = None
+    ) -> Any:
         tensors, context = self.bind(inputs, mask=mask, sizes=sizes)
-        return self.write(self.run(tensors, context), inputs, context)
+        return self.write(self.run_copies(tensors, context, mark), inputs, context)
+
+    def run_copies(self, tensors: Sequence[Tensor], context: Context, mark: MarkLike, *arguments: Any) -> Tensor:
+        """The output: that of each copy with other marks, some copies at a time, pooled."""
+        copies = self.make_copies(tensors, context, mark)
+
+        def run(part: tuple[int, int]) -> Tensor:
+            y = self.run([*tensors, *copies.inputs(part)], context, *arguments)
+            return copies.pool(y, part)
+
+        first, *rest = copies.split(self.config.mark_chunk)
+        if rest and torch.is_grad_enabled():
+            run = partial(checkpoint, run, use_reentrant=False, preserve_rng_state=draws_numbers(self))
+        total = run(first)
+        for part in rest:
+            total = total + run(part)
+        return total
+
+    def make_copies(self, tensors: Sequence[Tensor], context: Context, mark: MarkLike = None) -> Copies:
+        """The copies of inputs that were checked, one for each choice of marks, or with the marks that a user gives."""
+        is_mean = getattr(self.config, "normalize", "size") is not None
+        return Copies(self.marks, self.signature, tensors, context, mark, is_mean)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         """The tensors of a call, checked, and its sizes, masks and supports."""
@@ -249,7 +277,7 @@ class Network(nn.Module, ABC):
         arguments["in_features"] = (widths, None)
         for name, default in self.config.sizes_for(self.hidden_types, self.signature.output).items():
             arguments[name] = (arguments[name][0], default)
-        if self.hidden_types == hidden_types(self.signature):
+        if self.hidden_types == hidden_types(self.marked_signature):
             del arguments["hidden_type"]
         signature, _ = arguments.pop("signature")
         return format_arguments(signature, **arguments)
@@ -285,29 +313,34 @@ class StatefulNetwork(Network):
         sizes: Mapping[str, int] | None = None,
         graph: Graph = None,
         at: Support | Tensor | None = None,
+        mark: MarkLike = None,
         iterations: int | None = None,
     ) -> Any:
         tensors, context = self.bind(inputs, mask=mask, sizes=sizes, graph=graph, at=at)
-        return self.write(self.run(tensors, context, iterations), inputs, context)
+        return self.write(self.run_copies(tensors, context, mark, iterations), inputs, context)
 
     def run(self, inputs: Sequence[Tensor], context: Context, iterations: int | None = None) -> Tensor:
         (state,) = deque(self._iterate(inputs, context, None, iterations), maxlen=1)  # those before are not kept
         return self.decode_state(state, context)
 
-    def outputs(self, *inputs: Any, iterations: int | None = None, **options: Unpack[CallOptions]) -> list[Tensor]:
+    def outputs(
+        self, *inputs: Any, iterations: int | None = None, mark: MarkLike = None, **options: Unpack[CallOptions]
+    ) -> list[Tensor]:
         """The output after each layer, the last as `forward` gives it; for a loss at every layer.
 
-        This and the methods below take the arguments of `forward`.
+        This and the methods below take the arguments of `forward`. With marks they compute all copies at once, which
+        are the first axis of a state.
         """
-        tensors, context = self.bind(inputs, **options)
+        tensors, context, copies = self._bind_copies(inputs, mark, options)
         states = self._iterate(tensors, context, None, iterations)
-        return [self.write(self.decode_state(x, context), inputs, context) for x in states]
+        return [self._decode(x, inputs, context, copies) for x in states]
 
     def states(
         self,
         *inputs: Any,
         start: State | None = None,
         iterations: int | None = None,
+        mark: MarkLike = None,
         **options: Unpack[CallOptions],
     ) -> Iterator[State]:
         """Iterates over the state after each layer, from `start`, an earlier state, or from the first.
@@ -321,20 +354,31 @@ class StatefulNetwork(Network):
         >>> torch.allclose(net.decode(late, x), net(x, iterations=8), atol=1e-5)
         True
         """
-        tensors, context = self.bind(inputs, **options)
+        tensors, context, _ = self._bind_copies(inputs, mark, options)
         if start is not None:
             start = self._bind_state(start, context)
         return self._iterate(tensors, context, start, iterations)
 
-    def init_state(self, *inputs: Any, **options: Unpack[CallOptions]) -> State:
+    def init_state(self, *inputs: Any, mark: MarkLike = None, **options: Unpack[CallOptions]) -> State:
         """The state before the first layer."""
-        tensors, context = self.bind(inputs, **options)
+        tensors, context, _ = self._bind_copies(inputs, mark, options)
         return self.start(self.encoder(tensors, context), context)
 
-    def decode(self, state: State, *inputs: Any, **options: Unpack[CallOptions]) -> Any:
+    def decode(self, state: State, *inputs: Any, mark: MarkLike = None, **options: Unpack[CallOptions]) -> Any:
         """The output from a state that the inputs led to."""
-        _, context = self.bind(inputs, **options)
-        return self.write(self.decode_state(self._bind_state(state, context), context), inputs, context)
+        _, context, copies = self._bind_copies(inputs, mark, options)
+        return self._decode(self._bind_state(state, context), inputs, context, copies)
+
+    def _decode(self, state: State, inputs: Sequence[Any], context: Context, copies: Copies) -> Any:
+        return self.write(copies.pool(self.decode_state(state, context), copies.all), inputs, context)
+
+    def _bind_copies(
+        self, inputs: Sequence[Any], mark: MarkLike, options: CallOptions
+    ) -> tuple[list[Tensor], Context, Copies]:
+        """As `bind`, with the marks of all copies as further tensors."""
+        tensors, context = self.bind(inputs, **options)
+        copies = self.make_copies(tensors, context, mark)
+        return [*tensors, *copies.inputs(copies.all)], context, copies
 
     def _iterate(
         self, inputs: Sequence[Tensor], context: Context, start: State | None, iterations: int | None

@@ -28,11 +28,12 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "in_features": lambda value, _: tuple(value),  # a list, if it was read from JSON
     "terms": lambda value, _: tuple(value),
     "standardized": check_flag,
+    "mark_chunk": check_count,
     "classes": lambda value, _: None if value is None else tuple(value),
 }
 
 
-OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "decoder_hidden")
+OPTIONAL = ("order", "terms", "norm", "normalize", "counts", "decoder_hidden", "mark_chunk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class NetworkConfig:
     order: int | None = None
     terms: tuple[str, ...] | None = None
     hidden_type: str | None = None
+    marks: int | str | dict[str, int | str] | None = None
+    mark_chunk: int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -74,6 +74,17 @@ class EinNet(StatefulNetwork):
     >>> ratings(known, sizes={"a": 3, "b": 4}, at=torch.tensor([[0, 1], [1, 3]])).shape
     torch.Size([2, 1])
 
+    Marks: a copy of the graph for each node, in which it has one more feature; the results of all copies are pooled, or
+    read at the marked node. Matrix products then see what needs three nodes at once:
+
+    >>> marked = EinNet("aaH -> H", in_features=3, out_features=1, order=2, marks=1)
+    >>> marked(torch.randn(7, 7, 3)).shape
+    torch.Size([1])
+    >>> EinNet("aaH -> aaH", 3, 1, marks="read")(torch.randn(7, 7, 3)).shape    # row i is of the copy with mark i
+    torch.Size([7, 7, 1])
+    >>> marked(torch.randn(5, 7, 7, 3), mark=torch.tensor([0, 3, 3, 6, 2])).shape       # of one copy each: a query
+    torch.Size([5, 1])
+
     Args:
         signature: `inputs -> output; dependencies`, or one type for both; see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
@@ -92,6 +103,14 @@ class EinNet(StatefulNetwork):
         hidden_type: the type of the state, or several types such as ("aH", "aaH"). By default the smallest that fits
             all inputs and the output; with sparse inputs, one for the elements of each axis, and one for each input
             of several axes, and for an output in brackets.
+        marks: how many elements of an axis are marked: a number for a signature with one letter, or `{"a": 1, "b": 1}`.
+            There is a copy for each choice of them, also of the same element twice, and for a letter that depends on
+            another one for each element of each list; the output is the mean over all copies, their sum with
+            `normalize=None`. "read" instead of a number: one mark, and at each element of the output the result of the
+            copy in which it is marked; for `aaH -> aaH` the row. See docs/course/marks.md for what a mark adds.
+        mark_chunk: how many copies are computed at a time, which bounds memory: n^2 values of each feature times this
+            number. In training each part is computed again in the backward pass. By default parts that fit the cache;
+            all at once in compiled programs, unless it is given, and in exported files.
         symmetric: the supports of types such as `[aa]H` have with (i, j) also (j, i); where (j, i) is missing it is
             added, with zeros and one more feature that is 1 there. This takes fewer operations, those of
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
@@ -107,11 +126,15 @@ class EinNet(StatefulNetwork):
         checkpoint_activations: compute activations again in the backward pass, which saves memory.
         device, dtype: of the parameters.
 
-    Shapes: `forward(*inputs, mask=None, sizes=None, graph=None, at=None, iterations=None)`, each input (batch..., its
-    axes..., features), to (batch..., output axes..., out_features); the features are there also where the notation has
-    no H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output has the support and form
-    of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its size from
-    `sizes={"b": 5}`.
+    Shapes: `forward(*inputs, mask=None, sizes=None, graph=None, at=None, mark=None, iterations=None)`,
+    each input (batch..., its axes..., features), to (batch..., output axes..., out_features); the features are there
+    also where the notation has no H. Inputs of sparse types as `einnet.nn.sparse.as_sparse` takes them; a sparse output
+    has the support and form of the input of its type. `mask`: see `EinPool`. An output axis that no input has takes its
+    size from `sizes={"b": 5}`.
+
+    `mark` marks elements that the user chooses, in the only copy: whole numbers (batch...), with several marks
+    (batch..., marks), or boolean masks (batch..., elements), with several marks (batch..., elements, marks); for
+    several axes a dict of them. The output is that of this copy.
 
     `graph` says of which sample of a disjoint union each element is: whole numbers (elements,), as PyTorch Geometric's
     `batch`, for several axes a dict by axis, or the `DisjointUnion`, which may also be the only input. Sums, counts and
@@ -168,7 +191,7 @@ class EinNet(StatefulNetwork):
             self.to_output_units = Affine(config.out_features, **factory)
         encoders = TypeMaps(
             TypeMap(
-                signature, in_features, width,
+                signature, [*in_features, *self.marks.widths], width,
                 partial(Linear, out_features=width, rank=rank_of(signature.output), **factory), **linear_options,
             )
             for signature, width in zip(self.to_state, widths, strict=True)

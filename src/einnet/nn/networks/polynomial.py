@@ -76,7 +76,7 @@ class PolynomialNet(StatefulNetwork):
     def build(self, config: PolynomialConfig, factory: dict[str, Any]) -> None:
         hidden_type = self.require_dense_type()
         rank = len(hidden_type.axes)
-        widths, out, normalize = config.in_features, config.out_features, config.normalize
+        widths, out, normalize = [*config.in_features, *self.marks.widths], config.out_features, config.normalize
         encode = partial(Linear, out_features=config.hidden, rank=rank, bias=False, **factory)
         decode = partial(nn.Linear, out_features=out, bias=False, **factory)
         self.encoder = TypeMap(self.to_state[0], widths, config.hidden, encode, normalize=normalize, **factory)

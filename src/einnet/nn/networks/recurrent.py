@@ -88,15 +88,16 @@ class RecurrentNet(StatefulNetwork):
     def build(self, config: RecurrentConfig, factory: dict[str, Any]) -> None:
         hidden_type = self.require_dense_type()
         rank = len(hidden_type.axes)
-        types = (*self.signature.inputs, self.signature.output)
+        types = (*self.marked_signature.inputs, self.signature.output)
         if config.automorphism is not None and any(t.axes != hidden_type.axes for t in types):
             raise EinNetError(
                 f"an automorphism needs inputs and an output of the hidden type '{hidden_type}', got '{self.signature}'"
             )
-        width, out = sum(config.in_features), config.out_features
+        widths, out = [*config.in_features, *self.marks.widths], config.out_features
+        width = sum(widths)
         encode = partial(Linear, out_features=width, rank=rank, **factory)
         decode = partial(nn.Linear, out_features=out, **factory)
-        self.encoder = TypeMap(self.to_state[0], config.in_features, width, encode, normalize=None, **factory)
+        self.encoder = TypeMap(self.to_state[0], widths, width, encode, normalize=None, **factory)
         self.init_proj = Linear(width, config.hidden, rank, **factory)
         layers = (RecurrentLayer(hidden_type, width, config, **factory) for _ in range(config.depth))
         self.layers = nn.ModuleList(layers)

@@ -99,7 +99,8 @@ class ReferenceNet(Network):
         features = config.heads * EinPool(operations, state).fan_in
         widths = [features] * (config.depth - 1) + [config.out_features]
         encode = partial(make_perceptron, hidden=config.hidden, out_features=features, rank=len(state.axes), **factory)
-        self.encoder = TypeMap(self.to_state[0], config.in_features, features, encode, **factory)
+        widths_in = [*config.in_features, *self.marks.widths]
+        self.encoder = TypeMap(self.to_state[0], widths_in, features, encode, **factory)
         self.layers = nn.ModuleList(
             ReferenceBlock(state, config.heads, config.hidden, w, operations, **factory) for w in widths
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from rich.table import Table
@@ -15,12 +15,16 @@ from einnet.tasks.graphs.pairs import BREC, MAX_NODES, GraphPair, permute_nodes
 from einnet.tasks.parallel import peak_memory
 from einnet.tasks.report import make_table
 
+if TYPE_CHECKING:
+    from einnet.tasks.graphs.exact import Difference
+
 __all__ = [
+    "DEPTHS",
     "IN_REGULAR", "LARGEST_ALIKE", "LARGEST_COPIES", "PUBLISHED", "SMALLEST_APART", "BrecConfig", "make_tables",
     "run_pairs", "summarize",
 ]  # fmt: skip
 
-REVISION = 1  # of how pairs are compared: stored results of another one are not used
+REVISION = 2  # of how pairs are compared: stored results of another one are not used
 
 # Wang and Zhang, *An Empirical Study of Realized GNN Expressiveness*, 2024, table 2; its Regular has the
 # 4-vertex-condition and distance-regular pairs too.
@@ -35,23 +39,30 @@ SMALLEST_APART = "smallest ratio of a pair told apart"
 LARGEST_ALIKE = "largest ratio of a pair not told apart"
 LARGEST_COPIES = "largest ratio of relabelled copies"
 
+DEPTHS = {"untrained": 8, "trained": 6}
+NAMES = {"untrained": "untrained", "trained": "trained", "exact": "exact arithmetic"}
+
 Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class BrecConfig:
-    """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most."""
+    """How pairs are compared: operations of up to `order` operands, `depth` layers, `seeds` networks at most.
 
-    protocol: Literal["untrained", "trained"]
+    `marks` is the number of marked nodes. Exact arithmetic has as many layers as refine colours, at most `depth`.
+    """
+
+    protocol: Literal["untrained", "trained", "exact"]
     order: int
-    depth: int
+    depth: int | None
     seeds: int
+    marks: int = 0
 
 
 def run_pairs(pairs: list[GraphPair], config: BrecConfig, folder: Path, processes: int | None = None) -> list[Result]:
     """The result of each pair, small graphs first; pairs with a result in the folder are not compared again."""
-    if config.protocol == "untrained" and (largest := max(len(p.first) for p in pairs)) > MAX_NODES:
-        raise EinNetError(f"the untrained protocol is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
+    if config.protocol != "trained" and (largest := max(len(p.first) for p in pairs)) > MAX_NODES:
+        raise EinNetError(f"exact arithmetic is for graphs of up to {MAX_NODES} nodes, got one of {largest}")
     items = {f"{p.number:04}": p for p in sorted(pairs, key=lambda p: len(p.first))}
     conditions = asdict(config) | {"revision": REVISION}
     compare = partial(_compare, config=config)
@@ -60,26 +71,55 @@ def run_pairs(pairs: list[GraphPair], config: BrecConfig, folder: Path, processe
 
 
 def _compare(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
-    compare = {"untrained": _compare_untrained, "trained": _compare_trained}[config.protocol]
+    compare = {"untrained": _compare_untrained, "trained": _compare_trained, "exact": _compare_exact}[config.protocol]
     result = {"pair": pair.number, "category": pair.category, "nodes": len(pair.first)} | compare(pair, config)
     return result | {"peak_mib": peak_memory()}
 
 
-def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
-    """Networks with random weights, then the same operations in exact arithmetic."""
+def _compare_exact(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
+    """The operations in exact arithmetic; the control has as many kinds of marks as the pair."""
+    difference, control = _find_differences(pair, config)
+    return _report_exact(difference, control)
+
+
+def _find_differences(pair: GraphPair, config: BrecConfig) -> tuple["Difference", "Difference"]:
+    """That of the pair, and of the first graph and a relabelled copy."""
+    from einnet.tasks.graphs.exact import compare_exactly
     from einnet.tasks.graphs.modular import ModularNet
+
+    net = ModularNet(config.order, config.depth)
+    difference = compare_exactly(net, pair.first, pair.second, config.marks)
+    copy = permute_nodes(pair.first, np.random.default_rng(pair.number))
+    return difference, compare_exactly(net, pair.first, copy, config.marks, difference.kinds)
+
+
+def _report_exact(difference: "Difference", control: "Difference") -> dict[str, Any]:
+    return {
+        "exact_apart": difference.is_apart,
+        "exact_control_apart": control.is_apart,
+        "marks": difference.marks,
+        "layer": difference.layer,
+        "colorings": difference.colorings,
+    }
+
+
+def _compare_untrained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
+    """The operations in exact arithmetic, then networks with random weights, on the marks that exact arithmetic needs.
+
+    A pair that is apart without marks is compared without marks; another one by the copies of the kind of marks that
+    ended the exact comparison.
+    """
     from einnet.tasks.graphs.protocols import compare_random_nets
 
-    of_pair, of_copies = compare_random_nets(pair, config.order, config.depth, config.seeds)
-    net = ModularNet(config.order, config.depth)
-    first, copy = net(pair.first), net(permute_nodes(pair.first, np.random.default_rng(pair.number)))
+    difference, control = _find_differences(pair, config)
+    depth = config.depth or max(DEPTHS["untrained"], difference.layer)
+    of_pair, of_copies = compare_random_nets(pair, config.order, depth, config.seeds, difference.nodes)
     return asdict(of_pair) | {
         "apart": of_pair.is_apart,
         "ratio": of_pair.ratio,
         "control_apart": of_copies.is_apart,
         "control_ratio": of_copies.ratio,
-        "exact_apart": bool((first != net(pair.second)).any()),
-        "exact_control_apart": bool((first != copy).any()),
+        **_report_exact(difference, control),
     }
 
 
@@ -87,8 +127,9 @@ def _compare_trained(pair: GraphPair, config: BrecConfig) -> dict[str, Any]:
     from einnet.tasks.graphs.protocols import THRESHOLD, TrainedComparison, compare_trained_net
 
     networks: list[TrainedComparison] = []
+    depth = config.depth or DEPTHS["trained"]
     while len(networks) < config.seeds and not (networks and networks[-1].is_apart):
-        networks.append(compare_trained_net(pair, config.order, config.depth, len(networks)))
+        networks.append(compare_trained_net(pair, config.order, depth, len(networks), config.marks))
     return {
         "apart": networks[-1].is_apart,
         "networks": len(networks),
@@ -119,22 +160,36 @@ def summarize(results: Iterable[Result], config: BrecConfig) -> dict[str, Any]:
 
 
 def _count(rows: Sequence[Result]) -> dict[str, int]:
-    counts = {"pairs": len(rows), "apart": sum(r["apart"] for r in rows)}
+    counts = {"pairs": len(rows)}
+    if any("apart" in r for r in rows):
+        counts["apart"] = sum(r["apart"] for r in rows)
     if any("exact_apart" in r for r in rows):
         counts["exact"] = sum(r["exact_apart"] for r in rows)
-    return counts | {"false positives": sum(r["control_apart"] or r.get("exact_control_apart", False) for r in rows)}
+    return counts | {"false positives": sum(_is_false_positive(r) for r in rows)}
+
+
+def _is_false_positive(row: Result) -> bool:
+    return row.get("control_apart", False) or row.get("exact_control_apart", False)
 
 
 def make_tables(summary: Mapping[str, Any], title: str) -> list[Table | str]:
     """A row for each category; the published numbers below if the file is that of BREC."""
-    has_exact = "exact" in summary["total"]
-    networks = f"{summary['protocol']} networks with operations of up to {summary['order']} operands"
-    numbers = ["pairs", "told apart", *["in exact arithmetic"] * has_exact, "false positives"]
-    table = make_table(f"{title}: {networks}, {summary['depth']} layers", ["category"], numbers)
+    names = {
+        "pairs": "pairs",
+        "apart": "told apart",
+        "exact": "in exact arithmetic",
+        "false positives": "false positives",
+    }
+    names = {k: name for k, name in names.items() if k in summary["total"]}
+    networks = "" if summary["protocol"] == "exact" else f"{summary['protocol']} networks, "
+    marks = f", {summary['marks']} marks" if summary["marks"] else ""
+    depth = f", {summary['depth']} layers" if summary["depth"] else ""
+    head = f"{title}: {networks}operations of up to {summary['order']} operands{marks}{depth}"
+    table = make_table(head, ["category"], list(names.values()))
     for name, row in (*summary["categories"].items(), ("all", summary["total"])):
-        table.add_row(name, *(str(row[k]) for k in ("pairs", "apart", *["exact"] * has_exact, "false positives")))
+        table.add_row(name, *(str(row[k]) for k in names))
     parts: list[Table | str] = [table]
-    if has_exact:
+    if summary["protocol"] == "untrained":
         parts.append(_describe_ratios(summary))
     if {c: row["pairs"] for c, row in summary["categories"].items()} == BREC:
         parts.append(_make_published_table(summary))
@@ -153,9 +208,9 @@ def _describe_ratios(summary: Mapping[str, Any]) -> str:
 def _make_published_table(summary: Mapping[str, Any]) -> Table:
     title = "Published results: the 3-WL test itself, the others trained for each pair"
     table = make_table(title, [""], ["Basic 60", "Regular 140", "Extension 100", "CFI 100", "all"])
-    apart = {c: row["apart"] for c, row in summary["categories"].items()}
+    apart = {c: row.get("apart", row.get("exact")) for c, row in summary["categories"].items()}
     measured = apart | {"Regular": sum(apart[c] for c in IN_REGULAR)}
-    for name, row in {f"EinNet, {summary['protocol']}": measured, **PUBLISHED}.items():
+    for name, row in {f"EinNet, {NAMES[summary['protocol']]}": measured, **PUBLISHED}.items():
         numbers = [row[c] for c in ("Basic", "Regular", "Extension", "CFI")]
         table.add_row(name, *map(str, (*numbers, sum(numbers))))
     return table

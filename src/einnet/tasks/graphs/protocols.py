@@ -12,6 +12,7 @@ The outputs of an exactly invariant network for copies have covariance zero up t
 identity is added to it. For such a network the test measures distance: the outputs must be 5e-4 apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,7 +31,10 @@ __all__ = [
     "compute_hotelling", "make_net",
 ]  # fmt: skip
 
+Nodes = tuple[int, ...]
+
 OUTPUTS = 16
+CELLS = 2**14  # of all copies that are computed at once
 MIN_RATIO = 100.0  # told apart: a distance so many times the largest between copies of one graph
 DEVIATION = 10.0  # of the input of a GELU, which then bends more
 RANDOM_COPIES = 4  # of each graph, all but one relabelled
@@ -42,25 +46,35 @@ THRESHOLD = float(  # 72.34: noisy outputs for copies of one graph exceed it in 
 )
 
 
-def make_net(order: int, depth: int, seed: int, graph: Graph) -> EinNet:
-    """A network of type aaH -> H in double precision, its random weights calibrated on a graph."""
+def make_net(order: int, depth: int, seed: int, graph: Graph, nodes: Nodes = ()) -> EinNet:
+    """A network of type aaH -> H in double precision, its random weights calibrated on a graph with marked nodes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = EinNet("aaH -> H", 1, OUTPUTS, heads=4, hidden=16, depth=depth, order=order, decoder_hidden=0)
+        net = EinNet(
+            "aaH -> H", 1, OUTPUTS, heads=4, hidden=16, depth=depth, order=order, decoder_hidden=0,
+            marks=len(nodes) or None,
+        )  # fmt: skip
     net.double().eval()
-    calibrate(net, _to_tensor(graph[None]))
+    calibrate(net, *_mark([nodes], graph))
     return net
 
 
+def _mark(tuples: Sequence[Nodes], graph: Graph) -> tuple[Tensor, Tensor | None]:
+    """Copies of a graph, and the marked nodes of each."""
+    x = _to_tensor(graph).expand(len(tuples), -1, -1, -1)
+    mark = torch.tensor(tuples, dtype=torch.long)
+    return x, None if not mark.shape[1] else mark.squeeze(1) if mark.shape[1] == 1 else mark
+
+
 @torch.no_grad()
-def calibrate(net: EinNet, x: Tensor) -> None:
+def calibrate(net: EinNet, x: Tensor, mark: Tensor | None = None) -> None:
     """Scales and shifts the linear maps of the layers so that their results for `x` have mean 0 over all cells."""
     hooks = []
     for layer in net.layers:
         assert isinstance(layer, EinLayer)
         for module, deviation in ((layer.in_proj, 1.0), (layer.pool_proj, DEVIATION), (layer.out_proj, 1.0)):
             hooks.append(module.register_forward_hook(partial(_standardize, deviation)))
-    net(x)
+    net(x, mark=mark)
     for hook in hooks:
         hook.remove()
 
@@ -96,23 +110,41 @@ class Comparison:
 
 
 @torch.no_grad()
-def compare_random_nets(pair: GraphPair, order: int, depth: int, seeds: int) -> tuple[Comparison, Comparison]:
+def compare_random_nets(
+    pair: GraphPair, order: int, depth: int, seeds: int, nodes: tuple[list[Nodes], list[Nodes]] = ([()], [()])
+) -> tuple[Comparison, Comparison]:
     """The clearest comparison of the pair, and of its first graph with a relabelled copy.
 
-    There is a network for each seed, until one tells the pair apart.
+    There is a network for each seed, until one tells the pair apart. Its outputs are means over the copies of a graph
+    with these marked nodes, for each of the two graphs.
     """
-    rng, graphs = np.random.default_rng(pair.number), (pair.first, pair.second)
-    copies = [g if k == 0 else permute_nodes(g, rng) for k in range(RANDOM_COPIES) for g in graphs]
-    control, of_pair, of_copies = permute_nodes(pair.first, rng), [], []
+    rng, marked = np.random.default_rng(pair.number), list(zip((pair.first, pair.second), nodes, strict=True))
+    copies = [m if k == 0 else _permute_marked(*m, rng) for k in range(RANDOM_COPIES) for m in marked]
+    control, of_pair, of_copies = _permute_marked(*marked[0], rng), [], []
     while len(of_pair) < seeds and not (of_pair and of_pair[-1].is_apart):
-        net = make_net(order, depth, len(of_pair), pair.first)
-        outputs = torch.stack([net(_to_tensor(g)) for g in copies])
+        net = make_net(order, depth, len(of_pair), pair.first, nodes[0][0])
+        outputs = torch.stack([_average(net, *m) for m in copies])
         by_copy = outputs.unflatten(0, (RANDOM_COPIES, 2))
         rounding = outputs.abs().max().item() * torch.finfo(outputs.dtype).eps
         noise = max((by_copy - by_copy[0]).abs().max().item(), rounding)
         of_pair.append(Comparison((by_copy[0, 0] - by_copy[0, 1]).abs().max().item(), noise))
-        of_copies.append(Comparison((outputs[0] - net(_to_tensor(control))).abs().max().item(), noise))
+        of_copies.append(Comparison((outputs[0] - _average(net, *control)).abs().max().item(), noise))
     return max(of_pair, key=lambda c: c.ratio), max(of_copies, key=lambda c: c.ratio)
+
+
+def _permute_marked(graph: Graph, tuples: list[Nodes], rng: np.random.Generator) -> tuple[Graph, list[Nodes]]:
+    """The same graph, its nodes in another order, and the new numbers of some nodes."""
+    order = rng.permutation(len(graph))
+    number = np.argsort(order).tolist()
+    return graph[order][:, order], [tuple(number[u] for u in nodes) for nodes in tuples]
+
+
+def _average(net: EinNet, graph: Graph, tuples: list[Nodes]) -> Tensor:
+    """The mean output for the copies of a graph with these marked nodes."""
+    size = max(1, CELLS // len(graph) ** 2)
+    parts = [tuples[k : k + size] for k in range(0, len(tuples), size)]
+    outputs = [net(x, mark=mark).sum(0) for x, mark in (_mark(part, graph) for part in parts)]
+    return torch.stack(outputs).sum(0) / len(tuples)
 
 
 @dataclass(frozen=True)
@@ -127,10 +159,10 @@ class TrainedComparison:
         return self.of_pair > THRESHOLD > self.of_copies
 
 
-def compare_trained_net(pair: GraphPair, order: int, depth: int, seed: int = 0) -> TrainedComparison:
+def compare_trained_net(pair: GraphPair, order: int, depth: int, seed: int = 0, marks: int = 0) -> TrainedComparison:
     """Trains a network on copies of the pair and compares its outputs for fresh copies."""
     rng = np.random.default_rng([seed, pair.number])
-    net = make_net(order, depth, seed, pair.first).train()
+    net = make_net(order, depth, seed, pair.first, (0,) * marks).train()
     _separate(net, _make_copies(pair.first, rng), _make_copies(pair.second, rng))
     graphs = (_make_copies(g, rng) for g in (pair.first, pair.second, pair.first))
     with torch.no_grad():
