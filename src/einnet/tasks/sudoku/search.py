@@ -5,16 +5,19 @@ one cell of a unit alone can take goes there; what is then left is tried on the 
 """
 
 import random
+import time
 from collections.abc import Iterator
 from itertools import islice
+from math import inf
 
 import numpy as np
 
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
 
-__all__ = ["Search", "SearchError", "solutions"]
+__all__ = ["SECONDS", "Candidates", "Search", "SearchError", "solutions"]
 
+SECONDS = 60.0  # after which a puzzle is given up
 Candidates = list[int]
 
 
@@ -43,7 +46,7 @@ class Search:
         self.layout, self.rng, self.limit = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
-        self.guesses = 0
+        self.guesses, self.deadline = 0, inf  # a time of `time.monotonic`
 
     def start(self, board: np.ndarray) -> Candidates | None:
         """The candidates once the givens are in; None if they contradict each other."""
@@ -81,22 +84,37 @@ class Search:
         return True
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
-        """All completions; raises `SearchError` at the limit."""
+        """All completions; raises `SearchError` at the limit of guesses or of time."""
+        if not (guesses := self._list_guesses(candidates)):
+            yield candidates
+        while guesses:
+            parent, cell, choice = guesses.pop()
+            self.spend_guess()
+            longer = list(parent)
+            if self.restrict(longer, cell, choice):
+                more = self._list_guesses(longer)
+                guesses += more
+                if not more:
+                    yield longer
+
+    def _list_guesses(self, candidates: Candidates) -> list[tuple[Candidates, int, int]]:
+        """The choices for the cell with the fewest candidates, the last one first; none if no cell is open."""
         open_cells = [(c.bit_count(), cell) for cell, c in enumerate(candidates) if c & (c - 1)]
         if not open_cells:
-            yield candidates
-            return
+            return []
         _, cell = min(open_cells)
         choices = list(_bits(candidates[cell]))
         if self.rng is not None:
             self.rng.shuffle(choices)
-        for choice in choices:
-            if self.guesses == self.limit:
-                raise SearchError(f"{self.limit:,} guesses do not decide the board: no proper puzzle, or very hard")
-            self.guesses += 1
-            longer = list(candidates)
-            if self.restrict(longer, cell, choice):
-                yield from self.solve(longer)
+        return [(candidates, cell, choice) for choice in reversed(choices)]
+
+    def spend_guess(self) -> None:
+        """Counts a guess; raises `SearchError` if none is left, or no time."""
+        if self.guesses == self.limit:
+            raise SearchError(f"{self.limit:,} guesses do not decide the board: no proper puzzle, or very hard")
+        if time.monotonic() > self.deadline:
+            raise SearchError("the time for the board is over: no proper puzzle, or very hard")
+        self.guesses += 1
 
 
 def _bits(number: int) -> Iterator[int]:
