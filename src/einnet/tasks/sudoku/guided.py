@@ -1,14 +1,15 @@
 """A complete search that the network guides: a puzzle's solution, or that it has none, or two of several.
 
-The network runs on all puzzles of a batch at once. Where its answer breaks a rule, a cell takes a digit: of the cells
-with the fewest candidates the one of which the network is least sure, and the digit that it thinks most likely. What
-follows from that by the rules is exact (`search`); the network runs a few steps more from its present state, and a
-digit that leads to a contradiction is excluded. Whether a solution is the only one is decided without the network.
+The network runs on all puzzles of a batch at once. Where its answer breaks a rule, a cell takes a digit: one of the
+cells with the fewest candidates of which the network is not sure, the digit that it thinks most likely. What follows
+from that by the rules is exact (`search`); the network runs a few steps more from its present state, and a digit that
+leads to a contradiction is excluded. The branch that the network thinks likeliest is next. Whether a solution is the
+only one is decided without the network.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from math import inf
+from math import inf, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["Outcome", "count_found", "solve_puzzles"]
 
 STEPS = 16  # of the network after a guess
 CHECKED = 4  # steps after which an answer is compared with the rules
-BRANCHES = 4  # of a puzzle at once
+BRANCHES = 2  # of a puzzle at once
 PATIENCE, PLAIN = 64, 2000  # after so many guesses a plain search first tries to decide a branch, with so many
 
 
@@ -59,7 +60,7 @@ def solve_puzzles(
     """
     for batch in to_batches(puzzles):
         trees = [_Tree(puzzle, inf if guesses is None else guesses, seconds) for puzzle in batch]
-        branches = [(tree, tree.stack.pop()) for tree in trees if tree.stack]
+        branches = [(tree, tree.open.pop()) for tree in trees if tree.open]
         steps = iterations or net.config.iterations
         while branches:
             _advance(net, branches, steps)
@@ -109,7 +110,7 @@ def _advance(net: RecurrentNet, branches: Sequence[tuple["_Tree", "_Branch"]], s
         done += number
         is_right = follows_rules(answer.boards, boards[active])
         leaves = is_right | (done == steps)
-        for k in np.flatnonzero(leaves).tolist()[::-1]:  # the first branch is on top of its stack
+        for k in np.flatnonzero(leaves).tolist():
             tree, branch = branches[active[k]]
             tree.take(branch._replace(answer=answer.select([k])), bool(is_right[k]))
         answer, active = answer.select(~leaves), active[~leaves]
@@ -123,18 +124,25 @@ class _Branch(NamedTuple):
     candidates: Candidates
     givens: np.ndarray
     answer: Answers | None = None
+    log_chance: float = 0.0  # of having the solution, by the network
 
-    def choose(self) -> tuple[int, int]:
-        """The likeliest digit of a cell; of those with the fewest candidates the one the network is least sure of."""
-        n = len(self.givens)
-        is_open = np.array(self.candidates)[:, None] >> np.arange(n) & 1
-        numbers = is_open.sum(1)
+    def choose(self) -> tuple[int, int, float]:
+        """A cell with the fewest candidates, its likeliest digit, and the chance of that.
+
+        Of these cells the one of which the network is least sure counts most, times the number of cells with two
+        candidates that share one with it: for these its digit has consequences at once.
+        """
+        layout, candidates = Layout.of(len(self.givens)), np.array(self.candidates)
+        is_open = candidates[:, None] >> np.arange(layout.n) & 1
+        numbers, peers = is_open.sum(1), np.array(layout.peers)
         cells = np.flatnonzero(numbers == numbers[numbers > 1].min())
-        probabilities = np.ones((n * n, n)) if self.answer is None else self.answer.probabilities.reshape(n * n, n)
-        likely = (probabilities[cells].astype(float) + 1e-9) * is_open[cells]
+        has_consequence = (numbers[peers[cells]] == 2) & (candidates[peers[cells]] & candidates[cells, None] > 0)
+        probabilities = np.ones(is_open.shape) if self.answer is None else self.answer.probabilities
+        likely = (probabilities.reshape(is_open.shape)[cells].astype(float) + 1e-9) * is_open[cells]
         likely /= likely.sum(1, keepdims=True)
         doubt = -(likely * np.log(np.where(likely > 0, likely, 1))).sum(1)
-        return int(cells[doubt.argmax()]), int(likely[doubt.argmax()].argmax())
+        best = (doubt * (1 + has_consequence.sum(1))).argmax()
+        return int(cells[best]), int(likely[best].argmax()), float(likely[best].max())
 
 
 class _Tree:
@@ -143,9 +151,9 @@ class _Tree:
     def __init__(self, puzzle: np.ndarray, guesses: float, seconds: float):
         self.search, self.limit, self.seconds = Search(Layout.of(len(puzzle))), guesses, seconds
         root = self.search.start(puzzle)
-        self.stack = [] if root is None else [_Branch(root, puzzle)]  # the last one is the next
+        self.open = [] if root is None else [_Branch(root, puzzle)]
         self.solutions: list[np.ndarray] = []
-        self.is_decided = not self.stack
+        self.is_decided = not self.open
         self.guesses: int | None = None  # until the first solution
         self.settled: np.ndarray | None = None
 
@@ -156,7 +164,7 @@ class _Tree:
             self.settled = branch.answer.settled[0] if self.search.guesses == 0 else None
         elif (board := self.search.board(branch.candidates)).all():
             self.solutions.append(board)
-        self.stack.append(branch)
+        self.open.append(branch)
 
     def grow(self) -> list[_Branch]:
         """The next branches for the network; none once all is known, or too much time or too many guesses are spent."""
@@ -166,11 +174,12 @@ class _Tree:
         started = time.monotonic()
         self.search.deadline = started + self.seconds
         try:
-            while self.stack and len(self.solutions) == 0 and len(branches) < BRANCHES:
-                self._split(self.stack.pop(), branches)
-            if self.solutions or not (self.stack or branches):
+            while self.open and not self.solutions and len(branches) < BRANCHES:
+                likeliest = max(range(len(self.open)), key=lambda k: self.open[k].log_chance)
+                self._split(self.open.pop(likeliest), branches)
+            if self.solutions or not (self.open or branches):
                 self.guesses = self.search.guesses
-                self.stack += branches
+                self.open += branches
                 branches = []
                 self._look_for_others()
                 self.is_decided = True
@@ -186,12 +195,16 @@ class _Tree:
             raise SearchError("no guess is left")
         if self.search.guesses >= PATIENCE and self._search_plainly(branch):
             return
-        cell, digit = branch.choose()
+        cell, digit, chance = branch.choose()
         self.search.spend_guess()
-        for allowed, parts in ((~(1 << digit), self.stack), (1 << digit, branches)):
+        parts = []
+        for allowed, share, target in ((~(1 << digit), 1 - chance, self.open), (1 << digit, chance, branches)):
             candidates = list(branch.candidates)
             if self.search.restrict(candidates, cell, allowed):
-                self._add(branch._replace(candidates=candidates), parts)
+                parts.append((candidates, share, target))
+        for candidates, share, target in parts:
+            log_chance = branch.log_chance + (log(share) if len(parts) > 1 else 0)
+            self._add(branch._replace(candidates=candidates, log_chance=log_chance), target)
 
     def _add(self, branch: _Branch, branches: list[_Branch]) -> None:
         """Adds a branch to others, or its solution to the solutions if no cell is open."""
@@ -207,7 +220,7 @@ class _Tree:
         try:
             for candidates in self.search.solve(branch.candidates):
                 self.solutions.append(self.search.board(candidates))
-                self.stack.append(branch)
+                self.open.append(branch)
                 break
         except SearchError:
             return False
@@ -217,7 +230,7 @@ class _Tree:
 
     def _look_for_others(self) -> None:
         """Adds a second solution, if there is one."""
-        for branch in self.stack:
+        for branch in self.open:
             for candidates in self.search.solve(branch.candidates):
                 board = self.search.board(candidates)
                 if len(self.solutions) < 2 and not np.array_equal(board, self.solutions[0]):
