@@ -223,6 +223,7 @@ def test_a_limit_that_is_reached_is_said(capsys):
         (["predict", "sudoku", " "], "empty"),
         (["predict", "sudoku", EASY, "--plot", "steps.doc"], "steps.doc"),
         (["eval", "sudoku", "--data", "nowhere.txt"], "nowhere.txt"),
+        (["eval", "sudoku", "--data", "nowhere.txt", "--tries", "3"], "add --search"),
         (["eval", "sudoku", "--data", "nowhere.txt", "--limit", "-3"], "--limit"),
         (["train", "sudoku", "--puzzles", "1"], "--puzzles"),
         (["train", "sudoku", "--side", "7"], "4, 6, 8, 9"),

@@ -10,7 +10,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
-from einnet.errors import DataError
+from einnet.errors import DataError, EinNetError
 from einnet.files import STANDARD_INPUT, name_source, write_whole
 from einnet.plots.figures import check_picture
 from einnet.tasks.app import TaskApp, write_code
@@ -174,6 +174,8 @@ class SudokuApp(TaskApp):
         """
         if limit is not None:
             check_count(limit, "--limit")
+        if solver.tries and not search:
+            raise EinNetError("--tries limits the guesses of a search: add --search")
         puzzles, solutions, left_out = read_boards(data, symbols)
         puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
         from einnet.tasks.sudoku.solve import count_solved, format_counts
