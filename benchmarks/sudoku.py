@@ -216,7 +216,8 @@ def main(
         *tabulate_sets(sets, percents), "",
         *palm_lines,
         "With the search that the network guides (`benchmarks/sudoku_search.py --data FOLDER` measures it alone), and "
-        "with a plain one: the cell with the fewest candidates first, the same singles propagated.", "",
+        "with a plain one: the cell with the fewest candidates first, singles propagated; then locked candidates too, "
+        "as in the guided search.", "",
         "<!-- search -->", *tabulate(searched), "<!-- /search -->", "", "![Solved against guesses](sudoku.svg)", "",
         f"Learning from the first of SATNet's puzzles, {minutes:g} minutes (half of it for ten puzzles) on {threads}, "
         "1,000 test boards:", "",

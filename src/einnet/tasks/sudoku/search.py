@@ -1,7 +1,8 @@
 """Exact solving: the solutions of a board, as many as one asks for.
 
 Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its peers; a symbol that
-one cell of a unit alone can take goes there; what is then left is tried on the cell with the fewest candidates.
+one cell of a unit alone can take goes there; a symbol that only cells of another unit too can take goes nowhere else in
+that one. What is then left is tried on the cell with the fewest candidates.
 """
 
 import random
@@ -62,7 +63,7 @@ class Search:
         return np.array(values).reshape(self.layout.n, self.layout.n)
 
     def restrict(self, candidates: Candidates, cell: int, allowed: int) -> bool:
-        """Keeps only allowed candidates of a cell, with all that follows from singles; False at a contradiction."""
+        """Keeps only allowed candidates of a cell, with all that follows at once; False at a contradiction."""
         todo = [(cell, allowed)]
         while todo:
             cell, allowed = todo.pop()
@@ -81,7 +82,14 @@ class Search:
                         return False
                     if len(places) == 1 and candidates[places[0]] != removed:
                         todo.append((places[0], removed))
+                    elif 1 < len(places) <= self.layout.width:
+                        todo += [(c, ~removed) for c in self.find_locked(unit, places) if candidates[c] & removed]
         return True
+
+    def find_locked(self, unit: int, places: list[int]) -> list[int]:
+        """The cells that cannot have a symbol that a unit has in one of these places: the rest of another unit."""
+        others = [u for u in self.units_of[places[0]] if u != unit and all(u in self.units_of[c] for c in places)]
+        return [c for u in others for c in self.units[u] if c not in places]
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
         """All completions; raises `SearchError` at the limit of guesses or of time."""
