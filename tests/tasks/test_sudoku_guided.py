@@ -59,6 +59,13 @@ def test_the_search_finds_none_one_or_two_solutions_as_an_exact_one_does(side, n
         assert len({solution.tobytes() for solution in outcome.solutions}) == len(outcome.solutions)
 
 
+def test_locked_candidates_are_excluded():
+    board = np.zeros((4, 4), int)
+    board[0, :2] = 1, 2  # so 3 and 4 are in the upper row of the second box
+    candidates = Search(Layout.of(4)).start(board)
+    assert candidates is not None and candidates[2:4] == [0b1100] * 2 and candidates[6:8] == [0b0011] * 2
+
+
 def test_an_untrained_network_only_makes_it_slower(poor_net, hard):
     puzzles, expected = hard
     outcomes = list(solve_puzzles(poor_net, puzzles))

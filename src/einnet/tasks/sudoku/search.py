@@ -88,8 +88,8 @@ class Search:
 
     def find_locked(self, unit: int, places: list[int]) -> list[int]:
         """The cells that cannot have a symbol that a unit has in one of these places: the rest of another unit."""
-        others = [u for u in self.units_of[places[0]] if u != unit and all(u in self.units_of[c] for c in places)]
-        return [c for u in others for c in self.units[u] if c not in places]
+        shared = [u for u in self.units_of[places[0]] if u != unit and all(u in self.units_of[c] for c in places)]
+        return [c for u in shared for c in self.units[u] if c not in places]
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
         """All completions; raises `SearchError` at the limit of guesses or of time."""
