@@ -21,7 +21,7 @@ from runs import train_once
 from singles import share_solved_by_singles
 from sudoku_search import FILES, GENERATED, HARD, draw, measure_sets, tabulate
 
-from einnet import RecurrentNet
+from einnet.nn import RecurrentNet
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
 from einnet.tasks.sudoku.generate import generate_puzzles
