@@ -8,7 +8,6 @@ Palm-style puzzles (`einnet train sudoku --data royle17_trainpool.txt.gz --puzzl
 --iterations 128 --steps 100000 --minutes 28`). Runs in --out are not trained again. Plain logic is not learned.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
@@ -17,33 +16,30 @@ import numpy as np
 import torch
 from cyclopts import run
 from measure import time_in_turns
-from results_page import FOLDER, PAGE, draw_curves, make_table, write_results
+from results_page import FOLDER, PAGE, make_table, write_results
 from runs import train_once
 from singles import share_solved_by_singles
+from sudoku_search import FILES, GENERATED, HARD, draw, measure_sets, tabulate
 
-from einnet import EinNet
+from einnet.nn import RecurrentNet
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
 from einnet.tasks.sudoku.generate import generate_puzzles
 from einnet.tasks.sudoku.network import encode_boards
 from einnet.tasks.sudoku.solve import (
     SHIPPED,
-    Answers,
     accuracy_by_iterations,
-    answers,
     load_solver,
-    search_with_restarts,
-    to_batches,
 )
 from einnet.train import Run, Task
 
-PALM, SATNET, HARD = "rrn_valid_18000.txt.gz", "satnet9x9_10000.txt.gz", "hard_magictour_top1465.txt.gz"
+PALM, SATNET = "rrn_valid_18000.txt.gz", "satnet9x9_10000.txt.gz"
 SETS = [  # what, file, rows, published
     ("Palm-style, 17 to 34 givens", PALM, slice(None), "99.1 \\[5]; 80 to 85 \\[2]"),
     ("of these with 17 givens", PALM, 17, "96.6, 180,000 puzzles \\[1]"),
     ("SATNet's test boards", SATNET, slice(9000, None), "98.3 SATNet, 9,000 puzzles \\[4]"),
     ("17 clues (Royle)", "royle17_trainpool.txt.gz", slice(-1000, None), ""),
-    ("hard (magictour)", HARD, slice(None), ""),
+    (HARD, "hard_magictour_top1465.txt.gz", slice(None), ""),
     ("nullsudoku, intermediate", "nullsudoku_intermediate_5000.txt.gz", slice(1000), ""),
     ("nullsudoku, expert", "nullsudoku_expert_5000.txt.gz", slice(1000), ""),
     ("sudokuexchange, all grades", "sudokuexchange_all_3000.txt.gz", slice(None), ""),
@@ -58,7 +54,7 @@ GENERATOR = "5,000 puzzles of EinNet's own generator (the solver of the package)
 SATNET_PEERS = (
     "98.3 SATNet \\[5], 9,000 puzzles and 618 thousand parameters; 100 Recurrent Transformer \\[6], 9,000 puzzles"
 )
-PALM_SETS, HARD_SET = ("Palm-style, 17 to 34 givens", "of these with 17 givens"), "hard (magictour)"
+PALM_SETS = ("Palm-style, 17 to 34 givens", "of these with 17 givens")
 PEERS = {  # by set, for the page of results
     "Palm-style, 17 to 34 givens": "99.1 equivariant RRN, 10,000 puzzles, as cited by others; 80 to 85 Recurrent "
     "Transformer \\[6], 9,000 puzzles",
@@ -66,7 +62,7 @@ PEERS = {  # by set, for the page of results
     "4x4": "95.5 SE-RRM \\[8], 2 million parameters",
     "16x16, 140 givens": "27 equivariant RRN, 0 SE-RRM \\[8]",
     "25x25, 380 givens": "0 SE-RRM \\[8]",
-    "hard (magictour)": "",
+    HARD: "",
 }
 
 Boards = tuple[np.ndarray, np.ndarray]  # puzzles and solutions
@@ -96,7 +92,7 @@ def load_sets(data: Path, boards: int) -> dict[str, Boards]:
     return {name: pair for name, pair in sets.items() if len(pair[0])}
 
 
-def measure_depths(net: EinNet, sets: dict[str, Boards], names: Iterable[str]) -> dict[str, list[float]]:
+def measure_depths(net: RecurrentNet, sets: dict[str, Boards], names: Iterable[str]) -> dict[str, list[float]]:
     """Percent of boards that are right after each depth, by set."""
     percents = {}
     for name in names:
@@ -106,7 +102,7 @@ def measure_depths(net: EinNet, sets: dict[str, Boards], names: Iterable[str]) -
     return percents
 
 
-def measure_speed(net: EinNet, puzzles: np.ndarray, batch: int) -> float:
+def measure_speed(net: RecurrentNet, puzzles: np.ndarray, batch: int) -> float:
     """Boards a second, one pass at the network's own depth."""
     inputs = encode_boards(torch.from_numpy(puzzles[:batch]))
     with torch.inference_mode():
@@ -142,17 +138,6 @@ def learn_from_few(data: Path, minutes: float, out: Path) -> list[tuple[int, flo
     return rows
 
 
-def search(net: EinNet, puzzles: np.ndarray, solutions: np.ndarray, tries: int) -> list[tuple[float, float]]:
-    """Seconds and the share of boards solved: after one pass, then after each restart, checked by the rules."""
-    start = time.perf_counter()
-
-    def score(boards: np.ndarray) -> tuple[float, float]:
-        return time.perf_counter() - start, float((boards == solutions).all((1, 2)).mean())
-
-    first = Answers.concat([answers(net, batch) for batch in to_batches(puzzles)])
-    return [score(first.boards), *map(score, search_with_restarts(net, puzzles, first, tries))]
-
-
 def tabulate_sets(sets: dict[str, Boards], percents: dict[str, list[float]]) -> list[str]:
     published, rows = {name: text for name, _, _, text in SETS}, []
     for name, values in percents.items():
@@ -163,21 +148,12 @@ def tabulate_sets(sets: dict[str, Boards], percents: dict[str, list[float]]) -> 
     return make_table(["boards", "number", *depths, "naked singles", "and hidden ones", "published"], rows)
 
 
-def tabulate_search(points: list[tuple[float, float]]) -> list[str]:
-    tries = [0, *(k for k in (1, 4, 16, 64) if k < len(points) - 1), len(points) - 1]
-    rows = [
-        ["solved", *(f"{100 * points[k][1]:.2f}" for k in tries)],
-        ["seconds", *(f"{points[k][0]:.0f}" for k in tries)],
-    ]
-    return make_table(["tries", "0, one pass", *tries[1:]], rows)
-
-
 def summarize(
     sets: dict[str, Boards],
     percents: dict[str, list[float]],
     palm: dict[str, list[float]],
     few: list[tuple[int, float, int, float]],
-    points: list[tuple[float, float]],
+    hard: dict | None,
 ) -> list[str]:
     """The table of the page of results."""
     rows, depth = [], DEPTHS.index(PASS)
@@ -196,8 +172,8 @@ def summarize(
         for k, name in enumerate(n for n in names if n in values):
             peers = PEERS[name] if values is palm or name not in palm else ""
             text = f"{values[name][depth]:.3g}"
-            if name == HARD_SET and points:
-                text += f", with restarts {100 * points[-1][1]:.3g}"
+            if name == HARD and hard:
+                text += f", with search {100 * hard['solved'] / hard['boards']:.3g}"
             best = max((float(part.split()[0]) for part in peers.split("; ") if part), default=101)
             text = f"**{text}**" if float(f"{values[name][depth]:.3g}") >= best else text
             rows.append([f"{name} ({len(sets[name][0]):,})", "the same" if k else learned, text, peers])
@@ -210,7 +186,6 @@ def main(
     checkpoint: Path | None = None,
     palm: Path | None = None,
     minutes: float = 1.2,
-    tries: int = 12,
     boards: int = 1000,
     out: Path = Path("runs/benchmark-sudoku"),
     page: Path = PAGE,
@@ -221,7 +196,7 @@ def main(
     few, sets = learn_from_few(data, minutes, out), load_sets(data, boards)
     percents = measure_depths(net, sets, sets)
     by_palm = measure_depths(load_solver(Run.open(palm, "sudoku").best), sets, PALM_SETS) if palm else {}
-    points = search(net, *sets[HARD_SET], tries) if HARD_SET in sets else []
+    searched = measure_sets(data, [*FILES, GENERATED], out)
     puzzles = generate_puzzles(Layout.of(9), 256, seed=1)[0]
     speeds = [f"{measure_speed(net, puzzles, batch):,.0f}" for batch in (1, 256)]
     threads = f"{torch.get_num_threads()} threads"
@@ -240,8 +215,10 @@ def main(
         f"{boards:,} boards of a 9x9 set, evenly spaced, more of smaller ones and fewer of larger ones.", "",
         *tabulate_sets(sets, percents), "",
         *palm_lines,
-        "Hard boards with restarts that check the answer against the rules, which is search:", "",
-        *(tabulate_search(points) if points else []), "", "![Solved against time](sudoku.svg)", "",
+        "With the search that the network guides (`benchmarks/sudoku_search.py --data FOLDER` measures it alone), and "
+        "with a plain one: the cell with the fewest candidates first, singles propagated; then locked candidates too, "
+        "as in the guided search.", "",
+        "<!-- search -->", *tabulate(searched), "<!-- /search -->", "", "![Solved against guesses](sudoku.svg)", "",
         f"Learning from the first of SATNet's puzzles, {minutes:g} minutes (half of it for ten puzzles) on {threads}, "
         "1,000 test boards:", "",
         *make_table(["puzzles to learn from", "parameters", "whole boards right"], by_number), "",
@@ -252,11 +229,9 @@ def main(
         "Recurrent Reasoning Models*, 2026, 2 million parameters. \\[4] Wang et al., *SATNet*, 2019. \\[5] An "
         "equivariant RRN that learned from 10,000 puzzles, as cited by a later paper.",
     ]  # fmt: skip
-    write_results("sudoku", lines, summarize(sets, percents, by_palm, few, points), page)
-    if points:
-        curve, number = {"": list(zip(*points, strict=True))}, f"{len(sets[HARD_SET][0]):,}"
-        label = f"solved of {number} hard boards"
-        draw_curves(FOLDER / "sudoku.svg", curve, "linear", xlabel="seconds", ylabel=label, ylim=(0, 1.02))
+    write_results("sudoku", lines, summarize(sets, percents, by_palm, few, searched.get(HARD)), page)
+    if HARD in searched:
+        draw(searched[HARD], FOLDER / "sudoku.svg")
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def _(likely, puzzle):
 def _():
     mo.md(r"""
     An answer is checked against the rules before anybody sees it: the rules are known, even if the network was not told
-    them. `einnet predict sudoku` does so, and can search where one pass is not enough.
+    them. `einnet predict sudoku` does so, and searches where one pass is not enough.
 
     ## What the type promises
 

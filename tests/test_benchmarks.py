@@ -1,5 +1,6 @@
 """The page of results: a section for each benchmark, which its command rewrites."""
 
+import gzip
 import json
 import runpy
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
+
+from einnet.tasks.sudoku.boards import Layout
+from einnet.tasks.sudoku.generate import generate_puzzles
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = (
@@ -65,6 +69,25 @@ def test_times_in_turns_and_memory(monkeypatch):
     times = measure["time_in_turns"]([lambda: calls.append(1), lambda: calls.append(2)], min_rounds=4)
     assert calls == [1, 2] * 5 and [len(t) for t in times] == [4, 4]
     assert measure["measure_allocated_mib"](lambda: torch.ones(2**18) + 1) == pytest.approx(2, abs=0.1)
+
+
+def test_the_search_of_sudoku_is_compared_with_plain_ones_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    search = runpy.run_path(str(ROOT / "benchmarks" / "sudoku_search.py"))
+    boards = zip(*generate_puzzles(Layout.of(9), 3, seed=0, processes=1, variations=3), strict=True)
+    lines = [",".join("".join(map(str, board.ravel())) for board in pair) for pair in boards]
+    (tmp_path / "hard_magictour_top1465.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- search -->\n<!-- /search -->\n")
+    search["main"](data=tmp_path, only=[search["HARD"]], out=tmp_path / "out", page=page)
+    row = page.read_text().splitlines()[3]
+    assert row.startswith("| hard (magictour) | 3 | 3 | ")
+    (result,) = (json.loads(file.read_text()) for file in (tmp_path / "out").iterdir())
+    assert all(first <= total for first, total in result["plain"] + result["locked"])
+    assert sum(total for _, total in result["locked"]) <= sum(total for _, total in result["plain"])
+    (tmp_path / "hard_magictour_top1465.txt.gz").unlink()  # it is not measured again
+    search["main"](data=tmp_path, only=[search["HARD"]], out=tmp_path / "out", page=page)
+    assert page.read_text().splitlines()[3] == row
 
 
 @pytest.fixture

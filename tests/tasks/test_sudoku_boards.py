@@ -13,7 +13,7 @@ import pytest
 from einnet.errors import DataError
 from einnet.tasks.sudoku.boards import Layout, clash, format_board, read_board, read_boards, read_file
 from einnet.tasks.sudoku.generate import make_full_grid, make_puzzle
-from einnet.tasks.sudoku.search import SearchError, solutions
+from einnet.tasks.sudoku.search import Search, SearchError, solutions
 from oracles.sudoku import sat_solutions
 from refusals import assert_refused
 
@@ -148,6 +148,17 @@ def test_damaged_files(tmp_path, damage):
 def test_boxes_are_those_of_the_side():
     with pytest.raises(DataError, match="height=3, width=2"):
         Layout(3, 2)
+
+
+def test_boxes_of_one_row_are_no_further_rule():
+    layout = Layout(1, 5)
+    for cell, (row, column) in enumerate(product(range(5), repeat=2)):
+        expected = {r * 5 + c for r, c in product(range(5), repeat=2) if r == row or c == column} - {cell}
+        assert set(layout.peers[cell]) == expected
+    puzzle, solution = make_puzzle(layout, random.Random(0))
+    search = Search(layout)
+    assert [search.board(c).tolist() for c in search.solve(search.start(puzzle) or [])] == [solution.tolist()]
+    assert all(sorted(line) == [1, 2, 3, 4, 5] for line in (*solution.tolist(), *solution.T.tolist()))
 
 
 # --- solutions --------------------------------------------------------------------------------------

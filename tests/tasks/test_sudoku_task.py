@@ -1,4 +1,4 @@
-"""The network for Sudoku: its symmetries, what it learns from, answers, restarts."""
+"""The network for Sudoku: its symmetries, what it learns from, answers."""
 
 import random
 
@@ -10,9 +10,10 @@ from einnet.errors import CheckpointError, DataError
 from einnet.nn import EinNet
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board
-from einnet.tasks.sudoku.generate import add_givens, generate_puzzles, make_puzzle
+from einnet.tasks.sudoku.generate import add_givens, count_guesses, generate_puzzles, make_puzzle
 from einnet.tasks.sudoku.network import ROUNDS, SIGNATURE, Solving, encode_boards, make_net
-from einnet.tasks.sudoku.solve import accuracy_by_iterations, answers, load_solver, search_with_restarts, to_batches
+from einnet.tasks.sudoku.search import Search
+from einnet.tasks.sudoku.solve import Answers, accuracy_by_iterations, answers, load_solver, to_batches
 from einnet.testing import assert_equivariant
 
 SMALL = SudokuConfig(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
@@ -57,6 +58,19 @@ def test_generated_puzzles_do_not_depend_on_the_number_of_processes(puzzles):
     assert not np.array_equal(generate_puzzles(Layout.of(9), 1, seed=2, processes=1)[0][0], puzzles[0][0])
 
 
+def test_variations_have_one_solution_in_common_and_become_harder():
+    boards, solutions = generate_puzzles(Layout.of(9), 24, seed=2, processes=1, variations=12)
+    for first in (0, 12):
+        assert (solutions[first : first + 12] == solutions[first]).all()
+    assert not np.array_equal(solutions[0], solutions[12])
+    for board, solution in zip(boards, solutions, strict=True):
+        search = Search(Layout.of(9))
+        assert [search.board(c).tolist() for c in search.solve(search.start(board))] == [solution.tolist()]
+    grades = np.array(list(map(count_guesses, boards))).reshape(2, 12)
+    assert (grades.max(1) > grades[:, 0]).all()
+    assert np.array_equal(generate_puzzles(Layout.of(9), 2, seed=2, processes=1, variations=12)[0], boards[:2])
+
+
 def test_what_is_learned_from(tmp_path, puzzles):
     lines = [f"{format_board(p)},{format_board(s)}" for p, s in zip(*puzzles, strict=True)]
     source = tmp_path / "some.txt"
@@ -85,12 +99,14 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
         ages.append(task.age.clone())
         boards.append(task.boards.clone())
     for k in range(29):
-        stays = ages[k] < 12
+        stays = ages[k] < ROUNDS
         assert torch.equal(boards[k + 1][stays], boards[k][stays])
-    assert max(int(a.max()) for a in ages) <= 12 and any((a > 3).any() for a in ages)
+    assert max(int(a.max()) for a in ages) <= ROUNDS and any((a > 3).any() for a in ages)
     assert task.state is not None and task.state.shape == (6, 2, 2, 2, 2, 4, 8) and not task.state.requires_grad
+    while (task.age < ROUNDS).all():
+        task.loss(30)
     # the loss continues from the stored states of the boards that stay, and starts again for the rest
-    stays = task.age < 12
+    stays = task.age < ROUNDS
     assert stays.any() and task.state is not None
     expected = task.state.clone()
     seen = []
@@ -174,32 +190,15 @@ def test_relabelled_and_turned_boards_are_solved_alike(puzzles):
         assert np.array_equal(answers(net, board.T[None].copy(), iterations=20).boards[0], answer.T)
 
 
-def test_restarts_add_only_answers_that_follow_the_rules(puzzles):
-    net = load_solver()
-    boards, _ = puzzles
-    first = answers(net, boards, iterations=12)  # too few steps for most
-    before = follows_rules(first.boards, boards)
-    attempts = list(search_with_restarts(net, boards, first, 4, iterations=12))
-    shares = [before.mean(), *(follows_rules(b, boards).mean() for b in attempts)]
-    assert shares == sorted(shares) and len(attempts) == 4
-    right = follows_rules(attempts[-1], boards)
-    assert np.array_equal(attempts[-1][~right], first.boards[~right])  # a wrong answer is never taken
-    assert np.array_equal(attempts[-1][before], first.boards[before])
-
-
-def test_restarts_find_what_one_pass_does_not():
-    net = load_solver()
-    boards, _ = generate_puzzles(Layout.of(4), 40, seed=7, processes=1)
-    first = answers(net, boards, iterations=2)
-    *_, last = search_with_restarts(net, boards, first, 8, iterations=2)
-    assert follows_rules(last, boards).sum() > follows_rules(first.boards, boards).sum()
-
-
-def test_restarts_leave_full_boards_that_break_the_rules():
-    full = np.ones((1, 4, 4), int)
-    first = answers(load_solver(), full)
-    (last,) = search_with_restarts(load_solver(), full, first, 1)
-    assert np.array_equal(last, first.boards)
+def test_later_answers_go_on_from_the_states_of_earlier_ones(puzzles):
+    net, boards = load_solver(), puzzles[0][:3]
+    early = answers(net, boards, iterations=3)
+    late = answers(net, boards[1:], iterations=4, start=early.select([1, 2]))
+    at_once = answers(net, boards, iterations=7)
+    assert np.array_equal(late.boards, at_once.boards[1:])
+    assert np.allclose(late.states, at_once.states[1:], atol=1e-4)
+    rejoined = Answers.concat([at_once.select([0]), at_once.select(np.array([False, True, True]))])
+    assert all(np.array_equal(a, b) for a, b in zip(rejoined, at_once, strict=True))
 
 
 def test_batches_hold_every_puzzle_once():

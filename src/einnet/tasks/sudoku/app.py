@@ -10,7 +10,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from einnet.checks import check_count, check_real
-from einnet.errors import DataError
+from einnet.errors import DataError, EinNetError
 from einnet.files import STANDARD_INPUT, name_source, write_whole
 from einnet.plots.figures import check_picture
 from einnet.tasks.app import TaskApp, write_code
@@ -18,6 +18,7 @@ from einnet.tasks.console import Flag, Json, Source, log
 from einnet.tasks.report import Results, Suggestion
 from einnet.tasks.sudoku.boards import Layout, format_board, read_boards, read_puzzles
 from einnet.tasks.sudoku.generate import add_givens, generate_puzzles
+from einnet.tasks.sudoku.search import SECONDS
 from einnet.train.options import check_fields
 from einnet.train.run import Run
 
@@ -44,6 +45,8 @@ class SudokuConfig:
     "Copies of each puzzle, with different cells added: for few puzzles."
     side: int = 9
     "Side of the boards that are generated; above 12 more than half of the cells are left, as digging is slow."
+    variations: int = 1
+    "Puzzles on each solution that is generated, each a change to the hardest of those before: 10 mixes grades."
     hidden: int = 32
     "State of each cell and digit."
     heads: int = 16
@@ -56,7 +59,7 @@ class SudokuConfig:
     "Peak learning rate."
 
     def __post_init__(self) -> None:
-        check_fields(self, check_count, "copies", "hidden", "heads", "iterations", "batch")
+        check_fields(self, check_count, "copies", "variations", "hidden", "heads", "iterations", "batch")
         check_fields(self, check_count, "puzzles", minimum=2)  # one of them to select on
         check_fields(self, check_count, "more", minimum=0)
         check_fields(self, check_real, "lr", above=0)
@@ -72,8 +75,10 @@ class Solver:
     "Folder of a run; without it, the solver that comes with EinNet."
     iterations: int | None = None
     "Steps of the network; without it, its own number (--iterations of its training)."
-    tries: int = 0
-    "Also search where an answer breaks a rule: run the network up to so many more times, with some cells guessed."
+    tries: int | None = None
+    "Guesses of a search before it gives a puzzle up; 0 for one pass of the network, without a search."
+    seconds: float = SECONDS
+    "Time of a search before it gives a puzzle up."
     depth: Annotated[int | None, Parameter(show=False)] = None
     "The former name of --iterations."
 
@@ -83,6 +88,7 @@ class Solver:
             object.__setattr__(self, "iterations", self.depth)
         check_fields(self, check_count, "iterations")
         check_fields(self, check_count, "tries", minimum=0)
+        check_fields(self, check_real, "seconds", above=0)
 
     def load_net(self):
         from einnet.tasks.sudoku.solve import load_solver
@@ -100,7 +106,7 @@ class SudokuApp(TaskApp):
     def load_data(self, config: SudokuConfig, seed: int, run: Run | None = None) -> Boards:
         source = Path(config.data) if config.data else run and run.folder / PUZZLES
         if source is None or not (config.data or source.is_file()):
-            return generate_puzzles(Layout.of(config.side), config.puzzles, seed)
+            return generate_puzzles(Layout.of(config.side), config.puzzles, seed, variations=config.variations)
         puzzles, solutions, _ = read_boards(source, config.symbols if config.data else None)
         name = name_source(source)
         if solutions is None:
@@ -152,6 +158,7 @@ class SudokuApp(TaskApp):
         data: Source,
         limit: int | None = None,
         symbols: str | None = None,
+        search: Flag = False,
         solver: Solver = Solver(),
         as_json: Json = False,
     ) -> int:
@@ -163,15 +170,23 @@ class SudokuApp(TaskApp):
             data: File of puzzles, with solutions or without, as `predict` reads them; or - for standard input.
             limit: Only the first so many boards.
             symbols: The symbols of the boards, where these leave them in doubt, such as 0123456789ABCDEF.
+            search: Also solve the boards by a search that the network guides, as `predict` does.
         """
         if limit is not None:
             check_count(limit, "--limit")
+        if solver.tries and not search:
+            raise EinNetError("--tries limits the guesses of a search: add --search")
         puzzles, solutions, left_out = read_boards(data, symbols)
         puzzles, solutions = puzzles[:limit], None if solutions is None else solutions[:limit]
         from einnet.tasks.sudoku.solve import count_solved, format_counts
 
-        result = count_solved(solver.load_net(), puzzles, solutions, solver.iterations, solver.tries)
-        result["left_out"] = len(left_out)
+        net = solver.load_net()
+        result = count_solved(net, puzzles, solutions, solver.iterations) | {"left_out": len(left_out)}
+        if search:
+            from einnet.tasks.sudoku.guided import count_found
+
+            limits = {"guesses": solver.tries, "seconds": solver.seconds}
+            result["search"] = count_found(net, puzzles, solutions, solver.iterations, **limits)
         print(json.dumps(result) if as_json else format_counts(result))
         return 0
 
@@ -190,7 +205,8 @@ class SudokuApp(TaskApp):
 
         Example: einnet predict sudoku .......24...3..1
 
-        Every answer is checked against the rules before it is shown.
+        The network guides a search, which ends with the solution, with two of several, or with the proof that there
+        is none. Every answer is checked against the rules before it is shown.
 
         Args:
             puzzle: The cells row by row, . or 0 for a blank: 16 of them for 4x4, 81, 256, 625, ...; or a file of
@@ -205,7 +221,7 @@ class SudokuApp(TaskApp):
 
         entries = read_puzzles(puzzle, symbols)
         unsolved, first = 0, None
-        for verdict in judge(solver.load_net(), entries, solver.iterations, solver.tries):
+        for verdict in judge(solver.load_net(), entries, solver.iterations, solver.tries, solver.seconds):
             first = first or verdict
             unsolved += not verdict.is_solved
             if as_json:

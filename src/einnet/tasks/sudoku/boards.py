@@ -28,17 +28,19 @@ ENDINGS = (".txt", ".csv", ".tsv", ".gz", ".zip", ".sdm", ".sdk")  # of an argum
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a box.
+    """The shape of a box; with a height of 1 the boxes are the rows again: a Latin square, of any side.
 
     >>> Layout.of(9), Layout.of(6), Layout.of(16).n
     (Layout(height=3, width=3), Layout(height=2, width=3), 16)
+    >>> len(Layout(1, 5).peers[0])
+    8
     """
 
     height: int
     width: int
 
     def __post_init__(self) -> None:
-        if box_height(self.n) != self.height:
+        if self.height != 1 and box_height(self.n) != self.height:
             raise DataError(f"boxes are as near to a square as can be, never higher than wide; got {self}")
 
     @classmethod

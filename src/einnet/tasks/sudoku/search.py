@@ -1,20 +1,24 @@
 """Exact solving: the solutions of a board, as many as one asks for.
 
 Candidates of a cell are the bits of a whole number. A cell with one candidate takes it from its peers; a symbol that
-one cell of a unit alone can take goes there; what is then left is tried on the cell with the fewest candidates.
+one cell of a unit alone can take goes there; a symbol that only cells of another unit too can take goes nowhere else in
+that one. What is then left is tried on the cell with the fewest candidates.
 """
 
 import random
+import time
 from collections.abc import Iterator
 from itertools import islice
+from math import inf
 
 import numpy as np
 
 from einnet.errors import EinNetError
 from einnet.tasks.sudoku.boards import Layout
 
-__all__ = ["Search", "SearchError", "solutions"]
+__all__ = ["SECONDS", "Candidates", "Search", "SearchError", "solutions"]
 
+SECONDS = 60.0  # after which a puzzle is given up
 Candidates = list[int]
 
 
@@ -43,7 +47,7 @@ class Search:
         self.layout, self.rng, self.limit = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
-        self.guesses = 0
+        self.guesses, self.deadline = 0, inf  # a time of `time.monotonic`
 
     def start(self, board: np.ndarray) -> Candidates | None:
         """The candidates once the givens are in; None if they contradict each other."""
@@ -59,7 +63,7 @@ class Search:
         return np.array(values).reshape(self.layout.n, self.layout.n)
 
     def restrict(self, candidates: Candidates, cell: int, allowed: int) -> bool:
-        """Keeps only allowed candidates of a cell, with all that follows from singles; False at a contradiction."""
+        """Keeps only allowed candidates of a cell, with all that follows at once; False at a contradiction."""
         todo = [(cell, allowed)]
         while todo:
             cell, allowed = todo.pop()
@@ -78,25 +82,47 @@ class Search:
                         return False
                     if len(places) == 1 and candidates[places[0]] != removed:
                         todo.append((places[0], removed))
+                    elif 1 < len(places) <= self.layout.width:
+                        todo += [(c, ~removed) for c in self.find_locked(unit, places) if candidates[c] & removed]
         return True
 
+    def find_locked(self, unit: int, places: list[int]) -> list[int]:
+        """The cells that cannot have a symbol that a unit has in one of these places: the rest of another unit."""
+        shared = [u for u in self.units_of[places[0]] if u != unit and all(u in self.units_of[c] for c in places)]
+        return [c for u in shared for c in self.units[u] if c not in places]
+
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
-        """All completions; raises `SearchError` at the limit."""
+        """All completions; raises `SearchError` at the limit of guesses or of time."""
+        if not (guesses := self._list_guesses(candidates)):
+            yield candidates
+        while guesses:
+            parent, cell, choice = guesses.pop()
+            self.spend_guess()
+            longer = list(parent)
+            if self.restrict(longer, cell, choice):
+                more = self._list_guesses(longer)
+                guesses += more
+                if not more:
+                    yield longer
+
+    def _list_guesses(self, candidates: Candidates) -> list[tuple[Candidates, int, int]]:
+        """The choices for the cell with the fewest candidates, the last one first; none if no cell is open."""
         open_cells = [(c.bit_count(), cell) for cell, c in enumerate(candidates) if c & (c - 1)]
         if not open_cells:
-            yield candidates
-            return
+            return []
         _, cell = min(open_cells)
         choices = list(_bits(candidates[cell]))
         if self.rng is not None:
             self.rng.shuffle(choices)
-        for choice in choices:
-            if self.guesses == self.limit:
-                raise SearchError(f"{self.limit:,} guesses do not decide the board: no proper puzzle, or very hard")
-            self.guesses += 1
-            longer = list(candidates)
-            if self.restrict(longer, cell, choice):
-                yield from self.solve(longer)
+        return [(candidates, cell, choice) for choice in reversed(choices)]
+
+    def spend_guess(self) -> None:
+        """Counts a guess; raises `SearchError` if none is left, or no time."""
+        if self.guesses == self.limit:
+            raise SearchError(f"{self.limit:,} guesses do not decide the board: no proper puzzle, or very hard")
+        if time.monotonic() > self.deadline:
+            raise SearchError("the time for the board is over: no proper puzzle, or very hard")
+        self.guesses += 1
 
 
 def _bits(number: int) -> Iterator[int]:

@@ -1,7 +1,8 @@
-"""Puzzles to answers: by the network alone, and with restarts that check the answer against the rules."""
+"""Puzzles to answers, by the network alone."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from einnet.tasks.sudoku.network import SIGNATURE, encode_boards, logits_and_sta
 
 __all__ = [
     "SHIPPED", "Answers", "accuracy_by_iterations", "answers", "count_solved", "format_counts", "load_solver",
-    "measure", "search_with_restarts", "to_batches",
+    "measure", "to_batches", "track_batches",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("solver.safetensors")
@@ -34,11 +35,16 @@ class Answers(NamedTuple):
     boards: np.ndarray  # (number, n, n)
     settled: np.ndarray  # (number, n, n): the step at which a cell last changed, 0 where none did
     probabilities: np.ndarray  # (number, n, n, digits), in the end
+    states: np.ndarray  # (number, ...), of the network in the end
 
     @classmethod
     def concat(cls, parts: Iterable["Answers"]) -> "Answers":
         """The answers to several batches."""
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> "Answers":
+        """Those of some rows, by their numbers or by a mask."""
+        return Answers(*(x[rows] for x in self))
 
 
 def load_solver(path: Path = SHIPPED) -> RecurrentNet:
@@ -47,15 +53,19 @@ def load_solver(path: Path = SHIPPED) -> RecurrentNet:
 
 
 @torch.no_grad()
-def answers(net: RecurrentNet, puzzles: np.ndarray, iterations: int | None = None) -> Answers:
-    """One pass of the network over each puzzle (number, n, n)."""
-    board = torch.from_numpy(puzzles)
-    settled, logits = torch.zeros_like(board), torch.zeros(0)
-    steps = logits_and_states(net, encode_boards(board), iterations or net.config.iterations)
-    for step, (logits, _) in enumerate(steps, start=1):
+def answers(
+    net: RecurrentNet, puzzles: np.ndarray, iterations: int | None = None, start: Answers | None = None
+) -> Answers:
+    """One pass of the network over each puzzle (number, n, n); from the states of earlier answers, if any."""
+    givens, logits, state = encode_boards(torch.from_numpy(puzzles)), torch.zeros(0), torch.zeros(0)
+    board = torch.from_numpy(puzzles if start is None else start.boards)
+    settled = torch.zeros_like(board)
+    first = None if start is None else torch.from_numpy(start.states)
+    steps = logits_and_states(net, givens, iterations or net.config.iterations, first)
+    for step, (logits, state) in enumerate(steps, start=1):  # noqa: B007
         before, board = board, logits.argmax(-1) + 1
         settled = torch.where(before == board, settled, step)
-    return Answers(board.numpy(), settled.numpy(), logits.softmax(-1).numpy())
+    return Answers(board.numpy(), settled.numpy(), logits.softmax(-1).numpy(), state.numpy())
 
 
 @torch.no_grad()
@@ -79,71 +89,36 @@ def to_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
         yield puzzles[start : start + size]
 
 
-def search_with_restarts(
-    net: RecurrentNet, puzzles: np.ndarray, first: Answers, tries: int, iterations: int | None = None
-) -> Iterator[np.ndarray]:
-    """Boards after each of some tries from the first answers: a search, guided by the network.
-
-    At each try some blank cells of each board that breaks the rules get a digit, drawn from the
-    network's distribution, mostly cells of which it is not sure, and the network runs again. An
-    answer is taken if it follows the rules and has the givens.
-    """
-    rng = np.random.default_rng(0)
-    boards = first.boards.copy()
-    for attempt in range(tries):
-        todo = np.flatnonzero(~follows_rules(boards, puzzles) & (puzzles == 0).any((1, 2)))
-        if len(todo):
-            guessed = _add_guesses(puzzles[todo], first.probabilities[todo], 1 + attempt % 4, rng)
-            new = Answers.concat(answers(net, batch, iterations) for batch in to_batches(guessed)).boards
-            right = follows_rules(new, puzzles[todo])
-            boards[todo[right]] = new[right]
-        yield boards.copy()
-
-
-def _add_guesses(puzzles: np.ndarray, probabilities: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """The puzzles with that many blank cells filled by chance."""
-    n = puzzles.shape[1]
-    guessed = puzzles.reshape(len(puzzles), -1).copy()
-    flat = probabilities.reshape(len(puzzles), -1, n).astype(np.float64)
-    doubt = np.where(guessed == 0, 1 - flat.max(-1) + 1e-6, 0)
-    for k in range(len(guessed)):
-        cells = rng.choice(n * n, min(number, int((guessed[k] == 0).sum())), replace=False, p=doubt[k] / doubt[k].sum())
-        for cell in cells:
-            guessed[k, cell] = 1 + rng.choice(n, p=flat[k, cell] / flat[k, cell].sum())
-    return guessed.reshape(puzzles.shape)
-
-
 def count_solved(
-    net: RecurrentNet, puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None, tries: int
+    net: RecurrentNet, puzzles: np.ndarray, solutions: np.ndarray | None, iterations: int | None
 ) -> dict[str, Any]:
-    """How many boards one pass of the network solves, and how many after each try of a search."""
+    """How many boards one pass of the network solves."""
+    started, solved = time.perf_counter(), 0
+    targets = repeat(None) if solutions is None else to_batches(solutions)
+    for batch, target in zip(track_batches(puzzles), targets, strict=False):
+        boards = answers(net, batch, iterations).boards
+        right = follows_rules(boards, batch) if target is None else (boards == target).all((1, 2))
+        solved += int(right.sum())
+    result = {"boards": len(puzzles), "solved": solved, "accuracy": solved / len(puzzles)}
+    return result | {"iterations": iterations or net.config.iterations, "seconds": time.perf_counter() - started}
 
-    def count(boards: np.ndarray) -> int:
-        right = follows_rules(boards, puzzles) if solutions is None else (boards == solutions).all((1, 2))
-        return int(right.sum())
 
-    started = time.perf_counter()
-    progress = {"description": "solving", "console": Console(stderr=True), "transient": True}
-    batches = track(list(to_batches(puzzles)), **progress)
-    answer = Answers.concat(answers(net, batch, iterations) for batch in batches)
-    solved, seconds = count(answer.boards), time.perf_counter() - started
-    result: dict[str, Any] = {"boards": len(puzzles), "solved": solved, "accuracy": solved / len(puzzles)}
-    result |= {"iterations": iterations or net.config.iterations, "seconds": seconds}
-    if tries:
-        attempts = track(search_with_restarts(net, puzzles, answer, tries, iterations), total=tries, **progress)
-        scores = ((count(boards), round(time.perf_counter() - started, 2)) for boards in attempts)
-        result["tries"] = [{"solved": number, "seconds": seconds} for number, seconds in scores]
-    return result
+def track_batches(puzzles: np.ndarray) -> Iterator[np.ndarray]:
+    """The puzzles in batches, with a progress bar."""
+    yield from track(list(to_batches(puzzles)), "solving", console=Console(stderr=True), transient=True)
 
 
 def format_counts(result: Mapping[str, Any]) -> str:
-    """What `count_solved` returns, as sentences."""
+    """What `count_solved` returns, and `count_found` as its `search`, as sentences."""
     lines = [
         f"{result['solved']:,} of {result['boards']:,} boards solved whole ({result['accuracy']:.2%}) in one pass of "
         f"{result['iterations']} steps, {result['seconds']:.1f} s"
     ]
-    if tries := result.get("tries"):
-        lines.append(f"{tries[-1]['solved']:,} with {len(tries)} tries of search, {tries[-1]['seconds']:.1f} s in all")
+    if search := result.get("search"):
+        lines.append(
+            f"{search['solved']:,} ({search['accuracy']:.2%}) with search, {search['guesses']:.2f} guesses a board, "
+            f"{search['seconds']:.1f} s"
+        )
     return "\n".join(lines)
 
 
