@@ -111,7 +111,8 @@ class Pooling:
         return x.split(x.shape[axis] // number, axis) if x.shape[axis] else [x] * number
 
     def _check_heads(self, operands: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-        if len({x.shape[feature_axis(self.types[k])] for x, k in zip(operands, self.reads, strict=True)}) > 1:
+        heads = {x.shape[feature_axis(self.types[k])] for x, k in zip(operands, self.reads, strict=True)}
+        if len(heads - {1}) > 1:
             widths = [x.shape[feature_axis(t)] for x, t in zip(inputs, self.types, strict=True)]
             raise ShapeError(
                 f"the terms {self.terms_as_text()} have {' and '.join(map(str, self.fan_in))} operands of the types "

@@ -1,0 +1,64 @@
+"""How a `QueryNet` learns: facts are asked for that are hidden from the graph, with their inverses."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.facts import Answers, MessageGraph
+from einnet.tasks.kg.network import cross_entropy
+from einnet.tasks.kg.query_net import QueryNet
+from einnet.tasks.kg.scorers import SparseScorer
+from einnet.train.task import Task
+
+if TYPE_CHECKING:
+    from einnet.tasks.kg.app import KgConfig
+
+__all__ = ["QueryTask", "make_query_net"]
+
+VALIDATED = 512  # facts, at most, by which the best network is selected
+
+
+def make_query_net(relations: int, config: "KgConfig") -> QueryNet:
+    """The network for (entity, relation, ?) and inverse relations."""
+    config = config.with_defaults("sparse")
+    options = {name: getattr(config, name) for name in ("hidden", "depth", "dropout", "entities")}
+    return QueryNet.of(relations, **options)
+
+
+class QueryTask(Task):
+    """Learns to answer queries on one knowledge graph; selects by the valid MRR (pessimistic ties)."""
+
+    metric = "mrr"
+
+    def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
+        config = config.with_defaults("sparse")
+        net = make_query_net(len(graph.relations), config)
+        super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
+        self.graph, self.config = graph, config
+        self.message_graph = MessageGraph.of(net, graph, graph.train)
+        self.answers = Answers(self.message_graph.facts, len(graph.entities))
+        chosen = np.random.default_rng(0).permutation(len(graph.valid))[:VALIDATED]
+        self.valid = graph.valid[chosen]
+
+    def loss(self, step: int) -> Tensor:
+        graph, config = self.message_graph, self.config
+        chosen = torch.randint(len(graph.facts), (config.batch,)).numpy()
+        queries, values = graph.facts[chosen], self.hide(chosen).to(next(self.net.parameters()))
+        asked = graph.ask(queries, values)
+        scores = asked.to_scores(self.net(*asked.inputs))
+        right, truth = self.answers.mask(queries), torch.from_numpy(queries[:, 2])
+        return cross_entropy(scores, right.to(scores.device), truth.to(scores.device), config.label_smoothing)
+
+    def hide(self, chosen: np.ndarray) -> Tensor:
+        """1 for each fact and inverse that is shown; hidden are the chosen ones and a random share of the others."""
+        number, config = len(self.graph.train), self.config
+        share = config.mask_low + (config.mask_high - config.mask_low) * torch.rand(())
+        values = (torch.rand(number) >= share).float()
+        values[chosen % number] = 0  # a fact and its inverse alike
+        return values.repeat(2)
+
+    def validate(self, net: QueryNet) -> dict[str, float]:
+        return SparseScorer(net, self.graph).rank(self.valid, self.graph.train).metrics()["pessimistic"]

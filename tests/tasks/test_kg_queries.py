@@ -1,0 +1,203 @@
+"""A sparse state for knowledge graphs: what is hidden has no effect, and questions are answered alike however asked."""
+
+import numpy as np
+import pytest
+import torch
+
+from einnet.errors import EinNetError
+from einnet.tasks.kg.app import KgApp, KgConfig
+from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
+from einnet.tasks.kg.query_net import QueryNet
+from einnet.tasks.kg.query_task import QueryTask, make_query_net
+from einnet.tasks.kg.scorers import SparseScorer
+from families import family_graph
+
+ENTITIES, RELATIONS = 12, 3
+SMALL = KgConfig(hidden=8, depth=3)
+
+
+def random_facts(number: int = 40, entities: int = ENTITIES) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    facts = rng.integers([entities, RELATIONS, entities], size=(3 * number, 3))
+    return np.unique(facts, axis=0)[rng.permutation(len(np.unique(facts, axis=0)))[:number]]
+
+
+def small_net(**options) -> QueryNet:
+    torch.manual_seed(0)
+    return QueryNet.of(RELATIONS, **{"hidden": 8, "depth": 3, **options}).double().eval()
+
+
+def answer(net: QueryNet, graph: MessageGraph, queries: np.ndarray, values: torch.Tensor | None = None) -> torch.Tensor:
+    values = torch.ones(len(graph.facts)) if values is None else values
+    asked = graph.ask(queries, values.double())
+    return asked.to_scores(net(*asked.inputs))
+
+
+def answer_by_hand(net: QueryNet, facts: np.ndarray, head: int, relation: int) -> torch.Tensor:
+    """The same with a loop over the facts."""
+    names = torch.eye(2 * RELATIONS).double()
+    both = torch.cat([names, names[relation].expand(2 * RELATIONS, -1)], 1)
+    states = net.relation_proj(both).relu()
+    marked = torch.zeros(ENTITIES, 8).double()
+    marked[head] = net.mark_proj(names[relation])
+    edges = add_inverses(facts, RELATIONS)
+    degrees = torch.bincount(torch.from_numpy(edges[:, 2]), minlength=ENTITIES)[:, None]
+    x = marked
+    for layer in net.layers:
+        weights = layer.relation_proj(states)  # type: ignore[operator]
+        total = marked.clone()
+        for h, r, t in edges:
+            total[t] += x[h] * weights[r]
+        mean = total / (1 + degrees)
+        update = layer.norm(layer.out_proj(torch.cat([x, mean, mean * degrees.double().log1p()], 1)))  # type: ignore[operator]
+        x = x + update.relu()
+    return net.decoder(x)[:, 0]
+
+
+@pytest.mark.parametrize("entities", [2**14, ENTITIES - 1])
+def test_scores_are_those_of_a_loop_over_the_facts(entities):
+    """On the whole graph, and in neighbourhoods that happen to have all within reach."""
+    net, facts = small_net(), random_facts(14)
+    graph = MessageGraph(facts, ENTITIES, RELATIONS, hops=3, bound=entities)
+    queries = graph.facts[[0, 5, 20, 20]]
+    scores = answer(net, graph, queries)
+    for row, (head, relation, _) in zip(scores, queries.tolist(), strict=True):
+        assert torch.allclose(row, answer_by_hand(net, facts, head, relation))
+
+
+@pytest.mark.parametrize("entities", [2**14, ENTITIES - 1])
+def test_hidden_facts_have_no_effect(entities):
+    """Neither on sums nor on degrees nor on neighbourhoods: other facts in their place leave all scores as they are."""
+    net, facts, hidden = small_net(), random_facts(), 10
+    values = torch.ones(len(facts))
+    values[:hidden] = 0
+    cells = np.stack(np.unravel_index(np.arange(ENTITIES**2 * RELATIONS), (ENTITIES, RELATIONS, ENTITIES)), 1)
+    is_free = (cells[:, None] != facts).any(2).all(1)
+    other = np.concatenate([cells[is_free][:hidden], facts[hidden:]])
+    graphs = [MessageGraph(f, ENTITIES, RELATIONS, 3, entities) for f in (facts, other)]
+    without = MessageGraph(facts[hidden:], ENTITIES, RELATIONS, 3, entities)
+    queries = graphs[0].facts[:hidden]
+    first, second = (answer(net, graph, queries, values) for graph in graphs)
+    assert torch.equal(first, second)
+    assert torch.allclose(first, answer(net, without, queries))
+    assert not torch.allclose(first, answer(net, graphs[0], queries))  # shown, they have an effect
+
+
+def test_a_step_hides_what_it_asks_for_with_its_inverse():
+    graph = family_graph()
+    task = QueryTask(graph, SMALL, seed=0)
+    number, seen = len(graph.train), []
+    task.net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    torch.manual_seed(0)
+    chosen = torch.randint(2 * number, (task.config.batch,)).numpy()
+    torch.manual_seed(0)
+    task.loss(0).backward()
+    *_, (support, values) = seen[0]
+    shown = values[:, 0] > 0
+    assert torch.equal(shown[:number], shown[number:])
+    assert not shown[chosen].any() and shown.sum() == 2 * (number - len(np.unique(chosen % number)))
+    assert (support.index[:, 0].numpy() == task.message_graph.facts[0, [0, 2, 1]]).all()
+
+
+def test_a_random_share_of_the_other_facts_is_hidden_too():
+    task = QueryTask(family_graph(), KgConfig(hidden=8, depth=3, mask_low=0.4, mask_high=0.6, batch=1), seed=0)
+    torch.manual_seed(0)
+    shares = [1 - float(task.hide(np.array([0])).mean()) for _ in range(30)]
+    assert 0.3 < min(shares) < np.mean(shares) < max(shares) < 0.75
+
+
+@pytest.mark.parametrize("entities", [2**14, ENTITIES - 1])
+def test_new_numbers_of_the_entities_permute_the_scores(entities):
+    net, facts = small_net(), random_facts(14)
+    permutation = np.random.default_rng(1).permutation(ENTITIES)
+    renamed = facts.copy()
+    renamed[:, [0, 2]] = permutation[facts[:, [0, 2]]]
+    queries = facts[:5]
+    asked = queries.copy()
+    asked[:, 0] = permutation[queries[:, 0]]
+    graphs = [MessageGraph(f, ENTITIES, RELATIONS, 3, entities) for f in (facts, renamed)]
+    assert torch.allclose(answer(net, graphs[1], asked)[:, permutation], answer(net, graphs[0], queries))
+
+
+def test_new_numbers_of_the_relations_permute_the_scores_where_their_features_move_along():
+    net, graph = small_net(), MessageGraph(random_facts(), ENTITIES, RELATIONS)
+    mark, degrees, names, (support, values) = graph.ask(graph.facts[:4], torch.ones(80).double()).inputs
+    permutation = torch.randperm(2 * RELATIONS)
+    index = support.index.clone()
+    index[2] = permutation[index[2]]
+    moved = torch.empty_like(names)
+    moved[:, permutation] = names
+    y = net(mark, degrees, names, (support, values))
+    assert torch.allclose(net(mark, degrees, moved, (type(support)(index, support.sizes), values)), y)
+
+
+def test_a_question_is_answered_alike_whatever_else_is_asked():
+    net, graph = small_net(), MessageGraph(random_facts(), ENTITIES, RELATIONS)
+    queries = graph.facts[::7]
+    alone = torch.cat([answer(net, graph, queries[k : k + 1]) for k in range(len(queries))])
+    assert torch.allclose(answer(net, graph, queries), alone)
+
+
+def test_a_neighbourhood_has_at_most_so_many_entities_and_the_others_are_equal():
+    facts = np.array([[0, 0, k] for k in range(1, 9)] + [[1, 0, 9], [2, 0, 9]])
+    graph = MessageGraph(facts, 12, 1, hops=2, bound=10)
+    query, entity = graph.ask(np.array([[0, 0], [11, 0]])).rows.numpy()  # type: ignore[union-attr]
+    assert entity[query == 0].tolist() == list(range(10)) and entity[query == 1].tolist() == [11]
+    cut = MessageGraph(facts, 12, 1, hops=2, bound=3)
+    query, entity = cut.ask(np.array([[9, 0]])).rows.numpy()  # type: ignore[union-attr]
+    assert entity.tolist() == [1, 2, 9]
+    scores = answer(small_net_of_one(), cut, np.array([[9, 0]]))[0]
+    outside = [0, *range(3, 9), 10, 11]
+    assert (scores[outside] == scores[0]).all() and (scores[[1, 2, 9]] != scores[0]).all()
+
+
+def small_net_of_one() -> QueryNet:
+    torch.manual_seed(0)
+    return QueryNet.of(1, hidden=8, depth=2).double().eval()
+
+
+def test_right_answers_are_those_of_the_facts():
+    facts = np.array([[0, 0, 1], [0, 0, 2], [1, 1, 0]])
+    mask = Answers(facts, 3).mask(np.array([[0, 0], [1, 1], [2, 0]]))
+    assert mask.tolist() == [[False, True, True], [True, False, False], [False, False, False]]
+
+
+def test_ranks_of_a_network_that_knows_nothing_are_those_of_all_ties():
+    graph = family_graph()
+    net = make_query_net(len(graph.relations), SMALL)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+    ranks = SparseScorer(net, graph).rank(graph.test, graph.train)
+    known = np.concatenate([graph.train, graph.valid, graph.test])
+    for rank, (h, r, t) in zip(ranks.pessimistic, graph.test, strict=False):
+        others = {int(x) for x in known[(known[:, 0] == h) & (known[:, 1] == r), 2]} - {int(t)}
+        assert rank == len(graph.entities) - len(others)
+
+
+def test_a_network_is_saved_and_read_again(tmp_path):
+    from einnet.nn import Network
+
+    net, graph = small_net().float(), MessageGraph(random_facts(), ENTITIES, RELATIONS)
+    net.save(tmp_path / "net.safetensors")
+    again = Network.load(tmp_path / "net.safetensors")
+    asked = graph.ask(graph.facts[:3])
+    assert isinstance(again, QueryNet) and torch.equal(again(*asked.inputs), net(*asked.inputs))
+
+
+@pytest.mark.parametrize(
+    ("entities", "facts", "state"), [(600, 2000, "sparse"), (600, 60_000, "dense"), (100, 200, "dense")]
+)
+def test_the_state_that_suits_the_graph_is_chosen(entities, facts, state):
+    rng = np.random.default_rng(0)
+    rows = np.unique(rng.integers([entities, 2, entities], size=(facts, 3)), axis=0)
+    names = [tuple(f"{kind}{k}" for k in range(n)) for kind, n in (("e", entities), ("r", 2))]
+    graph = KnowledgeGraph("random", names[0], names[1], rows, rows[:1], rows[:1])
+    assert KgApp().complete_config(KgConfig(), graph).state == state
+    assert KgApp().complete_config(KgConfig(state="sparse"), graph).state == "sparse"
+
+
+def test_another_state_is_refused():
+    with pytest.raises(EinNetError, match="--state"):
+        KgConfig(state="wide")
