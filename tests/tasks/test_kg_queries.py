@@ -1,5 +1,7 @@
 """A sparse state for knowledge graphs: what is hidden has no effect, and questions are answered alike however asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,13 @@ import torch
 from einnet.errors import EinNetError
 from einnet.tasks.kg.app import KgApp, KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.explain import explain_answer
 from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
+from einnet.tasks.kg.predict import answers
 from einnet.tasks.kg.query_net import QueryNet
-from einnet.tasks.kg.query_task import QueryTask, make_query_net
+from einnet.tasks.kg.query_task import QueryTask, answer_loss, make_query_net
 from einnet.tasks.kg.scorers import SparseScorer
-from families import family_graph
+from families import descent, family_graph
 
 ENTITIES, RELATIONS = 12, 3
 SMALL = KgConfig(hidden=8, depth=3)
@@ -86,7 +90,7 @@ def test_hidden_facts_have_no_effect(entities):
 
 def test_a_step_hides_what_it_asks_for_with_its_inverse():
     graph = family_graph()
-    task = QueryTask(graph, SMALL, seed=0)
+    task = QueryTask(graph, replace(SMALL, mask_high=0), seed=0)
     number, seen = len(graph.train), []
     task.net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     torch.manual_seed(0)
@@ -98,6 +102,27 @@ def test_a_step_hides_what_it_asks_for_with_its_inverse():
     assert torch.equal(shown[:number], shown[number:])
     assert not shown[chosen].any() and shown.sum() == 2 * (number - len(np.unique(chosen % number)))
     assert (support.index[:, 0].numpy() == task.message_graph.facts[0, [0, 2, 1]]).all()
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_hidden_answers_among_what_is_not_right():
+    scores = torch.randn(2, 5)
+    right = torch.tensor([[1, 0, 1, 1, 0], [0, 1, 0, 0, 0]]) > 0
+    hidden = torch.tensor([[1, 0, 1, 0, 0], [0, 1, 0, 0, 0]]) > 0
+
+    def by_hand(row: int, truth: int) -> torch.Tensor:
+        candidates = [truth, *(~right[row]).nonzero()[:, 0].tolist()]
+        return -scores[row, candidates].log_softmax(0)[0]
+
+    expected = ((by_hand(0, 0) + by_hand(0, 2)) / 2 + by_hand(1, 1)) / 2
+    assert answer_loss(scores, right, hidden).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_all_hidden_answers_of_a_question_are_learned():
+    """The loss of a question of two hidden answers is the mean of theirs, and a shown one is no target."""
+    facts = np.array([[0, 0, 1], [0, 0, 2], [0, 0, 3]])
+    answers, is_shown = Answers(facts, 4), np.array([False, True, False])
+    assert answers.mask(facts[:1], is_shown).tolist() == [[False, False, True, False]]
+    assert answers.mask(facts[:1]).tolist() == [[False, True, True, True]]
 
 
 def test_a_random_share_of_the_other_facts_is_hidden_too():
@@ -196,6 +221,30 @@ def test_the_state_that_suits_the_graph_is_chosen(entities, facts, state):
     graph = KnowledgeGraph("random", names[0], names[1], rows, rows[:1], rows[:1])
     assert KgApp().complete_config(KgConfig(), graph).state == state
     assert KgApp().complete_config(KgConfig(state="sparse"), graph).state == "sparse"
+
+
+def train(graph: KnowledgeGraph, steps: int) -> QueryNet:
+    torch.manual_seed(0)
+    task = QueryTask(graph, KgConfig(hidden=16, depth=3), seed=0)
+    optimizer = torch.optim.AdamW(task.net.parameters(), lr=5e-3)
+    for step in range(steps):
+        optimizer.zero_grad()
+        task(step).backward()
+        optimizer.step()
+    return task.net.eval()
+
+
+def test_a_rule_that_was_learned_holds_for_other_people():
+    """Grandparents follow from parents; trained on 40 people, asked about 90 others."""
+    net, (unseen, _) = train(descent(40)[0], 60), descent(90)
+    unseen = replace(unseen, entities=tuple(f"new {name}" for name in unseen.entities))
+    assert SparseScorer(net, unseen).rank(unseen.test, unseen.train).metrics()["pessimistic"]["mrr"] > 0.8
+    head, relation, tail = unseen.test[0]
+    new = [a for a in answers(net, unseen, "grandparent", unseen.entities[head], None) if a.known is None]
+    known = {int(t) for h, r, t in unseen.test if (h, r) == (head, relation)}
+    assert {unseen.entity(a.entity) for a in new[: len(known)]} == known
+    why = explain_answer(net, unseen, "grandparent", unseen.entities[head], unseen.entities[tail], top=2)
+    assert {d.facts[0][1] for d in why.support} == {"parent"} and why.support[0].change > 0.5
 
 
 def test_another_state_is_refused():

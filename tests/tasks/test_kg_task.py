@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from torch import nn
 
 from einnet.errors import EinNetError
 from einnet.tasks.kg.app import KgConfig
@@ -44,8 +44,8 @@ def test_the_loss_is_cross_entropy_over_what_is_not_known_to_be_right():
     right = torch.tensor([[1, 0, 1, 0, 0], [0, 1, 0, 0, 0]])
     truth = torch.tensor([2, 1])
     by_hand = [
-        F.cross_entropy(logits[0, [1, 2, 3, 4]], torch.tensor(1), label_smoothing=0.1),
-        F.cross_entropy(logits[1], torch.tensor(1), label_smoothing=0.1),
+        nn.functional.cross_entropy(logits[0, [1, 2, 3, 4]], torch.tensor(1), label_smoothing=0.1),
+        nn.functional.cross_entropy(logits[1], torch.tensor(1), label_smoothing=0.1),
     ]
     assert cross_entropy(logits, right, truth, 0.1).item() == pytest.approx(
         torch.stack(by_hand).mean().item(), abs=1e-6

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from einnet.tasks.kg.data import KnowledgeGraph, load
     from einnet.tasks.kg.evaluate import compute_metrics
     from einnet.tasks.kg.explain import draw_explanation, explain_answer, print_explanation
-    from einnet.tasks.kg.network import completion_loss, make_net
     from einnet.tasks.kg.facts import MessageGraph
+    from einnet.tasks.kg.network import completion_loss, make_net
     from einnet.tasks.kg.predict import answers
     from einnet.tasks.kg.query_net import QueryNet
     from einnet.tasks.kg.query_task import make_query_net

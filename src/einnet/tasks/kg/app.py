@@ -28,7 +28,7 @@ DEFAULTS = {
     },
     "sparse": {
         "hidden": 32, "depth": 5, "dropout": 0.0, "lr": 5e-3, "weight_decay": 0.01, "label_smoothing": 0.0,
-        "mask_low": 0.0, "mask_high": 0.0,
+        "mask_low": 0.0, "mask_high": 0.3,
     },
 }  # fmt: skip
 SPARSE_SCHEDULE = {"steps": 5000, "validate_every": 250, "patience": 10, "auto_precision": "32"}
@@ -60,17 +60,17 @@ class KgConfig:
     weight_decay: float | None = None
     "Weight decay of the weight matrices; by default 0.5, sparse 0.01."
     label_smoothing: float | None = None
-    "Share of the target that is spread over all candidates; by default 0.1, sparse 0."
+    "Share of the target that is spread over all candidates; by default 0.1; of a dense state."
     mask_low: float | None = None
-    "Smallest share of the training facts that is hidden at a step; by default 0.02, sparse 0 besides those asked for."
+    "Smallest share of the training facts that is hidden at a step; by default 0.02, sparse 0 besides what is asked."
     mask_high: float | None = None
-    "Largest share; the share is drawn again at each step; by default 0.6, sparse 0."
+    "Largest share; the share is drawn again at each step; by default 0.6, sparse 0.3."
     relation_loss: float = 1.0
     "Weight of predicting the relation, compared with head and tail; less where pairs have many; of a dense state."
     batch: int = 16
     "Questions of a step; of a sparse state."
-    entities: int = 16_384
-    "Entities of a graph that each question sees whole; in a larger one its neighbourhood of so many; of a sparse state."
+    entities: int = 4096
+    "Entities of a graph that a question sees whole; of a larger one, a neighbourhood of so many; of a sparse state."
 
     def __post_init__(self) -> None:
         check_choice(self.state, "--state", STATES)

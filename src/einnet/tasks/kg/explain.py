@@ -6,7 +6,9 @@ would take long, so the facts are cut into a few groups at random, the values of
 few derivatives on the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1
 alone says little: the network normalises its state, so it hardly depends on whether a value is 1 or 0.9.) The facts
 with the largest estimates are deleted one at a time, and the network runs again: this gives the changes. Facts that
-replace one another have small changes, each alone, and can be missed.
+replace one another have small changes, each alone, and can be missed. (In a sparse state a fact that is the only way to
+an entity changes the state there at once when its value leaves 0, which no derivative on the way sees: estimates can
+be far off, changes are exact.)
 
 Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3.
 """

@@ -34,14 +34,20 @@ class Answers:
     def __init__(self, facts: np.ndarray, entities: int):
         self.entities = entities
         keys = _to_keys(facts)
-        order = keys.argsort(kind="stable")
-        self.keys, self.tails = keys[order], facts[order, 2]
+        self.order = keys.argsort(kind="stable")
+        self.keys, self.tails = keys[self.order], facts[self.order, 2]
 
-    def mask(self, queries: np.ndarray) -> Tensor:
-        """Which entities are right answers to queries (entity, relation, ...): (queries, entities)."""
+    def mask(self, queries: np.ndarray, is_selected: np.ndarray | None = None) -> Tensor:
+        """Which entities are right answers to queries (entity, relation, ...): (queries, entities).
+
+        With `is_selected`, by the facts for which it is true.
+        """
         keys = _to_keys(queries)
         starts, stops = (np.searchsorted(self.keys, keys, side) for side in ("left", "right"))
         rows, places = _expand(starts, stops - starts)
+        if is_selected is not None:
+            is_present = is_selected[self.order[places]]
+            rows, places = rows[is_present], places[is_present]
         mask = torch.zeros(len(queries), self.entities, dtype=torch.bool)
         mask[rows, self.tails[places]] = True
         return mask
@@ -95,7 +101,7 @@ class MessageGraph:
             [0, 0, 1, 1]])
     """
 
-    def __init__(self, facts: np.ndarray, entities: int, relations: int, hops: int = 5, bound: int = 2**14):
+    def __init__(self, facts: np.ndarray, entities: int, relations: int, hops: int = 5, bound: int = 4096):
         self.facts = add_inverses(facts, relations)
         self.entities, self.relations, self.hops, self.bound = entities, relations, hops, bound
 

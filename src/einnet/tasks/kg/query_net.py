@@ -34,7 +34,7 @@ class QueryConfig(NetworkConfig):
     hidden: int = 32
     depth: int = 5
     dropout: float = 0.0
-    entities: int = 2**14  # of a neighbourhood, and of a graph that needs none
+    entities: int = 4096  # of a neighbourhood, and of a graph that needs none
 
 
 class QueryNet(Network):
@@ -49,8 +49,9 @@ class QueryNet(Network):
     torch.Size([2, 3])
 
     Inputs, as `MessageGraph.ask` makes them: marks `[a]H` at the entities that are asked about, whose features say
-    which relation is asked for; the degree `aH` of each entity, how many facts it is the tail of; relations `bH`, whose features say which relation each is and which is asked for;
-    facts `[aab]H`, head, tail and relation, of one feature, 1. All have batch axes (queries) or none.
+    which relation is asked for; the degree `aH` of each entity, how many facts it is the tail of; relations `bH`, whose
+    features say which relation each is and which is asked for; facts `[aab]H`, head, tail and relation, of one feature,
+    1. Marks and relations have a batch axis, the queries, or none.
     """
 
     config_class = QueryConfig

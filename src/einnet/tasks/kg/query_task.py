@@ -1,4 +1,4 @@
-"""How a `QueryNet` learns: facts are asked for that are hidden from the graph, with their inverses."""
+"""How a `QueryNet` learns: a share of the facts is hidden from the graph, with their inverses, and asked for."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,6 @@ from torch import Tensor
 
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.facts import Answers, MessageGraph
-from einnet.tasks.kg.network import cross_entropy
 from einnet.tasks.kg.query_net import QueryNet
 from einnet.tasks.kg.scorers import SparseScorer
 from einnet.train.task import Task
@@ -16,7 +15,7 @@ from einnet.train.task import Task
 if TYPE_CHECKING:
     from einnet.tasks.kg.app import KgConfig
 
-__all__ = ["QueryTask", "make_query_net"]
+__all__ = ["QueryTask", "answer_loss", "make_query_net"]
 
 VALIDATED = 512  # facts, at most, by which the best network is selected
 
@@ -44,13 +43,13 @@ class QueryTask(Task):
         self.valid = graph.valid[chosen]
 
     def loss(self, step: int) -> Tensor:
-        graph, config = self.message_graph, self.config
-        chosen = torch.randint(len(graph.facts), (config.batch,)).numpy()
-        queries, values = graph.facts[chosen], self.hide(chosen).to(next(self.net.parameters()))
-        asked = graph.ask(queries, values)
+        graph = self.message_graph
+        chosen = torch.randint(len(graph.facts), (self.config.batch,)).numpy()
+        queries, values = graph.facts[chosen], self.hide(chosen)
+        asked = graph.ask(queries, values.to(next(self.net.parameters())))
         scores = asked.to_scores(self.net(*asked.inputs))
-        right, truth = self.answers.mask(queries), torch.from_numpy(queries[:, 2])
-        return cross_entropy(scores, right.to(scores.device), truth.to(scores.device), config.label_smoothing)
+        right, shown = self.answers.mask(queries), self.answers.mask(queries, values.numpy() > 0)
+        return answer_loss(scores, right.to(scores.device), (right & ~shown).to(scores.device))
 
     def hide(self, chosen: np.ndarray) -> Tensor:
         """1 for each fact and inverse that is shown; hidden are the chosen ones and a random share of the others."""
@@ -62,3 +61,20 @@ class QueryTask(Task):
 
     def validate(self, net: QueryNet) -> dict[str, float]:
         return SparseScorer(net, self.graph).rank(self.valid, self.graph.train).metrics()["pessimistic"]
+
+
+def answer_loss(scores: Tensor, right: Tensor, hidden: Tensor) -> Tensor:
+    """The mean over queries of the mean cross-entropy of their hidden answers, each among all that are not right.
+
+    >>> scores = torch.zeros(1, 5)
+    >>> right = torch.tensor([[True, True, True, False, False]])
+    >>> hidden = torch.tensor([[True, True, False, False, False]])
+    >>> answer_loss(scores, right, hidden).exp()          # each of the two hidden ones among itself and two others
+    tensor(3.)
+
+    Shapes: all (queries, entities); each query has a hidden answer.
+    """
+    scores = scores.float()
+    others = scores.masked_fill(right, -1e9).logsumexp(1, keepdim=True)
+    losses = torch.logaddexp(others, scores) - scores
+    return (losses * hidden).sum(1).div(hidden.sum(1)).mean()

@@ -4,6 +4,8 @@ A dense network gives a table for all questions at once; one with a sparse state
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,17 @@ from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
 from einnet.tasks.kg.query_net import QueryNet
 from einnet.tasks.kg.ranking import Ranks, rank_scores
 
-__all__ = ["DenseScorer", "Question", "Scorer", "SparseScorer", "make_scorer", "rank", "rank_queries", "score_tables"]
+__all__ = [
+    "DenseScorer",
+    "Question",
+    "Scorer",
+    "SparseScorer",
+    "make_scorer",
+    "rank",
+    "rank_queries",
+    "score_queries",
+    "score_tables",
+]
 
 
 class Question(NamedTuple):
@@ -30,7 +42,7 @@ class Question(NamedTuple):
 class Scorer(ABC):
     """A network and a graph of facts."""
 
-    largest: dict[str, int] = {}  # of a split: how many facts, drawn at random, are ranked at most
+    largest: Mapping[str, int] = MappingProxyType({})  # of a split: how many facts, drawn at random, are ranked at most
 
     def __init__(self, net: Any, graph: KnowledgeGraph):
         self.net, self.graph = net, graph
@@ -73,7 +85,7 @@ class DenseScorer(Scorer):
 class SparseScorer(Scorer):
     """Scores by a network that answers questions along the facts."""
 
-    largest = {"test": 4_000, "valid": 500}
+    largest = MappingProxyType({"test": 4_000, "valid": 500})
 
     def __init__(self, net: QueryNet, graph: KnowledgeGraph):
         super().__init__(net, graph)
@@ -113,15 +125,22 @@ def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ran
     return Ranks(*map(torch.cat, zip(*(rank_scores(*side) for side in sides), strict=True)))
 
 
-def rank_queries(net: QueryNet, graph: MessageGraph, facts: np.ndarray, known: Answers, batch: int = 32) -> Ranks:
-    """Filtered ranks of facts, as `rank`: of their tails, then of their heads."""
-    queries, ranks = add_inverses(facts, graph.relations), []
+def score_queries(
+    net: QueryNet, graph: MessageGraph, queries: np.ndarray, batch: int = 32
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Parts of the queries (entity, relation, ...), with the scores of all entities, (queries, entities)."""
     values = next(net.parameters()).new_ones(len(graph.facts))
     with evaluation_mode(net), torch.no_grad():
         for start in range(0, len(queries), batch):
             part = queries[start : start + batch]
             asked = graph.ask(part, values)
-            scores = asked.to_scores(net(*asked.inputs)).float()
-            truth = torch.from_numpy(part[:, 2]).to(scores.device)
-            ranks.append(rank_scores(scores, known.mask(part).to(scores.device), truth))
+            yield part, asked.to_scores(net(*asked.inputs)).float()
+
+
+def rank_queries(net: QueryNet, graph: MessageGraph, facts: np.ndarray, known: Answers) -> Ranks:
+    """Filtered ranks of facts, as `rank`: of their tails, then of their heads."""
+    ranks = [
+        rank_scores(scores, known.mask(part).to(scores.device), torch.from_numpy(part[:, 2]).to(scores.device))
+        for part, scores in score_queries(net, graph, add_inverses(facts, graph.relations))
+    ]
     return Ranks(*map(torch.cat, zip(*ranks, strict=True)))
