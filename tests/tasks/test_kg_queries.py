@@ -1,21 +1,27 @@
 """A sparse state for knowledge graphs: what is hidden has no effect, and questions are answered alike however asked."""
 
+import json
+import re
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
+from einnet.cli import main
 from einnet.errors import EinNetError
-from einnet.tasks.kg.app import KgApp, KgConfig
-from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.app import SPARSE_SCHEDULE, KgApp, KgConfig
+from einnet.tasks.kg.data import KnowledgeGraph, load
+from einnet.tasks.kg.evaluate import compute_metrics
 from einnet.tasks.kg.explain import explain_answer
 from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
 from einnet.tasks.kg.predict import answers
 from einnet.tasks.kg.query_net import QueryNet
 from einnet.tasks.kg.query_task import QueryTask, answer_loss, make_query_net
 from einnet.tasks.kg.scorers import SparseScorer
-from families import descent, family_graph
+from einnet.train.run import Run
+from families import descent, family_graph, write_families
 
 ENTITIES, RELATIONS = 12, 3
 SMALL = KgConfig(hidden=8, depth=3)
@@ -250,3 +256,66 @@ def test_a_rule_that_was_learned_holds_for_other_people():
 def test_another_state_is_refused():
     with pytest.raises(EinNetError, match="--state"):
         KgConfig(state="wide")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of two steps with a sparse state, and a graph of other people with the same relations."""
+    folder = tmp_path_factory.mktemp("sparse")
+    data, other = write_families(folder / "data"), write_families(folder / "other", families=6)
+    for file in other.iterdir():
+        file.write_text(re.sub(r"(ann|bob|cat|dan)", r"new \1", file.read_text()))
+    with mock.patch.dict(SPARSE_SCHEDULE, {"validate_every": 2}):
+        options = ["--steps", "2", "--hidden", "8", "--depth", "2", "--out", str(folder)]
+        assert main(["train", "kg", "--data", str(data), "--state", "sparse", *options]) == 0
+    return next((folder / "kg").iterdir()), other
+
+
+def test_a_run_says_its_state_and_all_of_its_config(run):
+    content = json.loads((run[0] / "config.json").read_text())
+    assert content["config"]["state"] == "sparse" and None not in content["config"].values()
+
+
+def test_a_run_is_measured_on_a_graph_of_other_entities(run, capsys):
+    folder, other = run
+    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(other), "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    expected = compute_metrics(KgApp().load_net(Run.open(folder, "kg")), load(other))
+    assert metrics["test"]["train"]["pessimistic"] == expected["test"]["train"]["pessimistic"]
+
+
+def test_questions_about_other_entities_are_answered_and_explained(run, capsys):
+    folder, other = run
+    question = [
+        "--checkpoint",
+        str(folder),
+        "--data",
+        str(other),
+        "--head",
+        "new ann5",
+        "--relation",
+        "parent",
+        "--json",
+    ]
+    assert main(["predict", "kg", *question]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert len(content["answers"]) == 10 and sum(a["probability"] for a in content["answers"]) <= 1
+    assert main(["predict", "kg", *question, "--explain"]) == 0
+    explained = json.loads(capsys.readouterr().out)
+    assert explained["fact"]["tail"] == content["answers"][0]["entity"] and explained["rank"] == 1
+
+
+def test_a_relation_that_the_network_does_not_know_is_refused(run, capsys):
+    folder, other = run
+    facts = other / "train.txt"
+    text = facts.read_text()
+    facts.write_text(text + "new ann0\taunt\tnew cat1\n")
+    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(other)]) != 0
+    assert "aunt" in capsys.readouterr().err
+    facts.write_text(text)
+
+
+def test_an_interrupted_run_is_resumed_with_its_state(run, capsys):
+    folder, _ = run
+    assert main(["train", "kg", "--resume", str(folder)]) == 0
+    assert "sparse state" in capsys.readouterr().err
