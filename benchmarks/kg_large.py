@@ -29,7 +29,7 @@ from einnet.tasks.kg.predict import answers
 from einnet.tasks.kg.query_task import QueryTask, make_query_net
 
 RELATIONS, FACTS_OF_AN_ENTITY = 10, 5
-WHOLE = 2**31
+NO_BOUND = 2**31
 
 
 def make_facts(number: int) -> np.ndarray:
@@ -56,8 +56,8 @@ def measure_questions(number: int, entities: int) -> list[str]:
     graph = MessageGraph(facts, number // FACTS_OF_AN_ENTITY, RELATIONS, net.config.depth, entities)
 
     def answer() -> torch.Tensor:
-        asked = graph.ask(facts[:1])
-        return asked.to_scores(net(*asked.inputs))
+        queried = graph.ask(facts[:1])
+        return queried.to_scores(net(*queried.inputs))
 
     def step() -> None:
         answer().logsumexp(1).sum().backward()
@@ -66,8 +66,8 @@ def measure_questions(number: int, entities: int) -> list[str]:
         first = measure_time(answer, 1)
         seconds, mib = measure_time(answer), measure_allocated_mib(answer)
     of_step = measure_time(step), measure_allocated_mib(step)
-    size = "whole" if entities == WHOLE else f"{entities:,} entities"
-    per_fact = f"{1e6 * seconds / number:.2f}" if entities == WHOLE else ""
+    size = "whole" if entities == NO_BOUND else f"{entities:,} entities"
+    per_fact = f"{1e6 * seconds / number:.2f}" if entities == NO_BOUND else ""
     return [
         f"{number:,}", size, f"{first:.2f}", f"{seconds:.3f}", per_fact, f"{mib:.0f}", f"{of_step[0]:.3f}",
         f"{of_step[1]:.0f}",
@@ -97,7 +97,7 @@ Numbers = Annotated[tuple[int, ...], Parameter(consume_multiple=True)]
 
 def main(*, numbers: Numbers = (10_000, 100_000, 1_000_000), data: Path | None = None) -> None:
     """Measure random graphs, and a graph of a folder, and write the tables."""
-    rows = [measure_questions(n, entities) for n in numbers for entities in (WHOLE, 4096)]
+    rows = [measure_questions(n, entities) for n in numbers for entities in (NO_BOUND, 4096)]
     head = ["facts", "a question sees", "first, s", "answer, s", "us a fact", "MiB", "step, s", "MiB"]
     lines = ["# Large knowledge graphs", "", f"`benchmarks/kg_large.py`, {torch.get_num_threads()} threads.", ""]
     lines += make_table(head, rows)

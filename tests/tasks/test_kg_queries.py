@@ -1,4 +1,4 @@
-"""A sparse state for knowledge graphs: what is hidden has no effect, and questions are answered alike however asked."""
+"""A sparse state for knowledge graphs: what is hidden has no effect, and questions are answered alike however queried."""
 
 import json
 import re
@@ -40,15 +40,15 @@ def small_net(**options) -> QueryNet:
 
 def answer(net: QueryNet, graph: MessageGraph, queries: np.ndarray, values: torch.Tensor | None = None) -> torch.Tensor:
     values = torch.ones(len(graph.facts)) if values is None else values
-    asked = graph.ask(queries, values.double())
-    return asked.to_scores(net(*asked.inputs))
+    queried = graph.ask(queries, values.double())
+    return queried.to_scores(net(*queried.inputs))
 
 
 def answer_by_hand(net: QueryNet, facts: np.ndarray, head: int, relation: int) -> torch.Tensor:
     """The same with a loop over the facts."""
     names = torch.eye(2 * RELATIONS).double()
-    both = torch.cat([names, names[relation].expand(2 * RELATIONS, -1)], 1)
-    states = net.relation_proj(both).relu()
+    features = torch.cat([names, names[relation].expand(2 * RELATIONS, -1)], 1)
+    states = net.relation_proj(features).relu()
     marked = torch.zeros(ENTITIES, 8).double()
     marked[head] = net.mark_proj(names[relation])
     edges = add_inverses(facts, RELATIONS)
@@ -78,14 +78,14 @@ def test_scores_are_those_of_a_loop_over_the_facts(entities):
 
 @pytest.mark.parametrize("entities", [2**14, ENTITIES - 1])
 def test_hidden_facts_have_no_effect(entities):
-    """Neither on sums nor on degrees nor on neighbourhoods: other facts in their place leave all scores as they are."""
+    """Neither on sums nor on degrees nor on neighbourhoods: other facts instead of them leave all scores as they are."""
     net, facts, hidden = small_net(), random_facts(), 10
     values = torch.ones(len(facts))
     values[:hidden] = 0
     cells = np.stack(np.unravel_index(np.arange(ENTITIES**2 * RELATIONS), (ENTITIES, RELATIONS, ENTITIES)), 1)
     is_free = (cells[:, None] != facts).any(2).all(1)
-    other = np.concatenate([cells[is_free][:hidden], facts[hidden:]])
-    graphs = [MessageGraph(f, ENTITIES, RELATIONS, 3, entities) for f in (facts, other)]
+    changed = np.concatenate([cells[is_free][:hidden], facts[hidden:]])
+    graphs = [MessageGraph(f, ENTITIES, RELATIONS, 3, entities) for f in (facts, changed)]
     without = MessageGraph(facts[hidden:], ENTITIES, RELATIONS, 3, entities)
     queries = graphs[0].facts[:hidden]
     first, second = (answer(net, graph, queries, values) for graph in graphs)
@@ -104,9 +104,9 @@ def test_a_step_hides_what_it_asks_for_with_its_inverse():
     torch.manual_seed(0)
     task.loss(0).backward()
     *_, (support, values) = seen[0]
-    shown = values[:, 0] > 0
-    assert torch.equal(shown[:number], shown[number:])
-    assert not shown[chosen].any() and shown.sum() == 2 * (number - len(np.unique(chosen % number)))
+    is_visible = values[:, 0] > 0
+    assert torch.equal(is_visible[:number], is_visible[number:])
+    assert not is_visible[chosen].any() and is_visible.sum() == 2 * (number - len(np.unique(chosen % number)))
     assert (support.index[:, 0].numpy() == task.message_graph.facts[0, [0, 2, 1]]).all()
 
 
@@ -124,7 +124,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_hidden_answers_among_what_is_not_
 
 
 def test_all_hidden_answers_of_a_question_are_learned():
-    """The loss of a question of two hidden answers is the mean of theirs, and a shown one is no target."""
+    """The loss of a question of two hidden answers is the mean over these, and a shown one is no target."""
     facts = np.array([[0, 0, 1], [0, 0, 2], [0, 0, 3]])
     answers, is_shown = Answers(facts, 4), np.array([False, True, False])
     assert answers.mask(facts[:1], is_shown).tolist() == [[False, False, True, False]]
@@ -145,10 +145,10 @@ def test_new_numbers_of_the_entities_permute_the_scores(entities):
     renamed = facts.copy()
     renamed[:, [0, 2]] = permutation[facts[:, [0, 2]]]
     queries = facts[:5]
-    asked = queries.copy()
-    asked[:, 0] = permutation[queries[:, 0]]
+    moved = queries.copy()
+    moved[:, 0] = permutation[queries[:, 0]]
     graphs = [MessageGraph(f, ENTITIES, RELATIONS, 3, entities) for f in (facts, renamed)]
-    assert torch.allclose(answer(net, graphs[1], asked)[:, permutation], answer(net, graphs[0], queries))
+    assert torch.allclose(answer(net, graphs[1], moved)[:, permutation], answer(net, graphs[0], queries))
 
 
 def test_new_numbers_of_the_relations_permute_the_scores_where_their_features_move_along():
@@ -203,8 +203,8 @@ def test_ranks_of_a_network_that_knows_nothing_are_those_of_all_ties():
     ranks = SparseScorer(net, graph).rank(graph.test, graph.train)
     known = np.concatenate([graph.train, graph.valid, graph.test])
     for rank, (h, r, t) in zip(ranks.pessimistic, graph.test, strict=False):
-        others = {int(x) for x in known[(known[:, 0] == h) & (known[:, 1] == r), 2]} - {int(t)}
-        assert rank == len(graph.entities) - len(others)
+        filtered = {int(x) for x in known[(known[:, 0] == h) & (known[:, 1] == r), 2]} - {int(t)}
+        assert rank == len(graph.entities) - len(filtered)
 
 
 def test_a_network_is_saved_and_read_again(tmp_path):
@@ -213,8 +213,8 @@ def test_a_network_is_saved_and_read_again(tmp_path):
     net, graph = small_net().float(), MessageGraph(random_facts(), ENTITIES, RELATIONS)
     net.save(tmp_path / "net.safetensors")
     again = Network.load(tmp_path / "net.safetensors")
-    asked = graph.ask(graph.facts[:3])
-    assert isinstance(again, QueryNet) and torch.equal(again(*asked.inputs), net(*asked.inputs))
+    queried = graph.ask(graph.facts[:3])
+    assert isinstance(again, QueryNet) and torch.equal(again(*queried.inputs), net(*queried.inputs))
 
 
 @pytest.mark.parametrize(
@@ -262,13 +262,13 @@ def test_another_state_is_refused():
 def run(tmp_path_factory):
     """The folder of a run of two steps with a sparse state, and a graph of other people with the same relations."""
     folder = tmp_path_factory.mktemp("sparse")
-    data, other = write_families(folder / "data"), write_families(folder / "other", families=6)
-    for file in other.iterdir():
+    data, unseen = write_families(folder / "data"), write_families(folder / "other", families=6)
+    for file in unseen.iterdir():
         file.write_text(re.sub(r"(ann|bob|cat|dan)", r"new \1", file.read_text()))
     with mock.patch.dict(SPARSE_SCHEDULE, {"validate_every": 2}):
         options = ["--steps", "2", "--hidden", "8", "--depth", "2", "--out", str(folder)]
         assert main(["train", "kg", "--data", str(data), "--state", "sparse", *options]) == 0
-    return next((folder / "kg").iterdir()), other
+    return next((folder / "kg").iterdir()), unseen
 
 
 def test_a_run_says_its_state_and_all_of_its_config(run):
@@ -277,20 +277,20 @@ def test_a_run_says_its_state_and_all_of_its_config(run):
 
 
 def test_a_run_is_measured_on_a_graph_of_other_entities(run, capsys):
-    folder, other = run
-    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(other), "--json"]) == 0
+    folder, unseen = run
+    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(unseen), "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)
-    expected = compute_metrics(KgApp().load_net(Run.open(folder, "kg")), load(other))
+    expected = compute_metrics(KgApp().load_net(Run.open(folder, "kg")), load(unseen))
     assert metrics["test"]["train"]["pessimistic"] == expected["test"]["train"]["pessimistic"]
 
 
 def test_questions_about_other_entities_are_answered_and_explained(run, capsys):
-    folder, other = run
+    folder, unseen = run
     question = [
         "--checkpoint",
         str(folder),
         "--data",
-        str(other),
+        str(unseen),
         "--head",
         "new ann5",
         "--relation",
@@ -306,11 +306,11 @@ def test_questions_about_other_entities_are_answered_and_explained(run, capsys):
 
 
 def test_a_relation_that_the_network_does_not_know_is_refused(run, capsys):
-    folder, other = run
-    facts = other / "train.txt"
+    folder, unseen = run
+    facts = unseen / "train.txt"
     text = facts.read_text()
     facts.write_text(text + "new ann0\taunt\tnew cat1\n")
-    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(other)]) != 0
+    assert main(["eval", "kg", "--checkpoint", str(folder), "--data", str(unseen)]) != 0
     assert "aunt" in capsys.readouterr().err
     facts.write_text(text)
 

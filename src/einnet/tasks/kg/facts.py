@@ -149,8 +149,8 @@ class MessageGraph:
         """For each query and each relation: which one it is, and which one is asked for, (queries, relations, 4 n)."""
         number = 2 * self.relations
         own = torch.eye(number).expand(len(queries), -1, -1)
-        asked = one_hot(torch.from_numpy(queries[:, 1]), number)
-        return torch.cat([own, asked[:, None].expand(-1, number, -1)], -1).to(like)
+        names = one_hot(torch.from_numpy(queries[:, 1]), number)
+        return torch.cat([own, names[:, None].expand(-1, number, -1)], -1).to(like)
 
     def _ask_in_neighbourhoods(self, queries: np.ndarray, values: Tensor, degrees: Tensor) -> Queries:
         number, relations = len(queries), 2 * self.relations

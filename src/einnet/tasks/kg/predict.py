@@ -37,8 +37,8 @@ def answers(net: Network, graph: KnowledgeGraph, relation: str, head: str | None
         None if tail is None else graph.entity(tail),
     )
     with evaluation_mode(net), torch.no_grad():
-        shown = np.concatenate([graph.train, graph.valid])
-        scores = make_scorer(net, graph).score(shown, torch.ones(len(shown)), question).float()
+        facts = np.concatenate([graph.train, graph.valid])
+        scores = make_scorer(net, graph).score(facts, torch.ones(len(facts)), question).float()
     known = {}
     for split in ("valid", "train"):
         known |= dict.fromkeys(find_answers(getattr(graph, split), question), split)
@@ -52,9 +52,9 @@ def answers(net: Network, graph: KnowledgeGraph, relation: str, head: str | None
 def find_answers(facts: np.ndarray, question: Question) -> list[int]:
     """The entities that answer a question in these facts, in their order."""
     r, head, tail = question
-    known, asked = (0, 2) if head is not None else (2, 0)
-    is_answer = (facts[:, 1] == r) & (facts[:, known] == (head if head is not None else tail))
-    return np.unique(facts[is_answer, asked]).tolist()
+    given, end = (0, 2) if head is not None else (2, 0)
+    is_answer = (facts[:, 1] == r) & (facts[:, given] == (head if head is not None else tail))
+    return np.unique(facts[is_answer, end]).tolist()
 
 
 def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) -> None:

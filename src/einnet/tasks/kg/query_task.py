@@ -46,10 +46,10 @@ class QueryTask(Task):
         graph = self.message_graph
         chosen = torch.randint(len(graph.facts), (self.config.batch,)).numpy()
         queries, values = graph.facts[chosen], self.hide(chosen)
-        asked = graph.ask(queries, values.to(next(self.net.parameters())))
-        scores = asked.to_scores(self.net(*asked.inputs))
-        right, shown = self.answers.mask(queries), self.answers.mask(queries, values.numpy() > 0)
-        return answer_loss(scores, right.to(scores.device), (right & ~shown).to(scores.device))
+        queried = graph.ask(queries, values.to(next(self.net.parameters())))
+        scores = queried.to_scores(self.net(*queried.inputs))
+        right, visible = self.answers.mask(queries), self.answers.mask(queries, values.numpy() > 0)
+        return answer_loss(scores, right.to(scores.device), (right & ~visible).to(scores.device))
 
     def hide(self, chosen: np.ndarray) -> Tensor:
         """1 for each fact and inverse that is shown; hidden are the chosen ones and a random share of the others."""
@@ -75,6 +75,6 @@ def answer_loss(scores: Tensor, right: Tensor, hidden: Tensor) -> Tensor:
     Shapes: all (queries, entities); each query has a hidden answer.
     """
     scores = scores.float()
-    others = scores.masked_fill(right, -1e9).logsumexp(1, keepdim=True)
-    losses = torch.logaddexp(others, scores) - scores
+    wrong = scores.masked_fill(right, -1e9).logsumexp(1, keepdim=True)
+    losses = torch.logaddexp(wrong, scores) - scores
     return (losses * hidden).sum(1).div(hidden.sum(1)).mean()

@@ -98,8 +98,8 @@ class SparseScorer(Scorer):
         query = [head, r] if head is not None else [tail, r + len(self.graph.relations)]
         if self._message_graph is None or self._message_graph[0] is not facts:
             self._message_graph = facts, MessageGraph.of(self.net, self.graph, facts)
-        asked = self._message_graph[1].ask(np.array([query]), values.to(next(self.net.parameters())))
-        return asked.to_scores(self.net(*asked.inputs))[0].log_softmax(0)
+        queried = self._message_graph[1].ask(np.array([query]), values.to(next(self.net.parameters())))
+        return queried.to_scores(self.net(*queried.inputs))[0].log_softmax(0)
 
     def rank(self, facts: np.ndarray, *message_facts: np.ndarray) -> Ranks:
         return rank_queries(self.net, MessageGraph.of(self.net, self.graph, *message_facts), facts, self.known)
@@ -133,8 +133,8 @@ def score_queries(
     with evaluation_mode(net), torch.no_grad():
         for start in range(0, len(queries), batch):
             part = queries[start : start + batch]
-            asked = graph.ask(part, values)
-            yield part, asked.to_scores(net(*asked.inputs)).float()
+            queried = graph.ask(part, values)
+            yield part, queried.to_scores(net(*queried.inputs)).float()
 
 
 def rank_queries(net: QueryNet, graph: MessageGraph, facts: np.ndarray, known: Answers) -> Ranks:
