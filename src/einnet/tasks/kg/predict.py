@@ -52,8 +52,8 @@ def answers(net: Network, graph: KnowledgeGraph, relation: str, head: str | None
 def find_answers(facts: np.ndarray, question: Question) -> list[int]:
     """The entities that answer a question in these facts, in their order."""
     r, head, tail = question
-    given, end = (0, 2) if head is not None else (2, 0)
-    is_answer = (facts[:, 1] == r) & (facts[:, given] == (head if head is not None else tail))
+    source, end = (0, 2) if head is not None else (2, 0)
+    is_answer = (facts[:, 1] == r) & (facts[:, source] == (head if head is not None else tail))
     return np.unique(facts[is_answer, end]).tolist()
 
 
