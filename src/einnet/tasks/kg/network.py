@@ -40,10 +40,10 @@ class Completion(Task):
     metric = "mrr"
 
     def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
-        config = config.with_defaults("dense")
-        net = make_net(len(graph.relations), config)
-        super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
-        self.graph, self.config = graph, config
+        filled: Any = config.with_defaults("dense")
+        net = make_net(len(graph.relations), filled)
+        super().__init__(net, lr=filled.lr, weight_decay=filled.weight_decay, seed=seed)
+        self.graph, self.config = graph, filled
         self.facts = Buffer(torch.as_tensor(graph.tensor(graph.train)))
         self.known = Buffer(torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0)
 
@@ -56,15 +56,15 @@ class Completion(Task):
 
 def completion_loss(net: EinNet, facts: Tensor, config: "KgConfig") -> Tensor:
     """Hides a random share of the facts [head, tail, relation] and has their tails, heads and relations predicted."""
-    config = config.with_defaults("dense")
-    share = config.mask_low + (config.mask_high - config.mask_low) * torch.rand((), device=facts.device)
+    filled: Any = config.with_defaults("dense")
+    share = filled.mask_low + (filled.mask_high - filled.mask_low) * torch.rand((), device=facts.device)
     hidden = (facts > 0) & (torch.rand_like(facts) < share)
     h, t, r = hidden.nonzero().T
     tails, heads = net(facts * ~hidden).chunk(2, dim=-1)
-    by_tail = cross_entropy(tails[h, :, r], facts[h, :, r], t, config.label_smoothing)
-    by_head = cross_entropy(heads[:, t, r].T, facts[:, t, r].T, h, config.label_smoothing)
-    by_relation = cross_entropy(tails[h, t] + heads[h, t], facts[h, t], r, config.label_smoothing)
-    return (by_tail + by_head) / 2 + config.relation_loss * by_relation
+    by_tail = cross_entropy(tails[h, :, r], facts[h, :, r], t, filled.label_smoothing)
+    by_head = cross_entropy(heads[:, t, r].T, facts[:, t, r].T, h, filled.label_smoothing)
+    by_relation = cross_entropy(tails[h, t] + heads[h, t], facts[h, t], r, filled.label_smoothing)
+    return (by_tail + by_head) / 2 + filled.relation_loss * by_relation
 
 
 def cross_entropy(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:

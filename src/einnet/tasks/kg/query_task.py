@@ -1,6 +1,6 @@
 """How a `QueryNet` learns: a share of the facts is hidden from the graph, with their inverses, and asked for."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,10 +33,10 @@ class QueryTask(Task):
     metric = "mrr"
 
     def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
-        config = config.with_defaults("sparse")
-        net = make_query_net(len(graph.relations), config)
-        super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
-        self.graph, self.config = graph, config
+        filled: Any = config.with_defaults("sparse")
+        net = make_query_net(len(graph.relations), filled)
+        super().__init__(net, lr=filled.lr, weight_decay=filled.weight_decay, seed=seed)
+        self.graph, self.config = graph, filled
         self.message_graph = MessageGraph.of(net, graph, graph.train)
         self.answers = Answers(self.message_graph.facts, len(graph.entities))
         chosen = np.random.default_rng(0).permutation(len(graph.valid))[:VALIDATED]
