@@ -46,11 +46,9 @@ def answer(net: QueryNet, graph: MessageGraph, queries: np.ndarray, values: torc
 
 def answer_by_hand(net: QueryNet, facts: np.ndarray, head: int, relation: int) -> torch.Tensor:
     """The same with a loop over the facts."""
-    names = torch.eye(2 * RELATIONS).double()
-    features = torch.cat([names, names[relation].expand(2 * RELATIONS, -1)], 1)
-    states = net.relation_proj(features).relu()
+    states = (net.relation_embedding.weight + net.query_embedding.weight[relation]).relu()
     marked = torch.zeros(ENTITIES, 8).double()
-    marked[head] = net.mark_proj(names[relation])
+    marked[head] = net.mark_embedding.weight[1 + relation]
     edges = add_inverses(facts, RELATIONS)
     degrees = torch.bincount(torch.from_numpy(edges[:, 2]), minlength=ENTITIES)[:, None]
     x = marked
@@ -60,7 +58,8 @@ def answer_by_hand(net: QueryNet, facts: np.ndarray, head: int, relation: int) -
         for h, r, t in edges:
             total[t] += x[h] * weights[r]
         mean = total / (1 + degrees)
-        update = layer.norm(layer.out_proj(torch.cat([x, mean, mean * degrees.double().log1p()], 1)))  # type: ignore[operator]
+        plain, scaled = layer.message_proj(mean).chunk(2, -1)  # type: ignore[operator]
+        update = layer.norm(layer.state_proj(x) + plain + scaled * degrees.double().log1p())  # type: ignore[operator]
         x = x + update.relu()
     return net.decoder(x)[:, 0]
 

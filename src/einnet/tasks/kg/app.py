@@ -139,9 +139,13 @@ class KgApp(TaskApp):
     def load_net(self, run: Run):
         relations, (config, _) = len(_relations(run)), self.read_config(run)
         if config.state == "sparse":
-            from einnet.tasks.kg.query_net import SIGNATURE
+            from einnet.tasks.kg.query_net import FEATURES, SIGNATURE
 
-            return load_net(run.best, SIGNATURE, (2 * relations, 1, 4 * relations, 1), 1, f"{relations} relations")
+            net = load_net(run.best, SIGNATURE, FEATURES, 1, "questions")
+            if net.config.relations != 2 * relations:
+                problem = f"{run.best} is a network for {net.config.relations // 2} relations"
+                raise CheckpointError(f"{problem}, the config of its run has {relations}")
+            return net
         return load_net(run.best, "aaH -> aaH", relations, 2 * relations, f"{relations} relations")
 
     def measure(self, net: Any, config: KgConfig, data: KnowledgeGraph) -> Results:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from einnet.nn import Support
 from einnet.tasks.kg.data import KnowledgeGraph
@@ -128,8 +127,8 @@ class MessageGraph:
         if self.is_cut:
             return self._ask_in_neighbourhoods(queries, values, degrees)
         heads, places = np.unique(queries[:, 0], return_inverse=True)
-        marks = values.new_zeros(len(queries), len(heads), 2 * self.relations)
-        marks[np.arange(len(queries)), places, queries[:, 1]] = 1
+        marks = values.new_zeros(len(queries), len(heads), 1)
+        marks[np.arange(len(queries)), places, 0] = 1 + torch.from_numpy(queries[:, 1]).to(values)
         marked = Support(torch.from_numpy(heads)[None], (self.entities,)).to(values.device)
         facts = self.support.to(values.device), values[:, None]
         return Queries(((marked, marks), degrees, self._name_relations(queries, values), facts), None, self.entities)
@@ -146,11 +145,9 @@ class MessageGraph:
         return Support(torch.from_numpy(self.facts[:, [0, 2, 1]].T.copy()), sizes)
 
     def _name_relations(self, queries: np.ndarray, like: Tensor) -> Tensor:
-        """For each query and each relation: which one it is, and which one is asked for, (queries, relations, 4 n)."""
-        number = 2 * self.relations
-        own = torch.eye(number).expand(len(queries), -1, -1)
-        names = one_hot(torch.from_numpy(queries[:, 1]), number)
-        return torch.cat([own, names[:, None].expand(-1, number, -1)], -1).to(like)
+        """For each query and each relation: its number, and that of the one that is asked for."""
+        number, query = torch.arange(2 * self.relations), torch.from_numpy(queries[:, 1])[:, None]
+        return torch.stack(torch.broadcast_tensors(number, query), -1).to(like)
 
     def _ask_in_neighbourhoods(self, queries: np.ndarray, values: Tensor, degrees: Tensor) -> Queries:
         number, relations = len(queries), 2 * self.relations
@@ -169,7 +166,7 @@ class MessageGraph:
         index = torch.from_numpy(np.stack([head, tail, relation]))
         support = Support(index, (size, size, number * relations)).to(values.device)
         marked = Support(torch.from_numpy(place[np.arange(number), queries[:, 0]])[None], (size,)).to(values.device)
-        marks = one_hot(torch.from_numpy(queries[:, 1]), relations).to(values)
+        marks = 1 + torch.from_numpy(queries[:, 1])[:, None].to(values)
         names = self._name_relations(queries, values).flatten(0, 1)
         rows = torch.from_numpy(np.stack([query, entity])).to(values.device)
         facts = support, values[torch.from_numpy(fact).to(values.device), None]

@@ -23,6 +23,7 @@ from einnet.nn.pool import Pooling
 __all__ = ["QueryConfig", "QueryNet"]
 
 SIGNATURE = "[a]H, aH, bH, [aab]H -> aH"
+FEATURES = (1, 1, 2, 1)
 MARKED, RELATIONS, FACTS = "[a]H", "bH", "[aab]H"
 
 
@@ -34,6 +35,7 @@ class QueryConfig(NetworkConfig):
     hidden: int = 32
     depth: int = 5
     dropout: float = 0.0
+    relations: int = 1  # that have names, with inverses
     entities: int = 4096  # of a neighbourhood, and of a graph that needs none
 
 
@@ -48,10 +50,10 @@ class QueryNet(Network):
     >>> queries.to_scores(net(*queries.inputs)).shape
     torch.Size([2, 3])
 
-    Inputs, as `MessageGraph.ask` makes them: marks `[a]H` at the entities that are asked about, whose features say
-    which relation is asked for; the degree `aH` of each entity, how many facts it is the tail of; relations `bH`, whose
-    features say which relation each is and which is asked for; facts `[aab]H`, head, tail and relation, of one feature,
-    1. Marks and relations have a batch axis, the queries, or none.
+    Inputs, as `MessageGraph.ask` makes them: marks `[a]H` at the entities that are asked about, 1 + the number of the
+    relation that is asked for, 0 where another query has a mark; the degree `aH` of each entity, how many facts it is
+    the tail of; relations `bH`, the number of each and of that which is asked for; facts `[aab]H`, head, tail and
+    relation, of one feature, 1. Marks and relations have a batch axis, the queries, or none.
     """
 
     config_class = QueryConfig
@@ -60,33 +62,23 @@ class QueryNet(Network):
     @staticmethod
     def of(relations: int, **options: Any) -> "QueryNet":
         """The network for a graph with so many relations, which have inverses too."""
-        return QueryNet(SIGNATURE, (2 * relations, 1, 4 * relations, 1), 1, hidden_type="aH", **options)
+        return QueryNet(SIGNATURE, FEATURES, 1, hidden_type="aH", relations=2 * relations, **options)
 
     def build(self, config: QueryConfig, factory: dict[str, Any]) -> None:
-        marks, _, names, _ = config.in_features
-        linear = partial(nn.Linear, **factory)
         hidden: int = config.hidden  # type: ignore[assignment]
-        self.mark_proj = linear(marks, hidden, bias=False)  # nothing where another query's entity is marked
-        self.relation_proj = linear(names, hidden)
+        linear, embedding = partial(nn.Linear, **factory), partial(nn.Embedding, embedding_dim=hidden, **factory)
+        self.mark_embedding = embedding(1 + config.relations, padding_idx=0)
+        self.relation_embedding, self.query_embedding = (embedding(config.relations) for _ in range(2))
         self.layers = nn.ModuleList(QueryLayer(hidden, config.dropout, factory) for _ in range(config.depth))
         self.decoder = nn.Sequential(linear(hidden, 2 * hidden), nn.ReLU(), linear(2 * hidden, config.out_features))
         self.mark = Pooling(["[a0]->a0"], (MARKED, "aH"), "sum", None)
-        self._init_names()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self._init_names()
-
-    def _init_names(self) -> None:
-        """Each relation has an embedding of unit variance, as of `torch.nn.Embedding`."""
-        nn.init.normal_(self.mark_proj.weight)
-        nn.init.normal_(self.relation_proj.weight)
 
     def run(self, inputs: list[Tensor], context: Context) -> Tensor:
         marks, degrees, names, facts = inputs
         empty = facts.new_zeros(0, context.sizes["a"])
-        (marked,) = self.mark.pool([self.mark_proj(marks), empty], context)
-        relations = self.relation_proj(names).relu().movedim(-2, 0)
+        (marked,) = self.mark.pool([self.mark_embedding(marks[..., 0].long()), empty], context)
+        number, query = names.long().movedim(-2, 0).unbind(-1)
+        relations = (self.relation_embedding(number) + self.query_embedding(query)).relu()
         x = marked = marked.movedim(-1, 0)  # entities first
         degrees = degrees.view(-1, *[1] * (x.dim() - 1))
         for layer in self.layers:
@@ -95,7 +87,9 @@ class QueryNet(Network):
 
 
 class QueryLayer(nn.Module):
-    """Messages along all facts and from the mark, their mean and a linear map with the state, norm, residual.
+    """Messages along all facts and from the mark; a linear map of the state and their mean, norm, residual.
+
+    The mean is taken once as it is and once times the logarithm of the degree, which a mean alone would lose.
 
     There are no biases: the state stays zero at entities that no message has reached, so that a neighbourhood as large
     as the network is deep gives what the whole graph gives.
@@ -108,7 +102,8 @@ class QueryLayer(nn.Module):
         super().__init__()
         self.pool = Pooling(["a0,b0,[a0a1b0]->a1"], ("aH", RELATIONS, FACTS), "sum", None)
         self.relation_proj = nn.Linear(hidden, hidden, **factory)
-        self.out_proj = nn.Linear(3 * hidden, hidden, bias=False, **factory)
+        self.state_proj = nn.Linear(hidden, hidden, bias=False, **factory)
+        self.message_proj = nn.Linear(hidden, 2 * hidden, bias=False, **factory)
         self.norm = nn.LayerNorm(hidden, bias=False, **factory)
         self.dropout = make_dropout(dropout)
         self._init_bias()
@@ -128,5 +123,6 @@ class QueryLayer(nn.Module):
         operands = [x.movedim(0, -1), self.relation_proj(relations).movedim(0, -1), facts]
         (messages,) = self.pool.pool(operands, context)
         mean = (messages.movedim(-1, 0) + marked) / (1 + degrees)
-        update = self.norm(self.out_proj(torch.cat([x, mean, mean * degrees.log1p()], -1)))
+        plain, scaled = self.message_proj(mean).chunk(2, -1)
+        update = self.norm(torch.addcmul(self.state_proj(x) + plain, scaled, degrees.log1p()))
         return x + self.dropout(update.relu())
