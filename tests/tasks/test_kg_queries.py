@@ -16,7 +16,7 @@ from einnet.tasks.kg.data import KnowledgeGraph, load
 from einnet.tasks.kg.evaluate import compute_metrics
 from einnet.tasks.kg.explain import explain_answer
 from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
-from einnet.tasks.kg.predict import answers
+from einnet.tasks.kg.predict import Answer, answers, print_answers
 from einnet.tasks.kg.query_net import QueryNet
 from einnet.tasks.kg.query_task import QueryTask, answer_loss, make_query_net
 from einnet.tasks.kg.scorers import SparseScorer
@@ -255,6 +255,13 @@ def test_a_rule_that_was_learned_holds_for_other_people():
 def test_another_state_is_refused():
     with pytest.raises(EinNetError, match="--state"):
         KgConfig(state="wide")
+
+
+def test_of_very_many_known_answers_some_are_printed(capsys):
+    known = [Answer(f"e{k}", None, "train") for k in range(25)]
+    print_answers("(a, r, ?)", known, [Answer("new", 0.5, None)])
+    text = capsys.readouterr().out
+    assert "e19" in text and "e20" not in text and "and 5 more" in text and "new" in text
 
 
 @pytest.fixture(scope="module")

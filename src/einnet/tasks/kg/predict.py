@@ -15,6 +15,8 @@ from einnet.tasks.report import make_table
 
 __all__ = ["Answer", "answers", "find_answers", "print_answers"]
 
+PRINTED = 20  # known answers, at most
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -63,8 +65,10 @@ def print_answers(query: str, known: Sequence[Answer], new: Sequence[Answer]) ->
     table.caption = "shown to the network: the facts of train and valid"
     for name in ("rank", "entity", "probability", "known fact"):
         table.add_column(name, justify="right" if name in ("rank", "probability") else "left", overflow="fold")
-    for answer in known:
+    for answer in known[:PRINTED]:
         table.add_row("", answer.entity, "", f"yes, in {answer.known}", style="dim")
+    if (more := len(known) - PRINTED) > 0:
+        table.add_row("", f"and {more:,} more, see --json", "", "", style="dim")
     table.add_section()
     for k, answer in enumerate(new, start=1):
         table.add_row(str(k), answer.entity, f"{answer.probability:.4f}", "")

@@ -66,7 +66,7 @@ class QueryNet(Network):
 
     def build(self, config: QueryConfig, factory: dict[str, Any]) -> None:
         hidden: int = config.hidden  # type: ignore[assignment]
-        linear, embedding = partial(nn.Linear, **factory), partial(nn.Embedding, embedding_dim=hidden, **factory)
+        linear, embedding = partial(nn.Linear, **factory), partial(Embedding, embedding_dim=hidden, **factory)
         self.mark_embedding = embedding(1 + config.relations, padding_idx=0)
         self.relation_embedding, self.query_embedding = (embedding(config.relations) for _ in range(2))
         self.layers = nn.ModuleList(QueryLayer(hidden, config.dropout, factory) for _ in range(config.depth))
@@ -84,6 +84,17 @@ class QueryNet(Network):
         for layer in self.layers:
             x = layer(x, marked, relations, facts, degrees, context)
         return self.decoder(x).movedim(0, -2)
+
+
+class Embedding(nn.Embedding):
+    """torch's `Embedding`, with uniform numbers of unit variance.
+
+    Normal ones on the meta device, where a saved network is made, import the compiler, which takes a second.
+    """
+
+    def reset_parameters(self) -> None:
+        nn.init.uniform_(self.weight, -(3**0.5), 3**0.5)
+        self._fill_padding_idx_with_zero()
 
 
 class QueryLayer(nn.Module):
