@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import einnet.tasks.kg.facts as facts_module
 from einnet.cli import main
 from einnet.errors import EinNetError
 from einnet.tasks.kg.app import SPARSE_SCHEDULE, KgApp, KgConfig
@@ -93,7 +94,8 @@ def test_hidden_facts_have_no_effect(entities):
     assert not torch.allclose(first, answer(net, graphs[0], queries))  # shown, they have an effect
 
 
-def test_a_step_hides_what_it_asks_for_with_its_inverse():
+def test_a_step_hides_what_it_asks_for_with_its_inverse(monkeypatch):
+    monkeypatch.setattr(facts_module, "SMALL", 0)  # the whole graph
     graph = family_graph()
     task = QueryTask(graph, replace(SMALL, mask_high=0), seed=0)
     number, seen = len(graph.train), []
@@ -185,6 +187,18 @@ def test_a_neighbourhood_has_at_most_so_many_entities_and_the_others_are_equal()
 def small_net_of_one() -> QueryNet:
     torch.manual_seed(0)
     return QueryNet.of(1, hidden=8, depth=2).double().eval()
+
+
+def test_neighbourhoods_are_taken_where_they_are_small():
+    chain = np.array([[k, 0, k + 1] for k in range(30)])
+    star = np.array([[0, 0, k] for k in range(1, 31)])
+    assert MessageGraph(chain, 31, 1, hops=3).has_neighbourhoods
+    assert not MessageGraph(star, 31, 1, hops=3).has_neighbourhoods
+    assert MessageGraph(star, 31, 1, hops=3, bound=30).has_neighbourhoods
+    net, graph = small_net_of_one(), MessageGraph(chain, 31, 1, hops=2)
+    whole = MessageGraph(chain, 31, 1, hops=2)
+    whole.has_neighbourhoods = False
+    assert torch.allclose(answer(net, graph, graph.facts), answer(net, whole, graph.facts))
 
 
 def test_right_answers_are_those_of_the_facts():

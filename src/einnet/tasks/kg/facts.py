@@ -13,6 +13,8 @@ from einnet.tasks.kg.data import KnowledgeGraph
 if TYPE_CHECKING:
     from einnet.tasks.kg.query_net import QueryNet
 
+SAMPLE, SMALL = 32, 0.5  # neighbourhoods whose size is taken, and share of the entities that makes them small
+
 __all__ = ["Answers", "MessageGraph", "Queries", "add_inverses"]
 
 
@@ -87,10 +89,10 @@ class Queries(NamedTuple):
 class MessageGraph:
     """The facts that a network sees, with their inverses, and the inputs for queries (entity, relation, ?).
 
-    Queries share the graph and have batch axes over it. In a graph of more than `bound` entities each query has its
-    own neighbourhood instead, all of them side by side as one graph: the entities within `hops` facts of the query's
-    entity, at most `bound`; of the entities of the last hop those with most facts to the ones before, ties in the
-    order of the entities.
+    Queries share the graph and have batch axes over it, or each has its own neighbourhood, all of them side by side as
+    one graph: the entities within `hops` facts of the query's entity, at most `bound`; of the entities of the last hop
+    those with most facts to the ones before, ties in the order of the entities. Neighbourhoods are taken where the
+    graph has more than `bound` entities, or where most of it is outside.
 
     >>> graph = MessageGraph(np.array([[0, 0, 1], [1, 0, 2]]), entities=3, relations=1)
     >>> marks, degrees, relations, (support, values) = graph.ask(np.array([[0, 0]])).inputs
@@ -110,10 +112,12 @@ class MessageGraph:
         entities, relations = len(graph.entities), len(graph.relations)
         return cls(np.concatenate(facts), entities, relations, net.config.depth, net.config.entities)
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether queries see neighbourhoods."""
-        return self.entities > self.bound
+    @cached_property
+    def has_neighbourhoods(self) -> bool:
+        """Whether each query sees a neighbourhood of its own, which costs less where most of the graph is outside."""
+        sample = self.facts[:: max(1, len(self.facts) // SAMPLE), 0]
+        counts = np.ones(len(self.facts), dtype=bool)
+        return self.entities > self.bound or self._find_neighbourhoods(sample, counts).mean() < SMALL
 
     def ask(self, queries: np.ndarray, values: Tensor | None = None) -> Queries:
         """The inputs for queries (entity, relation, ...), of the dtype and on the device of the values.
@@ -124,7 +128,7 @@ class MessageGraph:
         values = torch.ones(len(self.facts)) if values is None else values
         values = values.repeat(len(self.facts) // max(1, len(values)))
         degrees = self._count(values)[:, None]
-        if self.is_cut:
+        if self.has_neighbourhoods:
             return self._ask_in_neighbourhoods(queries, values, degrees)
         heads, places = np.unique(queries[:, 0], return_inverse=True)
         marks = values.new_zeros(len(queries), len(heads), 1)
@@ -158,7 +162,7 @@ class MessageGraph:
         place[query, entity] = np.arange(len(query))
         head, fact = self._find_facts(entity)
         tails = self.facts[fact, 2]
-        is_present = is_inside[query[head], tails]
+        is_present = is_inside[query[head], tails] & counts[fact]
         head, fact, tails = head[is_present], fact[is_present], tails[is_present]
         tail = place[query[head], tails]
         relation = query[head] * relations + self.facts[fact, 1]
