@@ -1,6 +1,6 @@
-"""A knowledge graph of 1,594 entities, and answers about entities that were never seen; writes benchmarks/grail.md.
+"""Knowledge graphs of some thousand entities, and answers about entities that were never seen; writes grail.md.
 
-    .venv/bin/python benchmarks/grail.py --data FOLDER --minutes 30     # FOLDER has fb237_v1 and fb237_v1_ind
+    .venv/bin/python benchmarks/grail.py --data FOLDER --minutes 30     # FOLDER has fb237_v1, fb237_v1_ind, ...
 
 The network has a state for each entity (`--state sparse`). It is selected on the valid facts of the first graph, and is
 then asked about the second graph, which has the same relations and other entities: its train file is shown, the facts
@@ -8,10 +8,11 @@ of its test file are ranked among all its entities, other known facts left out, 
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
-from cyclopts import App
+from cyclopts import App, Parameter
 from results_page import PAGE, bold_best, make_table, write_results
 from runs import train_once
 
@@ -22,6 +23,7 @@ from einnet.tasks.kg.facts import Answers, MessageGraph, add_inverses
 from einnet.tasks.kg.query_net import QueryNet
 from einnet.tasks.kg.query_task import QueryTask
 from einnet.tasks.kg.scorers import SparseScorer, score_queries
+from einnet.train import Run
 
 CONFIG = KgConfig(state="sparse")
 SOURCES = {  # in the table, and on the page of results
@@ -60,33 +62,46 @@ def rank_negatives(net: QueryNet, graph: KnowledgeGraph) -> float:
 def main(
     *,
     data: Path,
-    name: str = "fb237_v1",
+    names: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = tuple(PUBLISHED),
     minutes: float = 30,
     stored: Path = Path("runs/grail"),
     page: Path = PAGE,
 ) -> None:
-    """Train unless there is a run, ask about the other entities, and write the tables."""
+    """Train on each graph unless there is a run, ask about the other entities, and write the tables."""
+    notes, rows = [], []
+    for name in names:
+        graph, unseen, run = train(data, name, minutes, stored)
+        metrics = evaluate(Network.load(run.best), unseen)
+        run.write_json("metrics.json", metrics)
+        notes.append(f"{name}: {len(graph.entities):,} entities, asked about {len(unseen.entities):,} others")
+        rows += compare(name, (metrics["mrr"], metrics["hits@10"], metrics["hits@10 of 50"]))
+    head = ["graph", "model", "MRR, all entities", "Hits@10, all entities", "Hits@10 of 50 negatives"]
+    tables = [[[name, model + SOURCES[model][k], *values] for name, model, *values in rows] for k in (0, 1)]
+    lines = [
+        "# Entities that were never seen", "",
+        f"`benchmarks/grail.py`: {minutes:g} minutes of training on each graph, {torch.get_num_threads()} threads. "
+        f"{'; '.join(notes)}.", "",
+        *make_table(head, tables[0]),
+    ]  # fmt: skip
+    write_results("grail", lines, make_table(head, tables[1]), page)
+
+
+def train(data: Path, name: str, minutes: float, stored: Path) -> tuple[KnowledgeGraph, KnowledgeGraph, Run]:
+    """The graph of a name, that of other entities, and the run."""
     graph = load(data / name)
     run = train_once(
         name, "grail", CONFIG, minutes, stored, lambda _: lambda: QueryTask(graph, CONFIG, 0),
         steps=100_000, validate_every=SPARSE_SCHEDULE["validate_every"],
     )  # fmt: skip
-    unseen = load(data / f"{name}_ind", graph.relations)
-    metrics = evaluate(Network.load(run.best), unseen)
-    run.write_json("metrics.json", metrics)
-    rows = {"EinNet": (metrics["mrr"], metrics["hits@10"], metrics["hits@10 of 50"])}
-    rows |= {model: (mrr, None, hits) for model, (mrr, hits) in PUBLISHED.get(name, {}).items()}
-    texts = [["" if v is None else f"{v:.3f}" for v in row] for row in rows.values()]
-    columns = [bold_best(column) for column in zip(*texts, strict=True)]
-    head = ["model", "MRR, all entities", "Hits@10, all entities", "Hits@10 of 50 negatives"]
-    lines = [
-        "# Entities that were never seen", "",
-        f"`benchmarks/grail.py --name {name}`: {minutes:g} minutes on {torch.get_num_threads()} threads, trained on "
-        f"{len(graph.entities):,} entities, asked about {len(unseen.entities):,} others.", "",
-        *make_table(head, list(zip([m + SOURCES[m][0] for m in rows], *columns, strict=True))),
-    ]  # fmt: skip
-    section = list(zip([m + SOURCES[m][1] for m in rows], *columns, strict=True))
-    write_results("grail", lines, make_table(head, section), page)
+    return graph, load(data / f"{name}_ind", graph.relations), run
+
+
+def compare(name: str, values: tuple[float, ...]) -> list[list[str]]:
+    """The rows of a graph: EinNet's figures and the published ones."""
+    figures = {"EinNet": values, **{m: (mrr, None, hits) for m, (mrr, hits) in PUBLISHED.get(name, {}).items()}}
+    texts = [["" if v is None else f"{v:.3f}" for v in row] for row in figures.values()]
+    columns = zip(*(bold_best(column) for column in zip(*texts, strict=True)), strict=True)
+    return [[name, model, *row] for model, row in zip(figures, columns, strict=True)]
 
 
 if __name__ == "__main__":
