@@ -196,9 +196,9 @@ def test_neighbourhoods_are_taken_where_they_are_small():
     assert not MessageGraph(star, 31, 1, hops=3).has_neighbourhoods
     assert MessageGraph(star, 31, 1, hops=3, bound=30).has_neighbourhoods
     net, graph = small_net_of_one(), MessageGraph(chain, 31, 1, hops=2)
-    whole = MessageGraph(chain, 31, 1, hops=2)
-    whole.has_neighbourhoods = False
-    assert torch.allclose(answer(net, graph, graph.facts), answer(net, whole, graph.facts))
+    shared = MessageGraph(chain, 31, 1, hops=2)
+    shared.has_neighbourhoods = False
+    assert torch.allclose(answer(net, graph, graph.facts), answer(net, shared, graph.facts))
 
 
 def test_right_answers_are_those_of_the_facts():
