@@ -230,6 +230,23 @@ def test_a_network_is_saved_and_read_again(tmp_path):
     assert isinstance(again, QueryNet) and torch.equal(again(*queried.inputs), net(*queried.inputs))
 
 
+@pytest.mark.parametrize("share", [0, 1])
+def test_low_precision_changes_a_loss_by_little(monkeypatch, share):
+    monkeypatch.setattr(facts_module, "SMALL", share)  # the whole graph, or neighbourhoods
+    task = QueryTask(family_graph(), SMALL, seed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = task(0)
+    loss.backward()
+    assert loss.item() == pytest.approx(task(0).item(), rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same():
+    net, graph = small_net().float(), MessageGraph(random_facts(), ENTITIES, RELATIONS)
+    queries = graph.ask(graph.facts[:3])
+    assert torch.allclose(torch.compile(net)(*queries.inputs), net(*queries.inputs), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("entities", "facts", "state"), [(600, 2000, "sparse"), (600, 60_000, "dense"), (100, 200, "dense")]
 )

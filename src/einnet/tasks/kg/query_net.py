@@ -19,6 +19,7 @@ from einnet.nn.channels import make_dropout, reset
 from einnet.nn.context import Context
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.pool import Pooling
+from einnet.plan import Plan
 
 __all__ = ["QueryConfig", "QueryNet"]
 
@@ -73,6 +74,11 @@ class QueryNet(Network):
         self.decoder = nn.Sequential(linear(hidden, 2 * hidden), nn.ReLU(), linear(2 * hidden, config.out_features))
         self.mark = Pooling(["[a0]->a0"], (MARKED, "aH"), "sum", None)
 
+    @property
+    def run_plans(self) -> list[Plan]:
+        """The plans that a call runs, besides those of the layers."""
+        return [self.mark.plan]
+
     def run(self, inputs: list[Tensor], context: Context) -> Tensor:
         marks, degrees, names, facts = inputs
         empty = facts.new_zeros(0, context.sizes["a"])
@@ -118,6 +124,11 @@ class QueryLayer(nn.Module):
         self.norm = nn.LayerNorm(hidden, bias=False, **factory)
         self.dropout = make_dropout(dropout)
         self._init_bias()
+
+    @property
+    def run_plans(self) -> list[Plan]:
+        """The plans that a call runs."""
+        return [self.pool.plan]
 
     def reset_parameters(self) -> None:
         for module in self.children():
