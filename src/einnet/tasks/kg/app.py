@@ -70,7 +70,7 @@ class KgConfig:
     batch: int = 16
     "Questions of a step; of a sparse state."
     entities: int = 4096
-    "Entities of a graph that a question sees whole; of a larger one, a neighbourhood of so many; of a sparse state."
+    "Largest neighbourhood that a question sees; of a sparse state."
 
     def __post_init__(self) -> None:
         check_choice(self.state, "--state", STATES)

@@ -37,7 +37,7 @@ class QueryConfig(NetworkConfig):
     depth: int = 5
     dropout: float = 0.0
     relations: int = 1  # that have names, with inverses
-    entities: int = 4096  # of a neighbourhood, and of a graph that needs none
+    entities: int = 4096  # of a neighbourhood, at most
 
 
 class QueryNet(Network):
