@@ -31,7 +31,7 @@ DEFAULTS = {
         "mask_low": 0.0, "mask_high": 0.3,
     },
 }  # fmt: skip
-SPARSE_SCHEDULE = {"steps": 5000, "validate_every": 250, "patience": 10, "auto_precision": "32"}
+SPARSE_SCHEDULE = {"steps": 10_000, "validate_every": 250, "patience": 10, "auto_precision": "32"}
 Query = tuple[str, str | None, str | None]  # relation, head, tail
 Source = Annotated[str, Parameter(name=("--dataset", "--data"))]
 
