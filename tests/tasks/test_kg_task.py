@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch import nn
 
 from einnet.errors import EinNetError
 from einnet.tasks.kg.app import KgConfig
 from einnet.tasks.kg.data import KnowledgeGraph
 from einnet.tasks.kg.evaluate import score_tables
-from einnet.tasks.kg.network import Completion, _cross_entropy
+from einnet.tasks.kg.network import Completion, cross_entropy
 from families import family_graph
 
 SMALL = KgConfig(heads=2, hidden=8, depth=1)
@@ -44,10 +44,10 @@ def test_the_loss_is_cross_entropy_over_what_is_not_known_to_be_right():
     right = torch.tensor([[1, 0, 1, 0, 0], [0, 1, 0, 0, 0]])
     truth = torch.tensor([2, 1])
     by_hand = [
-        cross_entropy(logits[0, [1, 2, 3, 4]], torch.tensor(1), label_smoothing=0.1),
-        cross_entropy(logits[1], torch.tensor(1), label_smoothing=0.1),
+        nn.functional.cross_entropy(logits[0, [1, 2, 3, 4]], torch.tensor(1), label_smoothing=0.1),
+        nn.functional.cross_entropy(logits[1], torch.tensor(1), label_smoothing=0.1),
     ]
-    assert _cross_entropy(logits, right, truth, 0.1).item() == pytest.approx(
+    assert cross_entropy(logits, right, truth, 0.1).item() == pytest.approx(
         torch.stack(by_hand).mean().item(), abs=1e-6
     )
 

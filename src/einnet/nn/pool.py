@@ -111,12 +111,16 @@ class Pooling:
         return x.split(x.shape[axis] // number, axis) if x.shape[axis] else [x] * number
 
     def _check_heads(self, operands: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-        if len({x.shape[feature_axis(self.types[k])] for x, k in zip(operands, self.reads, strict=True)}) > 1:
-            widths = [x.shape[feature_axis(t)] for x, t in zip(inputs, self.types, strict=True)]
+        widths = [
+            (x.shape[feature_axis(self.types[k])], self.types[k]) for x, k in zip(operands, self.reads, strict=True)
+        ]
+        heads = {width for width, symmetry in widths if width != 1 or not symmetry.is_sparse}
+        if len(heads) > 1:
+            features = [x.shape[feature_axis(t)] for x, t in zip(inputs, self.types, strict=True)]
             raise ShapeError(
                 f"the terms {self.terms_as_text()} have {' and '.join(map(str, self.fan_in))} operands of the types "
                 f"{', '.join(map(str, self.types))}: the features must be these numbers times the same number of "
-                f"heads, got {' and '.join(map(str, widths))}"
+                f"heads, got {' and '.join(map(str, features))}"
             )
 
     def expand(self, k: int, compact: Tensor, context: Context) -> Tensor:
@@ -158,11 +162,12 @@ class EinPool(nn.Module):
 
     An input of a type in brackets has values at the index tuples of a support only, in any form of
     `einnet.nn.sparse.as_sparse`; its output has the same form. Sums run over the tuples that are present, which are
-    counted for the normalization, and no tensor has a cell for each pair:
+    counted for the normalization, and no tensor has a cell for each pair. One feature for each operand of such a type,
+    as of edges that are there or have a weight, is taken for all heads:
 
     >>> edge_index, edges = torch.tensor([[0, 1, 0], [1, 2, 2]]), torch.ones(3, 1)
     >>> pool = EinPool(["b,[ba]->a"], ("aH", "[aa]H"), normalize=None)
-    >>> nodes, _ = pool(torch.ones(3, 1), (edge_index, edges))
+    >>> nodes, _ = pool(torch.ones(3, 4), (edge_index, edges))
     >>> nodes[:, 0]                                              # the messages that reach each node
     tensor([0., 1., 2.])
 

@@ -103,6 +103,15 @@ class TaskApp(ABC):
     def save_data(self, config: Any, data: Any, run: Run) -> None:  # noqa: B027
         """Saves in a new run's folder what `load_data` shall find there."""
 
+    def complete_config(self, config: Any, data: Any) -> Any:
+        """The config of a run, in which nothing depends on the data any more."""
+        return config
+
+    def make_schedule(self, config: Any) -> dict[str, Any]:
+        """How a config is trained: the numbers above, and what --precision auto means."""
+        names = ("steps", "validate_every", "warmup", "clip", "patience", "auto_precision")
+        return {name: getattr(self, name) for name in names}
+
     def to_json(self, config: Any, data: Any) -> dict[str, Any]:
         """The "config" of a run, with absolute paths, and what else its config.json says of the data."""
         return {"config": asdict(config)}
@@ -156,6 +165,7 @@ class TaskApp(ABC):
             config, options = config or self.config_class(), options or Options()
             check_writable(options.out / self.name / "run")
             data = self.load_data(config, options.seed, Run.of_main_process())  # raises before there is a run
+            config = self.complete_config(config, data)
             content = {"options": options.as_json(), **self.to_json(config, data)}
             content["fingerprint"] = self.make_fingerprint(content, data)
             run = Run.create(options.out, self.name, content)
@@ -171,7 +181,7 @@ class TaskApp(ABC):
                 problem = f"{run.folder}: {' and '.join(changes)} changed since the run began"
                 raise CheckpointError(f"{problem}: restore what config.json has and names, or train a new run")
         if options.precision == "auto":
-            options = replace(options, precision=self.auto_precision)
+            options = replace(options, precision=self.make_schedule(config)["auto_precision"])
         return run, config, options, data
 
     def make_fingerprint(self, content: Mapping[str, Any], data: Any) -> dict[str, str]:
@@ -206,7 +216,8 @@ class TaskApp(ABC):
         from einnet.train import fit
 
         make_task = cache(lambda: self.make_task(config, data, options.seed))
-        numbers = {name: getattr(self, name) for name in ("steps", "validate_every", "warmup", "clip", "patience")}
+        numbers = self.make_schedule(config)
+        del numbers["auto_precision"]
         is_finished = fit(make_task, run, options, **numbers, resume=resume)
         metric, rows = (make_task().metric, make_task().higher_is_better), run.folder / "log.csv"
         draw_picture(run.folder / CURVE, lambda picture: draw_learning_curve(rows, picture, *metric))
@@ -238,11 +249,12 @@ def write_code(module: str, load: str, run: Run, prediction: str) -> str:
     return f"import {module}\nnet = {load}({str(run.best)!r})\nprint({prediction})"
 
 
-def load_net(path: Path, signature: str, in_features: int, out_features: int, purpose: str) -> Any:
+def load_net(path: Path, signature: str, in_features: int | tuple[int, ...], out_features: int, purpose: str) -> Any:
     """The network in a file; raises `CheckpointError` for one of another signature or width."""
     from einnet.nn import Network
 
     net = Network.load(path)
-    if (str(net.signature), net.in_features, net.out_features) != (signature, (in_features,), out_features):
+    widths = in_features if isinstance(in_features, tuple) else (in_features,)
+    if (str(net.signature), net.in_features, net.out_features) != (signature, widths, out_features):
         raise CheckpointError(f"{path} is a network {net.signature} of other features, not one for {purpose}")
     return net

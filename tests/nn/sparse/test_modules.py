@@ -28,6 +28,16 @@ def draw(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     return torch.randn(5, 2, dtype=dtype), torch.randn(5, 3, dtype=dtype)
 
 
+def test_entries_of_one_feature_count_for_all_heads_and_for_all_batches():
+    pool = EinPool(["a0,b0,[a0a1b0]->a1"], ("aH", "bH", "[aab]H"), normalize=None)
+    index = torch.stack([*INDEX, torch.tensor([0, 1, 1, 0, 1])])
+    nodes, kinds, weights = torch.randn(3, 5, 4), torch.randn(3, 2, 4), torch.randn(5, 1)
+    expected = torch.zeros(3, 5, 4).index_add(1, index[1], nodes[:, index[0]] * kinds[:, index[2]] * weights)
+    for values in (weights, weights.expand(-1, 4), weights.expand(3, -1, 1)):
+        y, *_ = pool(nodes, kinds, (Support(index, (5, 5, 2)), values))
+        assert torch.allclose(y, expected, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_derivatives_of_derivatives():
     net, (nodes, edges) = make(dtype=torch.float64), draw(torch.float64)

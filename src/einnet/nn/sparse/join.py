@@ -144,4 +144,7 @@ def _contract(matches: Matches, rows: Sequence[Tensor], free: Sequence[int]) -> 
 
 def _flatten(x: Tensor, shape: Sequence[int]) -> Tensor:
     """The axes but the first made one, of size one or of the product of `shape`."""
-    return x.flatten(1) if prod(x.shape[1:]) == 1 else x.expand(-1, *shape).reshape(len(x), prod(shape))
+    if prod(x.shape[1:]) == 1:
+        return x.flatten(1)
+    missing = [1] * (len(shape) + 1 - x.dim())  # batch axes that other operands have
+    return x.view(len(x), *missing, *x.shape[1:]).expand(-1, *shape).reshape(len(x), prod(shape))

@@ -16,6 +16,7 @@ from einnet.limits import limits
 __all__ = ["BUNDLED", "KnowledgeGraph", "check_splits", "load"]
 
 BUNDLED = {"kinship": "kinships", "umls": "umls", "nations": "nations"}  # name here: PyKEEN's folder
+LARGE, DENSITY = 500, 0.05  # entities of a graph that counts as large, share of the pairs that have a fact
 SPLITS = ("train", "valid", "test")
 NAMED_FILES = 5  # of those that are not read
 HEADER = re.compile(  # a cell of a line with the columns' names
@@ -107,8 +108,15 @@ class KnowledgeGraph:
         if (cells := n * n * r) > limits().graph_cells:
             raise DataError(
                 f"{self.name} has {n:,} entities and {r:,} relations, a tensor of {cells:,} cells, more than the "
-                f"{limits().graph_cells:,} that are held in memory: use a part of the graph"
+                f"{limits().graph_cells:,} that are held in memory: use --state sparse, or a part of the graph"
             )
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether a state for each entity suits the graph better than one for each pair: it is large, few pairs have
+        a fact."""
+        number = len(self.entities)
+        return number > LARGE and len(np.unique(self.train[:, [0, 2]], axis=0)) < DENSITY * number**2
 
     def entity(self, name: str) -> int:
         """The number of an entity; an unknown name gets suggestions."""
@@ -144,8 +152,7 @@ def load(source: str | Path, relations: Iterable[str] | None = None) -> Knowledg
 
 
 def check_splits(graph: KnowledgeGraph) -> KnowledgeGraph:
-    """The graph; raises `DataError` if it has nothing to learn from, to select on or to measure on, or is too large."""
-    graph.check_size()
+    """The graph; raises `DataError` if it has nothing to learn from, to select on or to measure on."""
     if empty := [split for split in SPLITS if not len(getattr(graph, split))]:
         reasons = "; ".join(graph.notes)
         raise DataError(f"{graph.name} has no facts in {' and '.join(empty)}{f' ({reasons})' if reasons else ''}")

@@ -7,24 +7,23 @@ equals count before the true entity, and *realistic*, half of them do.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor
 
-from einnet.errors import EinNetError
-from einnet.nn import EinNet
-from einnet.nn.mode import evaluation_mode
+from einnet.nn import Network
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.kg.data import KnowledgeGraph
+from einnet.tasks.kg.ranking import Ranks
+from einnet.tasks.kg.scorers import DenseScorer, make_scorer, rank, score_tables
 from einnet.tasks.report import Results, make_table
 
-__all__ = ["PUBLISHED", "Ranks", "compute_metrics", "make_results_table", "measure", "rank", "score_tables"]
+__all__ = ["PUBLISHED", "compute_metrics", "make_results_table", "measure", "rank", "score_tables"]
 
 FOLDS = 10
-HITS = (1, 3, 10)
 RELATIONS, SIDE = 3, 150  # of the picture: how many, and how many entities
 
 _CONVE = "ConvE (Dettmers et al. 2018): results in its repository"
@@ -44,12 +43,13 @@ PUBLISHED: dict[str, list[tuple]] = {
 }
 
 
-def measure(net: EinNet, graph: KnowledgeGraph) -> Results:
+def measure(net: Network, graph: KnowledgeGraph) -> Results:
     """The metrics with a table, and the scores of some relations as a picture."""
     metrics = {"dataset": graph.name, "bundled": graph.bundled, **compute_metrics(net, graph)}
     caption = "relations with most test facts, heads as rows and tails as columns"
     pictures = {"relations.png": (caption, lambda picture: _draw_relations(net, graph, picture))}
-    return Results(metrics, [make_results_table(metrics), _summarize(metrics, graph)], pictures)
+    has_tables = isinstance(make_scorer(net, graph), DenseScorer)
+    return Results(metrics, [make_results_table(metrics), _summarize(metrics, graph)], pictures if has_tables else {})
 
 
 def _summarize(metrics: Mapping[str, Any], graph: KnowledgeGraph) -> str:
@@ -65,82 +65,35 @@ def _summarize(metrics: Mapping[str, Any], graph: KnowledgeGraph) -> str:
     return f"EinNet reaches MRR {values['mrr']:.3f} on the test facts of {metrics['dataset']}, {peer}; {first}."
 
 
-class Ranks(NamedTuple):
-    """Ranks of the true entities, one for each tail query and then one for each head query."""
-
-    pessimistic: Tensor
-    realistic: Tensor
-
-    def select(self, is_selected: Tensor) -> "Ranks":
-        return Ranks(self.pessimistic[is_selected], self.realistic[is_selected])
-
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """MRR and Hits@k, heads and tails averaged, by tie policy."""
-        return {
-            ties: {"mrr": float((1 / x).mean()), **{f"hits@{k}": float((x <= k).double().mean()) for k in HITS}}
-            for ties, x in self._asdict().items()
-        }
-
-
-def score_tables(net: EinNet, message_graph: np.ndarray | Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities [head, tail, relation] of tails, and those of heads.
-
-    The network gives each cell (h, t) and relation r two logits: the softmax of one over tails
-    answers (h, r, ?), that of the other over heads (?, r, t).
-    """
-    x = torch.as_tensor(message_graph).to(next(net.parameters()))
-    with evaluation_mode(net), torch.no_grad():
-        tails, heads = net(x).float().chunk(2, dim=-1)
-    return tails.log_softmax(1), heads.log_softmax(0)
-
-
-def rank(tables: tuple[Tensor, Tensor], facts: np.ndarray, known: Tensor) -> Ranks:
-    """Filtered ranks of facts; `known` is true at [head, tail, relation] of every known fact."""
-    h, r, t = torch.as_tensor(facts, device=known.device).T
-    tails, heads = tables
-    pessimistic, realistic = [], []
-    for scores, right, truth in ((tails[h, :, r], known[h, :, r], t), (heads[:, t, r].T, known[:, t, r].T, h)):
-        if (bad := ~scores.isfinite()).any():
-            row = int(bad.any(1).nonzero()[0])
-            raise EinNetError(
-                f"the scores for fact {row} (head {h[row]}, relation {r[row]}, tail {t[row]}) are not finite: the "
-                "network has diverged; train it again with a lower learning rate or --precision 32"
-            )
-        score = scores.gather(1, truth[:, None])
-        is_candidate = ~right.scatter(1, truth[:, None], True)  # the true entity itself is counted below
-        above = ((scores > score) & is_candidate).sum(1)
-        equal = ((scores == score) & is_candidate).sum(1)
-        pessimistic.append(1 + above + equal)
-        realistic.append(1 + above + equal / 2)
-    return Ranks(*(torch.cat(x).cpu().double() for x in (pessimistic, realistic)))  # no double on Apple's GPUs
-
-
-def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
+def compute_metrics(net: Network, graph: KnowledgeGraph) -> dict[str, dict]:
     """Metrics: split, then message graph, then tie policy, then name.
 
     The message graph is what the network sees: the training facts, or those and the valid facts.
     For the valid split the second is taken in ten folds, each ranked with the remaining ones in
     the message graph, so that no fact is shown to itself. If some facts of a split have an entity or a
-    relation that train lacks, `names of train` has the metrics of the others.
+    relation that train lacks, `names of train` has the metrics of the others. Of a split with very many facts some are
+    drawn for a network with a sparse state; then `drawn` says how many.
     """
-    facts_of_all_splits = graph.tensor(graph.train, graph.valid, graph.test)
-    known = torch.as_tensor(facts_of_all_splits, device=next(net.parameters()).device) > 0
+    scorer = make_scorer(net, graph)
+    drawn = {split: _draw(len(getattr(graph, split)), scorer.largest.get(split)) for split in ("test", "valid")}
+    test, valid = graph.test[drawn["test"]], graph.valid[drawn["valid"]]
 
     def rank_with(facts: np.ndarray, *message_facts: np.ndarray) -> tuple[Ranks, Tensor]:
         """Ranks, and for each of them whether train has the names of its fact."""
         has_names = torch.from_numpy(graph.has_names_of_train(facts)).repeat(2)
-        return rank(score_tables(net, graph.tensor(*message_facts)), facts, known), has_names
+        return scorer.rank(facts, *message_facts), has_names
 
-    fold = np.random.default_rng(0).permutation(len(graph.valid)) % FOLDS
-    folds = [rank_with(graph.valid[fold == k], graph.train, graph.valid[fold != k]) for k in np.unique(fold)]
+    fold = np.random.default_rng(0).permutation(len(valid)) % FOLDS
+    rests = {k: np.delete(graph.valid, drawn["valid"][fold == k], axis=0) for k in np.unique(fold)}
+    folds = [rank_with(valid[fold == k], graph.train, rest) for k, rest in rests.items()]
     ranks, has_names = zip(*folds, strict=True)
     results = {
         "test": {
-            "train": rank_with(graph.test, graph.train),
-            "train+valid": rank_with(graph.test, graph.train, graph.valid),
+            "train": rank_with(test, graph.train),
+            "train+valid": rank_with(test, graph.train, graph.valid),
         },
         "valid": {
-            "train": rank_with(graph.valid, graph.train),
+            "train": rank_with(valid, graph.train),
             "train+valid": (Ranks(*map(torch.cat, zip(*ranks, strict=True))), torch.cat(has_names)),
         },
     }
@@ -154,7 +107,17 @@ def compute_metrics(net: EinNet, graph: KnowledgeGraph) -> dict[str, dict]:
             selected = {message: ranks.select(mask).metrics() for message, (ranks, mask) in by_message.items()}
             counts = {"facts": int(has_names.sum()) // 2, "of": len(has_names) // 2}
             metrics.setdefault("names of train", {})[split] = counts | selected
+        if len(drawn[split]) < len(getattr(graph, split)):
+            counts = {"facts": len(drawn[split]), "of": len(getattr(graph, split))}
+            metrics.setdefault("drawn", {})[split] = counts
     return metrics
+
+
+def _draw(number: int, largest: int | None) -> np.ndarray:
+    """The numbers of the facts that are ranked: all, or so many, the same at each call."""
+    if largest is None or number <= largest:
+        return np.arange(number)
+    return np.sort(np.random.default_rng(0).choice(number, largest, replace=False))
 
 
 def make_results_table(metrics: Mapping[str, Any]) -> Table:
@@ -168,6 +131,8 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     if known := metrics.get("names of train", {}).get("test"):
         models[f"EinNet, {known['facts']:,} facts"] = {message: known[message] for message in metrics["test"]}
         captions.append(f"{known['facts']:,} facts: those of the {known['of']:,} whose names train has")
+    if drawn := metrics.get("drawn", {}).get("test"):
+        captions.append(f"{drawn['facts']:,} of the {drawn['of']:,} test facts, drawn at random")
     table.caption = "; ".join(captions)
     for model, by_message in models.items():
         for message, by_ties in by_message.items():
@@ -179,7 +144,7 @@ def make_results_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def _draw_relations(net: EinNet, graph: KnowledgeGraph, picture: Path) -> None:
+def _draw_relations(net: Network, graph: KnowledgeGraph, picture: Path) -> None:
     """Draws the relations with most test facts: what is shown and what is asked above, what is predicted below."""
     message_graph = graph.tensor(graph.train, graph.valid)
     questions = graph.tensor(graph.test)

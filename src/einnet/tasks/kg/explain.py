@@ -1,12 +1,14 @@
 """Why was this fact predicted? The facts that its score depends on, found by gradient, confirmed by deletion.
 
 The *score* of an answer is the logarithm of its odds against all other candidates. To delete a known fact is to set
-its cell of the network's input from 1 to 0; what the score loses by that is the fact's *change*. A pass for each fact
-would take long, so the facts are cut into a few groups at random, the cells of a group go from 0 to 1 together, and a
+its value in the network's input from 1 to 0; what the score loses by that is the fact's *change*. A pass for each fact
+would take long, so the facts are cut into a few groups at random, the values of a group go from 0 to 1 together, and a
 few derivatives on the way give an *estimate* for all its facts at once: integrated gradients. (The derivative at 1
-alone says little: the network normalises its state, so it hardly depends on whether a cell is 1 or 0.9.) The facts
+alone says little: the network normalises its state, so it hardly depends on whether a value is 1 or 0.9.) The facts
 with the largest estimates are deleted one at a time, and the network runs again: this gives the changes. Facts that
-replace one another have small changes, each alone, and can be missed.
+replace one another have small changes, each alone, and can be missed. (In a sparse state a fact that is the only way to
+an entity changes the state there at once when its value leaves 0, which no derivative on the way sees: estimates can
+be far off, changes are exact.)
 
 Source of the estimate: Sundararajan et al., Axiomatic Attribution for Deep Networks (2017), section 3.
 """
@@ -25,18 +27,19 @@ from rich.text import Text
 from torch import Tensor
 
 from einnet.errors import EinNetError, to_printable
-from einnet.nn import EinNet
+from einnet.nn import Network
 from einnet.nn.mode import evaluation_mode
 from einnet.plots.figures import check_picture, pyplot, save_figure
 from einnet.tasks.console import make_console
 from einnet.tasks.kg.data import KnowledgeGraph
-from einnet.tasks.kg.predict import answers
+from einnet.tasks.kg.predict import answers, find_answers
+from einnet.tasks.kg.scorers import Question, make_scorer
 from einnet.tasks.report import make_table
 
 __all__ = ["Deletion", "Explanation", "draw_explanation", "explain_answer", "print_explanation"]
 
 DELETIONS = 60  # facts that are deleted one at a time, at least
-GROUPS, VALUES = 8, (0.25, 0.75)  # of the estimate: groups of facts, values of their cells
+GROUPS, VALUES = 8, (0.25, 0.75)  # of the estimate: groups of facts, and their values
 LETTERS = 18  # of a line of a name
 INK, ANSWER = "#444444", "#c0392b"
 LEGEND = (
@@ -44,7 +47,7 @@ LEGEND = (
     "of the change, by gradients, by which the fact was found; rank: that of the answer without the fact"
 )
 Triple = tuple[str, str, str]
-Cell = tuple[int, int, int]  # head, tail, relation
+Fact = tuple[int, int, int]  # head, relation, tail
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Explanation:
 
 
 def explain_answer(
-    net: EinNet, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None, top: int = 10
+    net: Network, graph: KnowledgeGraph, relation: str, head: str | None, tail: str | None, top: int = 10
 ) -> Explanation:
     """Explains the first new answer to (head, relation, ?) or to (?, relation, tail); with both names, that tail.
 
@@ -113,75 +116,75 @@ def explain_answer(
         if not new:
             raise EinNetError("every entity is a known answer already: explain one of them with --head and --tail")
         head, tail = head or new[0], tail or new[0]
-    question = _Question(net, graph, (graph.entity(head), graph.entity(tail), graph.relation(relation)), end)
+    question = _Question(net, graph, (graph.entity(head), graph.relation(relation), graph.entity(tail)), end)
     with evaluation_mode(net):
         return question.explanation(top)
 
 
 class _Question:
-    """An answer, the message graph (`facts`), and the candidates that it is ranked against (`rivals`)."""
+    """An answer, the message graph (`facts`), and the candidates that it is ranked against (`rivals`).
 
-    def __init__(self, net: EinNet, graph: KnowledgeGraph, cell: Cell, end: str):
-        self.net, self.graph, self.cell, self.end = net, graph, cell, end
-        self.known = next((s for s in ("train", "valid") if graph.tensor(getattr(graph, s))[cell]), None)
-        self.facts = torch.as_tensor(graph.tensor(graph.train, graph.valid)).to(next(net.parameters()))
-        self.facts[cell] = 0
-        h, t, r = cell
-        self.rivals = (self.facts[h, :, r] if end == "tail" else self.facts[:, t, r]) == 0
-        self.rivals[t if end == "tail" else h] = False
+    A fact counts by its value, 1; with 0 it is deleted.
+    """
+
+    def __init__(self, net: Network, graph: KnowledgeGraph, fact: Fact, end: str):
+        self.scorer, self.graph, self.fact, self.end = make_scorer(net, graph), graph, fact, end
+        h, r, t = fact
+        self.question = Question(r, h, None) if end == "tail" else Question(r, None, t)
+        self.answer = t if end == "tail" else h
+        splits = ("train", "valid")
+        self.known = next((s for s in splits if (getattr(graph, s) == fact).all(1).any()), None)
+        facts = np.unique(np.concatenate([graph.train, graph.valid]), axis=0)
+        self.facts = facts[(facts != fact).any(1)]
+        self.values = torch.ones(len(self.facts)).to(next(net.parameters()))
+        self.rivals = torch.ones(len(graph.entities), dtype=torch.bool, device=self.values.device)
+        self.rivals[[*find_answers(self.facts, self.question), self.answer]] = False
         if not self.rivals.any():
             raise EinNetError("all entities but this one are known answers: there is none to rank it against")
 
     def explanation(self, top: int) -> Explanation:
         estimates = self.estimates()
-        largest = estimates.abs().flatten().topk(min(max(DELETIONS, 4 * top), int(self.facts.sum()))).indices
-        cells = [tuple(k) for k in torch.stack(torch.unravel_index(largest, estimates.shape), 1).tolist()]
+        largest = estimates.abs().topk(min(max(DELETIONS, 4 * top), len(self.facts))).indices.tolist()
         with torch.no_grad():
-            score, rank = self.score(self.facts)
-        deletions = [(k, self.deletion([k], estimates, score)) for k in cells if self.facts[k]]
+            score, rank = self.score(self.values)
+        deletions = [(k, self.deletion([k], estimates, score)) for k in largest if estimates[k]]
         support = sorted((pair for pair in deletions if pair[1].change > 0), key=lambda pair: -pair[1].change)[:top]
         together = self.deletion([k for k, _ in support], estimates, score) if support else None
         return Explanation(
-            self.names_of(self.cell), self.end, self.known, float(score), rank, 1 + int(self.rivals.sum()),
+            self.names_of(self.fact), self.end, self.known, float(score), rank, 1 + int(self.rivals.sum()),
             tuple(d for _, d in support), together,
         )  # fmt: skip
 
-    def estimates(self, groups: int = GROUPS, values: Sequence[float] = VALUES) -> Tensor:
-        """The estimate for each fact: the mean derivative of the score while the cells of its group go from 0 to 1."""
-        cells = self.facts.nonzero()
-        group = torch.zeros_like(self.facts).long()
-        chance = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0)).to(group.device)
-        group[tuple(cells.T)] = 1 + chance % groups
-        total = torch.zeros_like(self.facts)
-        for k, value in product(range(1, min(groups, len(cells)) + 1), values):
-            x = torch.where(group == k, value, self.facts).requires_grad_()
+    def estimates(self, groups: int = GROUPS, steps: Sequence[float] = VALUES) -> Tensor:
+        """The estimate for each fact: the mean derivative of the score while the values of its group go from 0 to 1."""
+        chance = torch.randperm(len(self.facts), generator=torch.Generator().manual_seed(0))
+        group, total = 1 + chance.to(self.values.device) % groups, torch.zeros_like(self.values)
+        for k, value in product(range(1, min(groups, len(self.facts)) + 1), steps):
+            x = torch.where(group == k, value, self.values).requires_grad_()
             with torch.enable_grad():
                 (derivative,) = torch.autograd.grad(self.score(x)[0], x)
-            total += derivative * (group == k) / len(values)
+            total += derivative * (group == k) / len(steps)
         return total
 
     @torch.no_grad()
-    def deletion(self, cells: Sequence[Cell], estimates: Tensor, score: Tensor) -> Deletion:
-        """What it does to the answer to delete the facts of these cells."""
-        x = self.facts.clone()
-        x[tuple(zip(*cells, strict=True))] = 0
+    def deletion(self, places: Sequence[int], estimates: Tensor, score: Tensor) -> Deletion:
+        """What it does to the answer to delete the facts at these places."""
+        x = self.values.clone()
+        x[list(places)] = 0
         score_without, rank = self.score(x)
-        estimate = sum(float(estimates[k]) for k in cells)
-        return Deletion(tuple(map(self.names_of, cells)), estimate, float(score - score_without), rank)
+        estimate = sum(float(estimates[k]) for k in places)
+        facts = tuple(self.names_of(self.facts[k]) for k in places)
+        return Deletion(facts, estimate, float(score - score_without), rank)
 
-    def score(self, x: Tensor) -> tuple[Tensor, int]:
-        """The score of the answer and its rank, equals in the order of `answers`, where the network sees x."""
-        h, t, r = self.cell
-        tails, heads = self.net(x).chunk(2, dim=-1)
-        scores, answer = (
-            (tails.log_softmax(1)[h, :, r], t) if self.end == "tail" else (heads.log_softmax(0)[:, t, r], h)
-        )
-        is_before = scores >= scores[answer]
-        is_before[answer:] = scores[answer:] > scores[answer]
-        return scores[answer] - scores[self.rivals].logsumexp(0), 1 + int((is_before & self.rivals).sum())
+    def score(self, values: Tensor) -> tuple[Tensor, int]:
+        """The score of the answer and its rank, equals in the order of `answers`, where the facts have these values."""
+        scores = self.scorer.score(self.facts, values, self.question)
+        is_before = scores >= scores[self.answer]
+        is_before[self.answer :] = scores[self.answer :] > scores[self.answer]
+        return scores[self.answer] - scores[self.rivals].logsumexp(0), 1 + int((is_before & self.rivals).sum())
 
-    def names_of(self, cell: Cell) -> Triple:
-        h, t, r = cell
+    def names_of(self, fact: Sequence[int]) -> Triple:
+        h, r, t = fact
         return self.graph.entities[h], self.graph.relations[r], self.graph.entities[t]
 
 

@@ -5,7 +5,7 @@ each step a random part of the training facts is hidden, and the network predict
 from the rest: their tails, their heads, and their relations.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,12 +19,18 @@ from einnet.train.task import Task
 if TYPE_CHECKING:
     from einnet.tasks.kg.app import KgConfig
 
-__all__ = ["Completion", "completion_loss", "make_net"]
+__all__ = ["Completion", "completion_loss", "cross_entropy", "make_net"]
 
 
 def make_net(relations: int, config: "KgConfig") -> EinNet:
     """For each ordered pair of entities: a logit for each relation to rank tails by, one for heads."""
-    options = {"heads": config.heads, "hidden": config.hidden, "depth": config.depth, "dropout": config.dropout}
+    config = config.with_defaults("dense")
+    options: dict[str, Any] = {
+        "heads": config.heads,
+        "hidden": config.hidden,
+        "depth": config.depth,
+        "dropout": config.dropout,
+    }
     return EinNet("aaH -> aaH", relations, 2 * relations, **options)
 
 
@@ -34,9 +40,10 @@ class Completion(Task):
     metric = "mrr"
 
     def __init__(self, graph: KnowledgeGraph, config: "KgConfig", seed: int):
-        net = make_net(len(graph.relations), config)
-        super().__init__(net, lr=config.lr, weight_decay=config.weight_decay, seed=seed)
-        self.graph, self.config = graph, config
+        filled: Any = config.with_defaults("dense")
+        net = make_net(len(graph.relations), filled)
+        super().__init__(net, lr=filled.lr, weight_decay=filled.weight_decay, seed=seed)
+        self.graph, self.config = graph, filled
         self.facts = Buffer(torch.as_tensor(graph.tensor(graph.train)))
         self.known = Buffer(torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0)
 
@@ -49,17 +56,18 @@ class Completion(Task):
 
 def completion_loss(net: EinNet, facts: Tensor, config: "KgConfig") -> Tensor:
     """Hides a random share of the facts [head, tail, relation] and has their tails, heads and relations predicted."""
-    share = config.mask_low + (config.mask_high - config.mask_low) * torch.rand((), device=facts.device)
+    filled: Any = config.with_defaults("dense")
+    share = filled.mask_low + (filled.mask_high - filled.mask_low) * torch.rand((), device=facts.device)
     hidden = (facts > 0) & (torch.rand_like(facts) < share)
     h, t, r = hidden.nonzero().T
     tails, heads = net(facts * ~hidden).chunk(2, dim=-1)
-    by_tail = _cross_entropy(tails[h, :, r], facts[h, :, r], t, config.label_smoothing)
-    by_head = _cross_entropy(heads[:, t, r].T, facts[:, t, r].T, h, config.label_smoothing)
-    by_relation = _cross_entropy(tails[h, t] + heads[h, t], facts[h, t], r, config.label_smoothing)
-    return (by_tail + by_head) / 2 + config.relation_loss * by_relation
+    by_tail = cross_entropy(tails[h, :, r], facts[h, :, r], t, filled.label_smoothing)
+    by_head = cross_entropy(heads[:, t, r].T, facts[:, t, r].T, h, filled.label_smoothing)
+    by_relation = cross_entropy(tails[h, t] + heads[h, t], facts[h, t], r, filled.label_smoothing)
+    return (by_tail + by_head) / 2 + filled.relation_loss * by_relation
 
 
-def _cross_entropy(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:
+def cross_entropy(logits: Tensor, right: Tensor, truth: Tensor, smoothing: float) -> Tensor:
     """Mean cross-entropy of the true choices among all but the other right ones.
 
     `smoothing` is the share of the target that is spread over all these choices.
