@@ -13,7 +13,7 @@ from einnet.operations.minimal import estimate_hypergraphs
 from einnet.operations.pooling_set import needs_symmetric_support, orient
 from einnet.operations.words import describe_term
 from einnet.terms import TypeSet
-from tables import assert_stored, write_tables
+from stored import assert_stored, write_tables
 
 FILE = Path(__file__).with_name("tables.txt")
 SETS = {  # types, order

@@ -10,7 +10,7 @@ from annotations import assert_annotated
 from einnet import laurent, linear_maps, series, series_of
 from einnet.taylor import Representation, lorentz, orthogonal, permutations, rotations
 from einnet.taylor.expansion import Series
-from tables import assert_stored, write_tables
+from stored import assert_stored, write_tables
 
 FILE = Path(__file__).with_name("tables.txt")
 TURN, MIRROR = [1, 2, 3, 0], [3, 2, 1, 0]
