@@ -260,6 +260,12 @@ def test_an_exported_network_takes_all_sizes(tmp_path):
     assert torch.allclose(program(x), net(x), atol=1e-5)
 
 
+def test_several_marks_on_one_axis_are_not_exported(tmp_path):
+    net = small("aaH -> H", dtype=torch.float32, marks=2)
+    with pytest.raises(EinNetError, match="several marks on the axis 'a' cannot be exported"):
+        net.export(tmp_path / "net.pt2", torch.randn(4, 6, 6, 2))
+
+
 # --- power ---------------------------------------------------------------------------------------------
 
 

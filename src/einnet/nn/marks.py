@@ -1,18 +1,21 @@
 """Marks: an element of an axis singled out by one more feature, in a copy of the inputs for each element."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.backend import align, upcast
 from einnet.nn.context import Context, is_broadcastable
 from einnet.nn.inputs import batch_of
+from einnet.nn.mode import draws_numbers
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
@@ -70,6 +73,12 @@ class Marks:
         """Their features."""
         return [m.number for m in self.axes]
 
+    def check_export(self) -> None:
+        """Raises for several marked elements of one axis: torch cannot simplify the sizes of their copies."""
+        letters = [c for m in self.axes for _ in range(m.number) for c in m.symmetry.axes]
+        if repeated := [c for c in letters if letters.count(c) > 1]:
+            raise EinNetError(f"a network with several marks on the axis '{repeated[0]}' cannot be exported")
+
 
 def _parse_axis(axis: str, value: Any, signature: Signature) -> AxisMarks:
     all_axes = Symmetry.of(signature.classes, signature.dependencies)
@@ -100,9 +109,11 @@ class Copies:
         tensors: Sequence[Tensor],
         context: Context,
         mark: MarkLike = None,
+        chunk: int | None = None,
         is_mean: bool = True,
     ):
-        self.marks, self.output, self.context, self.is_mean = marks, signature.output, context, is_mean
+        self.marks, self.output, self.context = marks, signature.output, context
+        self.chunk, self.is_mean = chunk, is_mean
         self.batch = batch_of(signature.inputs, tensors, context.backend.membership is not None)
         self.like, self.cells = tensors[0], max(x[..., 0].numel() for x in tensors)
         self.elements = [Elements(m.symmetry, context, self.like.device) for m in marks.axes]
@@ -123,9 +134,26 @@ class Copies:
         """The part that has all copies."""
         return 0, self.number
 
-    def split(self, chunk: int | None) -> list[tuple[int, int]]:
+    def run(self, function: Callable[[list[Tensor]], Tensor], module: nn.Module) -> Tensor:
+        """The output of a call from a function of the marks, run for some copies at a time.
+
+        With several parts each is computed again in the backward pass; `module` says whether it draws random numbers.
+        """
+
+        def run_part(part: tuple[int, int]) -> Tensor:
+            return self.pool(function(self.inputs(part)), part)
+
+        first, *rest = self.split()
+        if rest and torch.is_grad_enabled():
+            run_part = partial(checkpoint, run_part, use_reentrant=False, preserve_rng_state=draws_numbers(module))
+        total = run_part(first)
+        for part in rest:
+            total = total + run_part(part)
+        return total
+
+    def split(self) -> list[tuple[int, int]]:
         """The first copy of each part, and the one after its last; by default parts of which a state fits the cache."""
-        number = self.number
+        number, chunk = self.number, self.chunk
         is_free = torch.compiler.is_exporting() or (chunk is None and torch.compiler.is_compiling())
         if self.is_single or is_free:  # a program of any size has no loop
             return [self.all]

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from functools import partial
 from inspect import Parameter
 from inspect import Signature as CallSignature
 from inspect import signature as signature_of
@@ -13,7 +12,6 @@ from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from einnet.checks import check_count
 from einnet.errors import CheckpointError, EinNetError, ShapeError, did_you_mean
@@ -24,7 +22,7 @@ from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
 from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.marks import Copies, MarkLike, Marks
-from einnet.nn.mode import draws_numbers, evaluation_mode
+from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
@@ -148,23 +146,12 @@ class Network(nn.Module, ABC):
     def run_copies(self, tensors: Sequence[Tensor], context: Context, mark: MarkLike, *arguments: Any) -> Tensor:
         """The output: that of each copy with other marks, some copies at a time, pooled."""
         copies = self.make_copies(tensors, context, mark)
-
-        def run(part: tuple[int, int]) -> Tensor:
-            y = self.run([*tensors, *copies.inputs(part)], context, *arguments)
-            return copies.pool(y, part)
-
-        first, *rest = copies.split(self.config.mark_chunk)
-        if rest and torch.is_grad_enabled():
-            run = partial(checkpoint, run, use_reentrant=False, preserve_rng_state=draws_numbers(self))
-        total = run(first)
-        for part in rest:
-            total = total + run(part)
-        return total
+        return copies.run(lambda marks: self.run([*tensors, *marks], context, *arguments), self)
 
     def make_copies(self, tensors: Sequence[Tensor], context: Context, mark: MarkLike = None) -> Copies:
         """The copies of inputs that were checked, one for each choice of marks, or with the marks that a user gives."""
         is_mean = getattr(self.config, "normalize", "size") is not None
-        return Copies(self.marks, self.signature, tensors, context, mark, is_mean)
+        return Copies(self.marks, self.signature, tensors, context, mark, self.config.mark_chunk, is_mean)
 
     def bind(self, inputs: Sequence[Any], **options: Unpack[CallOptions]) -> tuple[list[Tensor], Context]:
         """The tensors of a call, checked, and its sizes, masks and supports."""
@@ -266,6 +253,7 @@ class Network(nn.Module, ABC):
 
         if any(t.is_sparse for t in self.signature.inputs):
             raise EinNetError(f"a network with sparse inputs cannot be exported, got '{self.signature}'")
+        self.marks.check_export()
         check_examples(Path(path), self.signature, inputs, sizes or {})
         self.bind(inputs, sizes=sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):

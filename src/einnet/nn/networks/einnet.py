@@ -109,8 +109,8 @@ class EinNet(StatefulNetwork):
             `normalize=None`. "read" instead of a number: one mark, and at each element of the output the result of the
             copy in which it is marked; for `aaH -> aaH` the row. See docs/course/marks.md for what a mark adds.
         mark_chunk: how many copies are computed at a time, which bounds memory: n^2 values of each feature times this
-            number. In training each part is computed again in the backward pass. By default parts that fit the cache;
-            all at once in compiled programs, unless it is given, and in exported files.
+            number. In training each part is computed again in the backward pass, unless it is the only one. By default
+            parts that fit the cache; all at once in compiled programs, unless it is given, and in exported files.
         symmetric: the supports of types such as `[aa]H` have with (i, j) also (j, i); where (j, i) is missing it is
             added, with zeros and one more feature that is 1 there. This takes fewer operations, those of
             `pooling(types, order)`; the default operations are those of `pooling(types, order, directed=True)`, for any
