@@ -147,7 +147,9 @@ def test_a_set_is_directed_where_a_support_has_joint_axes():
         TypeSet.of(3)
 
 
-@pytest.mark.parametrize("terms", ["ab->ba", Term("ab->ba"), ["ab->ba"], (Term("ab->ba"),), iter(["ab->ba"])], ids=str)
+@pytest.mark.parametrize(
+    "terms", ["ab->ba", Term("ab->ba"), ["ab->ba"], (Term("ab->ba"),), iter(["ab->ba"])], ids=lambda x: type(x).__name__
+)
 def test_terms_are_read_from_one_or_several_of_them_or_their_texts(terms):
     assert as_terms(terms) == [Term("ab->ba")]
 
