@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/sudoku_search.py --data FOLDER
 
-FOLDER has the sets as files of `puzzle,solution` lines. Each set is measured once; its result is kept in --out.
+FOLDER has the sets as files of `puzzle,solution` lines. Each set is measured once; its result is kept in --out, and
+the table has all that are there. --boards takes evenly spaced boards instead of all.
 A plain search takes the cell with the fewest candidates, its digits in order, and propagates singles; that of the
 package propagates locked candidates too, as the guided one does.
 """
@@ -98,13 +99,14 @@ def measure_set(puzzles: np.ndarray, solutions: np.ndarray) -> dict:
     }
 
 
-def measure_sets(data: Path, names: Sequence[str], out: Path) -> dict[str, dict]:
-    """The results of the sets that are in the folder, measured now or before."""
+def measure_sets(data: Path, names: Sequence[str], out: Path, boards: int | None = None) -> dict[str, dict]:
+    """The results of all sets that are measured; first measures some that are in the folder, if they are not."""
     results = {}
-    for name in names:
+    for name in (*FILES, GENERATED):
         file = out / f"search {name.replace(',', '')}.json"
-        if not file.is_file() and (boards := load_set(name, data)) is not None:
-            file.write_text(json.dumps(measure_set(*boards)), encoding="utf-8")
+        if name in names and not file.is_file() and (pair := load_set(name, data)) is not None:
+            step = max(1, len(pair[0]) // boards) if boards else 1
+            file.write_text(json.dumps(measure_set(*(part[::step] for part in pair))), encoding="utf-8")
         if file.is_file():
             results[name] = json.loads(file.read_text(encoding="utf-8"))
             print(*tabulate({name: results[name]})[2:], flush=True)
@@ -137,11 +139,16 @@ def draw(result: dict, file: Path) -> None:
 
 
 def main(
-    *, data: Path, only: list[str] | None = None, out: Path = Path("runs/benchmark-sudoku"), page: Path | None = None
+    *,
+    data: Path,
+    only: list[str] | None = None,
+    boards: int | None = None,
+    out: Path = Path("runs/benchmark-sudoku"),
+    page: Path | None = None,
 ) -> None:
     """Measure the search on the sets of a folder, or on some of them."""
     out.mkdir(parents=True, exist_ok=True)
-    results = measure_sets(data, only or [*FILES, GENERATED], out)
+    results = measure_sets(data, only or [*FILES, GENERATED], out, boards)
     replace_section(page or FOLDER / "sudoku.md", "search", "\n".join(tabulate(results)))
     if HARD in results and page is None:
         draw(results[HARD], FOLDER / "sudoku.svg")
