@@ -25,6 +25,7 @@ from einnet.tasks.graphs import commands as graphs
 from einnet.tasks.kg.app import KgApp
 from einnet.tasks.pinv.app import PinvApp
 from einnet.tasks.poker.app import PokerApp
+from einnet.tasks.ratings.app import RatingsApp
 from einnet.tasks.sudoku.app import SudokuApp
 from einnet.terms import TypeSet
 
@@ -41,7 +42,7 @@ predict = App(group=TASKS, name="predict", help="Ask a trained network.")
 bench = App(group=TASKS, name="bench", help="Attempt all tasks of a benchmark.")
 for verb in (train, evaluate, predict, bench):
     app.command(verb)
-for task in (KgApp(), PinvApp(), SudokuApp(), PokerApp()):
+for task in (KgApp(), PinvApp(), SudokuApp(), PokerApp(), RatingsApp()):
     for name, command in task.commands().items():
         app[name].command(command, name=task.name)
 train.command(arc.train, name="arc")

@@ -5,6 +5,7 @@ import pytest
 from einnet.tasks.kg.app import KgApp
 from einnet.tasks.pinv.app import PinvApp
 from einnet.tasks.poker.app import PokerApp
+from einnet.tasks.ratings.app import RatingsApp
 from einnet.tasks.sudoku.app import SudokuApp
 from einnet.tasks.sudoku.boards import Layout, format_board
 from einnet.tasks.sudoku.generate import generate_puzzles
@@ -47,6 +48,13 @@ def test_poker(tmp_path, monkeypatch, run_suggestion):
     hands = ["AS KS QS JS TS | 2C 2D 2H 3S 3D"]
     check_task(PokerApp(), tmp_path, ["--deals", "60", "--batch", "8", "--depth", "1", *NET], predict=hands)
     run_suggestion(PokerApp(), tmp_path)
+
+
+def test_ratings(tmp_path, run_suggestion):
+    file = tmp_path / "ratings.csv"
+    file.write_text("".join(f"u{u},i{i},{(u * i) % 5 + 1}\n" for u in range(12) for i in range(9) if (u + i) % 3))
+    check_task(RatingsApp(), tmp_path / "runs", ["--data", str(file), "--depth", "1", *NET], predict=["--user", "u1"])
+    run_suggestion(RatingsApp(), tmp_path / "runs")
 
 
 def test_sudoku(tmp_path, monkeypatch, run_suggestion):

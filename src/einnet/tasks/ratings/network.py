@@ -1,0 +1,148 @@
+"""The network that predicts ratings, and how it learns.
+
+Users, items and known ratings have states side by side, types `aH, bH, [ab]H`; a hidden rating is asked for with
+`at=`, so it counts nowhere. The inputs follow from the known ratings in closed form, so that nothing in the weights
+belongs to a user, an item or a scale: the same network runs on other tables. At each step a random share of the
+ratings is hidden and predicted from the rest.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Buffer
+
+from einnet.nn import EinNet
+from einnet.tasks.ratings.data import Ratings
+from einnet.tasks.ratings.estimates import ESTIMATES, RANK, Known
+from einnet.train.optimizers import MuonAdamW
+from einnet.train.task import Task
+
+if TYPE_CHECKING:
+    from einnet.tasks.ratings.app import RatingsConfig
+
+__all__ = ["FEATURES", "OUT_FEATURES", "SIGNATURE", "Completion", "Forecast", "forecast", "make_net"]
+
+SIGNATURE = "aH, bH, [ab]H -> [ab]H"
+FEATURES = (RANK + 3, RANK + 3, 3)
+OUT_FEATURES = len(ESTIMATES) + 4  # a weight of each estimate; a shift, a width and two shapes of the distribution
+FIRST_WEIGHT = 0.2  # of each estimate, which the network changes
+STEP = 0.3  # what 1 in the output means: the distribution of an untrained network is near the estimates'
+PRIOR = 5.0  # ratings of usual spread that each user and item is given
+
+
+def make_net(config: "RatingsConfig") -> EinNet:
+    """The network; ratings have half the features of users and items, as they are many."""
+    hidden = (2 * config.hidden, 2 * config.hidden, config.hidden)
+    options = {"heads": config.heads, "depth": config.depth, "dropout": config.dropout}
+    return EinNet(SIGNATURE, FEATURES, OUT_FEATURES, hidden=hidden, **options)
+
+
+def encode(known: Known) -> tuple[Tensor, Tensor, tuple]:
+    """The inputs: of users and items the number of ratings, bias, spread and factors; of ratings what they are."""
+    squares = known.residuals.square()[:, None]
+    tables = []
+    for axis, bias in enumerate((known.biases.user, known.biases.item)):
+        count = known.counts[axis]
+        total = torch.zeros_like(count).index_add(0, known.support.index[axis], squares[:, 0])
+        spread = ((total + PRIOR) / (count + PRIOR)).log()
+        columns = (count.log1p() / 2 - 1, bias / known.scale, spread)
+        tables.append(torch.cat([torch.stack(columns, 1), 3 * known.factors[axis]], 1))
+    position = 2 * known.values - 1
+    ratings = torch.stack([known.residuals, position, position.square()], 1)
+    return tables[0], tables[1], (known.support, ratings)
+
+
+class Forecast(NamedTuple):
+    """For each pair a distribution over the axis of ratings, (M,) each: exp of a polynomial of degree four.
+
+    >>> usual = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))    # as a normal distribution
+    >>> usual.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
+    tensor([[0.0404, 0.9192, 0.0404]])
+    >>> usual.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
+    tensor([[0.0163, 0.1697, 0.4280, 0.1697, 0.0163]])
+    """
+
+    center: Tensor
+    width: Tensor
+    skew: Tensor
+    tails: Tensor
+
+    def log_chances(self, levels: Tensor) -> Tensor:
+        """The logarithms of the probabilities of levels, positions from 0 to 1: (M, levels)."""
+        s = 2 * levels - 1
+        normal = -((levels - self.center[:, None]) / self.width[:, None]).square() / 2
+        legendre = (5 * s**3 - 3 * s) / 2, (35 * s**4 - 30 * s**2 + 3) / 8
+        return (normal + self.skew[:, None] * legendre[0] + self.tails[:, None] * legendre[1]).log_softmax(-1)
+
+    def mean(self, levels: Tensor) -> Tensor:
+        """The expected positions, (M,): those with the least square error."""
+        return self.log_chances(levels).exp() @ levels
+
+
+def forecast(net: EinNet, known: Known, pairs: Tensor, estimates: Tensor | None = None) -> Forecast:
+    """The distribution of the ratings at pairs (2, M); `estimates` may be computed before."""
+    estimates = known.estimate(pairs) if estimates is None else estimates
+    weights, rest = (STEP * net(*encode(known), at=pairs)).float().split((len(ESTIMATES), 4), -1)
+    shift, width, skew, tails = rest.unbind(-1)
+    center = known.biases.predict(pairs) + known.scale * (((FIRST_WEIGHT + weights) * estimates).sum(-1) + shift)
+    return Forecast(center, known.scale * width.clamp(-3, 3).exp(), skew, tails)
+
+
+class Completion(Task):
+    """Learns to complete one table of ratings; selects by the valid RMSE."""
+
+    metric, higher_is_better = "rmse", False
+
+    def __init__(self, ratings: Ratings, config: "RatingsConfig", seed: int):
+        super().__init__(make_net(config), lr=config.lr, weight_decay=config.weight_decay, seed=seed)
+        axis = ratings.axis
+        self.config, self.sizes, self.span = config, ratings.sizes, axis.high - axis.low
+        for name, entries in (("train", ratings.train), ("valid", ratings.valid)):
+            setattr(self, f"{name}_index", Buffer(torch.from_numpy(entries.index)))
+            setattr(self, f"{name}_values", Buffer(torch.from_numpy(axis.to_positions(entries.values)).float()))
+        self.levels = Buffer(torch.from_numpy(axis.levels).float())
+        self.valid_inputs: tuple[Known, Tensor] | None = None  # computed once
+
+    def loss(self, step: int) -> Tensor:
+        low, high = self.config.hide_low, self.config.hide_high
+        index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, self.config.block)
+        share = low + (high - low) * torch.rand((), device=index.device)
+        is_hidden = torch.rand_like(values) < share
+        is_hidden[torch.randint(len(values), (2,), device=index.device)] = torch.tensor([True, False]).to(index.device)
+        start = torch.randn(sizes[1], RANK, device=index.device)
+        known = Known(index[:, ~is_hidden], values[~is_hidden], sizes, start)
+        target = values[is_hidden]
+        result = forecast(self.net, known, index[:, is_hidden])
+        log_chances = result.log_chances(self.levels)
+        nearest = (target[:, None] - self.levels).abs().argmin(1)
+        square_error = ((log_chances.exp() @ self.levels - target) / known.scale).square().mean()
+        return torch.nn.functional.nll_loss(log_chances, nearest) + self.config.square_loss * square_error
+
+    @torch.no_grad()
+    def validate(self, net: EinNet) -> dict[str, float]:
+        if self.valid_inputs is None:
+            known = Known(self.train_index, self.train_values, self.sizes)
+            self.valid_inputs = known, known.estimate(self.valid_index)
+        known, estimates = self.valid_inputs
+        error = forecast(net, known, self.valid_index, estimates).mean(self.levels) - self.valid_values
+        return {"rmse": self.span * float(error.square().mean().sqrt()), "mae": self.span * float(error.abs().mean())}
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return MuonAdamW(self.net.parameters(), self.lr, self.weight_decay)
+
+
+def draw_block(
+    index: Tensor, values: Tensor, sizes: tuple[int, int], number: int
+) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """The ratings of random users for random items, about so many of them, with users and items numbered again."""
+    if len(values) <= number:
+        return index, values, sizes
+    share = (number / len(values)) ** 0.5
+    keep = [torch.rand(n, device=index.device) < share for n in sizes]
+    numbers = [k.cumsum(0) - 1 for k in keep]
+    rows = keep[0][index[0]] & keep[1][index[1]]
+    if rows.sum() < 2:  # of a table with few ratings for each user
+        return index, values, sizes
+    block = torch.stack([n[i] for n, i in zip(numbers, index[:, rows], strict=True)])
+    return block, values[rows], (int(keep[0].sum()), int(keep[1].sum()))
