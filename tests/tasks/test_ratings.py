@@ -80,11 +80,11 @@ def test_estimates_by_neighbours_are_those_of_plain_loops():
         for j in range(sizes[1]):
             if j == i or not present[u, j]:
                 continue
-            both = [v for v in range(sizes[0]) if present[v, i] and present[v, j]]
-            norm = sum(x[v, i] ** 2 for v in both) * sum(x[v, j] ** 2 for v in both)
-            correlation = float(sum(x[v, i] * x[v, j] for v in both) / max(norm, 1e-12) ** 0.5)
-            correlation *= len(both) / (len(both) + 100)
-            share = len(both) / float(present[:, i].sum() * present[:, j].sum()) ** 0.5
+            raters = [v for v in range(sizes[0]) if present[v, i] and present[v, j]]
+            norm = sum(x[v, i] ** 2 for v in raters) * sum(x[v, j] ** 2 for v in raters)
+            correlation = float(sum(x[v, i] * x[v, j] for v in raters) / max(norm, 1e-12) ** 0.5)
+            correlation *= len(raters) / (len(raters) + 100)
+            share = len(raters) / float(present[:, i].sum() * present[:, j].sum()) ** 0.5
             weights = np.array([np.sign(correlation) * correlation**2, share**3])
             sums, totals = sums + weights * float(x[u, j]), totals + abs(weights)
         assert np.allclose(row.numpy(), sums / totals, atol=1e-5)
@@ -209,11 +209,11 @@ def test_a_network_runs_on_other_users_items_and_levels(file, tmp_path, capsys):
     (run,) = (tmp_path / "ratings").iterdir()
     metrics = json.loads((run / "metrics.json").read_text())
     assert set(metrics["test"]) == {"EinNet", *BASELINES} and set(metrics["test"]["EinNet"]) == {"rmse", "mae"}
-    other, test = tmp_path / "other.tsv", tmp_path / "test.tsv"
-    other.write_text("\n".join(f"p{k}\tq{j}\t{(3 * k + j) % 10 / 2 + 0.5}" for k in range(8) for j in range(9)))
+    table, test = tmp_path / "other.tsv", tmp_path / "test.tsv"
+    table.write_text("\n".join(f"p{k}\tq{j}\t{(3 * k + j) % 10 / 2 + 0.5}" for k in range(8) for j in range(9)))
     test.write_text("p1\tq77\t4.5\nnew\tq2\t3\n")
     capsys.readouterr()
-    options = ["--checkpoint", str(run), "--data", str(other)]
+    options = ["--checkpoint", str(run), "--data", str(table)]
     assert RatingsApp().main(["eval", *options, "--test", str(test), "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)
     assert (metrics["ratings"], metrics["levels"], metrics["users"], metrics["items"]) == (2, 10, 9, 10)

@@ -69,9 +69,10 @@ def test_what_is_left_out_or_unusual_is_said(tmp_path):
     assert [note.partition(" of ")[0] for note in ratings.notes] == ["the first line", "1 ratings", "1"]
     assert "names no user and item and rating: the first three columns" in ratings.notes[0]
     assert "the last of each pair counts" in ratings.notes[1] and "measured on only" in ratings.notes[2]
-    assert ratings.sizes == (7, 4) and len(ratings.known) == 23 and len(ratings.test) == 2
-    pair = [ratings.find_user("u0"), ratings.find_item("i0")]
-    assert ratings.known.values[(ratings.known.index.T == pair).all(1)].tolist() == [5.0]
+    assert ratings.sizes == (7, 4) and len(ratings.evidence) == 23 and len(ratings.test) == 2
+    users, items = ratings.evidence.index
+    is_repeated = (users == ratings.find_user("u0")) & (items == ratings.find_item("i0"))
+    assert ratings.evidence.values[is_repeated].tolist() == [5.0]
 
 
 def test_splits_are_disjoint_and_do_not_depend_on_the_order_of_the_lines(tmp_path):

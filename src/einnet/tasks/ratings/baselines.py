@@ -14,14 +14,14 @@ __all__ = ["BASELINES", "predict_by_baselines"]
 
 BASELINES = ("global mean", "means and biases", "matrix factorisation")
 BIAS_RIDGES = tuple(product((1.0, 3.0, 6.0, 12.0), repeat=2))  # of users and items, in ratings
-FACTORS = tuple(product((4, 8, 16, 24), (4.0, 8.0, 12.0, 20.0, 30.0)))  # rank, ridge
-ROUNDS = 15
+FACTORS = tuple(product((4, 8, 16), (6.0, 10.0, 15.0, 25.0)))  # rank, ridge
+ROUNDS = 12
 
 Table = tuple[Tensor, Tensor]  # index (2, ratings) and values
 Choice = TypeVar("Choice")
 
 
-def predict_by_baselines(train: Table, valid: Table, asked: Tensor, sizes: tuple[int, int]) -> dict[str, Tensor]:
+def predict_by_baselines(train: Table, valid: Table, pairs: Tensor, sizes: tuple[int, int]) -> dict[str, Tensor]:
     """The predictions of each baseline at pairs (2, M), of which it knows the ratings of train and valid.
 
     The ridges and the rank are those that predict valid best from train.
@@ -30,9 +30,9 @@ def predict_by_baselines(train: Table, valid: Table, asked: Tensor, sizes: tuple
     ridge = _choose(BIAS_RIDGES, lambda ridge: _predict_by_biases(train, valid[0], sizes, ridge), valid[1])
     factors = _choose(FACTORS, lambda choice: _predict_by_factors(train, valid[0], sizes, ridge, *choice), valid[1])
     predictions = (
-        known[1].mean().expand(asked.shape[1]),
-        _predict_by_biases(known, asked, sizes, ridge),
-        _predict_by_factors(known, asked, sizes, ridge, *factors),
+        known[1].mean().expand(pairs.shape[1]),
+        _predict_by_biases(known, pairs, sizes, ridge),
+        _predict_by_factors(known, pairs, sizes, ridge, *factors),
     )
     low, high = known[1].min(), known[1].max()
     return {name: p.clamp(low, high) for name, p in zip(BASELINES, predictions, strict=True)}
@@ -42,12 +42,12 @@ def _choose(choices: Iterable[Choice], predict: Callable[[Choice], Tensor], valu
     return min(choices, key=lambda choice: float((predict(choice) - values).square().mean()))
 
 
-def _predict_by_biases(table: Table, asked: Tensor, sizes: tuple[int, int], ridge: tuple[float, float]) -> Tensor:
-    return fit_biases(Support(table[0], sizes), table[1], ridge).predict(asked)
+def _predict_by_biases(table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: tuple[float, float]) -> Tensor:
+    return fit_biases(Support(table[0], sizes), table[1], ridge).predict(pairs)
 
 
 def _predict_by_factors(
-    table: Table, asked: Tensor, sizes: tuple[int, int], ridge: tuple[float, float], rank: int, strength: float
+    table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: tuple[float, float], rank: int, strength: float
 ) -> Tensor:
     """Biases, and the products of factors of what they leave."""
     support = Support(table[0], sizes)
@@ -56,4 +56,4 @@ def _predict_by_factors(
     scale = rest.square().mean().sqrt().clamp(min=1e-6)
     start = 0.1 * torch.randn(sizes[1], rank, generator=torch.Generator().manual_seed(0)).to(rest)
     x, y = fit_factors(support, rest / scale, rank, strength, ROUNDS, start)
-    return biases.predict(asked) + scale * (x[asked[0]] * y[asked[1]]).sum(1)
+    return biases.predict(pairs) + scale * (x[pairs[0]] * y[pairs[1]]).sum(1)

@@ -98,13 +98,13 @@ class Ratings:
         return len(self.users), len(self.items)
 
     @property
-    def known(self) -> Entries:
+    def evidence(self) -> Entries:
         """All ratings but those to measure on."""
         return self.train + self.valid
 
     @property
     def axis(self) -> Axis:
-        return Axis.of(self.known.values)
+        return Axis.of(self.evidence.values)
 
     def find_user(self, name: str) -> int:
         return _look_up(name, self.users, "user")

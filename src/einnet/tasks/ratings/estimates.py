@@ -120,14 +120,14 @@ def estimate_by_neighbours(support: Support, residuals: Tensor, counts: Tensor, 
     One weighs neighbours by the correlation of the residuals, shrunk where few rated both, the other by how many
     rated both.
     """
-    asked, places = pairs[1].unique(return_inverse=True)
+    targets, places = pairs[1].unique(return_inverse=True)
     result = residuals.new_empty(pairs.shape[1], 2)
     length = max(1, CHUNK // support.sizes[1])
-    for begin in range(0, len(asked), length):
-        columns = asked[begin : begin + length]
-        is_here = (places >= begin) & (places < begin + length)
+    for first in range(0, len(targets), length):
+        columns = targets[first : first + length]
+        is_here = (places >= first) & (places < first + length)
         weights = weigh_neighbours(support, residuals, counts, columns)
-        rows = torch.stack([pairs[0, is_here], places[is_here] - begin])
+        rows = torch.stack([pairs[0, is_here], places[is_here] - first])
         distinct, order = rows.unique(dim=1, return_inverse=True)
         query = Support(distinct, (support.sizes[0], len(columns)))
         _, sums = einsum("[ab],bc->[ac]", (support, residuals[:, None]), weights, at=query)
@@ -154,10 +154,10 @@ def weigh_neighbours(support: Support, residuals: Tensor, counts: Tensor, column
     def sum_both(values: Tensor, table: Tensor) -> Tensor:
         return einsum("[ab],a->b", (support, values[:, None]), table)
 
-    both = sum_both(torch.ones_like(residuals), present)
+    number = sum_both(torch.ones_like(residuals), present)
     squares = sum_both(residuals.square(), present) * sum_both(torch.ones_like(residuals), x.square())
-    correlation = sum_both(residuals, x) / squares.sqrt().clamp(min=1e-6) * both / (both + SHRINKAGE)
-    share = both / (counts[:, None] * counts[columns]).sqrt().clamp(min=1)
+    correlation = sum_both(residuals, x) / squares.sqrt().clamp(min=1e-6) * number / (number + SHRINKAGE)
+    share = number / (counts[:, None] * counts[columns]).sqrt().clamp(min=1)
     weights = torch.stack([correlation.sign() * correlation.abs() ** POWERS[0], share ** POWERS[1]], -1)
     weights[columns, torch.arange(len(columns), device=columns.device)] = 0.0  # none is its own neighbour
     return weights

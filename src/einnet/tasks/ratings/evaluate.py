@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def to_tensors(entries: Entries, ratings: Ratings) -> tuple[Tensor, Tensor]:
 def compute_metrics(net: EinNet, ratings: Ratings) -> dict[str, Any]:
     """RMSE and MAE of the network and of each baseline; the network's mean chance of the true rating."""
     axis, (train, valid, test) = ratings.axis, (to_tensors(e, ratings) for e in _splits(ratings))
-    index, values = to_tensors(ratings.known, ratings)
+    index, values = to_tensors(ratings.evidence, ratings)
     levels = torch.from_numpy(axis.levels).float()
     log_chances = forecast(net, Known(index, values, ratings.sizes), test[0]).log_chances(levels)
     predictions = {"EinNet": log_chances.exp() @ levels}
@@ -79,7 +80,7 @@ def _name_bins() -> list[str]:
     >>> _name_bins()
     ['0', '1 to 3', '4 to 15', '16 to 63', '64 to 255', '256 or more']
     """
-    ranges = [f"{low} to {high - 1}" for low, high in zip(BINS, BINS[1:], strict=False)]
+    ranges = [f"{low} to {high - 1}" for low, high in pairwise(BINS)]
     return ["0", *ranges, f"{BINS[-1]} or more"]
 
 

@@ -56,10 +56,10 @@ def encode(known: Known) -> tuple[Tensor, Tensor, tuple]:
 class Forecast(NamedTuple):
     """For each pair a distribution over the axis of ratings, (M,) each: exp of a polynomial of degree four.
 
-    >>> usual = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))    # as a normal distribution
-    >>> usual.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
+    >>> normal = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))    # as a normal distribution
+    >>> normal.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
     tensor([[0.0404, 0.9192, 0.0404]])
-    >>> usual.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
+    >>> normal.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
     tensor([[0.0163, 0.1697, 0.4280, 0.1697, 0.0163]])
     """
 
@@ -135,7 +135,7 @@ class Completion(Task):
 def draw_block(
     index: Tensor, values: Tensor, sizes: tuple[int, int], number: int
 ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """The ratings of random users for random items, about so many of them, with users and items numbered again."""
+    """The ratings of random users for random items, about this number, with users and items numbered again."""
     if len(values) <= number:
         return index, values, sizes
     share = (number / len(values)) ** 0.5

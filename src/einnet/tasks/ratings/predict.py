@@ -34,7 +34,7 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
     All ratings of the data are shown to the network, those to measure on too, but that of the item, if it has one.
     """
     row = ratings.find_user(user)
-    entries = ratings.known + ratings.test
+    entries = ratings.evidence + ratings.test
     columns = range(len(ratings.items)) if item is None else [ratings.find_item(item)]
     if item is None:
         rated = set(entries.index[1, entries.index[0] == row].tolist())
