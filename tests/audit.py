@@ -40,6 +40,9 @@ COMMANDS = {
     "train poker": ["train", "poker", "--deals", "20", "--batch", "2", "--depth", "1", *TINY],
     "eval poker": ["eval", "poker"],
     "predict poker": ["predict", "poker", "AS KS QS JS TS | 2C 2D 2H 3S 3D"],
+    "train ratings": ["train", "ratings", "--data", "ratings.csv", "--depth", "1", *TINY],
+    "eval ratings": ["eval", "ratings"],
+    "predict ratings": ["predict", "ratings", "--user", "u1"],
     "train sudoku": ["train", "sudoku", "--side", "4", "--puzzles", "4", "--batch", "2", "--iterations", "1", *TINY],
     "resume sudoku": ["train", "sudoku", "--resume", "RUN"],
     "eval sudoku": ["eval", "sudoku", "--data", "boards.txt"],
@@ -89,6 +92,7 @@ def run_all(folder: Path) -> dict[str, dict[str, object]]:
     for split, relation in (("train", "embassy"), ("valid", "embassy"), ("test", "embassy")):
         Path("graph", f"{split}.txt").write_text(f"ann\t{relation}\tbob\nbob\t{relation}\t{split}\n")
     Path("boards.txt").write_text(".......24...3..1\n")
+    Path("ratings.csv").write_text("".join(f"u{k % 7},i{k % 11},{k % 5}\n" for k in range(60)))
     Path("graphs.json").write_text(json.dumps([{"category": "small", "g": "Bw", "h": "BW"}]))
     sys.addaudithook(note)
     from einnet.cli import main

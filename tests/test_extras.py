@@ -24,7 +24,7 @@ from families import write_families
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
-    "lightning": [["train", "sudoku"], ["train", "kg"], ["train", "pinv"], ["train", "poker"]],
+    "lightning": [["train", "sudoku"], ["train", "kg"], ["train", "pinv"], ["train", "poker"], ["train", "ratings"]],
     "matplotlib": [
         ["explain", "aH", "--plot", "OUT/x.svg"], ["series", "ab ->", "--plot", "OUT/x.svg"],
         ["pool", "aaH", "--draw", "OUT/x.svg"], ["explore", "aH", "--html", "OUT/x.html"], ["explore", "aH"],

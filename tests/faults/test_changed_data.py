@@ -24,6 +24,7 @@ TASKS = {
     "sudoku": ["--data", "DATA/boards.txt", "--puzzles", "6", "--batch", "2", "--iterations", "2"],
     "pinv": ["--matrices", "4", "--batch", "2", "--depth", "1"],
     "poker": ["--deals", "20", "--batch", "2", "--depth", "1"],
+    "ratings": ["--data", "DATA/ratings.csv", "--depth", "1"],
 }
 
 
@@ -34,6 +35,7 @@ def folder(tmp_path_factory):
     data = write_families(folder / "data")
     boards = zip(*generate_puzzles(Layout.of(4), 7, seed=0, processes=1), strict=True)
     (data / "boards.txt").write_text("".join(f"{format_board(p)},{format_board(s)}\n" for p, s in boards))
+    (data / "ratings.csv").write_text("".join(f"u{k % 7},i{k % 11},{k % 5}\n" for k in range(60)))
     with no_results():
         for task, options in TASKS.items():
             data_options = [option.replace("DATA", str(data)) for option in options]
@@ -90,6 +92,7 @@ CHANGES = [
     ("kg", "test.txt", lambda text: text.replace("0\t", "1\t", 1)),
     ("kg", "train.txt", lambda text: text.replace("dan3", "eve3")),  # a name
     ("sudoku", "boards.txt", first_line_last),
+    ("ratings", "ratings.csv", lambda text: text.replace("u1,i1,1", "u1,i1,2")),
 ]
 
 
@@ -114,7 +117,13 @@ def test_puzzles_that_a_run_made_itself_are_not_exchanged(tmp_path, capsys):
     assert ": data changed since" in refusal(["train", "sudoku", "--resume", file.parent], capsys)
 
 
-CHANGED = [("kg", "lr", 0.1), ("sudoku", "more", 3), ("pinv", "batch", 3), ("poker", "dropout", 0.5)]
+CHANGED = [
+    ("kg", "lr", 0.1),
+    ("sudoku", "more", 3),
+    ("pinv", "batch", 3),
+    ("poker", "dropout", 0.5),
+    ("ratings", "block", 500),
+]
 
 
 @pytest.mark.parametrize(("task", "setting", "value"), CHANGED)

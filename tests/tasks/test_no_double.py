@@ -1,5 +1,6 @@
 """Training needs no double precision on the device: Apple's GPUs have none. Emulated: tensors on the host are marked."""
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -8,16 +9,29 @@ from torch.utils._pytree import tree_leaves
 from einnet.tasks.kg.app import KgApp, KgConfig
 from einnet.tasks.pinv.app import PinvApp, PinvConfig
 from einnet.tasks.poker.app import PokerApp, PokerConfig
+from einnet.tasks.ratings.app import RatingsApp, RatingsConfig
+from einnet.tasks.ratings.data import Entries, Ratings
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout
 from einnet.tasks.sudoku.generate import generate_puzzles
 from families import family_graph
 
 NET = {"hidden": 4, "heads": 2}
+
+
+def make_ratings() -> Ratings:
+    """Of ten users for eight items."""
+    users, items = np.indices((10, 8)).reshape(2, -1)
+    table = Entries(np.stack([users, items]), 1.0 + (users * items) % 5)
+    parts = (table.take(np.arange(k, 80, 3)) for k in range(3))
+    return Ratings("small", tuple(map(str, range(10))), tuple(map(str, range(8))), *parts)
+
+
 TASKS = {
     "kg": (KgApp(), KgConfig(**NET, depth=1), family_graph),
     "pinv": (PinvApp(), PinvConfig(**NET, depth=1, matrices=4, batch=2), lambda: None),
     "poker": (PokerApp(), PokerConfig(**NET, depth=1, deals=20, batch=2), lambda: None),
+    "ratings": (RatingsApp(), RatingsConfig(**NET, depth=1), make_ratings),
     "sudoku": (
         SudokuApp(), SudokuConfig(**NET, puzzles=4, batch=2, iterations=2),
         lambda: generate_puzzles(Layout.of(4), 4, seed=0, processes=1),
