@@ -76,16 +76,16 @@ def test_estimates_by_neighbours_are_those_of_plain_loops():
     pairs = torch.tensor([[0, 3, 3, 11], [1, 1, 8, 4]])
     estimates = estimate_by_neighbours(Support(index, sizes), residuals, present.sum(0).float(), pairs)
     for (u, i), row in zip(pairs.T.tolist(), estimates, strict=True):
-        sums, totals = np.zeros(2), np.array([0.01, 0.001])
+        sums, totals = np.zeros(2), np.array([0.1, 0.02])
         for j in range(sizes[1]):
             if j == i or not present[u, j]:
                 continue
             raters = [v for v in range(sizes[0]) if present[v, i] and present[v, j]]
             norm = sum(x[v, i] ** 2 for v in raters) * sum(x[v, j] ** 2 for v in raters)
             correlation = float(sum(x[v, i] * x[v, j] for v in raters) / max(norm, 1e-12) ** 0.5)
-            correlation *= len(raters) / (len(raters) + 100)
+            correlation *= len(raters) / (len(raters) + 50)
             share = len(raters) / float(present[:, i].sum() * present[:, j].sum()) ** 0.5
-            weights = np.array([np.sign(correlation) * correlation**2, share**3])
+            weights = np.array([correlation * share**2, share**3])
             sums, totals = sums + weights * float(x[u, j]), totals + abs(weights)
         assert np.allclose(row.numpy(), sums / totals, atol=1e-5)
 
@@ -95,6 +95,7 @@ def test_estimates_do_not_depend_on_the_chunks(monkeypatch):
     known, pairs = Known(index, values, sizes), torch.cartesian_prod(torch.arange(12), torch.arange(9)).T
     expected = known.estimate(pairs)
     monkeypatch.setattr("einnet.tasks.ratings.estimates.CHUNK", 20)
+    monkeypatch.setattr("einnet.tasks.ratings.estimates.MATCHES", 15)
     assert torch.allclose(known.estimate(pairs), expected, atol=1e-6)
 
 
@@ -117,7 +118,7 @@ def test_users_and_items_without_ratings_get_the_mean_of_all_at_least_nearly():
     known = Known(index, values, (14, 10))
     pair = torch.tensor([[13], [9]])
     assert known.biases.predict(pair).item() == pytest.approx(values.mean().item())
-    assert known.estimate(pair).abs().max() < 1e-6
+    assert known.estimate(pair).abs().max() < 0.1  # the mean of what neighbours leave
     result = forecast(make_net(CONFIG).eval(), known, pair)
     assert all(x.isfinite().all() for x in result)
 

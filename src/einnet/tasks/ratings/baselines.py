@@ -14,7 +14,7 @@ __all__ = ["BASELINES", "predict_by_baselines"]
 
 BASELINES = ("global mean", "means and biases", "matrix factorisation")
 BIAS_RIDGES = tuple(product((1.0, 3.0, 6.0, 12.0), repeat=2))  # of users and items, in ratings
-FACTORS = tuple(product((4, 8, 16), (6.0, 10.0, 15.0, 25.0)))  # rank, ridge
+FACTORS = tuple(product((4, 8, 16), (6.0, 10.0, 15.0, 20.0, 30.0)))  # rank, ridge
 ROUNDS = 12
 
 Table = tuple[Tensor, Tensor]  # index (2, ratings) and values
@@ -54,6 +54,6 @@ def _predict_by_factors(
     biases = fit_biases(support, table[1], ridge)
     rest = table[1] - biases.predict(table[0])
     scale = rest.square().mean().sqrt().clamp(min=1e-6)
-    start = 0.1 * torch.randn(sizes[1], rank, generator=torch.Generator().manual_seed(0)).to(rest)
+    start = torch.randn(sizes[1], rank, generator=torch.Generator().manual_seed(0)).to(rest)
     x, y = fit_factors(support, rest / scale, rank, strength, ROUNDS, start)
     return biases.predict(pairs) + scale * (x[pairs[0]] * y[pairs[1]]).sum(1)

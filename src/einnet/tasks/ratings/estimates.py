@@ -15,18 +15,22 @@ from torch import Tensor
 from einnet.nn import Support
 from einnet.nn.functional import einsum
 
-__all__ = ["ESTIMATES", "Biases", "Known", "fit_biases", "fit_factors"]
+__all__ = ["ESTIMATES", "NEIGHBOURS", "Biases", "Known", "fit_biases", "fit_factors"]
 
+REST_RIDGE = (8.0, 6.0)  # of users and items, in ratings
 ROUNDS = 6  # of the biases, one side after the other
-RANK, RIDGE, FACTOR_ROUNDS = 12, 12.0, 8  # the ridge in units of the residuals' variance
-CHUNK = 2**21  # pairs whose similarity is computed at a time
-ESTIMATES = (
-    "items rated alike",
-    "items rated by the same",
-    "users who rate alike",
-    "users who rate the same",
-    "factors",
-)
+RANK, RIDGE, FACTOR_ROUNDS = 12, 18.0, 8  # the ridge in units of the residuals' variance
+CHUNK = 2**22  # pairs whose similarity is computed at a time
+MATCHES = 2**23  # products that are summed at a time
+SHRINKAGE = 50.0  # of a correlation: as if so many more had rated both without agreeing
+DOUBTS = (0.1, 0.02)  # weight of no neighbour
+NEIGHBOURS = {  # the estimates by neighbours, and what they are weighed with before a network changes that
+    "items rated alike": 0.55,
+    "items rated by the same users": 0.8,
+    "users who rate alike": 0.5,
+    "users who rated the same items": 0.3,
+}
+ESTIMATES = {**NEIGHBOURS, "factors": 0.3, "rest of the user": 1.0, "rest of the item": 1.0}
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,10 @@ def fit_biases(support: Support, values: Tensor, ridge: tuple[float, float] = (4
 
     >>> full = Support(torch.cartesian_prod(torch.arange(3), torch.arange(2)).T, (3, 2))
     >>> biases = fit_biases(full, torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), ridge=(0.0, 0.0))
-    >>> biases.mean, biases.user, biases.item
-    (tensor(0.5000), tensor([-0.4000,  0.0000,  0.4000]), tensor([-0.1000,  0.1000]))
+    >>> biases.mean, biases.item
+    (tensor(0.5000), tensor([-0.1000,  0.1000]))
+    >>> biases.predict(torch.tensor([[0, 2], [1, 1]]))
+    tensor([0.2000, 1.0000])
     """
     (u, i), mean = support.index, values.mean()
     user, item = values.new_zeros(support.sizes[0]), values.new_zeros(support.sizes[1])
@@ -91,7 +97,8 @@ class Known:
     """Known ratings, and what is computed of them for predictions.
 
     The residuals are what the biases leave, in units of their standard deviation `scale`, and so are the estimates.
-    `start` (items, rank) is what the factors begin with; by default always the same random numbers.
+    `by_neighbours` are the estimates at the known ratings, each without this rating; `rest` has the biases of what
+    these leave. `start` (items, rank) is what the factors begin with; by default always the same random numbers.
     """
 
     def __init__(self, index: Tensor, values: Tensor, sizes: tuple[int, int], start: Tensor | None = None):
@@ -103,42 +110,53 @@ class Known:
         self.counts = count_entries(self.support, 0), count_entries(self.support, 1)
         if start is None:
             start = torch.randn(sizes[1], RANK, generator=torch.Generator().manual_seed(0)).to(values)
-        self.factors = fit_factors(self.support, self.residuals, start.shape[1], RIDGE, FACTOR_ROUNDS, 0.1 * start)
+        self.factors = fit_factors(self.support, self.residuals, start.shape[1], RIDGE, FACTOR_ROUNDS, start)
+        self.by_neighbours = self.estimate_by_neighbours(index)
+        weights = self.residuals.new_tensor([*NEIGHBOURS.values()])
+        self.rest = fit_biases(self.support, self.residuals - self.by_neighbours @ weights, REST_RIDGE)
 
     def estimate(self, pairs: Tensor) -> Tensor:
         """Estimates of the residuals at pairs of user and item (2, M), one column for each of `ESTIMATES`."""
-        x, y = self.factors
+        (u, i), (x, y) = pairs, self.factors
+        columns = (x[u] * y[i]).sum(1), self.rest.user[u] + self.rest.mean, self.rest.item[i]
+        return torch.cat([self.estimate_by_neighbours(pairs), torch.stack(columns, 1)], 1)
+
+    def estimate_by_neighbours(self, pairs: Tensor) -> Tensor:
+        """The first of these, one column for each of `NEIGHBOURS`."""
         by_items = estimate_by_neighbours(self.support, self.residuals, self.counts[1], pairs)
         transposed = Support(self.support.index.flip(0), self.support.sizes[::-1])
         by_users = estimate_by_neighbours(transposed, self.residuals, self.counts[0], pairs.flip(0))
-        return torch.cat([by_items, by_users, (x[pairs[0]] * y[pairs[1]]).sum(1, keepdim=True)], 1)
+        return torch.cat([by_items, by_users], 1)
 
 
 def estimate_by_neighbours(support: Support, residuals: Tensor, counts: Tensor, pairs: Tensor) -> Tensor:
     """Means of the residuals of `a` at the neighbours of `c`, for pairs (a, c) of the type `[ab]`: (M, 2).
 
-    One weighs neighbours by the correlation of the residuals, shrunk where few rated both, the other by how many
-    rated both.
+    One weighs neighbours by the correlation of the residuals, shrunk where few rated both, times the square of the
+    share that rated both; the other by the cube of this share.
     """
     targets, places = pairs[1].unique(return_inverse=True)
     result = residuals.new_empty(pairs.shape[1], 2)
+    degrees = count_entries(support, 0).long()[pairs[0]]
     length = max(1, CHUNK // support.sizes[1])
     for first in range(0, len(targets), length):
-        columns = targets[first : first + length]
-        is_here = (places >= first) & (places < first + length)
-        weights = weigh_neighbours(support, residuals, counts, columns)
-        rows = torch.stack([pairs[0, is_here], places[is_here] - first])
-        distinct, order = rows.unique(dim=1, return_inverse=True)
-        query = Support(distinct, (support.sizes[0], len(columns)))
-        _, sums = einsum("[ab],bc->[ac]", (support, residuals[:, None]), weights, at=query)
-        _, totals = einsum("[ab],bc->[ac]", (support, torch.ones_like(residuals)[:, None]), weights.abs(), at=query)
-        result[is_here] = (sums / (totals + totals.new_tensor(DOUBTS)))[order]
+        weights = weigh_neighbours(support, residuals, counts, targets[first : first + length])
+        rows = ((places >= first) & (places < first + length)).nonzero()[:, 0]
+        part = degrees[rows].cumsum(0) // MATCHES
+        for k in range(int(part.amax()) + 1):
+            chosen = rows[part == k]
+            result[chosen] = average_neighbours(support, residuals, weights, pairs[0, chosen], places[chosen] - first)
     return result
 
 
-SHRINKAGE = 100.0  # of a correlation: as if so many more had rated both without agreeing
-POWERS = (2, 3)  # of the correlation, and of the share that rated both
-DOUBTS = (0.01, 0.001)  # weight of no neighbour
+def average_neighbours(support: Support, residuals: Tensor, weights: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """The means of the residuals of some rows `a` with the weights (b, c, 2) of some columns `c`."""
+    keys, order = (row * weights.shape[1] + column).unique(return_inverse=True)
+    distinct = torch.stack([keys // weights.shape[1], keys % weights.shape[1]])
+    query = Support(distinct, (support.sizes[0], weights.shape[1]))
+    values = torch.stack([residuals, residuals, torch.ones_like(residuals), torch.ones_like(residuals)], 1)
+    _, sums = einsum("[ab],bc->[ac]", (support, values), torch.cat([weights, weights.abs()], 2), at=query)
+    return (sums[:, :2] / (sums[:, 2:] + sums.new_tensor(DOUBTS)))[order]
 
 
 def weigh_neighbours(support: Support, residuals: Tensor, counts: Tensor, columns: Tensor) -> Tensor:
@@ -146,18 +164,19 @@ def weigh_neighbours(support: Support, residuals: Tensor, counts: Tensor, column
     position = torch.full((support.sizes[1],), -1, device=columns.device)
     position[columns] = torch.arange(len(columns), device=columns.device)
     place = position[support.index[1]]
-    rows, place = support.index[0, place >= 0], place[place >= 0]
+    is_column = place >= 0
+    rows, place = support.index[0, is_column], place[is_column]
     x = residuals.new_zeros(support.sizes[0], len(columns))
     present = torch.zeros_like(x)
-    x[rows, place], present[rows, place] = residuals[position[support.index[1]] >= 0], 1.0
+    x[rows, place], present[rows, place] = residuals[is_column], 1.0
 
-    def sum_both(values: Tensor, table: Tensor) -> Tensor:
+    def sum_common(values: Tensor, table: Tensor) -> Tensor:
         return einsum("[ab],a->b", (support, values[:, None]), table)
 
-    number = sum_both(torch.ones_like(residuals), present)
-    squares = sum_both(residuals.square(), present) * sum_both(torch.ones_like(residuals), x.square())
-    correlation = sum_both(residuals, x) / squares.sqrt().clamp(min=1e-6) * number / (number + SHRINKAGE)
+    number = sum_common(torch.ones_like(residuals), present)
+    squares = sum_common(residuals.square(), present) * sum_common(torch.ones_like(residuals), x.square())
+    correlation = sum_common(residuals, x) / squares.sqrt().clamp(min=1e-6) * number / (number + SHRINKAGE)
     share = number / (counts[:, None] * counts[columns]).sqrt().clamp(min=1)
-    weights = torch.stack([correlation.sign() * correlation.abs() ** POWERS[0], share ** POWERS[1]], -1)
+    weights = torch.stack([correlation * share**2, share**3], -1)
     weights[columns, torch.arange(len(columns), device=columns.device)] = 0.0  # none is its own neighbour
     return weights

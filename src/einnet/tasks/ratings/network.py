@@ -14,7 +14,7 @@ from torch.nn import Buffer
 
 from einnet.nn import EinNet
 from einnet.tasks.ratings.data import Ratings
-from einnet.tasks.ratings.estimates import ESTIMATES, RANK, Known
+from einnet.tasks.ratings.estimates import ESTIMATES, NEIGHBOURS, RANK, Known
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
@@ -24,32 +24,37 @@ if TYPE_CHECKING:
 __all__ = ["FEATURES", "OUT_FEATURES", "SIGNATURE", "Completion", "Forecast", "forecast", "make_net"]
 
 SIGNATURE = "aH, bH, [ab]H -> [ab]H"
-FEATURES = (RANK + 3, RANK + 3, 3)
+FEATURES = (RANK + 4, RANK + 4, len(NEIGHBOURS) + 3)
 OUT_FEATURES = len(ESTIMATES) + 4  # a weight of each estimate; a shift, a width and two shapes of the distribution
-FIRST_WEIGHT = 0.2  # of each estimate, which the network changes
-STEP = 0.3  # what 1 in the output means: the distribution of an untrained network is near the estimates'
+STEP = 0.3  # what 1 in the output means, in weights of the estimates and in standard deviations
+SMALLEST = 0.2  # block of a step, as a share of the largest
 PRIOR = 5.0  # ratings of usual spread that each user and item is given
 
 
 def make_net(config: "RatingsConfig") -> EinNet:
-    """The network; ratings have half the features of users and items, as they are many."""
+    """The network; ratings have half the features of users and items, as they are many. At first it changes nothing."""
     hidden = (2 * config.hidden, 2 * config.hidden, config.hidden)
     options = {"heads": config.heads, "depth": config.depth, "dropout": config.dropout}
-    return EinNet(SIGNATURE, FEATURES, OUT_FEATURES, hidden=hidden, **options)
+    net = EinNet(SIGNATURE, FEATURES, OUT_FEATURES, hidden=hidden, **options)
+    for weight in net.decoder.parameters():
+        torch.nn.init.zeros_(weight)
+    return net
 
 
 def encode(known: Known) -> tuple[Tensor, Tensor, tuple]:
-    """The inputs: of users and items the number of ratings, bias, spread and factors; of ratings what they are."""
+    """The inputs: of users and items the number of ratings, biases, spread and factors; of ratings what they are, and
+    what the others would have made of them."""
     squares = known.residuals.square()[:, None]
     tables = []
-    for axis, bias in enumerate((known.biases.user, known.biases.item)):
+    biases = (known.biases.user, known.rest.user), (known.biases.item, known.rest.item)
+    for axis, (bias, rest) in enumerate(biases):
         count = known.counts[axis]
         total = torch.zeros_like(count).index_add(0, known.support.index[axis], squares[:, 0])
         spread = ((total + PRIOR) / (count + PRIOR)).log()
-        columns = (count.log1p() / 2 - 1, bias / known.scale, spread)
+        columns = (count.log1p() / 2 - 1, bias / known.scale, rest, spread)
         tables.append(torch.cat([torch.stack(columns, 1), 3 * known.factors[axis]], 1))
     position = 2 * known.values - 1
-    ratings = torch.stack([known.residuals, position, position.square()], 1)
+    ratings = torch.cat([torch.stack([known.residuals, position, position.square()], 1), known.by_neighbours], 1)
     return tables[0], tables[1], (known.support, ratings)
 
 
@@ -83,9 +88,10 @@ class Forecast(NamedTuple):
 def forecast(net: EinNet, known: Known, pairs: Tensor, estimates: Tensor | None = None) -> Forecast:
     """The distribution of the ratings at pairs (2, M); `estimates` may be computed before."""
     estimates = known.estimate(pairs) if estimates is None else estimates
-    weights, rest = (STEP * net(*encode(known), at=pairs)).float().split((len(ESTIMATES), 4), -1)
+    weights, rest = (STEP * net(*encode(known), at=pairs)).float().split([len(ESTIMATES), 4], -1)
     shift, width, skew, tails = rest.unbind(-1)
-    center = known.biases.predict(pairs) + known.scale * (((FIRST_WEIGHT + weights) * estimates).sum(-1) + shift)
+    weights = weights + weights.new_tensor([*ESTIMATES.values()])
+    center = known.biases.predict(pairs) + known.scale * ((weights * estimates).sum(-1) + shift)
     return Forecast(center, known.scale * width.clamp(-3, 3).exp(), skew, tails)
 
 
@@ -106,7 +112,9 @@ class Completion(Task):
 
     def loss(self, step: int) -> Tensor:
         low, high = self.config.hide_low, self.config.hide_high
-        index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, self.config.block)
+        most = min(self.config.block, len(self.train_values))
+        number = int(most * (SMALLEST + (1 - SMALLEST) * torch.rand(())))
+        index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, number)
         share = low + (high - low) * torch.rand((), device=index.device)
         is_hidden = torch.rand_like(values) < share
         is_hidden[torch.randint(len(values), (2,), device=index.device)] = torch.tensor([True, False]).to(index.device)
