@@ -41,8 +41,8 @@ class RatingsConfig:
     "Smallest share of the ratings that is hidden at a step."
     hide_high: float = 0.5
     "Largest share; the share is drawn again at each step."
-    block: int = 100_000
-    "Ratings at a step, those of random users for random items."
+    block: int = 40_000
+    "Most ratings at a step, those of random users for random items; their number is drawn again at each step."
     square_loss: float = 1.0
     "Weight of the square error, compared with the cross-entropy of the levels."
     lr: float = 3e-3

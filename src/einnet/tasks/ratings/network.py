@@ -65,7 +65,7 @@ class Forecast(NamedTuple):
     >>> normal.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
     tensor([[0.0404, 0.9192, 0.0404]])
     >>> normal.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
-    tensor([[0.0163, 0.1697, 0.4280, 0.1697, 0.0163]])
+    tensor([[0.0219, 0.2285, 0.4991, 0.2285, 0.0219]])
     """
 
     center: Tensor
@@ -112,8 +112,8 @@ class Completion(Task):
 
     def loss(self, step: int) -> Tensor:
         low, high = self.config.hide_low, self.config.hide_high
-        most = min(self.config.block, len(self.train_values))
-        number = int(most * (SMALLEST + (1 - SMALLEST) * torch.rand(())))
+        largest = min(self.config.block, len(self.train_values))
+        number = int(largest * (SMALLEST + (1 - SMALLEST) * torch.rand(())))
         index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, number)
         share = low + (high - low) * torch.rand((), device=index.device)
         is_hidden = torch.rand_like(values) < share
