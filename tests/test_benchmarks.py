@@ -28,6 +28,7 @@ BENCHMARKS = (
     "speed",
     "sparse",
     "molecules",
+    "ratings",
 )
 
 
