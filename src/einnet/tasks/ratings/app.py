@@ -39,13 +39,13 @@ class RatingsConfig:
     "Probability of dropping a pooled value, and a value of an update, while learning."
     hide_low: float = 0.05
     "Smallest share of the ratings that is hidden at a step."
-    hide_high: float = 0.5
+    hide_high: float = 0.3
     "Largest share; the share is drawn again at each step."
-    block: int = 40_000
+    block: int = 100_000
     "Most ratings at a step, those of random users for random items; their number is drawn again at each step."
     square_loss: float = 1.0
     "Weight of the square error, compared with the cross-entropy of the levels."
-    lr: float = 3e-3
+    lr: float = 8e-3
     "Peak learning rate."
     weight_decay: float = 0.1
     "Decoupled, as in AdamW."
@@ -65,7 +65,7 @@ class RatingsApp(TaskApp):
 
     name, config_class = "ratings", RatingsConfig
     train_help = "Learn to predict the ratings of users for items."
-    steps, validate_every, sources = 1000, 25, ("data", "test")
+    steps, validate_every, warmup, sources = 400, 20, 10, ("data", "test")
 
     def load_data(self, config: RatingsConfig, seed: int, run: Run | None = None) -> Ratings:
         if config.data is None:

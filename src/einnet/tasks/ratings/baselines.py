@@ -14,7 +14,7 @@ __all__ = ["BASELINES", "predict_by_baselines"]
 
 BASELINES = ("global mean", "means and biases", "matrix factorisation")
 BIAS_RIDGES = tuple(product((1.0, 3.0, 6.0, 12.0), repeat=2))  # of users and items, in ratings
-FACTORS = tuple(product((4, 8, 16), (6.0, 10.0, 15.0, 20.0, 30.0)))  # rank, ridge
+FACTORS = tuple(product((4, 8, 16), (8.0, 12.0, 18.0, 27.0)))  # rank, ridge
 ROUNDS = 12
 
 Table = tuple[Tensor, Tensor]  # index (2, ratings) and values

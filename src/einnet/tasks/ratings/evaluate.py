@@ -41,7 +41,8 @@ def compute_metrics(net: EinNet, ratings: Ratings) -> dict[str, Any]:
     axis, (train, valid, test) = ratings.axis, (to_tensors(e, ratings) for e in _splits(ratings))
     index, values = to_tensors(ratings.evidence, ratings)
     levels = torch.from_numpy(axis.levels).float()
-    log_chances = forecast(net, Known(index, values, ratings.sizes), test[0]).log_chances(levels)
+    known = Known(index, values, ratings.sizes, pairs=test[0])
+    log_chances = forecast(net, known, test[0], known.estimates).log_chances(levels)
     predictions = {"EinNet": log_chances.exp() @ levels}
     predictions |= predict_by_baselines(train, valid, test[0], ratings.sizes)
     span = axis.high - axis.low

@@ -27,7 +27,7 @@ SIGNATURE = "aH, bH, [ab]H -> [ab]H"
 FEATURES = (RANK + 4, RANK + 4, len(NEIGHBOURS) + 3)
 OUT_FEATURES = len(ESTIMATES) + 4  # a weight of each estimate; a shift, a width and two shapes of the distribution
 STEP = 0.3  # what 1 in the output means, in weights of the estimates and in standard deviations
-SMALLEST = 0.2  # block of a step, as a share of the largest
+SMALLEST = 0.5  # block of a step, as a share of the largest
 PRIOR = 5.0  # ratings of usual spread that each user and item is given
 
 
@@ -108,7 +108,7 @@ class Completion(Task):
             setattr(self, f"{name}_index", Buffer(torch.from_numpy(entries.index)))
             setattr(self, f"{name}_values", Buffer(torch.from_numpy(axis.to_positions(entries.values)).float()))
         self.levels = Buffer(torch.from_numpy(axis.levels).float())
-        self.valid_inputs: tuple[Known, Tensor] | None = None  # computed once
+        self.valid_inputs: Known | None = None  # computed once
 
     def loss(self, step: int) -> Tensor:
         low, high = self.config.hide_low, self.config.hide_high
@@ -117,11 +117,11 @@ class Completion(Task):
         index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, number)
         share = low + (high - low) * torch.rand((), device=index.device)
         is_hidden = torch.rand_like(values) < share
-        is_hidden[torch.randint(len(values), (2,), device=index.device)] = torch.tensor([True, False]).to(index.device)
+        is_hidden[torch.randperm(len(values), device=index.device)[:2]] = torch.tensor([True, False]).to(index.device)
         start = torch.randn(sizes[1], RANK, device=index.device)
-        known = Known(index[:, ~is_hidden], values[~is_hidden], sizes, start)
-        target = values[is_hidden]
-        result = forecast(self.net, known, index[:, is_hidden])
+        pairs, target = index[:, is_hidden], values[is_hidden]
+        known = Known(index[:, ~is_hidden], values[~is_hidden], sizes, start, pairs)
+        result = forecast(self.net, known, pairs, known.estimates)
         log_chances = result.log_chances(self.levels)
         nearest = (target[:, None] - self.levels).abs().argmin(1)
         square_error = ((log_chances.exp() @ self.levels - target) / known.scale).square().mean()
@@ -130,10 +130,9 @@ class Completion(Task):
     @torch.no_grad()
     def validate(self, net: EinNet) -> dict[str, float]:
         if self.valid_inputs is None:
-            known = Known(self.train_index, self.train_values, self.sizes)
-            self.valid_inputs = known, known.estimate(self.valid_index)
-        known, estimates = self.valid_inputs
-        error = forecast(net, known, self.valid_index, estimates).mean(self.levels) - self.valid_values
+            self.valid_inputs = Known(self.train_index, self.train_values, self.sizes, pairs=self.valid_index)
+        known = self.valid_inputs
+        error = forecast(net, known, self.valid_index, known.estimates).mean(self.levels) - self.valid_values
         return {"rmse": self.span * float(error.square().mean().sqrt()), "mae": self.span * float(error.abs().mean())}
 
     def make_optimizer(self) -> torch.optim.Optimizer:

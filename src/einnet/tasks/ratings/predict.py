@@ -8,7 +8,7 @@ import torch
 from einnet.errors import DataError
 from einnet.nn import EinNet
 from einnet.tasks.console import make_console
-from einnet.tasks.ratings.data import Entries, Ratings
+from einnet.tasks.ratings.data import Ratings
 from einnet.tasks.ratings.estimates import Known
 from einnet.tasks.ratings.evaluate import to_tensors
 from einnet.tasks.ratings.network import forecast
@@ -45,7 +45,8 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
         raise DataError(f"user {user!r} has rated all {len(ratings.items):,} items")
     pairs = torch.tensor([[row] * len(columns), columns])
     axis, levels = ratings.axis, torch.from_numpy(ratings.axis.levels).float()
-    chances = forecast(net, _show(entries, ratings), pairs).log_chances(levels).exp()
+    known = Known(*to_tensors(entries, ratings), ratings.sizes, pairs=pairs)
+    chances = forecast(net, known, pairs, known.estimates).log_chances(levels).exp()
     expected = axis.to_ratings((chances @ levels).double().numpy())
     names = [f"{level:g}" for level in axis.to_ratings(axis.levels)]
     counts = torch.from_numpy(entries.index[1]).bincount(minlength=len(ratings.items)).tolist()
@@ -54,10 +55,6 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
         for k, mean, row_chances in zip(columns, expected, chances.tolist(), strict=True)
     ]
     return sorted(answers, key=lambda answer: -answer.expected)
-
-
-def _show(entries: Entries, ratings: Ratings) -> Known:
-    return Known(*to_tensors(entries, ratings), ratings.sizes)
 
 
 def print_recommendations(user: str, answers: Sequence[Recommendation]) -> None:
