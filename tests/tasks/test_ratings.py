@@ -84,7 +84,7 @@ def test_estimates_by_neighbours_are_those_of_plain_loops():
             norm = sum(x[v, i] ** 2 for v in raters) * sum(x[v, j] ** 2 for v in raters)
             correlation = float(sum(x[v, i] * x[v, j] for v in raters) / max(norm, 1e-12) ** 0.5)
             correlation *= len(raters) / (len(raters) + 50)
-            share = len(raters) / float(present[:, i].sum() * present[:, j].sum()) ** 0.5
+            share = len(raters) / float((present[:, i].sum() + 5) * (present[:, j].sum() + 5)) ** 0.5
             weights = np.array([correlation * share**2, share**3])
             sums, totals = sums + weights * float(x[u, j]), totals + abs(weights)
         assert np.allclose(row.numpy(), sums / totals, atol=1e-5)
@@ -123,14 +123,20 @@ def test_users_and_items_without_ratings_get_the_mean_of_all_at_least_nearly():
     assert all(x.isfinite().all() for x in result)
 
 
-def test_a_forecast_is_a_distribution_on_any_levels():
-    result = Forecast(
-        *(torch.randn(4, 6) * torch.tensor([[1.0], [0.1], [1.0], [1.0]]) + torch.tensor([[0.5], [0.4], [0], [0]]))
-    )
-    for levels in (2, 5, 10, 100):
-        axis = torch.linspace(0, 1, levels)
-        assert torch.allclose(result.log_chances(axis).exp().sum(1), torch.ones(6))
-        assert ((result.mean(axis) >= 0) & (result.mean(axis) <= 1)).all()
+@pytest.mark.parametrize("levels", [2, 5, 10, 100])
+def test_a_forecast_is_a_distribution_with_its_mean_on_any_levels(levels):
+    torch.manual_seed(0)
+    mean, (skew, tails) = torch.linspace(0.01, 0.99, 8), torch.randn(2, 8)
+    axis, width = torch.linspace(0, 1, levels), torch.linspace(0.05, 1, 8)
+    chances = Forecast(mean, width, skew, tails).log_chances(axis).exp()
+    assert torch.allclose(chances.sum(1), torch.ones(8)) and torch.allclose(chances @ axis, mean, atol=1e-3)
+
+
+def test_the_chances_of_a_forecast_have_the_derivatives_of_differences():
+    torch.manual_seed(0)
+    parts = [torch.tensor([x], dtype=torch.float64, requires_grad=True) for x in (0.7, 0.3, 0.2, -0.1)]
+    axis = torch.linspace(0, 1, 5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda *p: Forecast(*p).log_chances(axis), parts, eps=1e-4, atol=1e-3)
 
 
 def test_an_affine_change_of_the_ratings_changes_the_predictions_alike(file, tmp_path):

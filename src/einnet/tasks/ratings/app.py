@@ -37,13 +37,13 @@ class RatingsConfig:
     "Layers."
     dropout: float = 0.1
     "Probability of dropping a pooled value, and a value of an update, while learning."
-    hide_low: float = 0.05
+    hide_low: float = 0.1
     "Smallest share of the ratings that is hidden at a step."
-    hide_high: float = 0.3
-    "Largest share; the share is drawn again at each step."
+    hide_high: float = 0.8
+    "Largest share; the share is drawn again at each step, small ones more often."
     block: int = 100_000
     "Most ratings at a step, those of random users for random items; their number is drawn again at each step."
-    square_loss: float = 1.0
+    square_loss: float = 3.0
     "Weight of the square error, compared with the cross-entropy of the levels."
     lr: float = 8e-3
     "Peak learning rate."

@@ -17,11 +17,13 @@ from einnet.nn.functional import einsum
 
 __all__ = ["ESTIMATES", "NEIGHBOURS", "Biases", "Known", "fit_biases", "fit_factors"]
 
-REST_RIDGE = (8.0, 6.0)  # of users and items, in ratings
-ROUNDS = 6  # of the biases, one side after the other
+ROUNDS = 8  # of the biases, one side after the other
+FIRST_RIDGES = (4.0, 3.0)  # of users and items, in ratings, where they are estimated
+TINY = 1e-6
 RANK, RIDGE, FACTOR_ROUNDS = 12, 18.0, 8  # the ridge in units of the residuals' variance
 CHUNK = 2**20  # pairs whose similarity is computed at a time
 SHRINKAGE = 50.0  # of a correlation: as if so many more had rated both without agreeing
+FEW = 5.0  # ratings more of each, in common with none
 DOUBTS = (0.1, 0.02)  # weight of no neighbour
 NEIGHBOURS = {  # the estimates by neighbours, and what they are weighed with before a network changes that
     "items rated alike": 0.55,
@@ -44,8 +46,11 @@ class Biases:
         return self.mean + self.user[pairs[0]] + self.item[pairs[1]]
 
 
-def fit_biases(support: Support, values: Tensor, ridge: tuple[float, float] = (4.0, 3.0)) -> Biases:
+def fit_biases(support: Support, values: Tensor, ridge: tuple[float, float] | None = None) -> Biases:
     """The biases of users and items, each by ridge regression on what the other leaves.
+
+    Without ridges, in ratings, these are the variance of what is left over that of the biases, both estimated along
+    (the EM algorithm for random effects): few ratings of a user whose like rate alike say little about this user.
 
     >>> full = Support(torch.cartesian_prod(torch.arange(3), torch.arange(2)).T, (3, 2))
     >>> biases = fit_biases(full, torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), ridge=(0.0, 0.0))
@@ -56,11 +61,27 @@ def fit_biases(support: Support, values: Tensor, ridge: tuple[float, float] = (4
     """
     (u, i), mean = support.index, values.mean()
     user, item = values.new_zeros(support.sizes[0]), values.new_zeros(support.sizes[1])
-    users, items = (count_entries(support, axis) for axis in (0, 1))
+    counts = count_entries(support, 0), count_entries(support, 1)
+    ridges = values.new_tensor(FIRST_RIDGES if ridge is None else ridge)
     for _ in range(ROUNDS):
-        item = _sum_rows(support, values - mean - user[u], 1) / (items + ridge[1]).clamp(min=1)
-        user = _sum_rows(support, values - mean - item[i], 0) / (users + ridge[0]).clamp(min=1)
+        item = _sum_rows(support, values - mean - user[u], 1) / (counts[1] + ridges[1]).clamp(min=TINY)
+        user = _sum_rows(support, values - mean - item[i], 0) / (counts[0] + ridges[0]).clamp(min=TINY)
+        if ridge is None:
+            ridges = _estimate_ridges(values - mean - user[u] - item[i], (user, item), counts, ridges)
     return Biases(mean, user, item)
+
+
+def _estimate_ridges(
+    rest: Tensor, biases: tuple[Tensor, Tensor], counts: tuple[Tensor, Tensor], ridges: Tensor
+) -> Tensor:
+    """The variance of the rest over those of the biases, of users and items with ratings."""
+    fitted = torch.stack([(n / (n + r)).sum() for n, r in zip(counts, ridges, strict=True)]).sum()
+    noise = rest.square().sum() / (len(rest) - fitted).clamp(min=0.1 * len(rest))
+    variances = [
+        ((b.square() + noise / (n + r)) * (n > 0)).sum() / (n > 0).sum()
+        for b, n, r in zip(biases, counts, ridges, strict=True)
+    ]
+    return (noise / torch.stack(variances).clamp(min=TINY)).clamp(TINY, 1 / TINY)
 
 
 def _sum_rows(support: Support, values: Tensor, axis: int) -> Tensor:
@@ -122,7 +143,7 @@ class Known:
         table = self.estimate_by_neighbours(torch.cat([index, pairs], 1))
         self.by_neighbours, by_neighbours = table.split([index.shape[1], pairs.shape[1]])
         weights = self.residuals.new_tensor([*NEIGHBOURS.values()])
-        self.rest = fit_biases(self.support, self.residuals - self.by_neighbours @ weights, REST_RIDGE)
+        self.rest = fit_biases(self.support, self.residuals - self.by_neighbours @ weights)
         self.estimates = self._complete(pairs, by_neighbours)
 
     def estimate(self, pairs: Tensor) -> Tensor:
@@ -179,7 +200,7 @@ def weigh_neighbours(support: Support, residuals: Tensor, counts: Tensor, column
     number = sum_common(torch.ones_like(residuals), present)
     squares = sum_common(residuals.square(), present) * sum_common(torch.ones_like(residuals), x.square())
     correlation = sum_common(residuals, x) / squares.sqrt().clamp(min=1e-6) * number / (number + SHRINKAGE)
-    share = number / (counts[:, None] * counts[columns]).sqrt().clamp(min=1)
+    share = number / ((counts[:, None] + FEW) * (counts[columns] + FEW)).sqrt()
     weights = torch.stack([correlation * share**2, share**3], -1)
     weights[columns, torch.arange(len(columns), device=columns.device)] = 0.0  # none is its own neighbour
     return weights

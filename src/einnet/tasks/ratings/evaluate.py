@@ -42,8 +42,9 @@ def compute_metrics(net: EinNet, ratings: Ratings) -> dict[str, Any]:
     index, values = to_tensors(ratings.evidence, ratings)
     levels = torch.from_numpy(axis.levels).float()
     known = Known(index, values, ratings.sizes, pairs=test[0])
-    log_chances = forecast(net, known, test[0], known.estimates).log_chances(levels)
-    predictions = {"EinNet": log_chances.exp() @ levels}
+    result = forecast(net, known, test[0], known.estimates)
+    log_chances = result.log_chances(levels)
+    predictions = {"EinNet": result.mean}
     predictions |= predict_by_baselines(train, valid, test[0], ratings.sizes)
     span = axis.high - axis.low
     errors = {name: span * (p - test[1]) for name, p in predictions.items()}

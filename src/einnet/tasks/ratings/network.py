@@ -28,6 +28,8 @@ FEATURES = (RANK + 4, RANK + 4, len(NEIGHBOURS) + 3)
 OUT_FEATURES = len(ESTIMATES) + 4  # a weight of each estimate; a shift, a width and two shapes of the distribution
 STEP = 0.3  # what 1 in the output means, in weights of the estimates and in standard deviations
 SMALLEST = 0.5  # block of a step, as a share of the largest
+STEEPEST, BISECTIONS = 1000.0, 32  # slopes of a distribution
+MARGIN = 0.01  # of a mean from the ends of the axis
 PRIOR = 5.0  # ratings of usual spread that each user and item is given
 
 
@@ -59,30 +61,47 @@ def encode(known: Known) -> tuple[Tensor, Tensor, tuple]:
 
 
 class Forecast(NamedTuple):
-    """For each pair a distribution over the axis of ratings, (M,) each: exp of a polynomial of degree four.
+    """For each pair a distribution over the axis of ratings, by its mean and its form, (M,) each.
 
-    >>> normal = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))    # as a normal distribution
-    >>> normal.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
+    It is the exponential of a polynomial of degree four, whose linear part is such that the mean is as given.
+
+    >>> usual = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))
+    >>> usual.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
     tensor([[0.0404, 0.9192, 0.0404]])
-    >>> normal.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
+    >>> usual.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
     tensor([[0.0219, 0.2285, 0.4991, 0.2285, 0.0219]])
+    >>> high = Forecast(*torch.tensor([[0.9], [0.2], [0.0], [0.0]]))
+    >>> high.log_chances(torch.linspace(0, 1, 5)).exp() @ torch.linspace(0, 1, 5)
+    tensor([0.9000])
     """
 
-    center: Tensor
-    width: Tensor
+    mean: Tensor  # within the axis
+    width: Tensor  # that the distribution would have, were it normal
     skew: Tensor
     tails: Tensor
 
     def log_chances(self, levels: Tensor) -> Tensor:
         """The logarithms of the probabilities of levels, positions from 0 to 1: (M, levels)."""
         s = 2 * levels - 1
-        normal = -((levels - self.center[:, None]) / self.width[:, None]).square() / 2
+        normal = -((levels - 0.5) / self.width[:, None]).square() / 2
         legendre = (5 * s**3 - 3 * s) / 2, (35 * s**4 - 30 * s**2 + 3) / 8
-        return (normal + self.skew[:, None] * legendre[0] + self.tails[:, None] * legendre[1]).log_softmax(-1)
+        form = normal + self.skew[:, None] * legendre[0] + self.tails[:, None] * legendre[1]
+        slope = _find_slopes(form.detach(), self.mean.detach(), levels)
+        chances = (form + slope * levels).softmax(-1)
+        mean = chances @ levels  # a step of Newton's method, which has the derivatives of the solution
+        variance = (chances @ levels.square() - mean.square()).detach().clamp(min=1e-6)
+        return (form + (slope + ((self.mean - mean) / variance)[:, None]) * levels).log_softmax(-1)
 
-    def mean(self, levels: Tensor) -> Tensor:
-        """The expected positions, (M,): those with the least square error."""
-        return self.log_chances(levels).exp() @ levels
+
+def _find_slopes(form: Tensor, mean: Tensor, levels: Tensor) -> Tensor:
+    """What is added for each unit of the axis so that the distributions have these means, (M, 1), by bisection."""
+    low = torch.full_like(mean, -STEEPEST)
+    high = -low
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        is_low = (form + middle[:, None] * levels).softmax(-1) @ levels < mean
+        low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)
+    return ((low + high) / 2)[:, None]
 
 
 def forecast(net: EinNet, known: Known, pairs: Tensor, estimates: Tensor | None = None) -> Forecast:
@@ -91,8 +110,8 @@ def forecast(net: EinNet, known: Known, pairs: Tensor, estimates: Tensor | None 
     weights, rest = (STEP * net(*encode(known), at=pairs)).float().split([len(ESTIMATES), 4], -1)
     shift, width, skew, tails = rest.unbind(-1)
     weights = weights + weights.new_tensor([*ESTIMATES.values()])
-    center = known.biases.predict(pairs) + known.scale * ((weights * estimates).sum(-1) + shift)
-    return Forecast(center, known.scale * width.clamp(-3, 3).exp(), skew, tails)
+    mean = known.biases.predict(pairs) + known.scale * ((weights * estimates).sum(-1) + shift)
+    return Forecast(mean.clamp(MARGIN, 1 - MARGIN), known.scale * width.clamp(-1.5, 1.5).exp(), skew, tails)
 
 
 class Completion(Task):
@@ -115,7 +134,7 @@ class Completion(Task):
         largest = min(self.config.block, len(self.train_values))
         number = int(largest * (SMALLEST + (1 - SMALLEST) * torch.rand(())))
         index, values, sizes = draw_block(self.train_index, self.train_values, self.sizes, number)
-        share = low + (high - low) * torch.rand((), device=index.device)
+        share = low + (high - low) * torch.rand((), device=index.device) ** 2  # small ones more often
         is_hidden = torch.rand_like(values) < share
         is_hidden[torch.randperm(len(values), device=index.device)[:2]] = torch.tensor([True, False]).to(index.device)
         start = torch.randn(sizes[1], RANK, device=index.device)
@@ -124,7 +143,7 @@ class Completion(Task):
         result = forecast(self.net, known, pairs, known.estimates)
         log_chances = result.log_chances(self.levels)
         nearest = (target[:, None] - self.levels).abs().argmin(1)
-        square_error = ((log_chances.exp() @ self.levels - target) / known.scale).square().mean()
+        square_error = ((result.mean - target) / known.scale).square().mean()
         return torch.nn.functional.nll_loss(log_chances, nearest) + self.config.square_loss * square_error
 
     @torch.no_grad()
@@ -132,7 +151,7 @@ class Completion(Task):
         if self.valid_inputs is None:
             self.valid_inputs = Known(self.train_index, self.train_values, self.sizes, pairs=self.valid_index)
         known = self.valid_inputs
-        error = forecast(net, known, self.valid_index, known.estimates).mean(self.levels) - self.valid_values
+        error = forecast(net, known, self.valid_index, known.estimates).mean - self.valid_values
         return {"rmse": self.span * float(error.square().mean().sqrt()), "mae": self.span * float(error.abs().mean())}
 
     def make_optimizer(self) -> torch.optim.Optimizer:

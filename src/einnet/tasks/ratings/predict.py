@@ -46,8 +46,9 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
     pairs = torch.tensor([[row] * len(columns), columns])
     axis, levels = ratings.axis, torch.from_numpy(ratings.axis.levels).float()
     known = Known(*to_tensors(entries, ratings), ratings.sizes, pairs=pairs)
-    chances = forecast(net, known, pairs, known.estimates).log_chances(levels).exp()
-    expected = axis.to_ratings((chances @ levels).double().numpy())
+    result = forecast(net, known, pairs, known.estimates)
+    chances = result.log_chances(levels).exp()
+    expected = axis.to_ratings(result.mean.double().numpy())
     names = [f"{level:g}" for level in axis.to_ratings(axis.levels)]
     counts = torch.from_numpy(entries.index[1]).bincount(minlength=len(ratings.items)).tolist()
     answers = [
