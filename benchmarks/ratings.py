@@ -42,13 +42,15 @@ def main(
         metrics = app.measure(net, config, ratings).metrics
         errors = {"**EinNet**" if k == "EinNet" else k: row["rmse"] for k, row in metrics["test"].items()}
         labels = [*errors, *PUBLISHED[dataset]]
-        figures = bold_best([f"{x:.4f}" for x in errors.values()] + [f"{x:.3f}" for x in PUBLISHED[dataset].values()], min)
+        figures = bold_best(
+            [f"{x:.4f}" for x in errors.values()] + [f"{x:.3f}" for x in PUBLISHED[dataset].values()], min
+        )
         section += zip([name, *[""] * len(labels)], labels, figures, strict=False)
         for k, (label, row) in enumerate(metrics["test"].items()):
             size = f"{metrics['users']:,} x {metrics['items']:,}, {metrics['known']:,} known"
             rows.append([name, size] if k == 0 else ["", ""])
             rows[-1] += [label, f"{row['rmse']:.4f}", f"{row['mae']:.4f}"]
-    title = f"seed 0, trained on {DATASETS[LEARNED]} alone in {duration / 60:.0f} minutes"
+    title = f"seed 0, trained on {DATASETS[LEARNED]} alone, {duration:.0f} seconds with its report"
     lines = [
         "# Ratings",
         "",

@@ -102,6 +102,8 @@ def test_estimates_do_not_depend_on_the_chunks(monkeypatch):
 def test_users_and_items_may_be_permuted():
     index, values, sizes = draw_table()
     net, start = make_net(CONFIG).eval(), torch.randn(sizes[1], RANK)
+    for weight in net.decoder.parameters():
+        torch.nn.init.normal_(weight)  # which are zero at first
     pairs = torch.tensor([[0, 5, 11, 0], [8, 0, 3, 8]])
     orders = [torch.randperm(n) for n in sizes]
     permuted = [torch.stack([p[i] for p, i in zip(orders, x, strict=True)]) for x in (index, pairs)]
@@ -158,6 +160,38 @@ def test_the_rating_that_is_asked_for_counts_nowhere(file, tmp_path):
     first, second = (recommend(net, load(path), user, item) for path in (file, changed))
     assert first[0].chances == pytest.approx(second[0].chances, abs=1e-6)
     assert first[0].number == sum(line.split(",")[1] == item for line in lines[1:]) - 1
+
+
+def test_what_is_hidden_in_training_is_in_no_input(file, monkeypatch):
+    calls = []
+
+    def note(net, known, pairs, estimates):
+        calls.append((known, pairs))
+        return forecast(net, known, pairs, estimates)
+
+    monkeypatch.setattr("einnet.tasks.ratings.network.forecast", note)
+    task = Completion(load(file), CONFIG, seed=0)
+    for step in range(3):
+        task(step)
+    for known, pairs in calls:
+        visible = set(map(tuple, known.support.index.T.tolist()))
+        assert pairs.shape[1] and visible.isdisjoint(map(tuple, pairs.T.tolist()))
+        assert known.counts[0].sum() == known.counts[1].sum() == len(visible) == len(known.values)
+
+
+def test_a_prediction_does_not_depend_on_what_else_is_asked():
+    index, values, sizes = draw_table()
+    net = make_net(CONFIG).eval()
+    for weight in net.decoder.parameters():
+        torch.nn.init.normal_(weight)
+    unknown = torch.ones(sizes, dtype=torch.bool)
+    unknown[tuple(index)] = False
+    pairs = unknown.nonzero().T[:, :20:5]
+    with torch.no_grad():
+        together = forecast(net, Known(index, values, sizes), pairs)
+        alone = [forecast(net, Known(index, values, sizes), pairs[:, k : k + 1]) for k in range(4)]
+    assert torch.allclose(together.mean, torch.cat([f.mean for f in alone]), atol=1e-5)
+    assert torch.allclose(together.skew, torch.cat([f.skew for f in alone]), atol=1e-5)
 
 
 def test_recommended_items_are_those_that_the_user_has_not_rated(file):

@@ -13,11 +13,12 @@ from einnet.tasks.ratings.estimates import fit_biases, fit_factors
 __all__ = ["BASELINES", "predict_by_baselines"]
 
 BASELINES = ("global mean", "means and biases", "matrix factorisation")
-BIAS_RIDGES = tuple(product((1.0, 3.0, 6.0, 12.0), repeat=2))  # of users and items, in ratings
+BIAS_RIDGES = (None, *product((1.0, 3.0, 6.0, 12.0, 24.0), repeat=2))  # of users and items; None: estimated
 FACTORS = tuple(product((4, 8, 16), (8.0, 12.0, 18.0, 27.0)))  # rank, ridge
 ROUNDS = 12
 
 Table = tuple[Tensor, Tensor]  # index (2, ratings) and values
+Ridge = tuple[float, float] | None
 Choice = TypeVar("Choice")
 
 
@@ -42,12 +43,12 @@ def _choose(choices: Iterable[Choice], predict: Callable[[Choice], Tensor], valu
     return min(choices, key=lambda choice: float((predict(choice) - values).square().mean()))
 
 
-def _predict_by_biases(table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: tuple[float, float]) -> Tensor:
+def _predict_by_biases(table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: Ridge) -> Tensor:
     return fit_biases(Support(table[0], sizes), table[1], ridge).predict(pairs)
 
 
 def _predict_by_factors(
-    table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: tuple[float, float], rank: int, strength: float
+    table: Table, pairs: Tensor, sizes: tuple[int, int], ridge: Ridge, rank: int, strength: float
 ) -> Tensor:
     """Biases, and the products of factors of what they leave."""
     support = Support(table[0], sizes)

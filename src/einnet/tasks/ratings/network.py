@@ -65,10 +65,10 @@ class Forecast(NamedTuple):
 
     It is the exponential of a polynomial of degree four, whose linear part is such that the mean is as given.
 
-    >>> usual = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))
-    >>> usual.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
+    >>> middle = Forecast(*torch.tensor([[0.5], [0.2], [0.0], [0.0]]))
+    >>> middle.log_chances(torch.tensor([0.0, 0.5, 1.0])).exp()           # of three levels
     tensor([[0.0404, 0.9192, 0.0404]])
-    >>> usual.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
+    >>> middle.log_chances(torch.linspace(0, 1, 5)).exp()                 # and of five
     tensor([[0.0219, 0.2285, 0.4991, 0.2285, 0.0219]])
     >>> high = Forecast(*torch.tensor([[0.9], [0.2], [0.0], [0.0]]))
     >>> high.log_chances(torch.linspace(0, 1, 5)).exp() @ torch.linspace(0, 1, 5)
