@@ -13,12 +13,13 @@ from einnet.tasks.ratings.estimates import fit_biases, fit_factors
 __all__ = ["BASELINES", "predict_by_baselines"]
 
 BASELINES = ("global mean", "means and biases", "matrix factorisation")
-BIAS_RIDGES = (None, *product((1.0, 3.0, 6.0, 12.0, 24.0), repeat=2))  # of users and items; None: estimated
+Ridge = tuple[float, float] | None  # of users and items; None where it is estimated
+STRENGTHS = (1.0, 3.0, 6.0, 12.0, 24.0)
+BIAS_RIDGES: tuple[Ridge, ...] = (None, *product(STRENGTHS, STRENGTHS))
 FACTORS = tuple(product((4, 8, 16), (8.0, 12.0, 18.0, 27.0)))  # rank, ridge
 ROUNDS = 12
 
 Table = tuple[Tensor, Tensor]  # index (2, ratings) and values
-Ridge = tuple[float, float] | None
 Choice = TypeVar("Choice")
 
 

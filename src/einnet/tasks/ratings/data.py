@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def read_ratings(source: Path | str) -> tuple[dict[tuple[str, str], float], list
     return rows, notes
 
 
-def _split_lines(lines: Iterable[tuple[int, str]], delimiter: str | None) -> Iterable[tuple[int, list[str]]]:
+def _split_lines(lines: Iterable[tuple[int, str]], delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     """The numbers of lines and their cells, without spaces and quotes around them."""
     for number, line in lines:
         if delimiter is None or delimiter == "::":

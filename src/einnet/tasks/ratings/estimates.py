@@ -101,6 +101,7 @@ def fit_factors(
     start: (items, rank), random; another start rotates the vectors, and leaves their products nearly as they are.
     """
     values, ones, y = residuals[:, None], torch.ones_like(residuals)[:, None], start
+    x = start.new_zeros(support.sizes[0], rank)
     identity = ridge * torch.eye(rank, dtype=start.dtype, device=start.device)
     for _ in range(rounds):
         x = _solve("[ab],b->a", support, ones, values, y, identity)
@@ -143,7 +144,7 @@ class Known:
         table = self.estimate_by_neighbours(torch.cat([index, pairs], 1))
         self.by_neighbours, by_neighbours = table.split([index.shape[1], pairs.shape[1]])
         weights = self.residuals.new_tensor([*NEIGHBOURS.values()])
-        self.rest = fit_biases(self.support, self.residuals - self.by_neighbours @ weights)
+        self.rest = fit_biases(self.support, self.residuals - (self.by_neighbours * weights).sum(1))
         self.estimates = self._complete(pairs, by_neighbours)
 
     def estimate(self, pairs: Tensor) -> Tensor:

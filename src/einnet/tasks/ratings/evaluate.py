@@ -13,12 +13,12 @@ from torch import Tensor
 from einnet.nn import EinNet
 from einnet.plots.figures import pyplot, save_figure
 from einnet.tasks.ratings.baselines import BASELINES, predict_by_baselines
-from einnet.tasks.ratings.data import Entries, Ratings
+from einnet.tasks.ratings.data import Ratings
 from einnet.tasks.ratings.estimates import Known
-from einnet.tasks.ratings.network import forecast
+from einnet.tasks.ratings.network import forecast, to_tensors
 from einnet.tasks.report import Results, make_table
 
-__all__ = ["compute_metrics", "measure", "to_tensors"]
+__all__ = ["compute_metrics", "measure"]
 
 BINS = (1, 4, 16, 64, 256)  # known ratings of the user, in the picture and the metrics
 
@@ -30,16 +30,12 @@ def measure(net: EinNet, ratings: Ratings) -> Results:
     return Results(metrics, [_make_table(metrics), _summarize(metrics)], {"errors.png": picture})
 
 
-def to_tensors(entries: Entries, ratings: Ratings) -> tuple[Tensor, Tensor]:
-    """Index and positions on the axis of ratings."""
-    return torch.from_numpy(entries.index), torch.from_numpy(ratings.axis.to_positions(entries.values)).float()
-
-
 @torch.no_grad()
 def compute_metrics(net: EinNet, ratings: Ratings) -> dict[str, Any]:
     """RMSE and MAE of the network and of each baseline; the network's mean chance of the true rating."""
-    axis, (train, valid, test) = ratings.axis, (to_tensors(e, ratings) for e in _splits(ratings))
-    index, values = to_tensors(ratings.evidence, ratings)
+    axis = ratings.axis
+    train, valid, test = (to_tensors(entries, axis) for entries in (ratings.train, ratings.valid, ratings.test))
+    index, values = to_tensors(ratings.evidence, axis)
     levels = torch.from_numpy(axis.levels).float()
     known = Known(index, values, ratings.sizes, pairs=test[0])
     result = forecast(net, known, test[0], known.estimates)
@@ -66,10 +62,6 @@ def compute_metrics(net: EinNet, ratings: Ratings) -> dict[str, Any]:
             if (group == k).any()
         },
     }
-
-
-def _splits(ratings: Ratings) -> tuple[Entries, Entries, Entries]:
-    return ratings.train, ratings.valid, ratings.test
 
 
 def _average(error: Tensor) -> dict[str, float]:

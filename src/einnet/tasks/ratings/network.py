@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Buffer
 
 from einnet.nn import EinNet
-from einnet.tasks.ratings.data import Ratings
+from einnet.tasks.ratings.data import Axis, Entries, Ratings
 from einnet.tasks.ratings.estimates import ESTIMATES, NEIGHBOURS, RANK, Known
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
@@ -21,7 +21,7 @@ from einnet.train.task import Task
 if TYPE_CHECKING:
     from einnet.tasks.ratings.app import RatingsConfig
 
-__all__ = ["FEATURES", "OUT_FEATURES", "SIGNATURE", "Completion", "Forecast", "forecast", "make_net"]
+__all__ = ["FEATURES", "OUT_FEATURES", "SIGNATURE", "Completion", "Forecast", "forecast", "make_net", "to_tensors"]
 
 SIGNATURE = "aH, bH, [ab]H -> [ab]H"
 FEATURES = (RANK + 4, RANK + 4, len(NEIGHBOURS) + 3)
@@ -88,8 +88,8 @@ class Forecast(NamedTuple):
         form = normal + self.skew[:, None] * legendre[0] + self.tails[:, None] * legendre[1]
         slope = _find_slopes(form.detach(), self.mean.detach(), levels)
         chances = (form + slope * levels).softmax(-1)
-        mean = chances @ levels  # a step of Newton's method, which has the derivatives of the solution
-        variance = (chances @ levels.square() - mean.square()).detach().clamp(min=1e-6)
+        mean = (chances * levels).sum(-1)  # a step of Newton's method, which has the derivatives of the solution
+        variance = ((chances * levels.square()).sum(-1) - mean.square()).detach().clamp(min=1e-6)
         return (form + (slope + ((self.mean - mean) / variance)[:, None]) * levels).log_softmax(-1)
 
 
@@ -99,7 +99,7 @@ def _find_slopes(form: Tensor, mean: Tensor, levels: Tensor) -> Tensor:
     high = -low
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        is_low = (form + middle[:, None] * levels).softmax(-1) @ levels < mean
+        is_low = ((form + middle[:, None] * levels).softmax(-1) * levels).sum(-1) < mean
         low, high = torch.where(is_low, middle, low), torch.where(is_low, high, middle)
     return ((low + high) / 2)[:, None]
 
@@ -123,9 +123,8 @@ class Completion(Task):
         super().__init__(make_net(config), lr=config.lr, weight_decay=config.weight_decay, seed=seed)
         axis = ratings.axis
         self.config, self.sizes, self.span = config, ratings.sizes, axis.high - axis.low
-        for name, entries in (("train", ratings.train), ("valid", ratings.valid)):
-            setattr(self, f"{name}_index", Buffer(torch.from_numpy(entries.index)))
-            setattr(self, f"{name}_values", Buffer(torch.from_numpy(axis.to_positions(entries.values)).float()))
+        self.train_index, self.train_values = map(Buffer, to_tensors(ratings.train, axis))
+        self.valid_index, self.valid_values = map(Buffer, to_tensors(ratings.valid, axis))
         self.levels = Buffer(torch.from_numpy(axis.levels).float())
         self.valid_inputs: Known | None = None  # computed once
 
@@ -156,6 +155,11 @@ class Completion(Task):
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         return MuonAdamW(self.net.parameters(), self.lr, self.weight_decay)
+
+
+def to_tensors(entries: Entries, axis: Axis) -> tuple[Tensor, Tensor]:
+    """The index of ratings, and their positions on the axis."""
+    return torch.from_numpy(entries.index), torch.from_numpy(axis.to_positions(entries.values)).float()
 
 
 def draw_block(

@@ -10,8 +10,7 @@ from einnet.nn import EinNet
 from einnet.tasks.console import make_console
 from einnet.tasks.ratings.data import Ratings
 from einnet.tasks.ratings.estimates import Known
-from einnet.tasks.ratings.evaluate import to_tensors
-from einnet.tasks.ratings.network import forecast
+from einnet.tasks.ratings.network import forecast, to_tensors
 from einnet.tasks.report import make_table
 
 __all__ = ["Recommendation", "print_recommendations", "recommend"]
@@ -45,7 +44,7 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
         raise DataError(f"user {user!r} has rated all {len(ratings.items):,} items")
     pairs = torch.tensor([[row] * len(columns), columns])
     axis, levels = ratings.axis, torch.from_numpy(ratings.axis.levels).float()
-    known = Known(*to_tensors(entries, ratings), ratings.sizes, pairs=pairs)
+    known = Known(*to_tensors(entries, axis), ratings.sizes, pairs=pairs)
     result = forecast(net, known, pairs, known.estimates)
     chances = result.log_chances(levels).exp()
     expected = axis.to_ratings(result.mean.double().numpy())
