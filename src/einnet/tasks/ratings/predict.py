@@ -54,7 +54,7 @@ def recommend(net: EinNet, ratings: Ratings, user: str, item: str | None = None)
         Recommendation(ratings.items[k], float(mean), dict(zip(names, row_chances, strict=True)), counts[k])
         for k, mean, row_chances in zip(columns, expected, chances.tolist(), strict=True)
     ]
-    return sorted(answers, key=lambda answer: -answer.expected)
+    return sorted(answers, key=lambda answer: (-answer.expected, -answer.number))  # known items first, of equal ones
 
 
 def print_recommendations(user: str, answers: Sequence[Recommendation]) -> None:
