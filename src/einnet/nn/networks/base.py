@@ -26,6 +26,8 @@ from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
+from einnet.nn.reductions import Reductions
+from einnet.nn.semiring import DECOMPOSITIONS as SEMIRING_DECOMPOSITIONS
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
 from einnet.nn.state import as_tensors, check_widths, unwrap
@@ -105,6 +107,8 @@ class Network(nn.Module, ABC):
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
         sizes = self.config_class.sizes_for(self.hidden_types, self.signature.output)
+        if heads is None and "reduction" in known:
+            heads = Reductions.of(options.get("reduction", "sum")).heads
         sizes |= {k: n for k, n in (("heads", heads), ("hidden", hidden), ("depth", depth)) if n is not None}
         options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
         self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)
@@ -257,7 +261,7 @@ class Network(nn.Module, ABC):
         check_examples(Path(path), self.signature, inputs, sizes or {})
         self.bind(inputs, sizes=sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
-            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
+            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS | SEMIRING_DECOMPOSITIONS)
 
     def extra_repr(self) -> str:
         arguments = self.config.as_arguments()

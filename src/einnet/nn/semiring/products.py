@@ -1,0 +1,109 @@
+"""Products of matrices in other semirings, in the order of n^2 numbers of memory.
+
+logsumexp: the exponentials are taken and multiplied in double precision, after the largest number of each row of the
+first matrix and of each column of the second is subtracted. Where the sum of a cell is then so small that it may have
+lost digits, which takes numbers that differ by more than 600, the cell is computed again from its row and its column.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["extreme_product", "extreme_value", "finite_or_zero", "softmax_product"]
+
+BLOCK = 2**18  # numbers of a block of sums; they stay in the cache
+GROUP = 16  # summands among which the extreme one is looked for at once
+TINY = 1e-290  # sums below it are computed again; the smallest normal number is 2e-308
+
+
+def extreme_product(x: Tensor, y: Tensor, extremum: Callable, combine: Callable, zero: float) -> tuple[Tensor, Tensor]:
+    """The x_ab and the y_bc of which `combine` makes the extreme value over b, one of several."""
+    middle, missing = x.shape[2], -x.shape[2] % GROUP
+    left = nn.functional.pad(x.detach(), (0, missing), value=zero)
+    right = nn.functional.pad(y.detach(), (0, 0, 0, missing), value=zero)
+    winners = [
+        _find_extreme(sums.unflatten(2, (-1, GROUP)), extremum) for _, sums in _sums_by_rows(left, right, combine)
+    ]
+    index = torch.cat(winners, 1).clamp(max=middle - 1)
+    return x.gather(2, index), y.gather(1, index)
+
+
+def extreme_value(x: Tensor, y: Tensor, extremum: Callable, combine: Callable) -> Tensor:
+    """The extreme value of `combine(x_ab, y_bc)` over b, without a derivative."""
+    total = x.new_empty(x.shape[0], x.shape[1], y.shape[2])
+    for rows, sums in _sums_by_rows(x.detach(), y.detach(), combine):
+        extremum(sums, 2, out=total[:, rows])
+    return total
+
+
+def _sums_by_rows(x: Tensor, y: Tensor, combine: Callable) -> Iterator[tuple[slice, Tensor]]:
+    """x_ab combined with y_bc, (n, a, b, c), for some rows a at a time; in one buffer."""
+    step = max(1, BLOCK // max(1, x.shape[0] * y.shape[1] * y.shape[2]))
+    buffer = x.new_empty(x.shape[0], min(step, x.shape[1]), *y.shape[1:])
+    for start in range(0, x.shape[1], step):
+        part = x[:, start : start + step, :, None]
+        yield slice(start, start + step), combine(part, y[:, None], out=buffer[:, : part.shape[1]])
+
+
+def _find_extreme(groups: Tensor, extremum: Callable) -> Tensor:
+    """A place on the axes 2 and 3 with the extreme value."""
+    find = torch.max if extremum is torch.amax else torch.min
+    group = find(extremum(groups, 3), 2).indices
+    place = group[:, :, None, None].expand(-1, -1, 1, GROUP, -1)
+    return group * GROUP + find(groups.gather(2, place)[:, :, 0], 2).indices
+
+
+def softmax_product(
+    x: Tensor, y: Tensor, u: Tensor | None = None, v: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """log sum_b exp(x_ab + y_bc), and with u and v sum_b softmax_b(x_ab + y_bc) u_ab v_bc."""
+    left, right = x.double(), y.double()
+    row = finite_or_zero(left.detach().amax(2, keepdim=True))
+    column = finite_or_zero(right.detach().amax(1, keepdim=True))
+    p, q = left.sub(row).exp_(), right.sub(column).exp_()
+    total = p @ q
+    smallest, largest = total.detach().aminmax() if total.numel() else (1.0, 1.0)
+    is_exact = None  # everywhere
+    if not (smallest >= TINY and largest < torch.inf):
+        is_exact = (total >= TINY) & (total < torch.inf)
+        total = torch.where(is_exact, total, 1)
+    results: list[Any] = [total.log().add_(row).add_(column), None]
+    if u is not None and v is not None:
+        results[1] = (p * u) @ (q * v) / total
+    if is_exact is not None:
+        results = _repair(results, is_exact, left, right, u, v)
+    means = results[1]
+    return results[0].to(x.dtype), None if means is None or u is None else means.to(u.dtype)
+
+
+def _repair(
+    results: list[Any], is_exact: Tensor, x: Tensor, y: Tensor, u: Tensor | None = None, v: Tensor | None = None
+) -> list[Any]:
+    """The results with the cells that are not exact computed one by one."""
+    is_nan = x.detach().isnan().any(2, keepdim=True) | y.detach().isnan().any(1, keepdim=True)
+    is_empty = (x.detach() != -torch.inf).float() @ (y.detach() != -torch.inf).float() == 0
+    fills = ((is_nan, torch.nan), (~is_exact & is_empty & ~is_nan, -torch.inf))
+    for k, result in enumerate(results):
+        for cells, value in fills if result is not None else ():
+            result = result.masked_fill(cells, 0 if k and value < 0 else value)
+        results[k] = result
+    n, i, j = (~is_exact & ~is_empty & ~is_nan).nonzero(as_tuple=True)
+    step = max(1, BLOCK // x.shape[2])
+    columns = y.transpose(1, 2)
+    parts: list[list[Tensor]] = [[], []]
+    for place in zip(n.split(step), i.split(step), j.split(step), strict=True):
+        terms = x[place[0], place[1]] + columns[place[0], place[2]]
+        parts[0].append(terms.logsumexp(1))
+        if u is not None and v is not None:
+            values = u[place[0], place[1]].double() * v.transpose(1, 2)[place[0], place[2]]
+            parts[1].append((terms.softmax(1) * values).sum(1))
+    return [
+        r if r is None or not len(n) else r.index_put((n, i, j), torch.cat(part))
+        for r, part in zip(results, parts, strict=True)
+    ]
+
+
+def finite_or_zero(x: Tensor) -> Tensor:
+    return torch.where(x.isfinite(), x, 0)
