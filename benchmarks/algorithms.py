@@ -42,7 +42,7 @@ def train(net: nn.Module, problem: Problem, rate: float, seconds: float) -> int:
     start, steps, share = time.process_time(), 0, 0.0
     while share < 1:
         optimizer.param_groups[0]["lr"] = rate * min(1, 20 * share + 0.01) * (1 + math.cos(math.pi * share)) / 2
-        data = parts[torch.randint(len(parts), ()).item()]
+        data = parts[int(torch.randint(len(parts), ()))]
         data = data.select(torch.randint(len(data.nodes), (BATCH,)))
         if data.counts.any():
             loss = compute_loss(problem, net(data.nodes, data.pairs), data)

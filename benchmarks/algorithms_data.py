@@ -1,7 +1,7 @@
 """Problems whose answers algorithms compute: graphs, numbers and points drawn at random, and what is to be learned.
 
-A problem has, for samples of one size n, features of nodes (samples, n, 2) and of pairs (samples, n, n, 2), targets, and
-where these count.
+A problem has, for samples of one size n, features of nodes (samples, n, 2) and of pairs (samples, n, n, 2), targets,
+and where these count.
 """
 
 from collections.abc import Callable

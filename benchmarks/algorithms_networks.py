@@ -1,4 +1,4 @@
-"""The networks of benchmarks/algorithms.py: ours in several semirings, and peers of their usual widths."""
+"""The networks of benchmarks/algorithms.py: EinNet in several semirings, and peers of their usual widths."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ ROUNDS = 6  # of it: paths of 64 edges
 MIX = {"sum": 4, "max": 4, "min": 4}
 
 
-class Ours(nn.Module):
+class Relations(nn.Module):
     """`EinNet` on nodes and pairs."""
 
     def __init__(self, output: str, **options):
@@ -150,9 +150,7 @@ def make_mlp(features: int, width: int, out: int) -> nn.Module:
 def make_gin(output: str) -> nn.Module:
     from torch_geometric.nn import GINEConv
 
-    return MessagePassing(
-        output, lambda: GINEConv(make_mlp(WIDTH, 2 * WIDTH, WIDTH), train_eps=True, edge_dim=2)
-    )
+    return MessagePassing(output, lambda: GINEConv(make_mlp(WIDTH, 2 * WIDTH, WIDTH), train_eps=True, edge_dim=2))
 
 
 def make_gat(output: str) -> nn.Module:
@@ -164,12 +162,12 @@ def make_gat(output: str) -> nn.Module:
 NETWORKS: dict[str, tuple[Callable[[str], nn.Module], float]] = {  # with the learning rate
     "hard minima": (HardMinima, 3e-3),
     "hard minmax": (lambda output: HardMinima(output, "minmax"), 3e-3),
-    "EinNet, sums, maxima, minima": (lambda output: Ours(output, reduction=MIX), 3e-3),
+    "EinNet, sums, maxima, minima": (lambda output: Relations(output, reduction=MIX), 3e-3),
     "EinNet, minima without norm": (
-        lambda output: Ours(output, reduction="min", heads=8, norm=None, activation="relu"), 3e-3,
+        lambda output: Relations(output, reduction="min", heads=8, norm=None, activation="relu"), 3e-3,
     ),
-    "EinNet, logsumexp": (lambda output: Ours(output, reduction={"sum": 4, "logsumexp": 4}), 3e-3),
-    "EinNet, sums": (lambda output: Ours(output), 3e-3),
+    "EinNet, logsumexp": (lambda output: Relations(output, reduction={"sum": 4, "logsumexp": 4}), 3e-3),
+    "EinNet, sums": (lambda output: Relations(output), 3e-3),
     "transformer": (Transformer, 2e-3),
     "GIN": (make_gin, 2e-3),
     "GAT": (make_gat, 2e-3),

@@ -1,5 +1,7 @@
 """`reduction=` of layers and networks: each is equivariant, trains, takes masks and supports, and is saved."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from einnet.nn.networks import Network
 from einnet.testing import assert_equivariant
 from refusals import assert_refused
 
-MIX = {"sum": 2, "logsumexp": 1, "attention": 2}
+MIX = {"sum": 2, "logsumexp": 1, "min": 1, "attention": 2}
 REDUCTIONS = ["max", "min", "minmax", "logsumexp", "attention", MIX]
 
 
@@ -54,7 +56,8 @@ def test_a_sparse_network_is_the_dense_one_with_a_mask(reduction):
     cells = torch.rand(5, 5) < 0.4
     index = cells.nonzero().T
     nodes, edges = torch.randn(5, 2, dtype=torch.float64), torch.randn(index.shape[1], 2, dtype=torch.float64)
-    terms = [str(t.dense) for t in net.layers[0].pool.plan.terms]
+    layer: Any = net.layers[0]
+    terms = [str(t.dense) for t in layer.pool.plan.terms]
     dense = EinNet(
         "aH, aaH -> aH", (2, 2), 2, hidden=6, depth=2, reduction=reduction, heads=net.config.heads, terms=terms,
         hidden_type=("aH", "aaH"), counts=True,
@@ -90,12 +93,13 @@ def test_heads_pooled_in_chunks(reduction):
 
 def test_the_temperature_is_learned():
     layer = EinLayer("aaH", 8, reduction={"sum": 2, "logsumexp": 3})
-    assert layer.heads == 5 and layer.log_temperature.shape == (3,)
-    layer(torch.randn(4, 4, 8)).sum().backward()
-    assert layer.log_temperature.grad.abs().min() > 0
-    torch.nn.init.ones_(layer.log_temperature)
+    warmth = layer.log_temperature
+    assert layer.heads == 5 and warmth is not None and warmth.shape == (3,)
+    (gradient,) = torch.autograd.grad(layer(torch.randn(4, 4, 8)).sum(), warmth)
+    assert gradient.abs().min() > 0
+    torch.nn.init.ones_(warmth)
     layer.reset_parameters()
-    assert not layer.log_temperature.any()
+    assert not warmth.any()
     assert EinLayer("aaH", 8, 4).log_temperature is None
     assert "log_temperature" not in EinLayer("aaH", 8, 4, reduction="max").state_dict()
 
@@ -122,6 +126,7 @@ def test_it_trains():
     torch.manual_seed(0)
     net = EinNet("aH -> H", 1, 1, hidden=8, depth=1, reduction="max", decoder_hidden=0)
     optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    loss = torch.zeros(())
     for _ in range(150):
         x = torch.randn(32, 6, 1)
         loss = (net(x) - x.amax(1)).square().mean()

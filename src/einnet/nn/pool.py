@@ -112,7 +112,8 @@ class Pooling:
         parts = []
         for name, features, warm in reductions.places():
             own = [_take(x, features, axis) for x, axis in zip(operands, axes, strict=True)]
-            parts.append(self._pool(name, own, context, None if temperature is None else temperature[warm]))
+            own_temperature = None if temperature is None or warm.start == warm.stop else temperature[warm]
+            parts.append(self._pool(name, own, context, own_temperature))
         ranks = [0 if r.is_sparse else len(r.compact) for r in self.plan.results]
         return [concat_features(results, rank) for results, rank in zip(zip(*parts, strict=True), ranks, strict=True)]
 

@@ -5,8 +5,7 @@ first matrix and of each column of the second is subtracted. Where the sum of a 
 lost digits, which takes numbers that differ by more than 600, the cell is computed again from its row and its column.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ __all__ = ["extreme_product", "extreme_value", "finite_or_zero", "softmax_produc
 
 BLOCK = 2**18  # numbers of a block of sums; they stay in the cache
 GROUP = 16  # summands among which the extreme one is looked for at once
+CELLS = 2**11  # computed one by one at once
 TINY = 1e-290  # sums below it are computed again; the smallest normal number is 2e-308
 
 
@@ -69,40 +69,40 @@ def softmax_product(
     if not (smallest >= TINY and largest < torch.inf):
         is_exact = (total >= TINY) & (total < torch.inf)
         total = torch.where(is_exact, total, 1)
-    results: list[Any] = [total.log().add_(row).add_(column), None]
-    if u is not None and v is not None:
-        results[1] = (p * u) @ (q * v) / total
+    logits = total.log().add_(row).add_(column)
+    if u is None or v is None:
+        if is_exact is not None:
+            cells, logits = _fill_inexact(logits, is_exact, left, right, -torch.inf)
+            logits = _compute_cells(logits, cells, lambda n, i, j: (left[n, i] + right[n, :, j]).logsumexp(1))
+        return logits.to(x.dtype), None
+    means = (p * u) @ (q * v) / total
     if is_exact is not None:
-        results = _repair(results, is_exact, left, right, u, v)
-    means = results[1]
-    return results[0].to(x.dtype), None if means is None or u is None else means.to(u.dtype)
+        cells, logits = _fill_inexact(logits, is_exact, left, right, -torch.inf)
+        _, means = _fill_inexact(means, is_exact, left, right, 0)
+        logits = _compute_cells(logits, cells, lambda n, i, j: (left[n, i] + right[n, :, j]).logsumexp(1))
+        wide_u, wide_v = u.double(), v.double()
+        means = _compute_cells(
+            means,
+            cells,
+            lambda n, i, j: ((left[n, i] + right[n, :, j]).softmax(1) * wide_u[n, i] * wide_v[n, :, j]).sum(1),
+        )
+    return logits.to(x.dtype), means.to(u.dtype)
 
 
-def _repair(
-    results: list[Any], is_exact: Tensor, x: Tensor, y: Tensor, u: Tensor | None = None, v: Tensor | None = None
-) -> list[Any]:
-    """The results with the cells that are not exact computed one by one."""
+def _fill_inexact(
+    result: Tensor, is_exact: Tensor, x: Tensor, y: Tensor, nothing: float
+) -> tuple[Sequence[Tensor], Tensor]:
+    """The cells to compute one by one, and the result filled where there is nan, or nothing to sum."""
     is_nan = x.detach().isnan().any(2, keepdim=True) | y.detach().isnan().any(1, keepdim=True)
     is_empty = (x.detach() != -torch.inf).float() @ (y.detach() != -torch.inf).float() == 0
-    fills = ((is_nan, torch.nan), (~is_exact & is_empty & ~is_nan, -torch.inf))
-    for k, result in enumerate(results):
-        for cells, value in fills if result is not None else ():
-            result = result.masked_fill(cells, 0 if k and value < 0 else value)
-        results[k] = result
-    n, i, j = (~is_exact & ~is_empty & ~is_nan).nonzero(as_tuple=True)
-    step = max(1, BLOCK // x.shape[2])
-    columns = y.transpose(1, 2)
-    parts: list[list[Tensor]] = [[], []]
-    for place in zip(n.split(step), i.split(step), j.split(step), strict=True):
-        terms = x[place[0], place[1]] + columns[place[0], place[2]]
-        parts[0].append(terms.logsumexp(1))
-        if u is not None and v is not None:
-            values = u[place[0], place[1]].double() * v.transpose(1, 2)[place[0], place[2]]
-            parts[1].append((terms.softmax(1) * values).sum(1))
-    return [
-        r if r is None or not len(n) else r.index_put((n, i, j), torch.cat(part))
-        for r, part in zip(results, parts, strict=True)
-    ]
+    filled = result.masked_fill(~is_exact & is_empty, nothing).masked_fill(is_nan, torch.nan)
+    return (~is_exact & ~is_empty & ~is_nan).nonzero(as_tuple=True), filled
+
+
+def _compute_cells(result: Tensor, cells: Sequence[Tensor], compute: Callable) -> Tensor:
+    """The result with what `compute` gives for the matrices, rows and columns of these cells, some at a time."""
+    parts = [compute(*part) for part in zip(*(k.split(CELLS) for k in cells), strict=True)]
+    return result.index_put(tuple(cells), torch.cat(parts)) if len(cells[0]) else result
 
 
 def finite_or_zero(x: Tensor) -> Tensor:
