@@ -123,7 +123,7 @@ def einsum(
     known = signature.bind(shapes, sizes)
     context = make_context(mask, pooling.axes, pooling.types, known, batch_of(types, tensors), make_backend(supports))
     if values is not None:
-        tensors = _add_values(tensors, values)
+        tensors = _add_values(tensors, values, types)
     channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, types, strict=True)]
     if temperature is not None:
         reductions = pooling.reductions.bind(max(x.shape[-1] for x in tensors), text)
@@ -141,14 +141,16 @@ def einsum(
     return to_form(context.backend.supports[output.axes], y, like)
 
 
-def _add_values(tensors: Sequence[Tensor], values: Sequence[Tensor | None]) -> list[Tensor]:
-    """Logits and values of attention side by side, for each head two features."""
+def _add_values(tensors: Sequence[Tensor], values: Sequence[Tensor | None], types: Sequence[Symmetry]) -> list[Tensor]:
+    """Logits and values of attention side by side, for each head two features, which stand first in memory."""
     if len(values) != len(tensors):
         raise ShapeError(f"expected values for {len(tensors)} operands, or None for some, got {len(values)}")
-    parts = [
-        torch.broadcast_tensors(x, x.new_ones(()) if v is None else v) for x, v in zip(tensors, values, strict=True)
-    ]
-    return [torch.stack(pair, -1).flatten(-2) for pair in parts]
+    pairs = []
+    for x, v, axis in zip(tensors, values, map(feature_axis, types), strict=True):
+        parts = torch.broadcast_tensors(x, x.new_ones(()) if v is None else v)
+        pair = torch.stack([y.movedim(-1, axis) for y in parts], axis)
+        pairs.append(pair.flatten(axis - 1, axis).movedim(axis, -1))
+    return pairs
 
 
 def _check_output(term: Term | str, types: Sequence[Symmetry], output: Symmetry, at: Support | None) -> None:

@@ -214,10 +214,7 @@ class EinLayer(nn.Module):
 
         def pool(heads: slice) -> list[list[Tensor]]:
             """The results of each type."""
-            temperature = None
-            if self.log_temperature is not None:
-                temperature = self.log_temperature[self.reductions.warm_slice(heads)].exp()
-            results = self.pool.pool(self._project(normed, heads, context), context, temperature, heads)
+            results = self.pool.pool(self._project(normed, heads, context), context, **self._options_of(heads))
             return [self.pool.select(k, results) for k in range(len(self.types))]
 
         pooled = dict(enumerate(pool(slice(0, self.heads)))) if self.chunks == 1 else {}
@@ -256,6 +253,15 @@ class EinLayer(nn.Module):
             if self.parts[k].has_rows:
                 results[n] = self.mixing.expand(n, results[n], context).movedim(feature_axis(self.types[k]), -1)
         return list(zip(results, self.mixing.writes, strict=True))
+
+    def _options_of(self, heads: slice) -> dict[str, Any]:
+        """What the pooling of some heads needs to know where they are no plain sums."""
+        if self.reductions.is_sum:
+            return {}
+        temperature = None
+        if self.log_temperature is not None:
+            temperature = self.log_temperature[self.reductions.warm_slice(heads)].exp()
+        return {"temperature": temperature, "heads": heads}
 
     def _modules_of(self, name: str) -> list[Any]:
         """The submodule of this name for each type."""

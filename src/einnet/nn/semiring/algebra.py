@@ -159,7 +159,7 @@ class Attention(Algebra):
         self.logits = logits
 
     def read(self, x: Tensor, axis: int, fill: Fill) -> Tensor:
-        logits, values = x.unflatten(axis, (-1, 2)).unbind(axis if axis < 0 else axis + 1)
+        logits, values = x.unflatten(axis, (-1, 2)).unbind(axis)
         return torch.stack([fill(logits, -torch.inf), fill(values, 0)])
 
     def write(self, value: Tensor) -> Tensor:
