@@ -100,13 +100,7 @@ class Extreme(Algebra):
     def sum_rows(self, x: Tensor, target: Tensor, number: int) -> Tensor:
         place = target.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
         total = self.zeros(x, (number, *x.shape[1:]))
-        total = total.scatter_reduce(0, place, x.detach(), "amax" if self.is_largest else "amin")
-        if not (torch.is_grad_enabled() and x.requires_grad):
-            return total
-        rows = torch.arange(len(x), device=x.device).view(-1, *[1] * (x.dim() - 1))
-        candidates = torch.where(x.detach() == total.index_select(0, target), rows, len(x))
-        first = place.new_full(total.shape, len(x)).scatter_reduce(0, place, candidates, "amin")
-        return torch.where(first < len(x), x.gather(0, first.clamp(max=len(x) - 1)), total)
+        return total.scatter_reduce(0, place, x, "amax" if self.is_largest else "amin")
 
     def share(self, gradient: Tensor, part: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
         is_winner = part == total  # the first of several

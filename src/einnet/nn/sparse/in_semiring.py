@@ -20,7 +20,7 @@ def add_matches(matches: Matches, rows: Sequence[Tensor], algebra: Algebra) -> T
     """(rows of the output, stacked..., features...), from (rows, stacked..., features...) of each operand."""
     operands = [x.movedim(0, algebra.stacked_axes) for x in rows]
     work = MatchSum(matches, algebra)
-    if torch.compiler.is_compiling() or is_in_transform():
+    if len(operands) == 1 or torch.compiler.is_compiling() or is_in_transform():  # with one, the matches are no more
         total = work.run_at_once(operands)
     else:
         total = PartedSum.apply(work, *operands)
