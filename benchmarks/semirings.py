@@ -48,7 +48,15 @@ def main(*, n: int = 256, features: int = 16, rounds: int = 7) -> None:
         ratios = [f"{alone / product:.1f}", f"{training / times[1]:.1f}"]
         rows.append([name, f"{alone:.1f}", ratios[0], f"{training:.1f}", ratios[1], *(f"{m:.0f}" for m in memory)])
         print(*rows[-1], sep=" | ", flush=True)
-    head = ["reduction", "forward, ms", "times torch.matmul", "with backward, ms", "times sums", "MiB", "MiB in training"]
+    head = [
+        "reduction",
+        "forward, ms",
+        "times torch.matmul",
+        "with backward, ms",
+        "times sums",
+        "MiB",
+        "MiB in training",
+    ]
     text = [f"n = {n}, {features} features; torch.matmul of contiguous matrices: {product:.1f} ms.", ""]
     page = "\n".join([*text, *make_table(head, rows)]) + "\n"
     Path(__file__).with_suffix(".md").write_text(page, encoding="utf-8")

@@ -121,6 +121,14 @@ def test_wrong_mixes_are_refused():
     assert EinNet("aH", 1, 1, reduction=(("sum", 4), ("max", 3))).config.heads == 7
 
 
+def test_a_tuple_of_names_shares_the_heads(tmp_path):
+    names = EinLayer("aaH", 4, 5, reduction=("sum", "attention"))
+    assert names.reductions == EinLayer("aaH", 4, reduction={"sum": 3, "attention": 2}).reductions
+    net = make(reduction=["sum", "max", "logsumexp"])
+    net.save(tmp_path / "net.safetensors")
+    assert Network.load(tmp_path / "net.safetensors").config == net.config
+
+
 def test_it_trains():
     """The largest value of a set, which means do not tell."""
     torch.manual_seed(0)

@@ -224,6 +224,13 @@ def test_a_mix_is_its_parts_side_by_side():
         assert torch.equal(y[..., heads], z.unflatten(-1, (2, -1)))
 
 
+def test_a_tuple_of_names_has_equally_many_heads_of_each():
+    x = random(5, 5, 2 * 6)
+    y = EinPool(["ab,bc->ac"], "aaH", reduction=("sum", "attention"))(x)
+    assert torch.equal(y, EinPool(["ab,bc->ac"], "aaH", reduction={"sum": 2, "attention": 2})(x))
+    assert_refused(lambda: EinPool(["ab,bc->ac"], "aaH", reduction=("sum", "max"))(x[..., :10]), ShapeError, "5")
+
+
 def test_wrong_calls_are_refused():
     x, number = random(4, 4, 3), cast(Any, 3)
     assert_refused(lambda: EinPool(["ab->ab"], "abH", reduction="mean"), EinNetError, "'mean'", "'logsumexp'")

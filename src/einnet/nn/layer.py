@@ -62,8 +62,8 @@ class EinLayer(nn.Module):
         bias: whether the projections have biases.
         dropout: probability of dropping, while training, a pooled value and a value of the update.
         reduction: what the pooling has in place of sums, see `EinPool`; a mix such as {"sum": 8, "logsumexp": 8} has
-            so many heads of each. Heads of logsumexp and attention have a learned temperature each, the exponential
-            of `log_temperature`, which begins at 0.
+            so many heads of each, ("sum", "logsumexp") equally many. Heads of logsumexp and attention have a learned
+            temperature each, the exponential of `log_temperature`, which begins at 0.
         normalize: "size" or None, see `EinPool`.
         chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
             the backward pass: the pooled values of one part only are in memory at a time. With several types,

@@ -109,6 +109,8 @@ class Pooling:
         if len(reductions.parts) == 1:
             return self._pool(reductions.parts[0][0], operands, context, temperature)
         axes = [feature_axis(self.types[k]) for k in self.reads]
+        if reductions.heads is None:
+            reductions = reductions.bind(operands[0].shape[axes[0]], self.terms_as_text())
         parts = []
         for name, features, warm in reductions.places():
             own = [_take(x, features, axis) for x, axis in zip(operands, axes, strict=True)]
@@ -229,7 +231,8 @@ class EinPool(nn.Module):
         reduction: "sum"; "max" and "min" take the largest or smallest value in place of the sum, and add where "sum"
             multiplies; "minmax" takes the smallest of the largest operands; "logsumexp" is log sum exp(x + y + ...);
             "attention" is sum softmax(x + y + ...) u v ..., where each operand has two features for each head, its
-            logit x and its value u, side by side. A dict such as {"sum": 8, "max": 8} has heads of each, in order.
+            logit x and its value u, side by side. A dict such as {"sum": 8, "max": 8} has heads of each, in order, a
+            tuple such as ("sum", "max") equally many.
         normalize: "size" divides a sum over N values by N in a term with one operand and by sqrt(N) in a
             contraction, so that a network trained at one size runs at another; None for plain sums. It is for sums
             alone: the other reductions of numbers of one size have that size at any N, logsumexp up to log N.

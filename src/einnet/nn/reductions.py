@@ -20,12 +20,12 @@ from einnet.symmetry import Symmetry
 __all__ = ["REDUCTIONS", "Reduction", "Reductions", "check_reduction", "check_temperature", "pool_in_semiring"]
 
 REDUCTIONS = ("sum", *ALGEBRAS)
-Reduction = str | Mapping[str, int] | Sequence[tuple[str, int]]
+Reduction = str | Mapping[str, int] | Sequence[str] | Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class Reductions:
-    """The reduction of each head: `parts` has names with numbers of heads, in order; None for all heads.
+    """The reduction of each head: `parts` has names with numbers of heads, in order; None for an equal share of all.
 
     >>> mixed = Reductions.of({"sum": 8, "attention": 4})
     >>> mixed.heads, mixed.in_features              # attention reads a logit and a value for each head
@@ -40,8 +40,8 @@ class Reductions:
     def of(reduction: Reduction, heads: int | None = None) -> "Reductions":
         """From an argument; raises unless the numbers of a mix add up to `heads`."""
         checked = check_reduction(reduction)
-        if isinstance(checked, str):
-            return Reductions(((checked, heads),))
+        if isinstance(checked, str) or isinstance(checked[0], str):
+            return Reductions(_share_heads((checked,) if isinstance(checked, str) else checked, heads))
         if heads is not None and (total := sum(n for _, n in checked)) != heads:
             numbers = " + ".join(str(n) for _, n in checked)
             raise EinNetError(f"the heads of a mix of reductions must add up to heads={heads}, got {numbers} = {total}")
@@ -86,13 +86,15 @@ class Reductions:
 
     def bind(self, features: int, terms: str) -> "Reductions":
         """With the numbers of heads for so many features of an operand; raises for features that do not fit."""
-        (name, number), *_ = self.parts
-        parts = self.parts if number is not None else ((name, features // _width(name)),)
-        bound = Reductions(parts)
+        share = features // sum(_width(name) for name, _ in self.parts)
+        bound = Reductions(tuple((name, share if number is None else number) for name, number in self.parts))
         if bound.in_features != features:
-            expected = bound.in_features if number is not None else "a logit and a value for each head"
+            names = [name for name, _ in self.parts]
+            expected = f"{bound.in_features} features"
+            if self.heads is None:
+                expected = "as many features for each reduction, and a logit and a value for each head of attention"
             raise ShapeError(
-                f"each operand of the terms {terms} has, for reduction={unwrap(self.parts)!r}, {expected} as features, "
+                f"each operand of the terms {terms} needs, for the reductions {', '.join(names)}, {expected}; "
                 f"got {features}"
             )
         return bound
@@ -106,25 +108,31 @@ class Reductions:
         return places
 
 
-def unwrap(parts: Sequence[tuple[str, int | None]]) -> Any:
-    """The argument from which these parts come."""
-    (name, number), *_ = parts
-    return name if number is None else dict(parts)
+def _share_heads(names: Sequence[str], heads: int | None) -> tuple[tuple[str, int | None], ...]:
+    """The names with equal shares of the heads, the first of which may have one more."""
+    if heads is None:
+        return tuple((name, None) for name in names)
+    if heads < len(names):
+        raise EinNetError(f"{len(names)} reductions need as many heads or more, got heads={heads}")
+    share, more = divmod(heads, len(names))
+    return tuple((name, share + (k < more)) for k, name in enumerate(names))
 
 
-def check_reduction(reduction: Any, name: str = "reduction") -> str | tuple[tuple[str, int], ...]:
-    """A name, or names with numbers of heads: a mapping, or pairs as JSON has them."""
+def check_reduction(reduction: Any, name: str = "reduction") -> Any:
+    """A name, names, or names with numbers of heads; from a mapping, tuples, or lists as JSON has them."""
     if isinstance(reduction, str):
         return check_choice(reduction, name, REDUCTIONS)
     if isinstance(reduction, Mapping):
         reduction = tuple(reduction.items())
+    if isinstance(reduction, list | tuple) and reduction and all(isinstance(n, str) for n in reduction):
+        return tuple(check_choice(n, name, REDUCTIONS) for n in reduction)
     is_pairs = isinstance(reduction, list | tuple) and all(
         isinstance(p, list | tuple) and len(p) == 2 for p in reduction
     )
     if not is_pairs or not reduction:
         raise TypeError(
-            f"{name} must be a name such as 'max', or the number of heads of each, such as "
-            f"{{'sum': 8, 'max': 8}}; got {reduction!r}"
+            f"{name} must be a name such as 'max', names such as ('sum', 'max'), or the number of heads of each, such "
+            f"as {{'sum': 8, 'max': 8}}; got {reduction!r}"
         )
     return tuple((check_choice(n, name, REDUCTIONS), check_count(k, f"the heads of {n!r}")) for n, k in reduction)
 

@@ -79,7 +79,7 @@ class EinNetConfig(NetworkConfig):
     norm: str | None = "rms"
     bias: bool = True
     dropout: float = 0.0
-    reduction: str | tuple[tuple[str, int], ...] = "sum"
+    reduction: str | tuple[str, ...] | tuple[tuple[str, int], ...] = "sum"
     normalize: str | None = "size"
     standardized: bool = False
     classes: tuple[Any, ...] | None = None

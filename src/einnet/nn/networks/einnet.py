@@ -119,7 +119,7 @@ class EinNet(StatefulNetwork):
             have, such as the degree of a node, so that a total can be learned; see `EinLinear`. By default with sparse
             inputs. For dense types good where samples of several sizes are trained on.
         reduction: "sum", "max", "min", "minmax", "logsumexp" or "attention", see `EinPool`; a mix such as
-            {"sum": 8, "max": 8} has so many heads of each.
+            {"sum": 8, "max": 8} has so many heads of each, ("sum", "max") equally many.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
             `einnet.fit` sets them; until then they change nothing.
