@@ -18,6 +18,7 @@ from einnet.nn.semiring import ALGEBRAS, parts, products
 from einnet.plan import run_plan
 from einnet.plan.semirings import SEMIRINGS, ArraySemiring
 from einnet.testing import assert_equivariant
+from nn.test_looped import Largest
 from oracles.semirings import REDUCTIONS, naive_semiring
 from refusals import assert_refused
 from strategies import SIZES, TYPES, terms_of, with_h
@@ -36,9 +37,9 @@ def random(*shape: int) -> Tensor:
 
 @pytest.fixture(params=[1, 2**20], ids="in parts of {}".format)
 def chunk(request, monkeypatch):
-    monkeypatch.setattr(parts, "CHUNK", request.param)
+    monkeypatch.setattr(parts, "CHUNK", {"cpu": request.param})
     monkeypatch.setattr("einnet.nn.looped.CHUNK", request.param)
-    monkeypatch.setattr(products, "BLOCK", request.param)
+    monkeypatch.setattr(products, "BLOCK", {"cpu": request.param})
 
 
 def expect(term: Term, symmetry: Symmetry, x: Tensor, reduction: str, masks: dict, temperature: float = 1.0) -> Tensor:
@@ -288,3 +289,20 @@ def test_transformations_of_functions(reduction):
     pool = EinPool(["ab,bc->ac", BRIDGE], "aaH", reduction=reduction)
     x = random(3, 4, 4, pool.fan_in * ALGEBRAS[reduction].width)
     assert torch.allclose(torch.func.vmap(pool)(x), pool(x))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_no_tensor_of_three_axes_is_made(reduction, monkeypatch):
+    n = 48
+    monkeypatch.setattr(parts, "CHUNK", {"cpu": 1})
+    monkeypatch.setattr(products, "BLOCK", {"cpu": 1})
+    algebra = ALGEBRAS[reduction]
+    work = parts.MatrixProduct(algebra)
+    operands = [torch.randn(*[2] * algebra.stacked_axes, 2, n, n) for _ in range(2)]
+    with Largest() as seen:
+        total = parts.run_in_parts(work, operands)
+        parts.differentiate(work, torch.ones_like(total), operands)
+    assert seen.entries <= 4 * n * n + 2 * products.GROUP * n
+    with Largest() as seen:
+        work.run_at_once(operands)
+    assert seen.entries >= n**3

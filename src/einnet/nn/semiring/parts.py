@@ -16,7 +16,8 @@ from einnet.nn.semiring.algebra import Algebra
 
 __all__ = ["MatrixProduct", "Work", "differentiate", "record", "run_in_parts"]
 
-CHUNK = 2**16  # numbers of a matrix operand or result that a part may have
+CHUNK = {"cpu": 2**16}  # numbers of a matrix operand or result that a part may have
+LARGE_CHUNK = 2**22  # on other devices
 
 
 class Work(ABC):
@@ -111,7 +112,7 @@ class MatrixProduct(Work):
     def parts(self, operands: Sequence[Tensor]) -> Iterable[slice]:
         x, y = operands
         largest = max(x[..., 0, :, :].numel(), y[..., 0, :, :].numel(), x.shape[-2] * y.shape[-1])
-        step = max(1, CHUNK // max(1, largest))
+        step = max(1, CHUNK.get(x.device.type, LARGE_CHUNK) // max(1, largest))
         return (slice(k, k + step) for k in range(0, x.shape[-3], step))
 
     def take(self, k: int, x: Tensor, part: slice) -> Tensor:

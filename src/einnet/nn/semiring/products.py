@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 __all__ = ["extreme_product", "extreme_value", "finite_or_zero", "softmax_product"]
 
-BLOCK = 2**17  # numbers of a block of sums; they stay in the cache
+BLOCK = {"cpu": 2**17}  # numbers of a block of sums; they stay in the cache
+LARGE_BLOCK = 2**25  # on other devices
 GROUP = 16  # summands among which the extreme one is looked for at once
 CELLS = 2**11  # computed one by one at once
 TINY = 1e-290  # sums below it are computed again; the smallest normal number is 2e-308
@@ -40,7 +41,8 @@ def extreme_value(x: Tensor, y: Tensor, extremum: Callable, combine: Callable) -
 
 def _sums_by_rows(x: Tensor, y: Tensor, combine: Callable) -> Iterator[tuple[slice, Tensor]]:
     """x_ab combined with y_bc, (n, a, b, c), for some rows a at a time; in one buffer."""
-    step = max(1, BLOCK // max(1, x.shape[0] * y.shape[1] * y.shape[2]))
+    block = BLOCK.get(x.device.type, LARGE_BLOCK)
+    step = max(1, block // max(1, x.shape[0] * y.shape[1] * y.shape[2]))
     buffer = x.new_empty(x.shape[0], min(step, x.shape[1]), *y.shape[1:])
     for start in range(0, x.shape[1], step):
         part = x[:, start : start + step, :, None]
