@@ -1,4 +1,4 @@
-"""Products of matrices in other semirings: time and memory beside those of sums; writes semirings.md.
+"""Products of matrices in other semirings: time and memory compared with those of sums; writes semirings.md.
 
     .venv/bin/python benchmarks/semirings.py             # a minute of one core
 
@@ -34,17 +34,17 @@ def main(*, n: int = 256, features: int = 16, rounds: int = 7) -> None:
         with torch.no_grad():
             forward(name)
 
-    def both(name: str) -> None:
+    def differentiate(name: str) -> None:
         torch.autograd.grad(forward(name), leaves, gradient, allow_unused=True)
 
     matrices = [torch.randn(features, n, n) for _ in range(2)]
     calls = [lambda: torch.matmul(*matrices)]
-    calls += [lambda name=name, run=run: run(name) for name in REDUCTIONS for run in (forward_alone, both)]
+    calls += [lambda name=name, run=run: run(name) for name in REDUCTIONS for run in (forward_alone, differentiate)]
     product, *times = (1000 * min(t) for t in time_in_turns(calls, min_rounds=rounds))
     rows = []
     for k, name in enumerate(REDUCTIONS):
         alone, training = times[2 * k], times[2 * k + 1]
-        memory = [measure_allocated_mib(lambda run=run, name=name: run(name)) for run in (forward_alone, both)]
+        memory = [measure_allocated_mib(lambda run=run, name=name: run(name)) for run in (forward_alone, differentiate)]
         ratios = [f"{alone / product:.1f}", f"{training / times[1]:.1f}"]
         rows.append([name, f"{alone:.1f}", ratios[0], f"{training:.1f}", ratios[1], *(f"{m:.0f}" for m in memory)])
         print(*rows[-1], sep=" | ", flush=True)
