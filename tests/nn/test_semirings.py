@@ -12,10 +12,10 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from einnet import EinNetError, EinPool, Plan, Symmetry, Term
 from einnet.errors import ShapeError
-from einnet.nn.backend import expand
+from einnet.nn.backend import TORCH
 from einnet.nn.functional import einsum
 from einnet.nn.semiring import ALGEBRAS, parts, products
-from einnet.plan import run_plan
+from einnet.plan import expand, run_plan
 from einnet.plan.semirings import SEMIRINGS, ArraySemiring
 from einnet.testing import assert_equivariant
 from nn.test_looped import Largest
@@ -120,7 +120,7 @@ def test_plans_of_numpy_arrays(reduction, data):
     arrays = [o.movedim(-1, 0).numpy() for o in x.split(2, -1)]
     (compact,) = run_plan(plan, arrays, ArraySemiring(SEMIRINGS[reduction]))
     y = einsum(term, *x.split(2, -1), type=symmetry, reduction=reduction)
-    got = expand(torch.from_numpy(compact.copy()), plan.results[0].axis_map, shape)
+    got = expand(torch.from_numpy(compact.copy()), plan.results[0].axis_map, shape, TORCH)
     assert torch.allclose(got.movedim(0, -1), y, rtol=1e-12, atol=1e-12)
 
 
