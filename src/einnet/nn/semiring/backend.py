@@ -45,11 +45,8 @@ class SemiringBackend(TorchBackend):
         if x.shape[-1] == 0:
             return self.algebra.zeros(x, [*x.shape[:stacked], *batch, x.shape[-2], y.shape[-1]]) + x.sum() + y.sum()
         flat = [self._flatten(z, batch) for z in (x, y)]
-        return (
-            contract(flat, MATRICES, "", self.name)
-            .unflatten(stacked, batch or (1,))
-            .reshape(*x.shape[:stacked], *batch, x.shape[-2], y.shape[-1])
-        )
+        product = contract(flat, MATRICES, "", self.name)
+        return product.reshape(*x.shape[:stacked], *batch, x.shape[-2], y.shape[-1])
 
     def _flatten(self, x: Tensor, batch: Sequence[int]) -> Tensor:
         """(stacked..., n, a, b)"""

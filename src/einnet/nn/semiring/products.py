@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 __all__ = ["extreme_product", "extreme_value", "finite_or_zero", "softmax_product"]
 
-BLOCK = {"cpu": 2**17}  # numbers of a block of sums; they stay in the cache
+BLOCK = {"cpu": 2**18}  # numbers of a block of sums; they stay in the cache
 LARGE_BLOCK = 2**25  # on other devices
 GROUP = 16  # summands among which the extreme one is looked for at once
 CELLS = 2**11  # computed one by one at once
