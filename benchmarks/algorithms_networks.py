@@ -161,7 +161,7 @@ def make_gat(output: str) -> nn.Module:
 
 NETWORKS: dict[str, tuple[Callable[[str], nn.Module], float]] = {  # with the learning rate
     "hard minima": (HardMinima, 3e-3),
-    "hard minmax": (lambda output: HardMinima(output, "minmax"), 3e-3),
+    "hard minmax": (lambda output: HardMinima(output, "minmax"), 1e-2),
     "EinNet, sums, maxima, minima": (lambda output: Relations(output, reduction=MIX), 3e-3),
     "EinNet, minima without norm": (
         lambda output: Relations(output, reduction="min", heads=8, norm=None, activation="relu"), 3e-3,
