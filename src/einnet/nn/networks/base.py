@@ -20,14 +20,13 @@ from einnet.nn.channels import format_arguments, reset
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
-from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.marks import Copies, MarkLike, Marks
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
 from einnet.nn.reductions import Reductions
-from einnet.nn.semiring import DECOMPOSITIONS as SEMIRING_DECOMPOSITIONS
+from einnet.nn.semiring import DECOMPOSITIONS
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
 from einnet.nn.state import as_tensors, check_widths, unwrap
@@ -261,7 +260,7 @@ class Network(nn.Module, ABC):
         check_examples(Path(path), self.signature, inputs, sizes or {})
         self.bind(inputs, sizes=sizes)  # in numbers, not in the symbols of torch
         with evaluation_mode(self):
-            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS | SEMIRING_DECOMPOSITIONS)
+            export_network(self, self.signature, path, inputs, sizes, DECOMPOSITIONS)
 
     def extra_repr(self) -> str:
         arguments = self.config.as_arguments()

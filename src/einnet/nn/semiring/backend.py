@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from einnet.nn.backend import TorchBackend, align
+from einnet.nn.looped import DECOMPOSITIONS as LOOPED
 from einnet.nn.looped import LoopedEinsum, is_in_transform, narrow
 from einnet.nn.semiring.algebra import ALGEBRAS, Algebra
 from einnet.nn.semiring.parts import MatrixProduct, Work, differentiate, run_in_parts
@@ -200,4 +201,4 @@ def _contract_at_once(operands: list[Tensor], equation: str, loop: str, name: st
     return make_work(equation, loop, name).run_at_once(operands)
 
 
-DECOMPOSITIONS = {torch.ops.einnet.semiring.default: _contract_at_once}
+DECOMPOSITIONS = LOOPED | {torch.ops.einnet.semiring.default: _contract_at_once}  # of all operators
