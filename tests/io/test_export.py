@@ -36,6 +36,7 @@ NETS = {
     "list of lists": (EinNet, "abcH -> aH; a->b", 2, {"dropout": 0.1}),
     "two inputs": (EinNet, "aH, aaH -> H", (2, 3), {}),
     "the bridge": (EinNet, "aaH", 2, {"order": 5}),
+    "semirings": (EinNet, "aaH -> aH", 3, {"reduction": {"max": 2, "logsumexp": 1, "attention": 1}}),
     "polynomial": (PolynomialNet, "aaH -> aH", 2, {}),
     "recurrent": (RecurrentNet, "aH", 2, {"iterations": 3}),
     "reference": (ReferenceNet, "abH", 2, {}),
@@ -53,7 +54,8 @@ def examples(net, sizes, batch):
 @pytest.mark.parametrize(
     ("name", "suffix"),
     [("list of lists", ".onnx"), ("two inputs", ".onnx"), ("the bridge", ".onnx"), ("reference", ".onnx"),
-     ("polynomial", ".onnx"), ("relation", ".pt2"), ("the bridge", ".pt2"), ("recurrent", ".pt2")],
+     ("polynomial", ".onnx"), ("relation", ".pt2"), ("semirings", ".onnx"), ("semirings", ".pt2"),
+     ("the bridge", ".pt2"), ("recurrent", ".pt2")],
 )  # fmt: skip
 def test_an_exported_file_runs_without_the_package_at_another_size(name, suffix, tmp_path):
     import numpy as np

@@ -222,6 +222,8 @@ WITH_OPTIONS = [
     PolynomialNet("abH", 2, 3, heads=1, normalize=None),
     EinPool(["a,ab->b"], ("aH", "aaH"), normalize=None),
     EinPool(["ab->ac"], "abH; a->b", reduction="max"),
+    EinLayer("aaH", 4, reduction={"sum": 2, "logsumexp": 1, "attention": 3}),
+    EinNet("aH", 2, 3, reduction={"min": 2, "minmax": 1}),
 ]
 
 

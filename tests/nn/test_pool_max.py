@@ -65,9 +65,8 @@ def test_the_gradient_goes_to_the_largest():
     assert x.grad is not None and x.grad.tolist() == [[0.0, 1.0, 0.0]]
 
 
-def test_contractions_and_unknown_reductions_are_refused():
-    assert_refused(lambda: EinPool(["ab->ab", "ab,cb->ac"], "aaH", reduction="max"), EinNetError, "ab,cb->ac")
-    assert_refused(lambda: EinPool(["ab->ab"], "abH", reduction="min"), EinNetError, "'min'")
+def test_unknown_reductions_are_refused():
+    assert_refused(lambda: EinPool(["ab->ab"], "abH", reduction="mean"), EinNetError, "'mean'")
     assert "reduction='max'" in repr(EinPool(["ab->ab"], "abH", reduction="max"))
 
 

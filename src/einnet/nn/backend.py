@@ -13,7 +13,6 @@ from torch import Tensor
 from einnet.nn.looped import contract_in_loop
 from einnet.plan import Plan, execute
 from einnet.plan.backends import TensorBackend
-from einnet.plan.kernel import Kernel
 from einnet.plan.kernel import align as align_axes
 from einnet.symmetry import Symmetry
 
@@ -21,7 +20,6 @@ __all__ = [
     "TorchBackend",
     "align",
     "feature_axis",
-    "largest",
     "rank_of",
     "run_plan",
     "run_upcast",
@@ -55,15 +53,7 @@ class TorchBackend(TensorBackend):
         return contract_in_loop(operands, tuples, output, loop)
 
 
-class MaxBackend(TorchBackend):
-    """The largest value in place of the sum; zero where there is none."""
-
-    def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return x.sum(axes, dtype=x.dtype) if any(x.shape[k] == 0 for k in axes) else x.amax(axes)
-
-
 TORCH = TorchBackend(torch)
-MAX = MaxBackend(torch)
 
 
 def feature_axis(symmetry: Symmetry) -> int:
@@ -119,8 +109,3 @@ def run_plan(plan: Plan, operands: Sequence[Tensor], backend: TorchBackend = TOR
 def align(x: Tensor, names: Sequence[str | int], target: Sequence[str | int]) -> Tensor:
     """The last axes of `x`, called `names`, in the order of `target`; an axis of size one where `names` lacks it."""
     return align_axes(x, names, target, TORCH)
-
-
-def largest(x: Tensor, operand: Tuple, output: Tuple) -> Tensor:
-    """The largest value over the indices that the output lacks, on the diagonals of repeated ones."""
-    return Kernel.of([operand], output).run([x], MAX)

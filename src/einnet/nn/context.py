@@ -115,6 +115,15 @@ class Context:
         """How many values each result of a plan sums, None where nothing is summed; tensors as of `factors`."""
         return self._keep("counts", plan, dtype, self._make_counts)
 
+    def find_present(self, plan: Plan) -> list[bool | Tensor]:
+        """For each result of a plan where it has a value: where there is something to sum. Tensors as of `factors`."""
+        return self._keep("present", plan, torch.float32, self._make_present)
+
+    def _make_present(self, plan: Plan, dtype: torch.dtype) -> list[bool | Tensor]:
+        if self.masks or self.backend.supports or self.backend.is_union:
+            return [count > 0 for count in self._count_on_supports(plan, dtype)]
+        return [prod([self.sizes[c] for c in letters]) > 0 for letters in plan.summed_axes]
+
     def _keep(self, name: str, plan: Plan, dtype: torch.dtype, make: Callable[[Plan, torch.dtype], T]) -> T:
         """What depends on the plan, the sizes, the masks and the supports alone, computed once."""
         if torch.compiler.is_compiling():

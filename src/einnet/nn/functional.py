@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from einnet._notation import write_tuple
-from einnet.errors import ShapeError
+from einnet.checks import check_choice
+from einnet.errors import EinNetError, ShapeError
 from einnet.nn.backend import feature_axis
 from einnet.nn.context import Context, MaskLike, make_context
 from einnet.nn.inputs import batch_of, check_features
 from einnet.nn.pool import Pooling
+from einnet.nn.reductions import REDUCTIONS, Reductions, check_temperature
 from einnet.nn.sparse.backend import make_backend
 from einnet.nn.sparse.forms import identity_of
 from einnet.nn.sparse.inputs import read_tensors
@@ -36,8 +38,10 @@ def einsum(
     mask: MaskLike | Context = None,
     sizes: Mapping[str, int] | None = None,
     at: Support | None = None,
+    values: Sequence[Tensor | None] | None = None,
+    temperature: float | Tensor | None = None,
 ) -> Any:
-    """One term on tensors: a plain sum, feature by feature.
+    """One term on tensors, feature by feature: a plain sum, or what `reduction` says.
 
     >>> import torch
     >>> x, y = torch.randn(5, 5, 8), torch.randn(5, 5, 8)
@@ -61,6 +65,20 @@ def einsum(
     >>> triangles[:, 0]                                          # for each edge the paths of two edges along it
     tensor([0., 0., 1.])
 
+    In other semirings, with sums in place of products:
+
+    >>> roads = torch.tensor([[0.0, 1.0, 9.0], [9.0, 0.0, 1.0], [9.0, 9.0, 0.0]]).unsqueeze(-1)
+    >>> einsum("ab,bc->ac", roads, roads, reduction="min")[0, 2] # the shortest way of two roads
+    tensor([2.])
+    >>> z = einsum("ab,bc->ac", x, y, reduction="logsumexp")     # log sum_b exp(x_ab + y_bc), with n^2 memory
+    >>> torch.allclose(z, (x[:, :, None] + y[None]).logsumexp(1), atol=1e-5)
+    True
+    >>> u, v = torch.randn(5, 5, 8), torch.randn(5, 5, 8)        # sum_b softmax_b(x_ab + y_bc) u_ab v_bc
+    >>> means = einsum("ab,bc->ac", x, y, reduction="attention", values=(u, v))
+    >>> weights = (x[:, :, None] + y[None]).softmax(1)
+    >>> torch.allclose(means, (weights * u[:, :, None] * v[None]).sum(1), atol=1e-5)
+    True
+
     Args:
         term: any valid term; operands and output may have different numbers of indices.
         operands: one tensor for each operand, (batch..., axes..., features), with batch axes and features that
@@ -69,12 +87,16 @@ def einsum(
         type: the type of the operands and the output, or several types; by default the coarsest that the term allows,
             or, for operands of other shapes and without a mask, each index has an axis of its own.
             Operands and outputs with fewer indices than one type have the axes on which these indices stand.
-        reduction: "sum", or "max" for one operand.
+        reduction: "sum", "max", "min", "minmax", "logsumexp" or "attention", see `EinPool`.
         normalize: "size" to divide sums as `EinPool` does.
         mask: True where an index is present: a tensor for a term over one axis, else a dict by axis; or where an index
             tuple is, by the axes of its type, see `EinPool`.
         sizes: the size of axes that no operand has, by axis of the type.
         at: the support of an output in brackets whose type no operand has; each index has an axis of its own then.
+        values: for attention what the weights average, a product of one tensor for each operand, which is its logits;
+            None for an operand without values. Those of a sparse operand are (batch..., entries, features).
+        temperature: a number, or one for each feature: T times the logsumexp of operands divided by T; attention
+            divides the logits.
 
     Returns (batch..., axes of the output..., features), or for an output in brackets the form in which the operand of
     its type came; an entry at which nothing is summed has zero. Raises `NotationError` for a term that cannot be read
@@ -84,7 +106,10 @@ def einsum(
     text, key = str(term), _as_key(type)
     if key is None and mask is None and (at is not None or not _is_square(text, operands)):
         text, key = _with_own_axes(text)
-    pooling, signature = _make_pooling(text, key, reduction, normalize)
+    pooling, signature = _make_pooling(text, key, check_choice(reduction, "reduction", REDUCTIONS), normalize)
+    if (values is None) == (reduction == "attention"):
+        problem = "needs values: a tensor for each operand" if values is None else "takes no values: 'attention' does"
+        raise EinNetError(f"reduction='{reduction}' {problem}")
     types, output = signature.inputs, signature.output
     if len(operands) != len(types):
         raise ShapeError(f"'{term}' has {len(types)} operands, got {len(operands)} tensors")
@@ -97,8 +122,13 @@ def einsum(
         supports[output.axes], sizes = at, dict(zip(output.axes, at.sizes, strict=True)) | dict(sizes or {})
     known = signature.bind(shapes, sizes)
     context = make_context(mask, pooling.axes, pooling.types, known, batch_of(types, tensors), make_backend(supports))
+    if values is not None:
+        tensors = _add_values(tensors, values, types)
     channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, types, strict=True)]
-    (compact,) = pooling.pool_operands(channels, context)
+    if temperature is not None:
+        reductions = pooling.reductions.bind(max(x.shape[-1] for x in tensors), text)
+        temperature = check_temperature(temperature, reductions.warm_heads, tensors[0])
+    (compact,) = pooling.pool_operands(channels, context, temperature)
     if all(x.dtype == torch.float16 for x in tensors):
         compact = compact.half()
     y = pooling.expand(0, compact, context)
@@ -109,6 +139,18 @@ def einsum(
         return y
     like = next((x for x, t in zip(operands, types, strict=True) if t == output), (at, None))
     return to_form(context.backend.supports[output.axes], y, like)
+
+
+def _add_values(tensors: Sequence[Tensor], values: Sequence[Tensor | None], types: Sequence[Symmetry]) -> list[Tensor]:
+    """Logits and values of attention side by side, for each head two features, which stand first in memory."""
+    if len(values) != len(tensors):
+        raise ShapeError(f"expected values for {len(tensors)} operands, or None for some, got {len(values)}")
+    pairs = []
+    for x, v, axis in zip(tensors, values, map(feature_axis, types), strict=True):
+        parts = torch.broadcast_tensors(x, x.new_ones(()) if v is None else v)
+        pair = torch.stack([y.movedim(-1, axis) for y in parts], axis)
+        pairs.append(pair.flatten(axis - 1, axis).movedim(axis, -1))
+    return pairs
 
 
 def _check_output(term: Term | str, types: Sequence[Symmetry], output: Symmetry, at: Support | None) -> None:
@@ -174,7 +216,7 @@ def _make_pooling(
 ) -> tuple[Pooling, Signature]:
     """The operation, and the types of its operands and its result."""
     parsed, completed = (Term(term), None) if types is None else _complete_types(Term(term), types)
-    pooling = Pooling([parsed], completed, reduction, normalize)
+    pooling = Pooling([parsed], completed, Reductions.of(reduction), normalize)
     return pooling, Signature.of([pooling.types[k] for k in pooling.reads], pooling.types[pooling.writes[0]])
 
 

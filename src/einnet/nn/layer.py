@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from einnet.checks import check_count, check_flag, check_real
@@ -16,6 +17,7 @@ from einnet.nn.inputs import check_dtype, dtype_of
 from einnet.nn.parts import PartModules, TypePart
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
+from einnet.nn.reductions import Reduction, Reductions, check_reduction
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.nn.state import as_module, as_tensors, check_widths, modules_of, unwrap
 from einnet.operations import pooling_terms
@@ -49,7 +51,7 @@ class EinLayer(nn.Module):
     Args:
         symmetry: the type of the input and of the output, or several types.
         features: of the input and of the output; for several types a number for all, or one for each.
-        heads: features given to each operand of each term.
+        heads: features given to each operand of each term; 16, or those of a mix of reductions.
         terms: the pooling operations; without them, the default set of the types up to `order`.
         order: the largest number of operands; None for the default.
         expansion: the features between the two output projections, as a multiple of `features`.
@@ -59,6 +61,9 @@ class EinLayer(nn.Module):
             A norm that is not None also divides the pooled results of a cell by their root mean square.
         bias: whether the projections have biases.
         dropout: probability of dropping, while training, a pooled value and a value of the update.
+        reduction: what the pooling has in place of sums, see `EinPool`; a mix such as {"sum": 8, "logsumexp": 8} has
+            so many heads of each, ("sum", "logsumexp") equally many. Heads of logsumexp and attention have a learned
+            temperature each, the exponential of `log_temperature`, which begins at 0.
         normalize: "size" or None, see `EinPool`.
         chunks: with more than one, the heads are pooled in so many parts one after the other, and each again in
             the backward pass: the pooled values of one part only are in memory at a time. With several types,
@@ -79,7 +84,7 @@ class EinLayer(nn.Module):
         self,
         symmetry: Types,
         features: int | Sequence[int],
-        heads: int = 16,
+        heads: int | None = None,
         *,
         terms: Sequence[Term | str] | None = None,
         order: int | None = None,
@@ -88,6 +93,7 @@ class EinLayer(nn.Module):
         norm: Norm = "rms",
         bias: bool = True,
         dropout: float = 0.0,
+        reduction: Reduction = "sum",
         normalize: str | None = "size",
         chunks: int = 1,
         device: Any = None,
@@ -96,9 +102,14 @@ class EinLayer(nn.Module):
         super().__init__()
         type_set = TypeSet.of(symmetry)
         order = None if order is None else check_count(order, "order")
-        self.pool = Pooling(pooling_terms(type_set, order) if terms is None else terms, type_set, "sum", normalize)
+        self.reduction = check_reduction(reduction)
+        default = Reductions.of(self.reduction).heads or 16
+        self.heads = check_count(default if heads is None else heads, "heads")
+        self.reductions = Reductions.of(self.reduction, self.heads)
+        terms_or_default = pooling_terms(type_set, order) if terms is None else terms
+        self.pool = Pooling(terms_or_default, type_set, self.reductions, normalize)
         self.types = self.pool.types
-        self.widths, self.heads = check_widths(features, self.types, "features"), check_count(heads, "heads")
+        self.widths = check_widths(features, self.types, "features")
         self.chunks = check_count(chunks, "chunks")
         if self.chunks > self.heads:
             raise EinNetError(f"{heads} heads are pooled in {heads} chunks at most, got chunks={chunks}")
@@ -108,7 +119,7 @@ class EinLayer(nn.Module):
         options = {"bias": bias, "norm": norm is not None, "dropout": check_real(dropout, "dropout", below=1)}
         options["chunks"] = self.chunks
         self.parts: list[TypePart] = []
-        if self.chunks == 1 and any(t.is_sparse for t in self.types):
+        if self.chunks == 1 and self.reductions.is_sum and any(t.is_sparse for t in self.types):
             self.parts = [TypePart.of(self.pool, k) for k in range(len(self.types))]
         self.mixing = self._make_mixing(type_set)
         self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
@@ -122,6 +133,7 @@ class EinLayer(nn.Module):
             "norm": (norm, "rms"),
             "bias": (bias, True),
             "dropout": (dropout, 0.0),
+            "reduction": (self.reduction, "sum"),
             "normalize": (normalize, "size"),
             "chunks": (self.chunks, 1),
         }
@@ -134,7 +146,7 @@ class EinLayer(nn.Module):
             for t, k in zip(self.pool.plan.terms, self.pool.writes, strict=True)
             if self.parts and next(is_local[k]) is None
         ]
-        return Pooling(terms, type_set, "sum", self.pool.normalize) if terms else None
+        return Pooling(terms, type_set, self.reductions, self.pool.normalize) if terms else None
 
     def _make_modules(
         self, inner: Sequence[int], norm: Norm, activation: Activation, options: dict[str, Any], factory: dict[str, Any]
@@ -147,8 +159,12 @@ class EinLayer(nn.Module):
             ranks, results = [p.rank for p in self.parts], [p.results for p in self.parts]
         self.norm = as_module(make_norm(norm, w, **factory, rank=r) for w, r in zip(widths, ranks, strict=True))
         self.in_proj = as_module(
-            HeadLinear(widths[k], self.heads, self.pool.reads.count(k), ranks[k], bias=bias, **factory) for k in numbers
+            HeadLinear(widths[k], self.reductions.in_features, self.pool.reads.count(k), ranks[k], bias=bias, **factory)
+            for k in numbers
         )
+        self.log_temperature: nn.Parameter | None = None
+        if self.reductions.warm_heads:
+            self.log_temperature = nn.Parameter(torch.zeros(self.reductions.warm_heads, **factory))
         self.pool_proj = as_module(
             PooledLinear(results[k], self.heads, inner[k], **options, **factory) for k in numbers
         )
@@ -175,6 +191,8 @@ class EinLayer(nn.Module):
         """New random weights, as when the layer was made."""
         for module in self.children():
             reset(module)
+        if self.log_temperature is not None:
+            nn.init.zeros_(self.log_temperature)
 
     def forward(self, x: Any, *more: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
         inputs, mask = self._read_arguments(x, more, mask)
@@ -196,7 +214,7 @@ class EinLayer(nn.Module):
 
         def pool(heads: slice) -> list[list[Tensor]]:
             """The results of each type."""
-            results = self.pool.pool(self._project(normed, heads, context), context)
+            results = self.pool.pool(self._project(normed, heads, context), context, **self._options_of(heads))
             return [self.pool.select(k, results) for k in range(len(self.types))]
 
         pooled = dict(enumerate(pool(slice(0, self.heads)))) if self.chunks == 1 else {}
@@ -236,6 +254,15 @@ class EinLayer(nn.Module):
                 results[n] = self.mixing.expand(n, results[n], context).movedim(feature_axis(self.types[k]), -1)
         return list(zip(results, self.mixing.writes, strict=True))
 
+    def _options_of(self, heads: slice) -> dict[str, Any]:
+        """What the pooling of some heads needs to know where they are no plain sums."""
+        if self.reductions.is_sum:
+            return {}
+        temperature = None
+        if self.log_temperature is not None:
+            temperature = self.log_temperature[self.reductions.warm_slice(heads)].exp()
+        return {"temperature": temperature, "heads": heads}
+
     def _modules_of(self, name: str) -> list[Any]:
         """The submodule of this name for each type."""
         return modules_of(getattr(self, name), self.types)
@@ -250,14 +277,14 @@ class EinLayer(nn.Module):
 
     def _project(self, normed: Sequence[Tensor], heads: slice, context: Context) -> list[Tensor]:
         """The operands of some heads, side by side for each type, features first."""
-        operands = []
+        operands, features = [], self.reductions.in_slice(heads)
         for module, x, t in zip(self._modules_of("in_proj"), normed, self.types, strict=True):
             if self.chunks == 1:
                 y = module(x)
             elif isinstance(module, HeadLinear):
-                y = module(x, heads)
+                y = module(x, features)
             else:  # another module
-                y = module(x).unflatten(-1, (-1, self.heads))[..., heads].flatten(-2)
+                y = module(x).unflatten(-1, (-1, self.reductions.in_features))[..., features].flatten(-2)
             operands.append(context.clear(y.movedim(-1, feature_axis(t)), t, feature_axis(t)))
         return operands
 

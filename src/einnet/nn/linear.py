@@ -13,8 +13,9 @@ from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features
-from einnet.nn.pool import pool_largest, rescale
+from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
+from einnet.nn.reductions import pool_in_semiring
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan, Result
 from einnet.signature import Signature, with_features
@@ -167,7 +168,7 @@ class EinLinear(nn.Module):
                 if number is not None and self.has_roots:
                     roots.append(value * _inverse_root(number))
             if max_plan:
-                maxima += pool_largest(max_plan, [channels] * max_plan.input_count, context)
+                maxima += pool_in_semiring([channels] * max_plan.input_count, "max", max_plan, context)
         results += counts + maxima + roots
         pooled_map = self.map
         if self.bias is not None:

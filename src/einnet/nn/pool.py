@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from einnet._notation import write_tuple
 from einnet.checks import check_choice
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn.backend import TORCH, feature_axis, largest, run_plan, run_upcast
+from einnet.nn.backend import TORCH, feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of
-from einnet.nn.sparse.backend import SparseBackend, SparseMaxBackend
+from einnet.nn.pooled import concat_features
+from einnet.nn.reductions import Reduction, Reductions, check_reduction, check_temperature, pool_in_semiring
+from einnet.nn.sparse.backend import SparseBackend
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
 from einnet.plan.execute import Expansion
@@ -24,9 +26,8 @@ from einnet.terms import Term, TypeSet
 from einnet.terms.term import as_terms
 from einnet.terms.type_set import Types
 
-__all__ = ["EinPool", "Pooling", "infer_types", "pool_largest", "rescale"]
+__all__ = ["EinPool", "Pooling", "infer_types", "rescale"]
 
-REDUCTIONS = ("sum", "max")
 T = TypeVar("T")
 
 
@@ -37,7 +38,7 @@ class Pooling:
     """
 
     def __init__(
-        self, terms: Sequence[Term | str], types: Types | TypeSet | None, reduction: str, normalize: str | None
+        self, terms: Sequence[Term | str], types: Types | TypeSet | None, reductions: Reductions, normalize: str | None
     ):
         parsed = as_terms(terms)
         if not parsed:
@@ -46,10 +47,8 @@ class Pooling:
         self.types = tuple(t.with_features for t in state.types)
         self.signature = Signature.of(self.types, self.types[0])
         self.axes = axes_of(self.signature)
-        self.reduction = check_choice(reduction, "reduction", REDUCTIONS)
+        self.reductions = reductions
         self.normalize = None if normalize is None else check_choice(normalize, "normalize", ("size",))
-        if self.reduction == "max" and (long := [str(t) for t in parsed if t.order > 1]):
-            raise EinNetError(f"reduction='max' takes terms of one operand, got {', '.join(long)}")
         self.plan = Plan.make(parsed, state)
         self.expansions = [Expansion.of(r.axis_map) for r in self.plan.results]
         places = [state.types_of(t) for t in parsed]
@@ -79,21 +78,62 @@ class Pooling:
         """Of one value for each result, those of the k-th type."""
         return [x for x, number in zip(values, self.writes, strict=True) if number == k]
 
-    def pool(self, inputs: Sequence[Tensor], context: Context) -> list[Tensor]:
-        """The compact result of each term, from one channels-first tensor for each type, without values in padding."""
+    def pool(
+        self,
+        inputs: Sequence[Tensor],
+        context: Context,
+        temperature: Tensor | None = None,
+        heads: slice | None = None,
+    ) -> list[Tensor]:
+        """The compact result of each term, from one channels-first tensor for each type, without values in padding.
+
+        `temperature` has a number for each head whose reduction has one; `heads` says of which heads the inputs are.
+        """
         parts = [iter(self._split(k, x)) for k, x in enumerate(inputs)]
         operands = [next(parts[k]) for k in self.reads]
         if not self.has_one_type:
             self._check_heads(operands, inputs)
-        return self.pool_operands(operands, context)
+        return self.pool_operands(operands, context, temperature, heads)
 
-    def pool_operands(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
+    def pool_operands(
+        self,
+        operands: Sequence[Tensor],
+        context: Context,
+        temperature: Tensor | None = None,
+        heads: slice | None = None,
+    ) -> list[Tensor]:
         """As `pool`, from one channels-first tensor for each operand; in single precision from float16."""
-        return run_upcast(self._pool, operands, context)
+        reductions = self.reductions if heads is None else self.reductions.select(heads)
+        if reductions.is_sum:
+            return run_upcast(self._sum, operands, context)
+        if len(reductions.parts) == 1:
+            return self._pool(reductions.parts[0][0], operands, context, temperature)
+        axes = [feature_axis(self.types[k]) for k in self.reads]
+        if reductions.heads is None:
+            reductions = reductions.bind(operands[0].shape[axes[0]], self.terms_as_text())
+        parts = []
+        for name, features, warm in reductions.places():
+            own = [_take(x, features, axis) for x, axis in zip(operands, axes, strict=True)]
+            own_temperature = None if temperature is None or warm.start == warm.stop else temperature[warm]
+            parts.append(self._pool(name, own, context, own_temperature))
+        ranks = [0 if r.is_sparse else len(r.compact) for r in self.plan.results]
+        return [concat_features(results, rank) for results, rank in zip(zip(*parts, strict=True), ranks, strict=True)]
 
-    def _pool(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-        if self.reduction == "max":
-            return pool_largest(self.plan, operands, context)
+    def _pool(
+        self, name: str, operands: Sequence[Tensor], context: Context, temperature: Tensor | None
+    ) -> list[Tensor]:
+        if name == "sum":
+            return run_upcast(self._sum, operands, context)
+        return run_upcast(pool_in_semiring, operands, name, self.plan, context, temperature)
+
+    def bind_heads(self, inputs: Sequence[Tensor]) -> Reductions:
+        """The reductions with their numbers of heads; raises for inputs of `pool` whose features do not fit."""
+        k = self.reads[0]
+        features = inputs[k].shape[feature_axis(self.types[k])]
+        number = self.reads.count(k)
+        return self.reductions if features % number else self.reductions.bind(features // number, self.terms_as_text())
+
+    def _sum(self, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
         results = run_plan(self.plan, operands, context.backend)
         return results if self.normalize is None else rescale(results, self.plan, context)
 
@@ -171,20 +211,31 @@ class EinPool(nn.Module):
     >>> nodes[:, 0]                                              # the messages that reach each node
     tensor([0., 1., 2.])
 
-    The largest value of each row:
+    In place of sums of products, the largest or smallest sum, or a smooth form of it, with the same steps and memory:
 
-    >>> rows = EinPool(["ab->ac"], "abH", reduction="max")
+    >>> rows = EinPool(["ab->ac"], "abH", reduction="max")       # the largest value of each row
     >>> rows(torch.tensor([[1.0, 3.0], [5.0, 4.0]]).unsqueeze(-1))[..., 0]
     tensor([[3., 3.],
             [5., 5.]])
+    >>> ways = EinPool(["ab,bc->ac"], "aaH", reduction="min")    # min_b (x_ab + y_bc)
+    >>> roads = torch.tensor([[0.0, 1.0, 9.0], [9.0, 0.0, 1.0], [9.0, 9.0, 0.0]]).unsqueeze(-1)
+    >>> ways(roads.expand(3, 3, 2))[..., 0]
+    tensor([[0., 1., 2.],
+            [9., 0., 1.],
+            [9., 9., 0.]])
 
     Args:
         terms: the operations, as `Term`s or strings.
         type: their type, or several types. Without it, the coarsest type that the terms
             allow; numbered indices such as `a0,a0a1->a1` name their types.
-        reduction: "sum"; "max" takes the largest value instead, for terms with one operand.
+        reduction: "sum"; "max" and "min" take the largest or smallest value in place of the sum, and add where "sum"
+            multiplies; "minmax" takes the smallest of the largest operands; "logsumexp" is log sum exp(x + y + ...);
+            "attention" is sum softmax(x + y + ...) u v ..., where each operand has two features for each head, its
+            logit x and its value u, side by side. A dict such as {"sum": 8, "max": 8} has heads of each, in order, a
+            tuple such as ("sum", "max") equally many.
         normalize: "size" divides a sum over N values by N in a term with one operand and by sqrt(N) in a
-            contraction, so that a network trained at one size runs at another; None for plain sums.
+            contraction, so that a network trained at one size runs at another; None for plain sums. It is for sums
+            alone: the other reductions of numbers of one size have that size at any N, logsumexp up to log N.
 
     Shapes: (batch..., axes..., heads * fan_in) to (batch..., axes..., heads * fan_out); with several
     types `fan_in` and `fan_out` have a number for each. A `mask` is True for each index that is
@@ -193,7 +244,11 @@ class EinPool(nn.Module):
     (batch..., n_a, n_b). A mask under the axes of a type, {"aa": (batch..., n, n)}, is True for each index *tuple* at
     which the tensors of this type have a value, such as the edges of a graph; a dict may have masks of axes and of
     types. A masked cell contributes nothing, is not counted, and receives zero; what it holds, nan included, has no
-    effect. `graph`: see `EinNet`. A sum over nothing is zero, and so is the largest value of nothing.
+    effect. `graph`: see `EinNet`. Every reduction of nothing is zero. `temperature`, a number or a tensor with one for
+    each head of logsumexp and attention, divides what they exponentiate; a logsumexp is multiplied by it again, so that
+    it goes from the largest value at T = 0 to a mean as T grows, plus T log N.
+
+    The derivative of the largest value goes to one place at which it is reached, or is shared among several.
 
     No tensor of more axes than the types have is kept: operations such as the bridge `ab,ac,bc,bd,cd->ad` loop over an
     index. Raises `ShapeError` where shapes do not fit, `EinNetError` and `NotationError` for wrong arguments.
@@ -205,11 +260,12 @@ class EinPool(nn.Module):
         terms: Sequence[Term | str],
         type: Types | None = None,
         *,
-        reduction: str = "sum",
+        reduction: Reduction = "sum",
         normalize: str | None = "size",
     ):
         super().__init__()
-        self.pooling = Pooling(terms, type, reduction, normalize)
+        self.reduction = check_reduction(reduction)
+        self.pooling = Pooling(terms, type, Reductions.of(self.reduction), normalize)
         self.plan, self.types = self.pooling.plan, self.pooling.types
         self.fan_in, self.fan_out = self.pooling.fan_in, self.pooling.fan_out  # with several types, of each
 
@@ -218,7 +274,13 @@ class EinPool(nn.Module):
         """The type, where there is one."""
         return self.pooling.symmetry
 
-    def forward(self, *inputs: Any, mask: MaskLike | Context = None, graph: Graph = None) -> Any:
+    def forward(
+        self,
+        *inputs: Any,
+        mask: MaskLike | Context = None,
+        graph: Graph = None,
+        temperature: float | Tensor | None = None,
+    ) -> Any:
         signature, features = self.pooling.signature, [None] * len(self.types)
         axes = self.pooling.axes
         tensors, context = bind_inputs(self, signature, axes, self.types, features, inputs, mask, None, graph)
@@ -226,7 +288,10 @@ class EinPool(nn.Module):
             raise ShapeError(f"the inputs must have one dtype, got {', '.join(sorted(map(str, dtypes)))}")
         batch = batch_of(self.types, tensors, context.backend.is_union)
         channels = [context.fill(x.movedim(-1, feature_axis(t)), t) for x, t in zip(tensors, self.types, strict=True)]
-        results = self.pooling.pool(channels, context)
+        reductions = self.pooling.bind_heads(channels)
+        if temperature is not None:
+            temperature = check_temperature(temperature, reductions.warm_heads, channels[0])
+        results = self.pooling.pool(channels, context, temperature)
         outputs = [self._concat(k, results, channels[k], batch, context) for k in range(len(self.types))]
         if context is not mask:
             outputs = [
@@ -259,7 +324,7 @@ class EinPool(nn.Module):
         types = [str(t) for t in self.types]
         return (
             f"{[str(t) for t in self.plan.terms]}, {repr(types[0]) if len(types) == 1 else tuple(types)}, "
-            f"reduction={self.pooling.reduction!r}, normalize={self.pooling.normalize!r}"
+            f"reduction={self.reduction!r}, normalize={self.pooling.normalize!r}"
         )
 
 
@@ -269,39 +334,9 @@ def rescale(results: Sequence[Tensor], plan: Plan, context: Context) -> list[Ten
     return [x if f is None else x * f for x, f in zip(results, factors, strict=True)]
 
 
-def pool_largest(plan: Plan, operands: Sequence[Tensor], context: Context) -> list[Tensor]:
-    """The compact result of each term of one operand, with the largest value in place of the sum; zero of nothing."""
-    types = [symmetry for symmetry, _ in plan.types]
-    filled = [context.fill(x, t, lowest(x.dtype)) for x, t in zip(operands, types, strict=True)]
-    if isinstance(context.backend, SparseBackend):
-        return _largest_on_supports(plan, filled, types, context)
-    results = []
-    for x, symmetry, term, result in zip(filled, types, plan.terms, plan.results, strict=True):
-        operand, cells = term.operands[0], context.cells(symmetry)
-        y = largest(x, operand, result.compact)
-        if cells is not None:  # a value may be the lowest number itself
-            y = y.masked_fill(~largest(cells.unsqueeze(-1 - len(operand)), operand, result.compact), 0)
-        results.append(y)
-    return results
-
-
-def _largest_on_supports(
-    plan: Plan, filled: Sequence[Tensor], types: Sequence[Symmetry], context: Context
-) -> list[Tensor]:
-    sums: SparseBackend = context.backend  # type: ignore[assignment]
-    backend = SparseMaxBackend(sums.supports, sums.membership, sums.matches)
-    results = run_plan(plan, filled, backend)
-    if not context.masks:
-        return results
-    counts = run_plan(plan, [context.indicator(t, torch.float32) for t in types], backend)
-    return [y.masked_fill(count == 0, 0) for y, count in zip(results, counts, strict=True)]
-
-
-def lowest(dtype: torch.dtype) -> float:
-    """The lowest value of the dtype."""
-    if dtype.is_floating_point:
-        return -torch.inf
-    return 0 if dtype == torch.bool else torch.iinfo(dtype).min
+def _take(x: Tensor, part: slice, axis: int) -> Tensor:
+    """The slice of an axis."""
+    return x.narrow(axis, part.start, part.stop - part.start)
 
 
 def infer_types(terms: Sequence[Term]) -> list[Symmetry]:

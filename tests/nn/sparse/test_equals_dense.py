@@ -60,13 +60,14 @@ def test_default_operations(seed):
 
 @seeds(20, 180)
 def test_a_pool_of_random_terms(seed):
-    """Terms of up to four operands, and the largest values."""
+    """Terms of up to four operands, in all semirings."""
     random = Random(seed)
     signature, sizes = draw_signature(random), draw_sizes(random)
     types, options = list(dict.fromkeys(signature.types)), {"normalize": random.choice([None, "size"])}
-    options["reduction"] = random.choice(["sum", "sum", "max"])
-    orders = [1 if options["reduction"] == "max" else random.choice([1, 2, 3, 4]) for _ in range(3)]
-    terms = [draw_term(random, types, order) for order in orders]
+    options["reduction"] = random.choice(
+        ["sum", "max", "min", "minmax", "logsumexp", "attention", {"sum": 1, "max": 1}]
+    )
+    terms = [draw_term(random, types, random.choice([1, 2, 3, 4])) for _ in range(3)]
     pool = EinPool(terms, types, **options)
     twin = EinPool([t.dense for t in terms], [t.dense for t in types], **options)
     widths = [2 * n for n in ([pool.fan_in] if len(types) == 1 else pool.fan_in)]

@@ -20,12 +20,13 @@ from einnet.nn.channels import format_arguments, reset
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features, dtype_of
-from einnet.nn.looped import DECOMPOSITIONS
 from einnet.nn.marks import Copies, MarkLike, Marks
 from einnet.nn.mode import evaluation_mode
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.networks.formats import pad_decoder, upgrade
 from einnet.nn.networks.weights import is_weight_dtype, plain_weights
+from einnet.nn.reductions import Reductions
+from einnet.nn.semiring import DECOMPOSITIONS
 from einnet.nn.sparse.call import CallOptions, Graph, bind_inputs, to_form_of_input
 from einnet.nn.sparse.support import Support
 from einnet.nn.state import as_tensors, check_widths, unwrap
@@ -105,6 +106,8 @@ class Network(nn.Module, ABC):
         if options.get("terms") is not None:
             options["terms"] = tuple(map(str, as_terms(options["terms"])))
         sizes = self.config_class.sizes_for(self.hidden_types, self.signature.output)
+        if heads is None and "reduction" in known:
+            heads = Reductions.of(options.get("reduction", "sum")).heads
         sizes |= {k: n for k, n in (("heads", heads), ("hidden", hidden), ("depth", depth)) if n is not None}
         options |= {"hidden_type": str(TypeSet(self.hidden_types)), "in_features": self.in_features, **sizes}
         self.config = self.config_class(signature=str(self.signature), out_features=out_features, **options)

@@ -8,6 +8,7 @@ from typing import Any
 from einnet.checks import check_choice, check_count, check_flag, check_real
 from einnet.limits import limits
 from einnet.nn.channels import ACTIVATIONS, NORMS
+from einnet.nn.reductions import check_reduction
 from einnet.symmetry import Symmetry
 
 __all__ = ["EinNetConfig", "NetworkConfig", "PolynomialConfig", "RecurrentConfig", "ReferenceConfig"]
@@ -29,6 +30,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "terms": lambda value, _: tuple(value),
     "standardized": check_flag,
     "mark_chunk": check_count,
+    "reduction": check_reduction,
     "classes": lambda value, _: None if value is None else tuple(value),
 }
 
@@ -77,6 +79,7 @@ class EinNetConfig(NetworkConfig):
     norm: str | None = "rms"
     bias: bool = True
     dropout: float = 0.0
+    reduction: str | tuple[str, ...] | tuple[tuple[str, int], ...] = "sum"
     normalize: str | None = "size"
     standardized: bool = False
     classes: tuple[Any, ...] | None = None

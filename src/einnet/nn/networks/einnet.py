@@ -89,7 +89,7 @@ class EinNet(StatefulNetwork):
         signature: `inputs -> output; dependencies`, or one type for both; see `Signature`.
         in_features: a number, or a tuple in the order of the inputs.
         out_features: features of the output.
-        heads: features given to each operand of each pooling operation.
+        heads: features given to each operand of each pooling operation; by default those of a mix of reductions.
         hidden: features of the state; for several hidden types a number for all, or one for each.
         depth: number of layers. Without `heads`, `hidden` and `depth` these are 16, 64 and 2, with 32 features for
             entries of a support where elements have a state too; 8, 32 and 2 for a state with a dense type of
@@ -118,6 +118,8 @@ class EinNet(StatefulNetwork):
         counts: whether the maps from inputs to the state, and from it to the output, know how many values their sums
             have, such as the degree of a node, so that a total can be learned; see `EinLinear`. By default with sparse
             inputs. For dense types good where samples of several sizes are trained on.
+        reduction: "sum", "max", "min", "minmax", "logsumexp" or "attention", see `EinPool`; a mix such as
+            {"sum": 8, "max": 8} has so many heads of each, ("sum", "max") equally many.
         expansion, activation, norm, bias, dropout, normalize, chunks: see `EinLayer`; activation and norm by name.
         standardized: buffers change the units of the inputs and of the output, so that the layers see values around 1.
             `einnet.fit` sets them; until then they change nothing.
@@ -168,7 +170,18 @@ class EinNet(StatefulNetwork):
         return Network.classes[name](*args, **kwargs)
 
     def build(self, config: EinNetConfig, factory: dict[str, Any]) -> None:
-        names = ("terms", "order", "expansion", "activation", "norm", "bias", "dropout", "normalize", "chunks")
+        names = (
+            "terms",
+            "order",
+            "expansion",
+            "activation",
+            "norm",
+            "bias",
+            "dropout",
+            "reduction",
+            "normalize",
+            "chunks",
+        )
         options = {name: getattr(config, name) for name in names} | factory
         types, widths = self.hidden_types, self.widths
         counts = self.signature.is_sparse if config.counts is None else config.counts

@@ -14,6 +14,7 @@ from einnet.nn.networks.config import PolynomialConfig
 from einnet.nn.networks.type_map import TypeMap
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
+from einnet.nn.reductions import Reductions
 from einnet.operations import pooling_terms
 from einnet.symmetry import Symmetry
 
@@ -27,7 +28,7 @@ class PolynomialLayer(nn.Module):
         super().__init__()
         terms = pooling_terms(symmetry, config.order) if config.terms is None else config.terms
         self.symmetry, rank, hidden = symmetry, len(symmetry.axes), config.hidden
-        self.pool = Pooling(terms, symmetry, "sum", config.normalize)
+        self.pool = Pooling(terms, symmetry, Reductions.of("sum"), config.normalize)
         self.in_proj = Linear(2 * hidden, config.heads * self.pool.fan_in, rank, bias=False, **factory)
         self.pool_proj = PooledLinear(self.pool.plan.results, config.heads, hidden, bias=False, **factory)
         self.skip = Linear(hidden, hidden, rank, bias=False, **factory)

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from einnet.nn.backend import TORCH, MaxBackend, TorchBackend
-from einnet.nn.sparse.join import join, largest_join, match
+from einnet.nn.backend import TORCH, TorchBackend
+from einnet.nn.semiring import ALGEBRAS, SemiringBackend
+from einnet.nn.sparse.join import join, match
 from einnet.nn.sparse.matches import Matches
 from einnet.nn.sparse.membership import Membership
 from einnet.nn.sparse.support import Support, guard
@@ -15,7 +16,7 @@ from einnet.plan import Plan, Result, Step
 from einnet.plan.step import is_connected
 from einnet.symmetry import Symmetry
 
-__all__ = ["SparseBackend", "SparseMaxBackend", "make_backend"]
+__all__ = ["SparseBackend", "in_semiring", "make_backend"]
 
 Tuple = tuple[str, ...]
 Supports = Mapping[Tuple, Support]
@@ -36,7 +37,7 @@ class SparseBackend(TorchBackend):
         membership: Membership | None = None,
         matches: dict[tuple, Matches] | None = None,
     ):
-        super().__init__(torch)
+        TorchBackend.__init__(self, torch)
         self.supports, self.membership = supports, membership
         self.is_union = membership is not None
         self.matches = {} if matches is None else matches  # of joins in compiled programs, which cannot find them
@@ -78,10 +79,20 @@ class SparseBackend(TorchBackend):
         return supports[0].cache(key, lambda: (make(), guard(key, supports)))[0]
 
 
-class SparseMaxBackend(SparseBackend, MaxBackend):
-    """The largest value in place of the sum; zero where there is none."""
+class SparseSemiringBackend(SparseBackend, SemiringBackend):
+    """The same in a semiring, by its name."""
 
-    contract = staticmethod(largest_join)
+    def __init__(self, sums: SparseBackend, name: str):
+        super().__init__(sums.supports, sums.membership, sums.matches)
+        self.name, self.algebra = name, ALGEBRAS[name]
+
+    def contract(self, *arguments: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return join(*arguments, algebra=self.algebra)
+
+
+def in_semiring(backend: TorchBackend, name: str) -> SemiringBackend:
+    """The back end with the same supports for a semiring."""
+    return SparseSemiringBackend(backend, name) if isinstance(backend, SparseBackend) else SemiringBackend(name)
 
 
 def make_backend(supports: Supports, membership: Membership | None = None) -> TorchBackend:

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from einnet.nn.backend import align
+from einnet.nn.semiring import Algebra
 from einnet.nn.sparse.contract import contract
+from einnet.nn.sparse.in_semiring import add_matches, sum_columns
 from einnet.nn.sparse.matches import Matches, find_matches
 from einnet.nn.sparse.support import Support, guard
 
-__all__ = ["join", "largest_join", "match"]
+__all__ = ["join", "match"]
 
 Tuple = tuple[str, ...]
 Supports = Sequence[Support | None]
@@ -28,8 +30,9 @@ def join(
     supports: Supports,
     operands: Sequence[Tensor],
     matches: Matches | None = None,
+    algebra: Algebra | None = None,
 ) -> Tensor:
-    """The sum over the matches of the products of the operands' values.
+    """The sum over the matches of the products of the operands' values, in the semiring of an algebra if there is one.
 
     `supports` has that of each tuple and of the output, None for a dense one. Dense operands and results are
     (batch..., features, axes...), sparse ones (batch..., entries, features); each index of a dense tuple occurs once.
@@ -42,9 +45,9 @@ def join(
     if free:
         sizes = _bind(tuples, output, supports, operands)
     rows = [_to_rows(*x, free) for x in zip(operands, tuples, inner, supports, strict=False)]
-    y = _contract(matches, rows, [sizes[i] for i in free])
-    if summed := [k - len(free) for k, i in enumerate(free) if i not in output]:
-        y = y.sum(summed)
+    y = _contract(matches, rows, [sizes[i] for i in free]) if algebra is None else add_matches(matches, rows, algebra)
+    if summed := tuple(k - len(free) for k, i in enumerate(free) if i not in output):
+        y = y.sum(summed) if algebra is None else sum_columns(y, summed, algebra)
     return _to_layout(y, inner[-1], output, supports[-1], sizes)
 
 
@@ -70,25 +73,6 @@ def _restrict(tuples: Sequence[Tuple], output: Tuple, supports: Supports) -> lis
     """The tuples without the indices of dense ones alone."""
     joined = {i for t, s in zip((*tuples, output), supports, strict=True) if s is not None for i in t}
     return [tuple(i for i in t if i in joined) for t in (*tuples, output)]
-
-
-def largest_join(
-    tuples: Sequence[Tuple],
-    output: Tuple,
-    supports: Supports,
-    operands: Sequence[Tensor],
-    matches: Matches | None = None,
-) -> Tensor:
-    """The largest value of the only operand over the matches; zero where there is none."""
-    (tup,), (x,) = tuples, operands
-    matches = match(tuples, output, supports) if matches is None else matches
-    rows = _to_rows(x, tup, tup, supports[0], ())
-    source, target = matches.positions
-    values = rows.index_select(0, source)
-    place = target.view(-1, *[1] * (rows.dim() - 1)).expand_as(values)
-    y = rows.new_zeros(matches.rows[-1], *rows.shape[1:])
-    y = y.scatter_reduce(0, place, values, "amax", include_self=False)
-    return _to_layout(y, output, output, supports[-1], _bind(tuples, output, supports, operands))
 
 
 def _bind(
