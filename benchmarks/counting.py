@@ -257,7 +257,7 @@ def measure(model: str, number: int, seed: int, seconds: float, rate: float | No
     """The error of each pattern on test graphs, in standard deviations of the test graphs' counts; stored."""
     file = folder / f"{model.replace(' ', '-')}-{number}-{seed}-{seconds:g}-{rate or 'best'}.json"
     if file.exists():
-        return json.loads(file.read_text())
+        return json.loads(file.read_text(encoding="utf-8"))
     if rate is None:  # chosen on the graphs to choose with, by an eighth of the time
         trials = {r: measure(model, number, 99, seconds / 8, r, folder)["valid"] for r in RATES}
         rate = min(trials, key=trials.__getitem__)
@@ -267,7 +267,7 @@ def measure(model: str, number: int, seed: int, seconds: float, rate: float | No
     errors = ((predict(test) - test.counts).abs().mean(0) / test.counts.std(0)).tolist()
     error = ((predict(valid) - valid.counts).abs().mean(0) / valid.counts.std(0)).mean().item()
     result = {"model": model, "number": number, "seed": seed, "rate": rate, "valid": error, "errors": errors}
-    file.write_text(json.dumps(result))
+    file.write_text(json.dumps(result), encoding="utf-8")
     return result
 
 

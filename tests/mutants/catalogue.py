@@ -51,7 +51,7 @@ MUTANTS = (
     mutant("the scale of sums and of contractions", "nn.context:Context._make_factors", "condition", 1, "nn/test_pool.py"),
     mutant("gradients of the chunks of a loop", "nn.looped:_differentiate_looped", "call", 8, "nn/test_looped.py"),
     mutant("results on different diagonals", "nn.pooled:nest", "operator", 2, "nn/test_linear.py nn/test_layer.py"),
-    mutant("ties count against the network", "tasks.kg.evaluate:rank", "operator", 3, "tasks/test_kg_evaluate.py"),
+    mutant("ties count against the network", "tasks.kg.ranking:rank_scores", "operator", 3, "tasks/test_kg_evaluate.py"),
 )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def test_the_report_of_a_benchmark_has_its_tables_and_sentences(tmp_path):
 
 def test_names_in_the_table_of_a_benchmark_stand_as_they_are(tmp_path, capsys):
     row = {"pairs": 1, "apart": 1, "false positives": 0}
-    how = {"protocol": "trained", "order": 2, "depth": 6, "seconds": 1, "peak_mib": 1}
+    how = {"protocol": "trained", "order": 2, "marks": 0, "depth": 6, "seconds": 1, "peak_mib": 1}
     printed = make_graph_tables({**how, "categories": {"[/b]:cat:\\": row}, "total": row}, "[bold]x\\")
     write_report_page(tmp_path, "a benchmark", printed)
     print_report(printed)

@@ -202,7 +202,8 @@ def _describe_ratios(summary: Mapping[str, Any]) -> str:
     bounds = [f"at least {apart:.1e} times for pairs told apart"] if apart else []
     bounds += [f"at most {alike:.1e} times for the others"] if alike else []
     ratio = "Ratio of the difference between the outputs for the two graphs to that for relabelled copies of one graph"
-    return f"{ratio}: {', '.join(bounds)}; at most {copies:.1f} times for a further copy."
+    bounds += [f"at most {copies:.1f} times for a further copy"] if copies is not None else []
+    return f"{ratio}: {'; '.join(bounds)}."
 
 
 def _make_published_table(summary: Mapping[str, Any]) -> Table:

@@ -19,6 +19,7 @@ from einnet.nn.channels import make_dropout, reset
 from einnet.nn.context import Context
 from einnet.nn.networks.config import NetworkConfig
 from einnet.nn.pool import Pooling
+from einnet.nn.reductions import Reductions
 from einnet.plan import Plan
 
 __all__ = ["QueryConfig", "QueryNet"]
@@ -72,7 +73,7 @@ class QueryNet(Network):
         self.relation_embedding, self.query_embedding = (embedding(config.relations) for _ in range(2))
         self.layers = nn.ModuleList(QueryLayer(hidden, config.dropout, factory) for _ in range(config.depth))
         self.decoder = nn.Sequential(linear(hidden, 2 * hidden), nn.ReLU(), linear(2 * hidden, config.out_features))
-        self.mark = Pooling(["[a0]->a0"], (MARKED, "aH"), "sum", None)
+        self.mark = Pooling(["[a0]->a0"], (MARKED, "aH"), Reductions.of("sum"), None)
 
     @property
     def run_plans(self) -> list[Plan]:
@@ -117,7 +118,7 @@ class QueryLayer(nn.Module):
 
     def __init__(self, hidden: int, dropout: float, factory: dict[str, Any]):
         super().__init__()
-        self.pool = Pooling(["a0,b0,[a0a1b0]->a1"], ("aH", RELATIONS, FACTS), "sum", None)
+        self.pool = Pooling(["a0,b0,[a0a1b0]->a1"], ("aH", RELATIONS, FACTS), Reductions.of("sum"), None)
         self.relation_proj = nn.Linear(hidden, hidden, **factory)
         self.state_proj = nn.Linear(hidden, hidden, bias=False, **factory)
         self.message_proj = nn.Linear(hidden, 2 * hidden, bias=False, **factory)
