@@ -9,8 +9,6 @@ length, or the cross-entropy. The share of right outputs: lengths within 2%, the
 "balanced": the mean of the shares of pairs that are, and are not.
 """
 
-import math
-import time
 from pathlib import Path
 
 import torch
@@ -18,6 +16,7 @@ from algorithms_data import PROBLEMS, Data, Problem
 from algorithms_networks import NETWORKS
 from cyclopts import App
 from results_page import make_table
+from timed import train_for
 from torch import Tensor, nn
 
 SAMPLES, SIZES, BATCH = 1000, range(4, 17), 16
@@ -38,20 +37,13 @@ def train(net: nn.Module, problem: Problem, rate: float, seconds: float) -> int:
     """The number of steps in so many seconds of processor time."""
     numbers = list(SIZES) if problem.output else list(SIZES[::2])  # matchings are of an even number
     parts = [problem.make(SAMPLES // len(numbers), n) for n in numbers]
-    optimizer = torch.optim.AdamW(net.parameters(), rate, betas=(0.9, 0.99), weight_decay=0)
-    start, steps, share = time.process_time(), 0, 0.0
-    while share < 1:
-        optimizer.param_groups[0]["lr"] = rate * min(1, 20 * share + 0.01) * (1 + math.cos(math.pi * share)) / 2
+
+    def draw_loss() -> Tensor | None:
         data = parts[int(torch.randint(len(parts), ()))]
         data = data.select(torch.randint(len(data.nodes), (BATCH,)))
-        if data.counts.any():
-            loss = compute_loss(problem, net(data.nodes, data.pairs), data)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-        steps, share = steps + 1, (time.process_time() - start) / seconds
-    return steps
+        return compute_loss(problem, net(data.nodes, data.pairs), data) if data.counts.any() else None
+
+    return train_for(seconds, net, rate, draw_loss, weight_decay=0)
 
 
 def test(net: nn.Module, problem: Problem, n: int) -> float:

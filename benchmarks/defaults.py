@@ -9,8 +9,6 @@ pairs. `counts=True` is what `einnet.fit` passes where samples have several size
 benchmarks/first_problems are others.
 """
 
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +17,7 @@ from pathlib import Path
 import torch
 from cyclopts import App
 from results_page import make_table
+from timed import train_for
 from torch import Tensor, nn
 
 from einnet import EinNet
@@ -157,17 +156,12 @@ def train(net: nn.Module, problem: Problem, rate: float, seconds: float) -> tupl
     """The error after so many seconds of processor time, and the number of steps."""
     y = problem.targets if problem.is_binary else (problem.targets - problem.targets.mean()) / problem.targets.std()
     compute_loss = nn.functional.binary_cross_entropy_with_logits if problem.is_binary else nn.functional.mse_loss
-    optimizer = torch.optim.AdamW(net.parameters(), rate, betas=(0.9, 0.99))
-    start, steps, share = time.process_time(), 0, 0.0
-    while share < 1:
-        optimizer.param_groups[0]["lr"] = rate * min(1, 20 * share + 0.01) * (1 + math.cos(math.pi * share)) / 2
+
+    def draw_loss() -> Tensor:
         k = torch.randint(SAMPLES - TEST, (problem.batch,))
-        loss = compute_loss(net(*(x[k] for x in problem.inputs), mask=problem.present[k]), y[k])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        steps, share = steps + 1, (time.process_time() - start) / seconds
+        return compute_loss(net(*(x[k] for x in problem.inputs), mask=problem.present[k]), y[k])
+
+    steps = train_for(seconds, net, rate, draw_loss)
     net.eval()
     with torch.no_grad():
         outputs = net(*(x[-TEST:] for x in problem.inputs), mask=problem.present[-TEST:])

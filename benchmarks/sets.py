@@ -8,14 +8,13 @@ The error is the mean absolute one, in standard deviations of the targets of the
 too: the number grows with the size, and none of the networks is told so).
 """
 
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from cyclopts import App
 from results_page import make_table
+from timed import train_for
 from torch import Tensor, nn
 
 from einnet import EinNet
@@ -122,18 +121,12 @@ NETWORKS: dict[str, tuple[Callable[[int], nn.Module], float]] = {
 def train(net: nn.Module, data: tuple[Tensor, Tensor, Tensor], rate: float, seconds: float) -> int:
     """The number of steps in so many seconds of processor time."""
     x, mask, y = data
-    optimizer = torch.optim.AdamW(net.parameters(), rate, betas=(0.9, 0.99))
-    start, steps, share = time.process_time(), 0, 0.0
-    while share < 1:
-        optimizer.param_groups[0]["lr"] = rate * min(1, 20 * share + 0.01) * (1 + math.cos(math.pi * share)) / 2
+
+    def draw_loss() -> Tensor:
         k = torch.randint(len(x), (BATCH,))
-        loss = nn.functional.smooth_l1_loss(net(x[k], mask[k]), y[k])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        steps, share = steps + 1, (time.process_time() - start) / seconds
-    return steps
+        return nn.functional.smooth_l1_loss(net(x[k], mask[k]), y[k])
+
+    return train_for(seconds, net, rate, draw_loss)
 
 
 def test(net: nn.Module, data: tuple[Tensor, Tensor, Tensor], mean: Tensor, spread: Tensor) -> float:
