@@ -7,7 +7,6 @@ from io import StringIO
 from typing import Any
 
 import torch
-from graphs import mark_pairs
 from samples import Pairs, Predict, Problem, Samples
 from torch import Tensor
 
@@ -20,23 +19,18 @@ __all__ = ["learn"]
 
 def learn(problem: Problem, samples: Any, seconds: float, rate: float, seed: int) -> Predict:
     """Trains a network for so many seconds of processor time; its rate is its own."""
-    if isinstance(samples, Pairs) and samples.graph is None:
-        return complete(problem, samples, seconds, seed)
-    samples = to_samples(samples)
+    if isinstance(samples, Pairs):
+        return (complete if samples.graph is None else link)(problem, samples, seconds, seed)
     inputs = [x[0] for x in samples.inputs] if len(samples.inputs[0]) == 1 else samples.inputs
     targets = samples.targets if has_axes(problem) else [target[0] for target in samples.targets]
     net = train(problem, inputs, targets, seconds, seed)
-    return lambda samples: predict(net, problem, to_samples(samples))
+    return lambda samples: predict(net, problem, samples)
 
 
 def train(problem: Problem, inputs: Any, targets: Any, seconds: float, seed: int, **options: Any) -> EinNet:
     options |= {"seconds": seconds, "clock": time.process_time, "seed": seed}
     with redirect_stderr(StringIO()):  # the report would break the progress bar
         return einnet.fit(problem.signature, inputs, targets, **options)
-
-
-def to_samples(samples: Samples | Pairs) -> Samples:
-    return mark_pairs(samples) if isinstance(samples, Pairs) else samples
 
 
 def has_axes(problem: Problem) -> bool:
@@ -84,3 +78,21 @@ def complete(problem: Problem, pairs: Pairs, seconds: float, seed: int) -> Predi
         return net(ratings, at=some.index)
 
     return predict
+
+
+def link(problem: Problem, pairs: Pairs, seconds: float, seed: int) -> Predict:
+    """Predicts links from the other links; they have no direction, so each pair is asked in both."""
+    assert pairs.graph is not None
+    graph = Support(pairs.graph, pairs.sizes), torch.ones(pairs.graph.shape[1], 1)
+    net = train(problem, graph, pairs.values.repeat(2), seconds, seed, at=in_both_directions(pairs.index))
+
+    @torch.no_grad()
+    def predict(some: Pairs) -> Tensor:
+        logits = net(graph, at=in_both_directions(some.index))
+        return (logits[:, 1:] - logits[:, :1]).reshape(2, -1, 1).mean(0)
+
+    return predict
+
+
+def in_both_directions(index: Tensor) -> Tensor:
+    return torch.cat([index, index.flip(0)], 1)

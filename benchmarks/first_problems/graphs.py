@@ -88,7 +88,7 @@ PROBLEMS = {
     ),
     "links": Problem(
         "Missing links of a small graph: characters of Les Miserables that meet",
-        "aH, [aa]H -> H",
+        "[aa]H -> [aa]H",
         30,
         load_links,
         compute_logit_loss,

@@ -161,6 +161,30 @@ def test_what_is_asked_for_is_hidden_and_what_is_held_out_too():
     assert not set(train.units.tolist()) & set(held_out.units.tolist())
 
 
+@pytest.mark.parametrize("is_directed", [False, True])
+def test_in_a_graph_without_direction_the_reverse_of_what_is_asked_for_is_hidden_too(is_directed):
+    links = np.array(sorted({tuple(sorted(p)) for p in RNG.integers(0, 15, (60, 2)) if p[0] != p[1]})).T
+    index = np.concatenate([links, links[::-1]], 1)
+    values = np.ones((index.shape[1], 1), "float32")
+    values[0] += is_directed
+    graph = torch.sparse_coo_tensor(torch.tensor(index), torch.tensor(values), (15, 15, 1), check_invariants=True)
+    net = einnet.fit("[aa]H -> [aa]H", graph, values[:, 0], at=index, **SMALL)
+    assert any(len({*sum(t.operands, ())}) == 3 for t in net.layers[0].pool.plan.terms)  # common neighbours
+    samples, _ = read_samples(net.signature, graph, torch.float32, "cpu")
+    targets = read_targets(values, samples, net.signature.output, is_single=True, queries=index.shape[1])
+    train, held_out = split(samples, targets, torch.tensor(index), 0, False)
+    for units in train.units.split(7):
+        (_, options), target = train.take(units)
+        asked = index.T[torch.cat([units, held_out.units])]
+        hidden = {*map(tuple, asked)} | {tuple(pair[::-1]) for pair in asked if not is_directed}
+        assert {*map(tuple, options["at"].T.tolist())} == hidden
+        assert target.isfinite().all(1).nonzero()[:, 0].tolist() == [*range(len(units))]
+    if not is_directed:
+        pairs = [{frozenset(pair) for pair in index.T[part.units].tolist()} for part in (train, held_out)]
+        assert not pairs[0] & pairs[1]
+    assert {*train.units.tolist(), *held_out.units.tolist()} == {*range(index.shape[1])}
+
+
 def to_coo(index, values):
     return torch.sparse_coo_tensor(torch.tensor(index), torch.tensor(values), (12, 9, 1), check_invariants=True)
 

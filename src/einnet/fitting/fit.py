@@ -18,6 +18,7 @@ from einnet.fitting.samples import as_tensor, read_samples, split_pairs, values_
 from einnet.fitting.targets import read_targets
 from einnet.fitting.training import Training
 from einnet.nn import EinNet
+from einnet.nn.sparse.graphs import has_reverse
 from einnet.nn.sparse.support import Support
 from einnet.signature import Signature, with_features
 from einnet.train.steps import Schedule
@@ -72,7 +73,8 @@ def fit(
         steps: number of optimiser steps instead of a time; with it, and a seed, a training can be repeated.
         valid: inputs and targets to select the best network by, instead of a tenth of the data.
         at: index tuples (axes, M) of an output in brackets whose M values are the targets, of one structure: ratings to
-            predict. What a step asks for is hidden from the input in this step.
+            predict. What a step asks for is hidden from the input in this step; in a relation without direction, which
+            has with (i, j) the same values at (j, i), both are hidden.
         loss: called with outputs and known targets, (number, features) each, instead of the mean squared error; for
             classes with outputs and numbers of classes, instead of the cross entropy.
         batch_size: samples, or index tuples of `at`, in a step.
@@ -80,7 +82,9 @@ def fit(
         seed: of the weights, of the split, and of the order of the samples.
         device: to train on; a GPU if there is one. The network comes back to the CPU.
         clock: the seconds that count, such as `time.process_time`.
-        options: of `EinNet`, such as `hidden`, `depth` and `order`.
+        options: of `EinNet`, such as `hidden`, `depth` and `order`. For an output such as `[aa]H` the order is 2 here: a
+            pair sees the paths of two steps that lead from one to the other, common neighbours; `order=None` leaves
+            them out, which is faster where elements have very many neighbours.
 
     The network takes inputs as they are and returns predictions in the units of the targets: a number for each feature,
     or for each class a logit; `net.config.classes` names the classes. It is the best one on the held-out part, an
@@ -105,6 +109,8 @@ def fit(
         arguments = {"standardized": True, "classes": train.goal.classes, "device": device}
         if train.samples.has_sizes:
             arguments["counts"] = True
+        if has_reverse(signature.output):
+            arguments["order"] = 2
         arguments |= options
         net = EinNet(signature, train.samples.widths, train.goal.features, **arguments)
         if net.config.standardized:

@@ -11,6 +11,7 @@ from einnet.errors import EinNetError
 from einnet.fitting.goals import Goal
 from einnet.fitting.samples import Call, Samples
 from einnet.fitting.targets import Targets
+from einnet.nn.sparse.graphs import has_reverse
 
 __all__ = ["Part", "split"]
 
@@ -21,7 +22,8 @@ SHARE, FEWEST, LARGEST = 0.1, 20, 1_000  # hold-out: its share, the smallest num
 class Part:
     """Samples with targets; with `at`, of index tuples of one sample. `units` are those of this part.
 
-    `hidden` are tuples that are asked for as well, so that they are no input, without a target.
+    `hidden` are tuples that are asked for as well, so that they are no input, without a target. `is_mirrored` says that
+    the input has with each tuple its reverse with the same values, which is hidden together with it.
     """
 
     samples: Samples
@@ -30,6 +32,7 @@ class Part:
     goal: Goal
     at: Tensor | None = None
     hidden: Tensor | None = None
+    is_mirrored: bool = False
 
     @property
     def unit(self) -> str:
@@ -47,9 +50,11 @@ class Part:
         if self.at is not None:
             index = units if self.hidden is None else torch.cat([units, self.hidden])
             inputs, options = self.samples.take(torch.zeros(1, dtype=torch.long))
-            target = self.targets[0][index]
+            at, target = self.at[:, index], self.targets[0][index]
+            if self.is_mirrored:
+                at, target = torch.cat([at, at.flip(0)], 1), torch.cat([target, target])
             target[len(units) :] = self.goal.unknown
-            return (inputs, {**options, "at": self.at[:, index]}), target
+            return (inputs, {**options, "at": at}), target
         inputs, options = self.samples.take(units)
         if isinstance(self.targets, Tensor):
             target = self.targets[units]
@@ -87,10 +92,13 @@ def split(
     known = targets.find_known(values)
     codes = None if targets.classes is None else values.flatten()
     train, rest = _draw(known.flatten().nonzero()[:, 0], codes, generator, has_valid)
+    is_mirrored = at is not None and _is_mirrored(samples)
+    if at is not None and is_mirrored:
+        train, rest = _move_reverse(train, rest, at.cpu())
     subsets = [_select(values, known, units, targets) for units in (train, rest)]
     goal = targets.make_goal(subsets[:1])
     if at is not None:
-        parts = [Part(samples, [values], units, goal, at) for units in (train, rest)]
+        parts = [Part(samples, [values], units, goal, at, is_mirrored=is_mirrored) for units in (train, rest)]
         parts[0].hidden = rest
     else:
         parts = [Part(samples, [subset], torch.zeros(1, dtype=torch.long), goal) for subset in subsets]
@@ -106,6 +114,27 @@ def _draw(known: Tensor, codes: Tensor | None, generator: torch.Generator, has_v
         is_new = ~torch.isin(codes.cpu()[rest], codes.cpu()[train])
         rest, train = rest[~is_new], torch.cat([train, rest[is_new]])
     return train, rest
+
+
+def _is_mirrored(samples: Samples) -> bool:
+    """Whether the input that `at` asks for is a relation without direction: the same values at (i, j) and (j, i)."""
+    output = samples.signature.output
+    if not has_reverse(output):
+        return False
+    (inputs, _), k = samples.take(torch.zeros(1, dtype=torch.long)), samples.signature.inputs.index(output)
+    support, values = inputs[k]
+    if support.sizes[0] != support.sizes[1] or not support.is_symmetric():
+        return False
+    rows, columns = support.index
+    lookup = support.lookup((0, 1))
+    return torch.equal(values[lookup.entries(lookup.ranges((columns, rows))[0])], values)
+
+
+def _move_reverse(train: Tensor, rest: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """The units with those from training held out whose reverse is: both have one target."""
+    key, key_of_reverse = (a * (1 + int(at.max())) + b for a, b in (at, at.flip(0)))
+    is_held_out = torch.isin(key_of_reverse[train], key[rest])
+    return train[~is_held_out], torch.cat([rest, train[is_held_out]])
 
 
 def _select(values: Tensor, known: Tensor, units: Tensor, targets: Targets) -> Tensor:
