@@ -82,7 +82,7 @@ def fit(
         seed: of the weights, of the split, and of the order of the samples.
         device: to train on; a GPU if there is one. The network comes back to the CPU.
         clock: the seconds that count, such as `time.process_time`.
-        options: of `EinNet`, such as `hidden`, `depth` and `order`. For an output such as `[aa]H` the order is 2 here: a
+        options: of `EinNet`, such as `hidden`, `depth` and `order`. Of an output such as `[aa]H` the order is 2 here: a
             pair sees the paths of two steps that lead from one to the other, common neighbours; `order=None` leaves
             them out, which is faster where elements have very many neighbours.
 
