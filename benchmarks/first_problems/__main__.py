@@ -29,6 +29,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # for the modules that the benc
 
 import einnet_fit
 import graphs
+import ratings_task
 import sets
 import tables
 from learn import Peer
@@ -119,6 +120,8 @@ def list_problems(molecules: Path | None, ratings: Path | None) -> dict[str, Pro
 
 def list_models(name: str, models: Sequence[str]) -> dict[str, Peer]:
     peers = {EINNET: Peer(einnet_fit.learn, (0.0,)), **PEERS[name]}
+    if name == "ratings":
+        peers[f"{EINNET}, einnet train ratings"] = Peer(ratings_task.learn, (0.0,))
     return {model: peer for model, peer in peers.items() if not models or model in models}
 
 

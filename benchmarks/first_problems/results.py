@@ -114,16 +114,16 @@ def summarize(problems: Mapping[str, Problem], store: Store) -> list[str]:
         errors = {}
         for model in store.list_values(name, "model"):
             errors[model] = store.collect(name, model, 0, max(store.list_values(name, "seconds")))
-        peers = {model: e for model, e in errors.items() if model != EINNET and e}
-        if errors.get(EINNET) and peers:
-            best = min(peers, key=lambda model: fmean(peers[model]))
-            error, error_of_peer = describe(errors[EINNET]), describe(peers[best])
-            better = fmean(errors[EINNET]) <= fmean(peers[best])
-            if better:
+        peers = {model: e for model, e in errors.items() if not model.startswith(EINNET) and e}
+        for model in (model for model, e in errors.items() if model.startswith(EINNET) and e and peers):
+            best = min(peers, key=lambda peer: fmean(peers[peer]))
+            error, error_of_peer = describe(errors[model]), describe(peers[best])
+            if fmean(errors[model]) <= fmean(peers[best]):
                 error = f"**{error}**"
             else:
                 error_of_peer = f"**{error_of_peer}**"
-            rows.append([f"{problem.title}, `{problem.signature}`", problem.error, error, f"{error_of_peer}, {best}"])
+            title = problem.title + model.removeprefix(EINNET)
+            rows.append([f"{title}, `{problem.signature}`", problem.error, error, f"{error_of_peer}, {best}"])
     return make_table(["problem", "error", EINNET, "best peer"], rows)
 
 
