@@ -78,7 +78,7 @@ def draw_curves(
     figure, panel = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")
     for name, (x, y) in curves.items():
         panel.plot(x, y, marker="." if len(x) < 50 else "", label=name)
-    panel.set(xscale=scale, yscale=scale, **axes)
+    panel.set(**{"xscale": scale, "yscale": scale} | axes)
     if len(curves) > 1:
         panel.legend()
     save_figure(figure, file)
