@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cyclopts import run
-from results_page import FOLDER, PAGE, draw_curves, make_table, write_results
+from results_page import EFFICIENCY, FOLDER, draw_curves, make_table, write_results
 
 from einnet.tasks.arc.benchmark import run_puzzles
 from einnet.tasks.arc.grids import load_puzzles
@@ -21,7 +21,7 @@ EVERY, FEWEST = 8, 3
 
 
 def main(*, numbers: Sequence[int] = (1, 2, 3), seconds: float = 10, every: int = EVERY, processes: int = 1,
-         out: Path = Path("runs/arc-demonstrations"), page: Path = PAGE) -> None:  # fmt: skip
+         out: Path = Path("runs/arc-demonstrations"), page: Path = EFFICIENCY) -> None:  # fmt: skip
     """Attempt the tasks with each number of demonstrations, and write the table and the picture."""
     puzzles = {name: p for name, p in load_puzzles("training", 1).items() if len(p.demonstrations) >= FEWEST}
     puzzles = dict(list(puzzles.items())[::every])

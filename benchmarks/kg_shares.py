@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from cyclopts import run
-from results_page import FOLDER, PAGE, bold_best, draw_curves, make_table, write_results
+from results_page import EFFICIENCY, FOLDER, bold_best, draw_curves, make_table, write_results
 from torch import Tensor, nn
 
 from einnet.tasks.kg.app import KgApp, KgConfig
@@ -29,7 +29,7 @@ STRENGTHS = (0.01, 0.05, 0.2)
 
 
 def main(*, minutes: float = 2, shares: Sequence[float] = SHARES, out: Path = Path("runs/benchmark/shares"),
-         page: Path = PAGE) -> None:  # fmt: skip
+         page: Path = EFFICIENCY) -> None:  # fmt: skip
     """Learn from each share of the facts, and write the table and the picture."""
     out.mkdir(parents=True, exist_ok=True)
     graph = load(DATASET)

@@ -11,10 +11,11 @@ from pathlib import Path
 from einnet.files import write_whole
 from einnet.plots.figures import pyplot, save_figure
 
-__all__ = ["FOLDER", "PAGE", "bold_best", "draw_curves", "make_table", "replace_section", "write_results"]
+__all__ = ["EFFICIENCY", "FOLDER", "PAGE", "bold_best", "draw_curves", "make_table", "replace_section", "write_results"]
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "results.md"
+EFFICIENCY = PAGE.with_name("data-efficiency.md")
 
 
 def write_results(

@@ -3,7 +3,6 @@
 Nothing here imports torch until a command runs.
 """
 
-import sys
 from contextlib import suppress
 from json import dumps
 from pathlib import Path
@@ -319,7 +318,3 @@ def _as_json(expansion: Series) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 2 for wrong input, 130 for Ctrl-C (0 for `explore`)."""
     return run_cli(app, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

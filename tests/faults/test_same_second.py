@@ -31,7 +31,7 @@ def test_folders_made_at_one_moment(tmp_path):
 
 @pytest.mark.slow
 def test_two_commands_started_together(tmp_path):
-    command = [sys.executable, "-m", "einnet.cli", *RUN, "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "einnet", *RUN, "--out", str(tmp_path)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     commands = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in commands:

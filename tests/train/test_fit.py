@@ -21,7 +21,7 @@ from einnet.train import Options, Run, Task, fit, processes
 from einnet.train.state import read_state
 from families import write_families
 
-EINNET = [sys.executable, "-m", "einnet.cli"]
+EINNET = [sys.executable, "-m", "einnet"]
 SMALL = ["--hidden", "8", "--heads", "2", "--depth", "1", "--precision", "32", "--deterministic"]
 PATIENCE = 300  # seconds that a process may take, whatever else runs
 

@@ -47,7 +47,7 @@ class Trial:
             filter(None, [str(Path(__file__).parents[3] / "src"), env.get("PYTHONPATH")])
         )
         with (folder / "messages").open("wb") as messages:
-            command = [sys.executable, "-m", "einnet.cli", *arguments]
+            command = [sys.executable, "-m", "einnet", *arguments]
             return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=messages)
 
     def find_leftovers(self, folder: Path) -> set[str]:
