@@ -19,6 +19,8 @@ from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
 from einnet.nn.reductions import Reduction, Reductions, check_reduction
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
+from einnet.nn.sparse.row_layer import RowLayer, update_types
+from einnet.nn.sparse.row_plan import RowPlan, find_row_plan
 from einnet.nn.state import as_module, as_tensors, check_widths, modules_of, unwrap
 from einnet.operations import pooling_terms
 from einnet.plan import Plan
@@ -235,11 +237,29 @@ class EinLayer(nn.Module):
             PartModules(norm, in_proj, pool_proj, self.activation, out_proj, self.dropout)
             for norm, in_proj, pool_proj, out_proj in zip(norms, in_projs, pool_projs, out_projs, strict=True)
         ]
+        if all(p.has_few_rows(m, x, context) for p, m, x in zip(self.parts, modules, tensors, strict=True)):
+            mixing, plan = self.mixing, None
+            if mixing is not None:
+                plan = find_row_plan(mixing.plan, mixing.normalize is not None, context, tensors[0].dtype)
+            if plan is not None or mixing is None:
+                return self._update_rows(modules, tensors, plan, context)
         results = self._mix(modules, tensors, context)
         return [
             part.update(m, x, [y for y, k in results if k == part.number], context)
             for part, m, x in zip(self.parts, modules, tensors, strict=True)
         ]
+
+    def _update_rows(
+        self, modules: Sequence[PartModules], tensors: Sequence[Tensor], plan: RowPlan | None, context: Context
+    ) -> list[Tensor]:
+        """The same for few rows; the plan is that of the terms that are not local."""
+        types, values = [], []
+        for part, m, x in zip(self.parts, modules, tensors, strict=True):
+            rows, weights = part.rows_of(m, context)
+            types.append(rows)
+            values += [x, *weights]
+        reads, writes = (self.mixing.reads, self.mixing.writes) if self.mixing else ([], [])
+        return update_types(RowLayer(types, plan, reads, writes), values)
 
     def _mix(
         self, modules: Sequence[PartModules], tensors: Sequence[Tensor], context: Context

@@ -13,10 +13,13 @@ from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import check_dtype, check_in_features
+from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
 from einnet.nn.reductions import pool_in_semiring
+from einnet.nn.sparse.backend import SparseBackend
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
+from einnet.nn.sparse.row_map import Summand, map_rows
 from einnet.plan import Plan, Result
 from einnet.signature import Signature, with_features
 from einnet.symmetry import Symmetry
@@ -109,7 +112,25 @@ class EinLinear(nn.Module):
         self.bias: nn.Parameter | None = None
         if bias:
             self.bias = nn.Parameter(torch.empty(self.out_features, len(constants), device=device, dtype=dtype))
+        self.summands = self._list_summands()
         self.reset_parameters()
+
+    def _list_summands(self) -> list[Summand]:
+        """What each of the columns of the matrix and of the bias is multiplied with."""
+        terms, counts, maxima, roots = [], [], [], []
+        for k, (plan, max_plan, width) in enumerate(zip(self.plans, self.max_plans, self.in_features, strict=True)):
+            for result, axes in zip(plan.results, plan.summed_axes, strict=True):
+                step = None if result.value < plan.input_count else plan.steps[result.value - plan.input_count]
+                power = 0.0 if self.normalize is None or not axes else -1.0
+                terms.append(Summand(result, width, k, step, power))
+                if axes and self.has_counts:
+                    counts.append(Summand(result, 1, None, step))
+                if axes and self.has_roots:
+                    roots.append(Summand(result, width, k, step, -0.5))
+                if axes and max_plan:
+                    maxima.append(Summand(result, width, k, step, is_maximum=True))
+        constants = self.constants.results if self.bias is not None else ()
+        return [*terms, *counts, *maxima, *roots, *(Summand(r, 1) for r in constants)]
 
     @property
     def run_plans(self) -> list[Plan]:
@@ -146,12 +167,31 @@ class EinLinear(nn.Module):
         check_dtype(tensors, self.weight.dtype, inputs)
         if context is not mask:
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
-        y = run_upcast(self._map, [self.weight, *tensors], context)
+        if self._has_rows(tensors, context):
+            y = self._map_rows(tensors, context)
+        else:
+            y = run_upcast(self._map, [self.weight, *tensors], context)
         y = y.half() if self.weight.dtype == torch.float16 else y
         if context is mask:
             return y
         output = self.signature.output
         return to_form_of_input(context.fill_last(y, output), output, self.signature, inputs, context)
+
+    def _has_rows(self, tensors: Sequence[Tensor], context: Context) -> bool:
+        """Whether all are rows of features, in the precision of the weights, without padding."""
+        backend, dtype = context.backend, self.weight.dtype
+        if not isinstance(backend, SparseBackend) or context.masks or dtype not in (torch.float32, torch.float64):
+            return False
+        if torch.compiler.is_compiling() or is_in_transform() or torch.is_autocast_enabled(self.weight.device.type):
+            return False
+        return all(len(t.axes) == 1 or t.is_sparse or (backend.is_union and not t.axes) for t in self.types) and all(
+            x.dim() == 2 for x in tensors
+        )
+
+    def _map_rows(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
+        weights = [self.weight] if self.bias is None else [self.weight, self.bias]
+        assert isinstance(context.backend, SparseBackend)
+        return map_rows(self.summands, weights, tensors, context.backend, context.sizes)
 
     def _map(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         """The output from the matrix and the inputs, which have zeros in padding."""

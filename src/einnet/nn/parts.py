@@ -20,7 +20,8 @@ from einnet.nn.context import Context
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
-from einnet.nn.sparse.rows import Update, Weights, project_rows, update_rows
+from einnet.nn.sparse.row_layer import TypeRows
+from einnet.nn.sparse.rows import Update, Weights, is_short, project_rows, update_rows
 from einnet.plan import Result
 from einnet.symmetry import Symmetry
 from einnet.terms import Term
@@ -100,6 +101,17 @@ class TypePart:
     def rank(self) -> int | None:
         return None if self.has_rows else rank_of(self.symmetry)
 
+    def rows_of(self, modules: PartModules, context: Context) -> tuple[TypeRows, list[Tensor | None]]:
+        """How `update_types` updates the rows, and the weights."""
+        weight, bias = modules.in_proj.weights
+        weight = weight * modules.norm.weight if modules.norm_is_rms else weight
+        weights = [weight, bias, *modules.pool_proj.weights, *modules.out_proj.weights]
+        return TypeRows(self._make_update(modules, context), self.own, self.shared), weights
+
+    def has_few_rows(self, modules: PartModules, x: Tensor, context: Context) -> bool:
+        """Whether `update_types` can update the rows."""
+        return context.cells(self.symmetry) is None and self._is_plain(modules, [x]) and is_short(x)
+
     def share(self, modules: PartModules, x: Tensor, context: Context) -> Sequence[Tensor]:
         """The operands of the terms that are not local, features first."""
         cells = context.cells(self.symmetry)
@@ -121,14 +133,16 @@ class TypePart:
                 modules.pool_proj.weights,
                 modules.out_proj.weights,
             ]
-            operands = tuple(t.order if t is not None else 0 for t in self.local)
-            update = Update(operands, self._diagonals(context), modules.norm_is_rms, modules.activation)
-            return update_rows(x, results, update, weights)
+            return update_rows(x, results, self._make_update(modules, context), weights)
         y = modules.pool_proj(
             lambda heads: self._pool(modules, x, results, context), context.shape(self.symmetry), context.backend
         )
         y = x + modules.dropout(modules.out_proj(modules.activation(y)))
         return y if cells is None else y.masked_fill(~cells.unsqueeze(-1), 0)
+
+    def _make_update(self, modules: PartModules, context: Context) -> Update:
+        operands = tuple(t.order if t is not None else 0 for t in self.local)
+        return Update(operands, self._diagonals(context), modules.norm_is_rms, modules.activation)
 
     def _pool(self, modules: PartModules, x: Tensor, results: Sequence[Tensor], context: Context) -> list[Tensor]:
         """All results, of which those that are not local are given."""

@@ -1,4 +1,4 @@
-"""Layers of sparse types, whose rows are mapped in parts."""
+"""Layers of sparse types, whose rows are mapped in parts, or all at once where they are few."""
 
 import pytest
 import torch
@@ -10,9 +10,10 @@ from einnet.nn.sparse import Support, rows
 TYPES = ("aH", "[aa]H")
 
 
-@pytest.fixture
-def small_parts(monkeypatch):
-    monkeypatch.setitem(rows.LENGTH, "cpu", 4)
+@pytest.fixture(params=[2, 100])
+def small_parts(monkeypatch, request):
+    """Six parts of the entries; all in one function."""
+    monkeypatch.setitem(rows.LENGTH, "cpu", request.param)
 
 
 def make_layer(**options):

@@ -42,6 +42,15 @@ class SparseBackend(TorchBackend):
         self.is_union = membership is not None
         self.matches = {} if matches is None else matches  # of joins in compiled programs, which cannot find them
 
+    @property
+    def device(self) -> torch.device:
+        return next(iter([*self.supports.values(), *(self.membership.supports if self.membership else ())])).device
+
+    @property
+    def samples(self) -> int:
+        """The number of samples of a disjoint union; 1 of others."""
+        return 1 if self.membership is None else self.membership.number
+
     def find_matches(self, plan: Plan) -> None:
         """Finds the matches of all joins of a plan, for programs that are compiled."""
         joins = [(s.tuples, s.supports) for s in plan.steps if s.is_join]
@@ -59,6 +68,50 @@ class SparseBackend(TorchBackend):
         if result.is_sparse or result.compact == result.output:
             return compact
         return self._run((result.compact, result.output), (None, result.support), result.axes, [compact])
+
+    def link(
+        self, tuples: Sequence[Tuple], types: Sequence[Symmetry | None], axes: Mapping[str, str], sizes: Any
+    ) -> Matches | None:
+        """The matches of an einsum; None where neither supports nor samples join its tuples, and some have axes."""
+        supports = self._supports(types)
+        if len(tuples) == 2 and (links := self._link_directly(tuples, supports, axes, sizes)) is not None:
+            return links
+        if self.membership is not None and not is_connected(tuples):
+            tuples, supports = self.membership.extend(tuples, axes, supports)
+        return match(tuples[:-1], tuples[-1], supports) if any(s is not None for s in supports) else None
+
+    def _link_directly(
+        self, tuples: Sequence[Tuple], supports: Sequence[Support | None], axes: Mapping[str, str], sizes: Any
+    ) -> Matches | None:
+        """The same where one tuple has all indices and the other one of them or none; None elsewhere."""
+        wide = int((len(tuples[1]), supports[1] is not None) > (len(tuples[0]), supports[0] is not None))
+        (all_indices, some), support = (tuples[wide], tuples[1 - wide]), supports[wide]
+        if len(some) > 1 or not set(some) <= set(all_indices) or supports[1 - wide] or (support and support.receivers):
+            return None
+        names, place = [axes[i] for i in all_indices], all_indices.index(some[0]) if some else None
+        numbers = [sizes[axes[some[0]]] if some else self.samples] * 2
+        numbers[wide] = support.entries if support else sizes[names[0]] if names else self.samples
+        pattern, membership = tuple(map(all_indices.index, all_indices)), self.membership
+        owner = support or (membership.by_axis[names[0]] if membership and names else None)
+        key = ("link", wide, *names, pattern, place, *map(id, membership.supports if membership else ()))
+
+        def make() -> tuple[Matches, Any]:
+            own = torch.arange(numbers[wide], device=self.device)
+            if place is not None:
+                linked = own if support is None else support.index[place]
+            elif membership is None or not names:
+                linked = torch.zeros_like(own) if names else own
+            else:
+                linked = membership.samples_of(names, support)
+            is_whole = len(set(pattern)) == len(pattern)
+            if not is_whole and support is not None:
+                own = support.find_diagonal(all_indices)
+                linked = linked[own]
+            positions = torch.stack([linked, own] if wide else [own, linked])
+            guards = guard(key, [owner, *membership.supports]) if owner and membership else []
+            return Matches(positions, numbers, wide if is_whole else None), guards
+
+        return (owner.cache(key, make) if owner is not None else make())[0]
 
     def _run(self, tuples: Sequence[Tuple], types: Sequence[Symmetry | None], axes: Any, operands: Any) -> Tensor:
         """The value of an einsum; the output is the last tuple."""

@@ -15,7 +15,7 @@ from einnet.errors import ShapeError
 from einnet.nn.looped import is_in_transform, upcast_dtype
 from einnet.nn.sparse.matches import Matches, Order
 
-__all__ = ["contract"]
+__all__ = ["contract", "sum_bags", "sum_products"]
 
 CHUNK = {"cpu": 2**17}  # entries of a chunk of products
 LARGE_CHUNK = 2**24  # on other devices
@@ -58,9 +58,10 @@ def contract(matches: Matches, operands: Sequence[Tensor], target: int = -1) -> 
     return Contraction.apply(matches, target, width, *same)
 
 
-def _sum_products(operands: Sequence[Tensor], matches: Matches, target: int, width: int) -> Tensor:
-    """The contraction; with `width` 1 the sum over the features too."""
+def sum_products(operands: Sequence[Tensor], matches: Matches, target: int, width: int | None = None) -> Tensor:
+    """The contraction without a derivative; with `width` 1 the sum over the features too."""
     x = operands[0]
+    width = max(y.shape[1] for y in operands) if width is None else width
     if not len(matches) or not width:
         return x.new_zeros(matches.rows[target], width)
     order = matches.order(target)
@@ -74,10 +75,12 @@ def _sum_products(operands: Sequence[Tensor], matches: Matches, target: int, wid
         x, place = wide.pop()
         thin.append((x.sum(1, keepdim=True), place))
     x, place = wide[0] if wide else thin.pop()
-    if place is None and not thin and matches.rows[target] == 1:
+    if order.is_identity and not thin:
+        total = x.index_select(0, order.counter if place is None else place)
+    elif place is None and not thin and matches.rows[target] == 1:
         total = x.sum(0, keepdim=True)  # pairwise, which is more accurate for many numbers
     else:
-        total = _sum_bags(x, order.counter if place is None else place, order.pointers, _weigh(thin))
+        total = sum_bags(x, order.counter if place is None else place, order.pointers, _weigh(thin))
     return total.repeat(1, width) if total.shape[1] < width else total
 
 
@@ -104,7 +107,7 @@ class Contraction(torch.autograd.Function):
         ctx.matches, ctx.target = matches, target
         ctx.width = operands[0].shape[1]
         ctx.save_for_backward(*operands if len(operands) > 1 else ())  # the derivative of a sum does not need these
-        return _sum_products(operands, matches, target, width)
+        return sum_products(operands, matches, target, width)
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):
@@ -119,7 +122,7 @@ class Contraction(torch.autograd.Function):
 @torch.library.custom_op("einnet::contract_rows", mutates_args=())
 def _contract_rows(operands: list[Tensor], positions: Tensor, rows: list[int], target: int, width: int) -> Tensor:
     """The same as one operator, for compiled programs."""
-    return _sum_products(operands, Matches.of(positions, rows), target, width)
+    return sum_products(operands, Matches.of(positions, rows), target, width)
 
 
 @_contract_rows.register_fake
@@ -144,7 +147,7 @@ def _backward(ctx, gradient: Tensor):
 _contract_rows.register_autograd(_backward, setup_context=_setup)
 
 
-def _sum_bags(x: Tensor, index: Tensor, pointers: Tensor, weights: Tensor | None = None) -> Tensor:
+def sum_bags(x: Tensor, index: Tensor, pointers: Tensor, weights: Tensor | None = None) -> Tensor:
     """The sums of the rows of `x` at consecutive parts of `index`, weighed."""
     return torch.ops.aten._embedding_bag_forward_only(x, index, pointers, False, 0, False, weights, True)[0]
 
@@ -181,11 +184,11 @@ def _sum_in_chunks(wide: Sequence[Rows], weights: Tensor | None, order: Order, w
             torch.sum(product, 1, keepdim=True, dtype=total.dtype, out=total[part])
         else:
             factor = None if weights is None else weights[part].to(total.dtype)
-            sums = _sum_bags(product.to(total.dtype), order.counter[: len(product)], pointers, factor)
+            sums = sum_bags(product.to(total.dtype), order.counter[: len(product)], pointers, factor)
             total[row_part].add_(sums)
     if weights is not None and (is_dot or order.is_identity):
         total.mul_(weights[:, None])
-    return _sum_bags(total, order.counter, order.pointers) if is_dot and not order.is_identity else total
+    return sum_bags(total, order.counter, order.pointers) if is_dot and not order.is_identity else total
 
 
 def _multiply(wide: Sequence[Rows], part: slice, out: Tensor, buffer: Tensor) -> Tensor:

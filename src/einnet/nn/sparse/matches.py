@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,10 +101,8 @@ class Matches:
             permutation = None
             pointers = torch.arange(len(self) + 1, dtype=dtype, device=keys.device)
         else:
-            counts = torch.bincount(keys, minlength=self.rows[target])
-            pointers = torch.nn.functional.pad(counts.cumsum(0), (1, 0)).to(dtype)
-            is_sorted = bool((keys[1:] >= keys[:-1]).all())
-            permutation = None if is_sorted else keys.to(dtype).argsort(stable=True)
+            pointers = find_starts(keys, self.rows[target]).to(dtype)
+            permutation = sort_keys(keys, self.rows[target])
         positions: list[Tensor | None] = []
         for k, row in enumerate(self.positions):
             column = None
@@ -115,6 +114,20 @@ class Matches:
                     column = None
             positions.append(column)
         return Order(pointers, positions)
+
+
+def find_starts(keys: Tensor, number: int) -> Tensor:
+    """The place at which each key below `number` begins if keys are sorted, and where the last one ends."""
+    return torch.nn.functional.pad(torch.bincount(keys, minlength=number).cumsum(0), (1, 0))
+
+
+def sort_keys(keys: Tensor, number: int) -> Tensor | None:
+    """The order that sorts keys below `number`, equal ones as they are; None where they are sorted."""
+    if bool((keys[1:] >= keys[:-1]).all()):
+        return None
+    if keys.device.type == "cpu" and number <= 2**16:  # numpy sorts two bytes ten times as fast
+        return torch.from_numpy(keys.numpy().astype(np.uint16).argsort(kind="stable"))
+    return keys.to(torch.int32 if number < 2**31 else torch.int64).argsort(stable=True)
 
 
 def find_matches(

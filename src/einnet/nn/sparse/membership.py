@@ -64,18 +64,37 @@ class Membership:
                     f"samples {int(rows[0][1][k])} and {int(row[k])}: an entry is within one sample"
                 )
 
+    def samples_of(self, axes: Sequence[str], support: Support | None) -> Tensor:
+        """The sample of each entry; of each element of the only axis of a dense type."""
+        if support is None:
+            return self.by_axis[axes[0]].index[0]
+        letter = next(c for c in axes if c in self.by_axis)
+        elements, key = self.by_axis[letter], ("samples of", tuple(axes), id(self.by_axis[letter]))
+
+        def make() -> tuple[Tensor, Any]:
+            return elements.index[0][support.index[list(axes).index(letter)]], guard(key, [support, elements])
+
+        return support.cache(key, make)[0]
+
     def with_sample(self, axes: Sequence[str], support: Support | None) -> Support:
         """The support with the sample of each entry before its indices; that of a dense value has all elements."""
         if support is None:
             return self.by_axis[axes[0]] if axes else self.samples
-        letter = next(c for c in axes if c in self.by_axis)
-        elements, key = self.by_axis[letter], ("sample", tuple(axes), id(self.by_axis[letter]))
+        elements = self.by_axis[next(c for c in axes if c in self.by_axis)]
+        key = ("sample", tuple(axes), id(elements))
 
         def make() -> tuple[Support, Any]:
-            index = torch.cat([elements.index[:1, support.index[list(axes).index(letter)]], support.index])
+            index = torch.cat([self.samples_of(axes, support)[None], support.index])
             return Support(index, (self.number, *support.sizes), support.receivers), guard(key, [support, elements])
 
         return support.cache(key, make)[0]
+
+    def extend(
+        self, tuples: Sequence[Tuple], axes: Mapping[str, str], supports: Sequence[Support | None]
+    ) -> tuple[list[Tuple], list[Support]]:
+        """The tuples with the sample before their indices, and their supports."""
+        extended = [self.with_sample([axes[i] for i in t], s) for t, s in zip(tuples, supports, strict=True)]
+        return [(SAMPLE, *t) for t in tuples], extended
 
     def run(
         self,
@@ -86,9 +105,8 @@ class Membership:
         operands: Sequence[Tensor],
     ) -> Tensor:
         """The value of an einsum within each sample, by a function such as `join`; the output is the last tuple."""
-        extended = [self.with_sample([axes[i] for i in t], s) for t, s in zip(tuples, supports, strict=True)]
+        (*names, output), extended = self.extend(tuples, axes, supports)
         is_dense = [s is None and len(t) > 0 for t, s in zip(tuples, supports, strict=True)]
         rows = [x.transpose(-1, -2) if dense else x for x, dense in zip(operands, is_dense, strict=False)]
-        *names, output = ((SAMPLE, *t) for t in tuples)
         y = contract(names, output, extended, rows)
         return y.transpose(-1, -2) if is_dense[-1] else y

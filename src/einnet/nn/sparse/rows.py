@@ -13,7 +13,17 @@ from torch import Tensor
 
 from einnet.nn.channels import inverse_root_mean
 
-__all__ = ["Update", "Weights", "project_rows", "update_rows"]
+__all__ = [
+    "Totals",
+    "Update",
+    "Weights",
+    "differentiate_twice",
+    "is_short",
+    "normalize",
+    "project_rows",
+    "undo_norm",
+    "update_rows",
+]
 
 LENGTH = {"cpu": 2**12}  # rows that are mapped at once
 LARGE_LENGTH = 2**18  # on other devices
@@ -70,12 +80,17 @@ def update_rows(x: Tensor, results: Sequence[Tensor], update: Update, weights: S
     return RowUpdate.apply(update, x, *(w for pair in weights for w in pair), *results)  # type: ignore[return-value]
 
 
+def is_short(x: Tensor) -> bool:
+    """Whether the rows are so few that all that is computed from them can be kept."""
+    return len(x) <= 4 * LENGTH.get(x.device.type, LARGE_LENGTH)
+
+
 def _places(x: Tensor) -> Iterator[slice]:
     length = LENGTH.get(x.device.type, LARGE_LENGTH)
     return (slice(k, min(k + length, len(x))) for k in range(0, len(x), length))
 
 
-def _normalize(x: Tensor, is_normed: bool) -> tuple[Tensor, Tensor | None]:
+def normalize(x: Tensor, is_normed: bool) -> tuple[Tensor, Tensor | None]:
     """Rows divided by their root mean square, and what they were multiplied by."""
     if not is_normed:
         return x, None
@@ -87,7 +102,7 @@ def _normalize(x: Tensor, is_normed: bool) -> tuple[Tensor, Tensor | None]:
     return x * scale, scale
 
 
-def _undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None) -> Tensor:
+def undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None) -> Tensor:
     """The gradient of rows from that of the normalized rows, which is overwritten."""
     if scale is None:
         return gradient
@@ -121,7 +136,7 @@ class Totals:
         return [torch.zeros_like(w) if g is None and w is not None else g for w, g in pairs]
 
 
-def _differentiate_twice(function: Callable, ctx: Any, tensors: Sequence[Any], gradients: Sequence[Tensor], first: int):
+def differentiate_twice(function: Callable, ctx: Any, tensors: Sequence[Any], gradients: Sequence[Tensor], first: int):
     """The gradients of the tensors that need one, which have derivatives of their own."""
     is_needed = ctx.needs_input_grad[first:]
     sources = [x for x, n in zip(tensors, is_needed, strict=True) if n]
@@ -130,7 +145,7 @@ def _differentiate_twice(function: Callable, ctx: Any, tensors: Sequence[Any], g
 
 
 def _project(x: Tensor, weight: Tensor, bias: Tensor | None, number: int, is_normed: bool) -> Sequence[Tensor]:
-    y = torch.nn.functional.linear(_normalize(x, is_normed)[0], weight, bias)
+    y = torch.nn.functional.linear(normalize(x, is_normed)[0], weight, bias)
     return y.split(y.shape[-1] // number, -1)
 
 
@@ -154,16 +169,16 @@ class Projection(torch.autograd.Function):
             return (
                 None,
                 None,
-                *_differentiate_twice(
+                *differentiate_twice(
                     lambda: _project(x, weight, bias, ctx.number, ctx.is_normed), ctx, ctx.saved_tensors, gradients, 2
                 ),
             )
         of_x, totals = torch.empty(x.shape, dtype=x.dtype, device=x.device), Totals(weight, bias)
         for place in _places(x):
             gradient = torch.cat([g[place] for g in gradients], 1)
-            normed, scale = _normalize(x[place], ctx.is_normed)
+            normed, scale = normalize(x[place], ctx.is_normed)
             totals.add(0, gradient, normed)
-            _undo_norm(torch.mm(gradient, weight, out=of_x[place]), normed, scale)
+            undo_norm(torch.mm(gradient, weight, out=of_x[place]), normed, scale)
         return None, None, of_x, *totals.sums
 
 
@@ -185,11 +200,11 @@ class RowUpdate(torch.autograd.Function):
     def _run(update: Update, x: Tensor, tensors: Sequence[Any], place: slice) -> tuple:
         """What a part of the rows passes through, up to the activation."""
         into, into_bias, weight, bias, _, _, *results = tensors
-        normed, scale = _normalize(x[place], update.is_normed)
+        normed, scale = normalize(x[place], update.is_normed)
         number, factors = sum(update.operands), ()
         if number:
             factors = torch.nn.functional.linear(normed, into, into_bias).split(len(into) // number, -1)
-        pooled, pooled_scale = _normalize(update.combine(factors, [y[place] for y in results], place), update.is_normed)
+        pooled, pooled_scale = normalize(update.combine(factors, [y[place] for y in results], place), update.is_normed)
         return normed, scale, factors, pooled, pooled_scale, torch.nn.functional.linear(pooled, weight, bias)
 
     @staticmethod
@@ -205,7 +220,7 @@ class RowUpdate(torch.autograd.Function):
         (x, *tensors), (gradient,), update = ctx.saved_tensors, gradients, ctx.update
         if torch.is_grad_enabled():
             rows = slice(0, len(x))
-            return None, *_differentiate_twice(
+            return None, *differentiate_twice(
                 lambda: RowUpdate._finish(x, RowUpdate._run(update, x, tensors, rows)[-1], update, tensors),
                 ctx, [x, *tensors], [gradient], 1,
             )  # fmt: skip
@@ -237,13 +252,13 @@ class RowUpdate(torch.autograd.Function):
         totals.add(2, gradient, active.detach())
         (of_inner,) = torch.autograd.grad(active, inner, gradient @ last)
         totals.add(1, of_inner, pooled)
-        of_pooled = _undo_norm(of_inner @ weight, pooled, pooled_scale)
+        of_pooled = undo_norm(of_inner @ weight, pooled, pooled_scale)
         width = of_pooled.shape[-1] // len(update.operands)
         of_factors, of_results = update.separate(iter(of_pooled.split(width, -1)), factors, place)
         if of_factors:
             of_factors = torch.cat(of_factors, 1)
             totals.add(0, of_factors, normed)
-            _undo_norm(torch.mm(of_factors, into, out=of_x), normed, scale).add_(gradient)
+            undo_norm(torch.mm(of_factors, into, out=of_x), normed, scale).add_(gradient)
         else:
             of_x.copy_(gradient)
         return of_results

@@ -94,6 +94,11 @@ class Support:
             lambda: torch.stack([self.index[j] == self.index[k] for j, k in pairs]).all(0)[:, None],
         )
 
+    def find_diagonal(self, names: Sequence[str]) -> Tensor:
+        """The entries whose indices agree on axes of one name."""
+        pairs = [(names.index(name), k) for k, name in enumerate(names)]
+        return self.cache(("on diagonal", *pairs), lambda: self.diagonal(names)[:, 0].nonzero()[:, 0])
+
     def lookup(self, axes: tuple[int, ...], pattern: tuple[int, ...] | None = None) -> "Lookup":
         """The entries by their indices at `axes`; of those entries whose indices agree where `pattern` does."""
         axes_of_pattern = tuple(range(len(self.sizes))) if pattern is None else pattern
