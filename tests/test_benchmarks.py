@@ -16,6 +16,7 @@ from einnet.tasks.sudoku.generate import generate_puzzles
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = (
+    "first_problems",
     "kg",
     "sudoku",
     "poker",
