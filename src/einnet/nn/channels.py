@@ -16,6 +16,7 @@ from einnet.nn.backend import to_channels_first, to_channels_last, upcast
 from einnet.nn.looped import is_in_transform
 
 __all__ = [
+    "EPSILON",
     "HeadLinear",
     "Linear",
     "RMSNorm",
@@ -29,6 +30,9 @@ __all__ = [
     "reset",
     "rms_normalize",
 ]
+
+
+EPSILON = 1e-6  # added to a mean of squares
 
 
 class Linear(nn.Linear):
@@ -173,8 +177,8 @@ def _scale(x: Tensor, dim: int) -> Tensor:
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:
     """1 / sqrt(total / number), finite for a total of zero."""
-    # the float is a literal: torch.compile(dynamic=True) makes those of modules symbolic, which fails in checkpoints
-    return torch.rsqrt(total / number + 1e-6)
+    # the float is a constant: torch.compile(dynamic=True) makes those of modules symbolic, which fails in checkpoints
+    return torch.rsqrt(total / number + EPSILON)
 
 
 def add_all(parts: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from einnet.nn.backend import feature_axis, rank_of
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import check_dtype, dtype_of
+from einnet.nn.inputs import batch_of, check_dtype, dtype_of
 from einnet.nn.parts import PartModules, TypePart
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
@@ -124,6 +124,8 @@ class EinLayer(nn.Module):
         if self.chunks == 1 and self.reductions.is_sum and any(t.is_sparse for t in self.types):
             self.parts = [TypePart.of(self.pool, k) for k in range(len(self.types))]
         self.mixing = self._make_mixing(type_set)
+        is_dense = all(t.axes and not t.is_sparse for t in self.types)
+        self.has_blocks = is_dense and self.chunks == 1 and self.reductions.is_sum
         self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
         names, is_default = [str(t) for t in self.pool.plan.terms], terms is None and order is None
         self._arguments = {
@@ -211,6 +213,13 @@ class EinLayer(nn.Module):
         """The state after the layer."""
         if self.parts:
             return self._update_parts(tensors, context)
+        if self.has_blocks and not context.masks and not torch.compiler.is_compiling():
+            modules, batches = (
+                self._list_modules(),
+                map(batch_of, zip(self.types, strict=True), zip(tensors, strict=True)),
+            )
+            if all(map(PartModules.has_blocks, modules, tensors)) and len(set(batches)) == 1:
+                return self._update_blocks(modules, tensors, context)
         norms, pool_projs, out_projs = map(self._modules_of, ("norm", "pool_proj", "out_proj"))
         normed = [norm(x) for norm, x in zip(norms, tensors, strict=True)]
 
@@ -230,13 +239,32 @@ class EinLayer(nn.Module):
             outputs.append(context.clear(x + self.dropout(out_projs[k](update)), t, -1))
         return outputs
 
-    def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
-        """The same where some types are sparse."""
+    def _list_modules(self) -> list[PartModules]:
+        """The submodules of each type."""
         norms, in_projs, pool_projs, out_projs = map(self._modules_of, ("norm", "in_proj", "pool_proj", "out_proj"))
-        modules = [
+        return [
             PartModules(norm, in_proj, pool_proj, self.activation, out_proj, self.dropout)
             for norm, in_proj, pool_proj, out_proj in zip(norms, in_projs, pool_projs, out_projs, strict=True)
         ]
+
+    def _update_blocks(
+        self, modules: Sequence[PartModules], tensors: Sequence[Tensor], context: Context
+    ) -> list[Tensor]:
+        """The same for large dense states, whose cells are mapped in blocks."""
+        states, operands = [], []
+        for m, x, t in zip(modules, tensors, self.types, strict=True):
+            state, *values = m.project_blocks(x, t)
+            states.append(state)
+            operands.append(iter(values))
+        results, factors = self.pool.pool_unscaled([next(operands[k]) for k in self.pool.reads], context)
+        return [
+            m.update_blocks(x, self.pool.select(k, results), self.pool.select(k, factors), t)
+            for k, (m, x, t) in enumerate(zip(modules, states, self.types, strict=True))
+        ]
+
+    def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
+        """The same where some types are sparse."""
+        modules = self._list_modules()
         if all(p.has_few_rows(m, x, context) for p, m, x in zip(self.parts, modules, tensors, strict=True)):
             mixing, plan = self.mixing, None
             if mixing is not None:

@@ -9,13 +9,18 @@ the user's own, hooks, dropout, masks, batch axes or autocast the submodules are
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
-from einnet.nn.channels import ACTIVATIONS, HeadLinear, Linear, RowRMSNorm
+from einnet.nn.blocks import Grid
+from einnet.nn.cell_update import Update as CellUpdate
+from einnet.nn.cell_update import update_cells
+from einnet.nn.cells import project_cells
+from einnet.nn.channels import ACTIVATIONS, HeadLinear, Linear, RMSNorm, RowRMSNorm
 from einnet.nn.context import Context
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import Pooling
@@ -27,6 +32,9 @@ from einnet.symmetry import Symmetry
 from einnet.terms import Term
 
 __all__ = ["PartModules", "TypePart", "is_row_type"]
+
+SMALLEST_GRID = 2**13  # cells of a dense state from which on they are mapped in blocks
+BLOCK_TYPES = torch.float32, torch.float64, torch.bfloat16
 
 
 class PartModules(NamedTuple):
@@ -41,19 +49,50 @@ class PartModules(NamedTuple):
 
     @property
     def norm_is_rms(self) -> bool:
-        return isinstance(self.norm, RowRMSNorm)
+        return isinstance(self.norm, RMSNorm)
 
     @property
     def is_plain(self) -> bool:
         """Whether they are those that a layer makes, without hooks, and nothing is dropped."""
         if self.dropout.training and not isinstance(self.dropout, nn.Identity):
             return False
-        kinds = (RowRMSNorm, nn.Identity), (HeadLinear,), (PooledLinear,), tuple(ACTIVATIONS.values()), (Linear,)
+        kinds = (
+            (RMSNorm, RowRMSNorm, nn.Identity),
+            (HeadLinear,),
+            (PooledLinear,),
+            tuple(ACTIVATIONS.values()),
+            (Linear,),
+        )
         if not all(type(m) in kind for m, kind in zip(self, kinds, strict=False)):
             return False
         return self.pool_proj.norm is self.norm_is_rms and not any(
             isinstance(m, nn.Module) and _has_hooks(m) for m in self
         )
+
+    def has_blocks(self, x: Tensor) -> bool:
+        """Whether the cells of a dense state are mapped in blocks: many, by modules of this library as they are."""
+        if is_in_transform() or torch.is_autocast_enabled(x.device.type):
+            return False
+        is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.dtype in BLOCK_TYPES
+        return is_large and self.is_plain and self.pool_proj.maps[0].is_full and len(self.pool_proj.maps) == 1
+
+    def project_blocks(self, x: Tensor, symmetry: Symmetry) -> Sequence[Tensor]:
+        """The state for `update_blocks`, and the operands, features first."""
+        weight, bias = self.in_proj.weights
+        weight = weight * self.norm.weight if self.norm_is_rms else weight
+        number, grid = len(weight) // self.in_proj.heads, self._make_grid(x, symmetry)
+        return project_cells(x, (weight, bias), number, self.norm_is_rms, grid)
+
+    def update_blocks(
+        self, x: Tensor, results: Sequence[Tensor], factors: Sequence[float], symmetry: Symmetry
+    ) -> Tensor:
+        """The state after the layer, from the results of all terms and their factors."""
+        update = CellUpdate(tuple(factors), self.norm_is_rms, self.activation)
+        weights = self.pool_proj.weights, self.out_proj.weights
+        return update_cells(x, results, update, weights, self._make_grid(x, symmetry))
+
+    def _make_grid(self, x: Tensor, symmetry: Symmetry) -> Grid:
+        return Grid.of(x, len(symmetry.axes), tuple(self.pool_proj.maps[0].axis_maps))
 
 
 def _has_hooks(module: nn.Module) -> bool:

@@ -137,6 +137,12 @@ class Pooling:
         results = run_plan(self.plan, operands, context.backend)
         return results if self.normalize is None else rescale(results, self.plan, context)
 
+    def pool_unscaled(self, operands: Sequence[Tensor], context: Context) -> tuple[list[Tensor], list[float]]:
+        """Sums without masks, each with the number by which it has yet to be multiplied."""
+        results = run_plan(self.plan, operands, context.backend)
+        factors = [None] * len(results) if self.normalize is None else context.factors(self.plan, results[0].dtype)
+        return results, [1.0 if f is None else f for f in factors]  # type: ignore[misc]
+
     def _split(self, k: int, x: Tensor) -> Sequence[Tensor]:
         """The input of the k-th type cut into a part for each operand."""
         number, axis = self.reads.count(k), feature_axis(self.types[k])

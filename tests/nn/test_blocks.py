@@ -1,0 +1,137 @@
+"""Layers of dense types, whose cells are mapped in blocks."""
+
+import pytest
+import torch
+
+from einnet import EinLayer, EinNet
+from einnet.nn import blocks, parts
+from einnet.testing import assert_equivariant
+
+SHAPES = {"aaH": (7, 7), "aH": (11,), "abH": (5, 6), "aaaH": (3, 3, 3), "abcH; a->b": (3, 4, 2)}
+
+
+@pytest.fixture(params=[8, 10**6], ids=["small blocks", "one block"])
+def length(request, monkeypatch):
+    monkeypatch.setattr(parts, "SMALLEST_GRID", 0)
+    monkeypatch.setitem(blocks.LENGTHS, "cpu", request.param)
+
+
+def make_layer(symmetry, **options):
+    torch.manual_seed(0)
+    layer = EinLayer(symmetry, **{"features": 4, "heads": 2, "dtype": torch.float64} | options)
+    for p in layer.parameters():
+        p.data.add_(torch.randn_like(p), alpha=0.2)
+    return layer
+
+
+def hook(layer):
+    """Hooks make the layer call its submodules on all cells at once."""
+    calls = []
+    for module in layer.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(lambda *_: calls.append(1))
+    return layer, calls
+
+
+def draw(*shapes, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(*s, 4, generator=generator, dtype=dtype, requires_grad=True) for s in shapes]
+
+
+def run(layer, inputs):
+    """The outputs, and the gradients of inputs and weights."""
+    y = layer(*inputs)
+    outputs = y if isinstance(y, tuple) else (y,)
+    loss = torch.stack([y.square().sum() + y.sin().sum() for y in outputs]).sum()
+    return [*outputs, *torch.autograd.grad(loss, [*inputs, *layer.parameters()])]
+
+
+@pytest.mark.usefixtures("length")
+@pytest.mark.parametrize(
+    "options", [{}, {"norm": None, "normalize": None}, {"bias": False, "activation": "silu"}], ids=str
+)
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)], ids=str)
+@pytest.mark.parametrize("symmetry", [*SHAPES, ("aH", "aaH")], ids=str)
+def test_blocks_equal_the_submodules(symmetry, batch, options):
+    shapes = [(6,), (6, 6)] if isinstance(symmetry, tuple) else [SHAPES[symmetry]]
+    inputs = draw(*((*batch, *s) for s in shapes))
+    hooked, calls = hook(make_layer(symmetry, **options))
+    expected = run(hooked, inputs)
+    assert calls
+    for one, two in zip(run(make_layer(symmetry, **options), inputs), expected, strict=True):
+        assert torch.allclose(one, two, atol=1e-10)
+
+
+@pytest.mark.usefixtures("length")
+def test_batches_that_differ_are_broadcast():
+    nodes, edges = draw((3, 6), (6, 6))
+    layer = make_layer(("aH", "aaH"))
+    expected = layer(nodes, edges.expand(3, 6, 6, 4))
+    assert all(map(torch.allclose, layer(nodes, edges), expected))
+
+
+@pytest.mark.usefixtures("length")
+def test_any_layout_in_memory():
+    (x,) = draw((7, 7))
+    layer = make_layer("aaH")
+    first = x.detach().movedim(-1, 0).contiguous().movedim(0, -1).requires_grad_()
+    for one, two in zip(run(layer, [x]), run(layer, [first]), strict=True):
+        assert torch.allclose(one, two, atol=1e-12)
+    transposed = x.detach().transpose(0, 1)
+    assert torch.allclose(layer(transposed), layer(transposed.contiguous()), atol=1e-12)
+
+
+@pytest.mark.usefixtures("length")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)], ids=str)
+def test_precisions(dtype, tolerance):
+    (x,) = draw((7, 7))
+    exact, low = make_layer("aaH"), make_layer("aaH").to(dtype)
+    results = run(low, [x.detach().to(dtype).requires_grad_()])
+    assert all(y.dtype == dtype for y in results)
+    for one, two in zip(results, run(exact, [x]), strict=True):
+        assert torch.allclose(one.double(), two, rtol=tolerance, atol=tolerance * two.detach().abs().max().item())
+
+
+@pytest.mark.usefixtures("length")
+def test_first_and_second_derivatives():
+    (x,) = draw((2, 3, 3))
+    layer = make_layer("aaH", heads=1)
+    weights = list(layer.parameters())
+    assert torch.autograd.gradcheck(lambda x, *_: layer(x), (x, *weights), fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x, *_: layer(x), (x, *weights), fast_mode=True)
+
+
+@pytest.mark.usefixtures("length")
+def test_equivariant():
+    assert_equivariant(EinNet("aaH -> aH", 2, 3, heads=2, hidden=4, depth=2), "aaH -> aH", {"a": 5, "H": 2})
+
+
+@pytest.mark.usefixtures("length")
+def test_memory_of_blocks_is_used_again():
+    """Two passes at once, backward in either order and twice, in inference mode and after it."""
+    (x,) = draw((7, 7))
+    layer = make_layer("aaH")
+    with torch.inference_mode():
+        expected = layer(x.detach()).clone()
+    first, second = layer(x), layer(2 * x)
+    assert torch.equal(first, expected)
+    (late,) = torch.autograd.grad(second.sum(), x, retain_graph=True)
+    (early,) = torch.autograd.grad(first.sum(), x, retain_graph=True)
+    layer(3 * x).sum().backward()
+    for y, gradient in ((first, early), (second, late)):
+        assert torch.equal(torch.autograd.grad(y.sum(), x)[0], gradient)
+
+
+def test_memory_of_a_large_relation():
+    """What is kept for the backward pass are the operands, their results and the state."""
+    x = torch.randn(96, 96, 16, requires_grad=True)
+    layer, stored = EinLayer("aaH", 16, 4), {}
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: stored.setdefault(t.data_ptr(), t), lambda t: t):
+        layer(x)
+    operands, results = layer.pool.plan.input_count, len(layer.pool.plan.results)
+    assert sum(t.numel() for t in stored.values()) < 96**2 * (16 + 4 * (operands + results) + 2) + 10**4
+
+
+def test_few_cells_have_no_blocks(monkeypatch):
+    monkeypatch.setattr(parts, "project_cells", None)
+    EinLayer("aaH", 4, 2)(torch.randn(8, 8, 4))
