@@ -13,6 +13,7 @@ SHAPES = {"aaH": (7, 7), "aH": (11,), "abH": (5, 6), "aaaH": (3, 3, 3), "abcH; a
 @pytest.fixture(params=[8, 10**6], ids=["small blocks", "one block"])
 def length(request, monkeypatch):
     monkeypatch.setattr(parts, "SMALLEST_GRID", 0)
+    monkeypatch.setattr(parts, "FEWEST_FEATURES", 0)
     monkeypatch.setitem(blocks.LENGTHS, "cpu", request.param)
 
 

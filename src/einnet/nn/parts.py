@@ -33,7 +33,10 @@ from einnet.terms import Term
 
 __all__ = ["PartModules", "TypePart", "is_row_type"]
 
-SMALLEST_GRID = 2**13  # cells of a dense state from which on they are mapped in blocks
+SMALLEST_GRID, FEWEST_FEATURES = (
+    2**14,
+    64,
+)  # of a dense state from which on cells are mapped in blocks: narrow ones lose
 BLOCK_TYPES = torch.float32, torch.float64, torch.bfloat16
 
 
@@ -73,8 +76,14 @@ class PartModules(NamedTuple):
         """Whether the cells of a dense state are mapped in blocks: many, by modules of this library as they are."""
         if is_in_transform() or torch.is_autocast_enabled(x.device.type):
             return False
-        is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.dtype in BLOCK_TYPES
-        return is_large and self.is_plain and self.pool_proj.maps[0].is_full and len(self.pool_proj.maps) == 1
+        is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.shape[-1] >= FEWEST_FEATURES
+        return (
+            is_large
+            and x.dtype in BLOCK_TYPES
+            and self.is_plain
+            and self.pool_proj.maps[0].is_full
+            and len(self.pool_proj.maps) == 1
+        )
 
     def project_blocks(self, x: Tensor, symmetry: Symmetry) -> Sequence[Tensor]:
         """The state for `update_blocks`, and the operands, features first."""
