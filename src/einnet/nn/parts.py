@@ -77,13 +77,8 @@ class PartModules(NamedTuple):
         if is_in_transform() or torch.is_autocast_enabled(x.device.type):
             return False
         is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.shape[-1] >= FEWEST_FEATURES
-        return (
-            is_large
-            and x.dtype in BLOCK_TYPES
-            and self.is_plain
-            and self.pool_proj.maps[0].is_full
-            and len(self.pool_proj.maps) == 1
-        )
+        is_one_map = len(self.pool_proj.maps) == 1 and self.pool_proj.maps[0].is_full
+        return is_large and is_one_map and x.dtype in BLOCK_TYPES and self.is_plain
 
     def project_blocks(self, x: Tensor, symmetry: Symmetry) -> Sequence[Tensor]:
         """The state for `update_blocks`, and the operands, features first."""
