@@ -76,21 +76,21 @@ def make_attention(width: int) -> nn.Module:
 class NodeGine(nn.Module):
     """GINE of PyTorch Geometric (Hu et al. 2020) with residuals; a row for each node."""
 
-    def __init__(self, graph: Graph, out_features: int):
+    def __init__(self, graph: Graph, out_features: int, width: int = WIDTH):
         from torch_geometric.nn import GINEConv
 
         super().__init__()
-        self.encoder, norm = nn.Linear(graph.nodes[0].shape[1], WIDTH), nn.BatchNorm1d
+        self.encoder, norm = nn.Linear(graph.nodes[0].shape[1], width), nn.BatchNorm1d
         self.layers = nn.ModuleList(
             GINEConv(
-                nn.Sequential(nn.Linear(WIDTH, 2 * WIDTH), norm(2 * WIDTH), nn.ReLU(), nn.Linear(2 * WIDTH, WIDTH)),
+                nn.Sequential(nn.Linear(width, 2 * width), norm(2 * width), nn.ReLU(), nn.Linear(2 * width, width)),
                 train_eps=True,
                 edge_dim=graph.edges.shape[1],
             )
             for _ in range(DEPTH)
         )
-        self.norms = nn.ModuleList(norm(WIDTH) for _ in self.layers)
-        self.decoder = make_mlp(WIDTH, WIDTH, out_features)
+        self.norms = nn.ModuleList(norm(width) for _ in self.layers)
+        self.decoder = make_mlp(width, width, out_features)
 
     def encode(self, graph: Graph) -> Tensor:
         x = self.encoder(graph.nodes[0])
@@ -107,7 +107,7 @@ class Gine(NodeGine):
 
     def forward(self, graph: Graph) -> Tensor:
         x = self.encode(graph)
-        return self.decoder(x.new_zeros(graph.number, WIDTH).index_add(0, graph.sample, x) / SCALE)
+        return self.decoder(x.new_zeros(graph.number, x.shape[1]).index_add(0, graph.sample, x) / SCALE)
 
 
 class BipartiteGine(nn.Module):

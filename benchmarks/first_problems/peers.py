@@ -6,6 +6,8 @@ These were chosen with a fraction of the budget: `--scale 0.25` for sets, 0.05 t
 "variables" are not chosen yet, as a tenth of the budget was too short to tell them apart.
 """
 
+from functools import partial
+
 import classic
 from factors import Factors, Gae, LightGcn, MarkedGraphs, PairStore, learn_by_least_squares
 from learn import Network, Peer
@@ -25,9 +27,14 @@ PEERS: dict[str, dict[str, Peer]] = {
         "repeated medians": Peer(classic.PerSample(classic.estimate_line), FIXED),
         "RANSAC": Peer(classic.PerSample(classic.estimate_slope_by_ransac), FIXED),
     },
-    "triangles": {"GIN": Peer(Network(Gine, Graphs)), "GIN with walks": Peer(Network(Gine, Walks))},
+    "triangles": {
+        "GIN": Peer(Network(Gine, Graphs)),
+        "GIN with walks": Peer(Network(Gine, Walks)),
+        "GIN with walks, 32 features": Peer(Network(partial(Gine, width=32), Walks)),
+    },
     "molecules": {
         "GINE": Peer(Network(Gine, Graphs)),
+        "GINE, 32 features": Peer(Network(partial(Gine, width=32), Graphs)),
         "ridge, counts of environments": Peer(classic.learn_environments, FIXED),
     },
     "links": {
