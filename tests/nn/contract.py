@@ -63,7 +63,7 @@ FACTORIES: dict[
     ),
     "TriangleAttention": (partial(TriangleAttention, "ending", 4, 2, 3), [(3, 3, 4)]),
     "PairTransition": (partial(PairTransition, 4, 2, activation="swiglu"), [(3, 3, 4)]),
-    "PairBlock": (partial(PairBlock, 4, 2, 1, 2, expansion=1), [(3, 3, 4)]),
+    "PairBlock": (partial(PairBlock, 4, 8, 1, 2, expansion=1), [(3, 3, 4)]),
 }
 CASES = list(FACTORIES)
 POOL = (partial(EinPool, ["ab->ba", "ab,bc->ac"], "aaH"), [(3, 3, 6)])
