@@ -213,8 +213,8 @@ def gpu_program(monkeypatch):
 def test_the_program_of_the_gpu_measures_toy_sizes_on_a_cpu(gpu_program, monkeypatch, tmp_path):
     pytest.importorskip("torch_geometric")
     checks, layers = sys.modules["checks"], sys.modules["side_by_side"]
-    kept = ("GatedLinear, norm", "TriangleMultiplication", "EinLayer, sparse")
-    monkeypatch.setattr(checks, "CASES", {name: checks.CASES[name] for name in kept})
+    names = ("GatedLinear, norm", "TriangleMultiplication", "EinLayer, sparse")
+    monkeypatch.setattr(checks, "CASES", {name: checks.CASES[name] for name in names})
     monkeypatch.setattr(layers, "UNLIKE", layers.UNLIKE[:1])
     page = tmp_path / "gpu.md"
     gpu_program["main"](dry=True, page=page)
@@ -233,9 +233,9 @@ def test_what_the_program_of_the_gpu_measured_is_kept_when_a_row_fails_or_time_i
 ):
     checks, page = sys.modules["checks"], tmp_path / "gpu.md"
     monkeypatch.setattr(checks, "CASES", {"a module that fails": (lambda: 1 / 0, [], None)})
-    shown = gpu_program["Page"](page, ["# Head"])
+    table_page = gpu_program["Page"](page, ["# Head"])
     (table,) = checks.make_tables(sys.modules["scale"].DRY)
-    shown.add(*table)
+    table_page.add(*table)
     assert "| a module that fails | float32 | failed: ZeroDivisionError | | |" in page.read_text()
     assert "ZeroDivisionError" in capsys.readouterr().err
 
@@ -245,7 +245,7 @@ def test_what_the_program_of_the_gpu_measured_is_kept_when_a_row_fails_or_time_i
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        shown.add("Title", "A note.", ["column"], rows())
+        table_page.add("Title", "A note.", ["column"], rows())
     assert page.read_text().endswith("| first |\n")
     gpu_program["main"](dry=True, minutes=0, page=page)
     assert "## Largest relations" in page.read_text() and "| first |" not in page.read_text()

@@ -44,11 +44,11 @@ class Page:
     def add(self, title: str, note: str, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> None:
         """A table whose rows are written as they come; ends early if there is no time left."""
         self.sections.append([])
-        found: list[Sequence[object]] = []
-        self._show(title, note, columns, found)
+        lines: list[Sequence[object]] = []
+        self._show(title, note, columns, lines)
         for row in rows:
-            found.append(row)
-            self._show(title, note, columns, found)
+            lines.append(row)
+            self._show(title, note, columns, lines)
 
     def _show(self, title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         self.sections[-1] = ["", f"## {title}", "", note, "", *make_table(columns, rows)]
@@ -88,11 +88,11 @@ def main(*, dry: bool = False, minutes: float = 7.0, page: Path | None = None) -
 
         load_kernels(torch.ones(1, device=scale.device))
     head = ["# On a GPU", "", f"`benchmarks/gpu`: {describe_device(scale)}"]
-    shown = Page(file, head)
+    tables = Page(file, head)
     for part in PARTS:
-        tables: Callable = part.make_tables
-        for title, note, columns, rows in tables(scale):
-            shown.add(title, note, columns, rows)
+        make_tables: Callable = part.make_tables
+        for title, note, columns, rows in make_tables(scale):
+            tables.add(title, note, columns, rows)
 
 
 if __name__ == "__main__":

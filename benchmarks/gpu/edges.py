@@ -1,4 +1,4 @@
-"""Sparse layers beside those of PyTorch Geometric; run by __main__.py."""
+"""Sparse layers next to those of PyTorch Geometric; run by __main__.py."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -10,16 +10,16 @@ __all__ = ["make_tables"]
 
 
 def _compare(scale: Scale, number: int) -> Iterator[list]:
-    found: list[Row] = []
+    results: list[Row] = []
 
     def measure() -> list[str]:
         """The cells of EinNet's layer."""
         has_peers = find_spec("torch_geometric") is not None
-        found.extend(compare_layers(number, scale.seconds, scale.device, peers=has_peers))
-        return _make_cells(found[0])
+        results.extend(compare_layers(number, scale.seconds, scale.device, peers=has_peers))
+        return _make_cells(results[0])
 
     yield make_row([f"{number:,}"], 6, measure)
-    for row in found[1:]:
+    for row in results[1:]:
         yield [f"{number:,}", *_make_cells(row)]
 
 

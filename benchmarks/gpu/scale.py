@@ -46,7 +46,7 @@ class Scale:
 
 
 def make_row(head: Sequence[object], width: int, measure: Callable[[], Sequence[object]]) -> list[object]:
-    """The cells of a row: `head`, and what `measure` gives; if it fails, as for want of memory, the error."""
+    """The cells of a row: `head`, and what `measure` gives; if it fails, as where memory is missing, the error."""
     try:
         return [*head, *measure()]
     except Exception as error:  # the other rows are still measured

@@ -1,4 +1,4 @@
-"""Layers beside their peers, eager and compiled; run by __main__.py."""
+"""Layers next to their peers, eager and compiled; run by __main__.py."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""The triangle product beside the plain module, compiled, and cuequivariance-torch; run by __main__.py."""
+"""The triangle product next to the plain module, compiled, and cuequivariance-torch; run by __main__.py."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -74,9 +74,9 @@ def _measure(scale: Scale, dtype: str, n: int, rates: dict[str, float]) -> Itera
         step = make_pass(candidates[name], z)
         times = time_in_turns([step, _make_forward(candidates[name], z)], scale.seconds)
         known[name] = measure_allocated_mib(step)
-        forward, both = median(times[1]), median(times[0])
+        forward, step_time = median(times[1]), median(times[0])
         share = f"{known[name] / known[BASELINE]:.2f}" if known.get(BASELINE) else ""
-        return [f"{forward * 1e3:.3f}", f"{both * 1e3:.3f}", f"{least / forward:.0%}", f"{known[name]:,.0f}", share]
+        return [f"{forward * 1e3:.3f}", f"{step_time * 1e3:.3f}", f"{least / forward:.0%}", f"{known[name]:,.0f}", share]
 
     for name in scale.take(candidates):
         yield make_row([name, dtype, n], 8, partial(measure, name))

@@ -58,12 +58,12 @@ def test_it_is_the_usual_operations_at_any_size_of_the_parts(name, chunk, monkey
     assert y.movedim(-1, 1).is_contiguous() == (layer.rank == 2) and y.is_contiguous() == (layer.rank is None)
     gradient = torch.randn_like(y)
     leaves = [x.requires_grad_() for x in inputs[:2] if x is not None] + list(layer.parameters())
-    for own, other in zip(
+    for own, plain in zip(
         torch.autograd.grad(layer(*inputs), leaves, gradient),
         torch.autograd.grad(compute(layer, *inputs), leaves, gradient),
         strict=True,
     ):
-        assert torch.allclose(own, other, atol=1e-5)
+        assert torch.allclose(own, plain, atol=1e-5)
 
 
 @cases

@@ -27,7 +27,7 @@ def kernels():
 
 
 @pytest.fixture
-def interpreted(kernels, monkeypatch):
+def kernel_calls(kernels, monkeypatch):
     """Operations on CPUs use the kernels."""
     called = []
 
@@ -102,17 +102,17 @@ def assert_same(own: list[Tensor], expected: list[Tensor]) -> None:
         assert (x is None and y is None) or torch.allclose(x, y, atol=1e-4, rtol=1e-4)
 
 
-def test_triangle_multiplication_with_the_kernels(interpreted, monkeypatch):
+def test_triangle_multiplication_with_the_kernels(kernel_calls, monkeypatch):
     layer = TriangleMultiplication(("outgoing", "incoming"), 12, 8)
     torch.nn.init.normal_(layer.out_proj.weight)
     state, mask = torch.randn(2, 5, 5, 12, requires_grad=True), torch.rand(2, 5) < 0.8
     own = differentiate(layer, lambda z: layer(z, mask), [state])
-    assert interpreted
+    assert kernel_calls
     monkeypatch.setattr(gated_module, "load_kernels", lambda x: None)
     assert_same(own, differentiate(layer, lambda z: layer(z, mask), [state]))
 
 
-def test_a_sparse_layer_with_the_kernels(interpreted, monkeypatch):
+def test_a_sparse_layer_with_the_kernels(kernel_calls, monkeypatch):
     edges = torch.randint(9, (2, 40)).unique(dim=1)
     layer = EinLayer(("aH", "[aa]H"), 6, 2)
     inputs = [torch.randn(9, 6, requires_grad=True), torch.randn(edges.shape[1], 6, requires_grad=True)]
@@ -122,7 +122,7 @@ def test_a_sparse_layer_with_the_kernels(interpreted, monkeypatch):
         return torch.cat([nodes, values])
 
     own = differentiate(layer, call, inputs)
-    assert interpreted
+    assert kernel_calls
     monkeypatch.setattr(contract_module, "load_kernels", lambda x: None)
     assert_same(own, differentiate(layer, call, inputs))
 
@@ -156,7 +156,7 @@ for function, constants in (
 
 @pytest.mark.slow
 def test_the_kernels_compile_for_a_gpu():
-    """To machine code, for which no GPU is needed; in a process of its own, where nothing is interpreted."""
+    """To machine code, for which no GPU is needed; in a process of its own, where nothing is kernel_calls."""
     pytest.importorskip("triton", reason="Triton, which compiles the kernels, is not installed")
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     subprocess.run([sys.executable, "-c", COMPILE], check=True, env=environment)

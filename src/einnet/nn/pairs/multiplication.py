@@ -39,8 +39,8 @@ class TriangleMultiplication(nn.Module):
     >>> state = state + layer(state)                             # the update; a new layer's is zero
     >>> state.shape
     torch.Size([2, 7, 7, 32])
-    >>> both = TriangleMultiplication(("outgoing", "incoming"), features=32)     # in one call
-    >>> print(both.pool.plan)
+    >>> pair = TriangleMultiplication(("outgoing", "incoming"), features=32)     # in one call
+    >>> print(pair.pool.plan)
     plan of ac,bc->ab  ca,cb->ab
      step  contraction  reads  FLOPs  size
         4  ab,cb->ac     0, 1   2a^3   a^2

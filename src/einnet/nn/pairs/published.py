@@ -116,10 +116,10 @@ def load_published_weights(module: nn.Module, state: Mapping[str, Tensor], prefi
 
 def _translate_block(block: PairBlock, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     for part, names in PARTS.items():
-        found = [name for name in names if any(key.startswith(f"{name}.") for key in state)]
-        if not found:
+        known = [name for name in names if any(key.startswith(f"{name}.") for key in state)]
+        if not known:
             raise EinNetError(f"expected names that begin with '{names[0]}.', got {_list(state)}")
-        own = {k.removeprefix(f"{found[0]}."): x for k, x in state.items() if k.startswith(f"{found[0]}.")}
+        own = {k.removeprefix(f"{known[0]}."): x for k, x in state.items() if k.startswith(f"{known[0]}.")}
         for name, tensor in _translate(block.get_submodule(part), own):
             yield f"{part}.{name}", tensor
 
