@@ -76,7 +76,8 @@ def _measure(scale: Scale, dtype: str, n: int, rates: dict[str, float]) -> Itera
         known[name] = measure_allocated_mib(step)
         forward, step_time = median(times[1]), median(times[0])
         share = f"{known[name] / known[BASELINE]:.2f}" if known.get(BASELINE) else ""
-        return [f"{forward * 1e3:.3f}", f"{step_time * 1e3:.3f}", f"{least / forward:.0%}", f"{known[name]:,.0f}", share]
+        times_ms = [f"{t * 1e3:.3f}" for t in (forward, step_time)]
+        return [*times_ms, f"{least / forward:.0%}", f"{known[name]:,.0f}", share]
 
     for name in scale.take(candidates):
         yield make_row([name, dtype, n], 8, partial(measure, name))

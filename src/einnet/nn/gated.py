@@ -271,11 +271,13 @@ def _backward(ctx, gradient: Tensor):
 
 def _second_backward(ctx, seconds: Sequence[Tensor]):
     """The derivatives of the gradients, by those of the plain operations on all cells."""
-    leaves = [None if t is None else t.detach().requires_grad_(t.is_floating_point()) for t in ctx.saved_tensors]
+    leaves: list[Any] = [
+        None if t is None else t.detach().requires_grad_(t.is_floating_point()) for t in ctx.saved_tensors
+    ]
     gradient, *tensors, gate, cells = leaves
     inputs = [t for t in (*tensors, gate) if t is not None]
     with torch.enable_grad():
-        value = _map_at_once(*tensors, gate, cells, ctx.groups, ctx.features_first)  # type: ignore[call-arg]
+        value = _map_at_once(*tensors, gate, cells, ctx.groups, ctx.features_first)
         firsts = torch.autograd.grad(value, inputs, gradient, create_graph=True)
     derived = torch.autograd.grad(firsts, [gradient, *inputs], seconds, allow_unused=True)
     gradients = [torch.zeros_like(x) if g is None else g for x, g in zip([gradient, *inputs], derived, strict=True)]
