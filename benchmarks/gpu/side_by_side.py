@@ -62,8 +62,5 @@ def make_tables(scale: Scale) -> Iterator:
         f"Forward and backward, {FEATURES} features; n is the size of a relation, or of a set. Ratio: how many times "
         "as long the peer takes. Memory: the peak of the eager pass.",
         ["layer", "peer", "mode", "type", "n", "layer ms", "peer ms", "ratio", "layer MiB", "peer MiB"],
-        (
-            _make_comparison(scale, *case)
-            for case in scale.take([*eager, *(compiled if scale.device == "cuda" else [])])
-        ),
+        (_make_comparison(scale, *case) for case in scale.take(pairs)),
     )

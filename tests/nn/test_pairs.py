@@ -177,7 +177,7 @@ def test_products_do_not_overflow_in_half_precision():
     assert layer(torch.randn(5, 5, 4).half()).isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["multiplication in chunks", "ending", "transition"])
+@pytest.mark.parametrize("name", ["multiplication in chunks", pytest.param("ending", marks=pytest.mark.slow)])
 def test_a_layer_compiles_for_all_sizes(name):
     torch.compiler.reset()
     layer = make(name)

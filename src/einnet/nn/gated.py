@@ -274,10 +274,10 @@ def _second_backward(ctx, seconds: Sequence[Tensor]):
     leaves: list[Any] = [
         None if t is None else t.detach().requires_grad_(t.is_floating_point()) for t in ctx.saved_tensors
     ]
-    gradient, *tensors, gate, cells = leaves
-    inputs = [t for t in (*tensors, gate) if t is not None]
+    gradient, x, weight, bias, gate_weight, gate_bias, gate, cells = leaves
+    inputs = [t for t in (x, weight, bias, gate_weight, gate_bias, gate) if t is not None]
     with torch.enable_grad():
-        value = _map_at_once(*tensors, gate, cells, ctx.groups, ctx.features_first)
+        value = _map_at_once(x, weight, bias, gate_weight, gate_bias, gate, cells, ctx.groups, ctx.features_first)
         firsts = torch.autograd.grad(value, inputs, gradient, create_graph=True)
     derived = torch.autograd.grad(firsts, [gradient, *inputs], seconds, allow_unused=True)
     gradients = [torch.zeros_like(x) if g is None else g for x, g in zip([gradient, *inputs], derived, strict=True)]

@@ -8,6 +8,7 @@ no atomic additions, and the result is the same each time.
 # pyright: reportMissingImports=false, reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportIndexIssue=false
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -38,8 +39,9 @@ def _map_gated(
     groups: tl.constexpr, has_cells: tl.constexpr, kind: tl.constexpr, precision: tl.constexpr,
     tile_cells: tl.constexpr, tile_features: tl.constexpr, step: tl.constexpr,
 ):  # fmt: skip
-    batch = tl.program_id(2).to(tl.int64)
-    rows = tl.program_id(0) * tile_cells + tl.arange(0, tile_cells)
+    tiles = tl.cdiv(cell_number, tile_cells)
+    batch = (tl.program_id(0) // tiles).to(tl.int64)
+    rows = tl.program_id(0) % tiles * tile_cells + tl.arange(0, tile_cells)
     columns = (tl.program_id(1) * tile_features + tl.arange(0, tile_features)).to(tl.int64)
     is_row, is_column = rows < cell_number, columns < out_features
     wide_rows = rows.to(tl.int64)
@@ -103,15 +105,21 @@ def map_gated(
     batch, number, features = out.shape
     if not out.numel():
         return
-    grid = (triton.cdiv(number, CELLS), triton.cdiv(features, FEATURES), batch)
+    grid = (batch * triton.cdiv(number, CELLS), triton.cdiv(features, FEATURES))
     precision = "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee"
     mask = x if cells is None else cells.contiguous().view(torch.uint8)
-    _map_gated[grid](
-        x, weight, bias, source, gate_weight, gate_bias, mask, out,
-        number, x.shape[2], source.shape[2], features,
-        *x.stride(), *source.stride(), *out.stride(), *weight.stride(), *gate_weight.stride(),
-        groups, cells is not None, _choose_kind(weight.dtype), precision, CELLS, FEATURES, STEP,
-    )  # fmt: skip
+    with _on_device_of(x):
+        _map_gated[grid](
+            x, weight, bias, source, gate_weight, gate_bias, mask, out,
+            number, x.shape[2], source.shape[2], features,
+            *x.stride(), *source.stride(), *out.stride(), *weight.stride(), *gate_weight.stride(),
+            groups, cells is not None, _choose_kind(weight.dtype), precision, CELLS, FEATURES, STEP,
+        )  # fmt: skip
+
+
+def _on_device_of(x: Tensor) -> Any:
+    """Kernels are run on the current device, which this makes that of a tensor."""
+    return torch.cuda.device_of(x) if x.is_cuda else nullcontext()
 
 
 def _choose_kind(dtype: torch.dtype) -> Any:
@@ -167,9 +175,10 @@ def _run_sum(operands: Rows, weights: Tensor | None, starts: Tensor, stops: Tens
     (x, x_index), (y, y_index) = operands[0], operands[-1]
     out = x.new_empty(len(starts), x.shape[1], dtype=dtype)
     if out.numel():
-        _sum_rows[len(out), triton.cdiv(out.shape[1], COLUMNS)](
-            x, y, x if weights is None else weights, starts if x_index is None else x_index,
-            starts if y_index is None else y_index, starts, stops, out, out.shape[1], x.stride(0), y.stride(0),
-            len(operands) > 1, weights is not None, x_index is not None, y_index is not None, MATCHES, COLUMNS,
-        )  # fmt: skip
+        with _on_device_of(x):
+            _sum_rows[len(out), triton.cdiv(out.shape[1], COLUMNS)](
+                x, y, x if weights is None else weights, starts if x_index is None else x_index,
+                starts if y_index is None else y_index, starts, stops, out, out.shape[1], x.stride(0), y.stride(0),
+                len(operands) > 1, weights is not None, x_index is not None, y_index is not None, MATCHES, COLUMNS,
+            )  # fmt: skip
     return out
