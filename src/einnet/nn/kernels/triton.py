@@ -106,7 +106,7 @@ def map_gated(
     if not out.numel():
         return
     grid = (batch * triton.cdiv(number, CELLS), triton.cdiv(features, FEATURES))
-    precision = "tf32" if torch.backends.cuda.matmul.allow_tf32 else "ieee"
+    precision = "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "ieee"
     mask = x if cells is None else cells.contiguous().view(torch.uint8)
     with _on_device_of(x):
         _map_gated[grid](
