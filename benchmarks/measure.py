@@ -1,4 +1,4 @@
-"""Times of candidates that take turns in one process, and the memory that a call takes."""
+"""Times of candidates that take turns in one process, and the memory that a call takes; on a GPU if it is in use."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 
 __all__ = ["compute_ratio", "measure_allocated_mib", "measure_growth_mib", "measure_seconds", "time_in_turns"]
@@ -35,6 +36,8 @@ def measure_seconds(call: Callable[[], Any], repeats: int = 1) -> tuple[float, A
     for _ in range(repeats):
         start = time.perf_counter()
         result = call()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return median(times), result
 
@@ -46,6 +49,13 @@ def compute_ratio(numerators: Sequence[float], denominators: Sequence[float]) ->
 
 def measure_allocated_mib(call: Callable[[], object]) -> float:
     """The largest memory of the tensors that a call allocates, without those from before."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         call()
     assert profiled.profiler is not None and profiled.profiler.kineto_results is not None

@@ -119,12 +119,12 @@ def measure_passes(candidates: Sequence[Candidate], seconds: float) -> list[Row]
     return rows
 
 
-def compare_layers(edges: int, seconds: float) -> list[Row]:
+def compare_layers(edges: int, seconds: float, device: str = "cpu", peers: bool = True) -> list[Row]:
     """`EinLayer` of nodes and edges and GINE layers with as many multiplications."""
-    support = make_graph(edges)
+    support = make_graph(edges).to(device)
     nodes, entries = support.sizes[0], support.entries
-    inputs = [torch.randn(n, FEATURES, requires_grad=True) for n in (nodes, entries)]
-    layer = EinLayer(("aH", "[aa]H"), FEATURES)
+    inputs = [torch.randn(n, FEATURES, device=device, requires_grad=True) for n in (nodes, entries)]
+    layer = EinLayer(("aH", "[aa]H"), FEATURES, device=device)
     total = sum(m * n for m, n in zip(count_multiplications(layer), (nodes, entries), strict=True))
 
     def run_layer(x: Tensor, edges: Tensor) -> list[Tensor]:
@@ -132,10 +132,10 @@ def compare_layers(edges: int, seconds: float) -> list[Row]:
         return [y, values]
 
     candidates: list[Candidate] = [("EinLayer", entries, layer, run_layer, inputs)]
-    for name, updates_edges in (("GINEConv", False), ("GINEConv, edges too", True)):
+    for name, updates_edges in (("GINEConv", False), ("GINEConv, edges too", True)) if peers else ():
         cells = nodes + entries * updates_edges
         hidden = round((total - entries * FEATURES**2) / (2 * FEATURES * cells))  # GINEConv maps the features of edges
-        peer = GineLayer(hidden, updates_edges)
+        peer = GineLayer(hidden, updates_edges).to(device)
         candidates.append((name, entries, peer, lambda x, v, peer=peer: peer(x, support.index, v), inputs))
     return measure_passes(candidates, seconds)
 

@@ -9,6 +9,8 @@ import torch
 from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+if not torch.cuda.is_available():  # before anything imports Triton, which reads it then
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 COMMON = {
     "deadline": None, "derandomize": "CI" in os.environ, "suppress_health_check": [HealthCheck.too_slow],
 }  # fmt: skip

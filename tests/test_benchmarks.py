@@ -196,3 +196,59 @@ def test_a_count_is_learned_once_and_written(counting_program, tmp_path):
     counting_program["main"](**arguments)
     assert {f: f.stat().st_mtime_ns for f in tmp_path.glob("PPGN*.json")} == before and len(before) == 4
     assert any(line.startswith("| PPGN |") and "†" in line for line in pages["counting"])
+
+
+@pytest.fixture
+def gpu_program(monkeypatch):
+    """The program of the GPU; its modules are forgotten afterwards."""
+    folder = ROOT / "benchmarks" / "gpu"
+    monkeypatch.setattr(sys, "path", [str(folder), str(ROOT / "benchmarks"), *sys.path])
+    before = set(sys.modules)
+    yield runpy.run_path(str(folder / "__main__.py"))
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(ROOT / "benchmarks")):
+            del sys.modules[name]
+
+
+def test_the_program_of_the_gpu_measures_toy_sizes_on_a_cpu(gpu_program, monkeypatch, tmp_path):
+    pytest.importorskip("torch_geometric")
+    checks, layers = sys.modules["checks"], sys.modules["side_by_side"]
+    names = ("GatedLinear, norm", "TriangleMultiplication", "EinLayer, sparse")
+    monkeypatch.setattr(checks, "CASES", {name: checks.CASES[name] for name in names})
+    monkeypatch.setattr(layers, "UNLIKE", layers.UNLIKE[:1])
+    page = tmp_path / "gpu.md"
+    gpu_program["main"](dry=True, page=page)
+    text = page.read_text()
+    assert "failed" not in text and "**NO**" not in text
+    titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert titles == [
+        "Correctness", "Triangle product", "Share of the roofline", "Layers side by side", "Sparse layers",
+        "Largest relations",
+    ]  # fmt: skip
+    assert len([line for line in text.splitlines() if line.startswith("| ")]) > 20
+
+
+def test_what_the_program_of_the_gpu_measured_is_kept_when_a_row_fails_or_time_is_up(
+    gpu_program, monkeypatch, tmp_path, capsys
+):
+    checks, page = sys.modules["checks"], tmp_path / "gpu.md"
+    monkeypatch.setattr(checks, "CASES", {"a module that fails": (lambda: 1 / 0, [], None)})
+    table_page = gpu_program["Page"](page, ["# Head"])
+    (table,) = checks.make_tables(sys.modules["scale"].DRY)
+    table_page.add(*table)
+    assert "| a module that fails | float32 | failed: ZeroDivisionError | | |" in page.read_text()
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+    def rows():
+        yield ["first"]
+        assert page.read_text().endswith("| first |\n")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        table_page.add("Title", "A note.", ["column"], rows())
+    assert page.read_text().endswith("| first |\n")
+    gpu_program["main"](dry=True, minutes=0, page=page)
+    assert "## Largest relations" in page.read_text() and "| first |" not in page.read_text()
+    if not pytest.importorskip("torch").cuda.is_available():
+        with pytest.raises(SystemExit, match="no GPU"):
+            gpu_program["main"]()

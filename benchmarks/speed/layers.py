@@ -12,7 +12,18 @@ from torch import nn
 
 from einnet.nn import EinLayer, EinLinear, ReferenceBlock
 
-__all__ = ["make_pass", "make_tables", "measure", "summarize"]
+__all__ = [
+    "SAME",
+    "UNLIKE",
+    "_tabulate_times",
+    "compare",
+    "fits",
+    "make_layer",
+    "make_pass",
+    "make_tables",
+    "measure",
+    "summarize",
+]
 
 Row = dict[str, Any]
 SECONDS = 1.0  # for a comparison
@@ -48,16 +59,18 @@ WIDER = ("ReferenceBlock", "reference, transcribed")  # 8 features a head: its s
 CHANNELS_FIRST = {pair[0] for pair in (*SAME, *UNLIKE)}
 
 
-def make_layer(name: str, n: int, features: int, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, torch.Tensor]:
+def make_layer(
+    name: str, n: int, features: int, dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> tuple[nn.Module, torch.Tensor]:
     """The module, with the weights of its kind, and an input in the layout that such layers pass on.
 
     Channels first for EinNet's layers, channels last for their peers.
     """
     torch.manual_seed(0)
-    module = MAKE[name](features).to(dtype)
+    module = MAKE[name](features).to(device, dtype)
     torch.manual_seed(1)
     width = 2 * features if name in WIDER else features
-    x = torch.randn((n, width) if name in SAME[-1] else (n, n, width)).to(dtype)
+    x = torch.randn((n, width) if name in SAME[-1] else (n, n, width)).to(device, dtype)
     if name in CHANNELS_FIRST:
         x = x.movedim(-1, 0).contiguous().movedim(0, -1)
     return module, x.requires_grad_()
@@ -75,15 +88,18 @@ def make_pass(module: nn.Module, x: torch.Tensor) -> Callable[[], None]:
     return step
 
 
-def compare(pair: tuple[str, str], n: int, features: int, dtype: str, compiled: bool) -> Row:
+def compare(
+    pair: tuple[str, str], n: int, features: int, dtype: str, compiled: bool, device: str = "cpu",
+    seconds: float = SECONDS,
+) -> Row:  # fmt: skip
     """How many times as long the peer takes, and the milliseconds of both."""
-    (layer, x), (peer, y) = (make_layer(name, n, features, getattr(torch, dtype)) for name in pair)
+    (layer, x), (peer, y) = (make_layer(name, n, features, getattr(torch, dtype), device) for name in pair)
     if pair in SAME and dtype == "float32":
         assert torch.allclose(layer(x), peer(y), rtol=1e-3, atol=1e-4), f"{pair} are not the same function"
     if compiled:
         torch.compiler.reset()
         layer, peer = (torch.compile(m, dynamic=False) for m in (layer, peer))
-    times = time_in_turns([make_pass(layer, x), make_pass(peer, y)], SECONDS)
+    times = time_in_turns([make_pass(layer, x), make_pass(peer, y)], seconds)
     return {
         "layer": pair[0], "peer": pair[1], "n": n, "features": features, "dtype": dtype, "compiled": compiled,
         "ms": [round(median(t) * 1e3, 3) for t in times], "ratio": round(compute_ratio(times[1], times[0]), 3),

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from einnet.nn import EinLinear, ReferenceBlock
+from einnet.nn import EinLinear, ReferenceBlock, TriangleMultiplication
 
-__all__ = ["DeepSetsLayer", "Dense15", "PPGNBlock", "Transcription", "TransformerLayer"]
+__all__ = ["DeepSetsLayer", "Dense15", "PPGNBlock", "PlainTriangle", "Transcription", "TransformerLayer"]
 
 
 class Transcription(nn.Module):
@@ -113,3 +113,23 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x.reshape(1, -1, x.shape[-1])).reshape(x.shape)
+
+
+class PlainTriangle(nn.Module):
+    """The triangular multiplicative update, outgoing, one operation after the other, with a layer's own weights.
+
+    Jumper et al. 2021, supplementary algorithm 11.
+    """
+
+    def __init__(self, layer: TriangleMultiplication):
+        super().__init__()
+        self.norm, self.into, self.out = layer.norm, layer.in_proj, layer.out_proj
+
+    def forward(self, z: Tensor) -> Tensor:
+        z, linear = self.norm(z), nn.functional.linear
+        operands = linear(z, self.into.weight, self.into.bias)
+        a, b = (operands * linear(z, self.into.gate_weight, self.into.gate_bias).sigmoid()).chunk(2, -1)
+        product = torch.einsum("...ikc,...jkc->...ijc", a, b)
+        product = nn.functional.layer_norm(product, product.shape[-1:], self.out.norm_weight, self.out.norm_bias)
+        gate = linear(z, self.out.gate_weight, self.out.gate_bias).sigmoid()
+        return linear(product, self.out.weight, self.out.bias) * gate

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from einnet.nn import EinLayer
 
-__all__ = ["make_tables", "measure"]
+__all__ = ["count_flops", "make_tables", "measure", "measure_copy", "measure_product"]
 
 N, FEATURES, HEADS = 128, 64, 16
 ROUNDS = 20
@@ -28,16 +28,16 @@ def count_flops(layer: EinLayer, n: int) -> int:
     return pooled + 2 * n**2 * (f * h * plan.input_count + 2 * f * f) + fan_out
 
 
-def measure_product(dtype: torch.dtype, size: int = 2048) -> float:
+def measure_product(dtype: torch.dtype, size: int = 2048, device: str = "cpu") -> float:
     """FLOPs a second of torch.mm."""
-    a, b = torch.randn(2, size, size).to(dtype)
+    a, b = torch.randn(2, size, size).to(device, dtype)
     (times,) = time_in_turns([lambda: a @ b], 2.0)
     return 2 * size**3 / median(times)
 
 
-def measure_copy(mib: int = 256) -> float:
+def measure_copy(mib: int = 256, device: str = "cpu") -> float:
     """Bytes a second of a copy, read and written."""
-    a, b = torch.randn(2, mib * 2**18)
+    a, b = torch.randn(2, mib * 2**18, device=device)
     (times,) = time_in_turns([lambda: a.copy_(b)], 2.0)
     return 2 * a.nbytes / median(times)
 

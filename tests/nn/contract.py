@@ -11,11 +11,16 @@ from einnet.nn import (
     EinLinear,
     EinNet,
     EinPool,
+    GatedLinear,
     Linear,
+    PairBlock,
+    PairTransition,
     PolynomialNet,
     RecurrentNet,
     ReferenceBlock,
     ReferenceNet,
+    TriangleAttention,
+    TriangleMultiplication,
 )
 
 __all__ = ["CASES", "FACTORIES", "inputs_of", "make", "owners"]
@@ -49,6 +54,16 @@ FACTORIES: dict[
     "RecurrentNet": (partial(RecurrentNet, "abH", 2, 3, **SMALL, iterations=2), [(3, 4, 2)]),
     "RecurrentNet two inputs": (partial(RecurrentNet, "aH, aaH -> H", (2, 1), 3, **SMALL), [(3, 2), (3, 3, 1)]),
     "ReferenceNet": (partial(ReferenceNet, "aaH -> aH", 2, 3, **SMALL), [(3, 3, 2)]),
+    "GatedLinear": (partial(GatedLinear, 2, 3, rank=2), [(3, 3, 2)]),
+    "GatedLinear norm": (partial(GatedLinear, 4, 3, rank=2, gate_features=2, norm_groups=2), [(3, 3, 4), (3, 3, 2)]),
+    "TriangleMultiplication": (partial(TriangleMultiplication, "outgoing", 4, 3), [(3, 3, 4)]),
+    "TriangleMultiplication chunks": (
+        partial(TriangleMultiplication, ("incoming", "path"), 4, 3, chunks=2),
+        [(3, 3, 4)],
+    ),
+    "TriangleAttention": (partial(TriangleAttention, "ending", 4, 2, 3), [(3, 3, 4)]),
+    "PairTransition": (partial(PairTransition, 4, 2, activation="swiglu"), [(3, 3, 4)]),
+    "PairBlock": (partial(PairBlock, 4, 8, 1, 2, expansion=1), [(3, 3, 4)]),
 }
 CASES = list(FACTORIES)
 POOL = (partial(EinPool, ["ab->ba", "ab,bc->ac"], "aaH"), [(3, 3, 6)])

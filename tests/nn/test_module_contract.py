@@ -18,11 +18,16 @@ from einnet.nn import (
     EinLinear,
     EinNet,
     EinPool,
+    GatedLinear,
     Linear,
+    PairBlock,
+    PairTransition,
     PolynomialNet,
     RecurrentNet,
     ReferenceBlock,
     ReferenceNet,
+    TriangleAttention,
+    TriangleMultiplication,
 )
 from nn.contract import CASES, FACTORIES, inputs_of, make, owners
 
@@ -209,7 +214,10 @@ def test_modules_compile(name):
 
 # --- descriptions and arguments ---------------------------------------------------------------------
 
-CLASSES = [EinLayer, EinLinear, EinNet, EinPool, Linear, PolynomialNet, RecurrentNet, ReferenceBlock, ReferenceNet]
+CLASSES = [
+    EinLayer, EinLinear, EinNet, EinPool, GatedLinear, Linear, PairBlock, PairTransition, PolynomialNet, RecurrentNet,
+    ReferenceBlock, ReferenceNet, TriangleAttention, TriangleMultiplication,
+]  # fmt: skip
 NAMES = {c.__name__: c for c in CLASSES}
 WITH_OPTIONS = [
     EinLayer("abH; a->b", 4, 2, terms=["ab->ab", "ab,ab->ac"], dropout=0.5, activation="relu", normalize=None),

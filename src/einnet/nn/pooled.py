@@ -18,7 +18,7 @@ from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_cha
 from einnet.plan import Result
 from einnet.plan.execute import Expansion
 
-__all__ = ["AxisMap", "PooledLinear", "PooledMap"]
+__all__ = ["AxisMap", "PooledLinear", "PooledMap", "concat_features", "slice_evenly"]
 
 AxisMap = tuple[int, ...]  # see `Result.axis_map`
 Parts = Mapping[AxisMap, Tensor]
@@ -131,7 +131,7 @@ class PooledLinear(nn.Module):
         self.heads, self.out_features, self.norm = heads, out_features, norm
         self.shared = range(len(results)) if shared is None else shared
         self.total = heads * len(results)
-        self.head_slices = [slice(*bounds) for bounds in pairwise(heads * k // chunks for k in range(chunks + 1))]
+        self.head_slices = slice_evenly(heads, chunks)
         self.maps = [self._make_map(results, s.stop - s.start) for s in self.head_slices]
         self.in_features = heads * (1 + max(self.shared))
         self.weight = nn.Parameter(torch.empty(out_features, self.in_features, device=device, dtype=dtype))
@@ -232,6 +232,15 @@ class PooledLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f"heads={self.heads}, results={len(self.shared)}, out_features={self.out_features}, norm={self.norm}"
+
+
+def slice_evenly(number: int, parts: int) -> list[slice]:
+    """Slices of so many things in parts of nearly the same length.
+
+    >>> slice_evenly(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    return [slice(*bounds) for bounds in pairwise(number * k // parts for k in range(parts + 1))]
 
 
 def merge_ranges(columns: Sequence[range]) -> list[range]:

@@ -3,7 +3,7 @@
 out[positions[target]] += product of operands[k][positions[k]], over the matches. Each gradient is the same
 function with another target. Matches are visited in the order of the target's rows, so a sum over
 matches is a sum over consecutive rows; torch's embedding bag gathers, weighs and sums in one pass. Two or more
-operands with several features are multiplied in chunks that stay in the cache.
+operands with several features are multiplied in chunks that stay in the cache. On a GPU a Triton kernel does all of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from einnet.errors import ShapeError
+from einnet.nn.kernels import load_kernels
 from einnet.nn.looped import is_in_transform, upcast_dtype
 from einnet.nn.sparse.matches import Matches, Order
 
@@ -68,6 +69,11 @@ def sum_products(operands: Sequence[Tensor], matches: Matches, target: int, widt
     places = [p for k, p in enumerate(order.positions) if k != target]
     wide = [(x.contiguous(), p) for x, p in zip(operands, places, strict=True) if x.shape[1] != 1]
     thin = [(x.contiguous(), p) for x, p in zip(operands, places, strict=True) if x.shape[1] == 1]
+    kernels = None if order.is_identity or len(wide) > 2 or (wide and width == 1) else load_kernels(x)
+    if kernels:
+        rows = wide or [thin.pop()]
+        total = kernels.sum_rows(rows, _weigh(thin), order.pointers, order.longest, x.dtype)
+        return total.repeat(1, width) if total.shape[1] < width else total
     if len(wide) > 1:
         wide.sort(key=lambda row: row[1] is None)  # one that is gathered first, into the place of the product
         return _sum_in_chunks(wide, _weigh(thin), order, width).to(x.dtype)

@@ -47,6 +47,11 @@ class Order:
         """Whether each row has one match."""
         return len(self.pointers) == len(self.counter) + 1 and torch.equal(self.pointers[:-1], self.counter)
 
+    @cached_property
+    def longest(self) -> int:
+        """The largest number of matches of a row."""
+        return int(self.pointers.diff().max()) if len(self.pointers) > 1 else 0
+
     def chunks(self, length: int) -> list[tuple[slice, slice, Tensor]]:
         """Chunks of so many matches: the matches, their rows, and where each of these rows begins in the chunk."""
         if length not in self._chunks:
