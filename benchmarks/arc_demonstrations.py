@@ -17,18 +17,18 @@ from results_page import EFFICIENCY, FOLDER, draw_curves, make_table, write_resu
 from einnet.tasks.arc.benchmark import run_puzzles
 from einnet.tasks.arc.grids import load_puzzles
 
-EVERY, FEWEST = 8, 3
+STEP, FEWEST = 8, 3
 
 
-def main(*, numbers: Sequence[int] = (1, 2, 3), seconds: float = 10, every: int = EVERY, processes: int = 1,
+def main(*, numbers: Sequence[int] = (1, 2, 3), seconds: float = 10, step: int = STEP, processes: int = 1,
          out: Path = Path("runs/arc-demonstrations"), page: Path = EFFICIENCY) -> None:  # fmt: skip
     """Attempt the tasks with each number of demonstrations, and write the table and the picture."""
     puzzles = {name: p for name, p in load_puzzles("training", 1).items() if len(p.demonstrations) >= FEWEST}
-    puzzles = dict(list(puzzles.items())[::every])
+    puzzles = dict(list(puzzles.items())[::step])
     solved, attempted = [], []
     for number in numbers:
-        shown = {name: replace(p, demonstrations=p.demonstrations[:number]) for name, p in puzzles.items()}
-        results = run_puzzles(shown, out / str(number), seconds, networks=True, processes=processes).values()
+        cut = {name: replace(p, demonstrations=p.demonstrations[:number]) for name, p in puzzles.items()}
+        results = run_puzzles(cut, out / str(number), seconds, networks=True, processes=processes).values()
         solved.append(sum(r["solved"] for r in results))
         attempted.append(sum(bool(r["attempts"]) for r in results))
     rows = [["solved", *solved], ["attempted", *attempted]]

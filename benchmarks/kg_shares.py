@@ -122,10 +122,10 @@ def learn_complex(graph: KnowledgeGraph, facts: np.ndarray, strength: float, sec
 
 
 @torch.no_grad()
-def measure(model: ComplEx, graph: KnowledgeGraph, facts: np.ndarray, asked: np.ndarray) -> float:
+def measure(model: ComplEx, graph: KnowledgeGraph, facts: np.ndarray, questions: np.ndarray) -> float:
     """The filtered MRR of questions in both directions; all true facts are left out, as in `einnet eval kg`."""
     known = torch.from_numpy(graph.tensor(graph.train, graph.valid, graph.test)).bool()
-    head, relation, tail = both_directions(asked, number := len(graph.relations)).T
+    head, relation, tail = both_directions(questions, number := len(graph.relations)).T
     is_forward = relation < number
     right = torch.where(is_forward[:, None], known[head, :, relation % number], known[:, head, relation % number].T)
     return rank_scores(model(head, relation), right, tail).metrics()["pessimistic"]["mrr"]

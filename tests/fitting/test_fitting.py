@@ -175,8 +175,8 @@ def test_in_a_graph_without_direction_the_reverse_of_what_is_asked_for_is_hidden
     train, held_out = split(samples, targets, torch.tensor(index), 0, False)
     for units in train.units.split(7):
         (_, options), target = train.take(units)
-        asked = index.T[torch.cat([units, held_out.units])]
-        hidden = {*map(tuple, asked)} | {tuple(pair[::-1]) for pair in asked if not is_directed}
+        pairs_of_step = index.T[torch.cat([units, held_out.units])]
+        hidden = {*map(tuple, pairs_of_step)} | {tuple(pair[::-1]) for pair in pairs_of_step if not is_directed}
         assert {*map(tuple, options["at"].T.tolist())} == hidden
         assert target.isfinite().all(1).nonzero()[:, 0].tolist() == [*range(len(units))]
     if not is_directed:
