@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from einnet.nn.looped import contract_in_loop
-from einnet.plan import Plan, execute
+from einnet.plan import Plan, Result, execute
+from einnet.plan.execute import Expansion
 from einnet.plan.backends import TensorBackend
 from einnet.plan.kernel import align as align_axes
 from einnet.symmetry import Symmetry
@@ -46,6 +47,10 @@ class TorchBackend(TensorBackend):
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept with the supports."""
         return make()
+
+    def expand(self, compact: Tensor, result: Result, shape: Sequence[int]) -> Tensor:
+        """The output of a term, with axes of these sizes, from its compact result."""
+        return Expansion.of(result.axis_map).apply(compact, shape, self)
 
     def contract_in_loop(
         self, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple

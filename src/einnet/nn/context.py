@@ -54,11 +54,16 @@ class Context:
         self._results: dict[tuple, Any] = {}
 
     def shape(self, symmetry: Symmetry) -> list[int]:
-        """The sizes of a type's axes; of a sparse type the number of entries; without axes, in a union, of samples."""
+        """The sizes of a type's axes; of a sparse type the number of entries; without axes, in a union, of samples.
+
+        Of a sharded state they are those of the block of this process.
+        """
         if self.backend.membership is not None and not symmetry.axes:
             return [self.backend.membership.number]
         if symmetry.is_sparse:
             return [self.backend.supports[symmetry.axes].entries]
+        if self.backend.is_sharded:
+            return self.backend.block_shape(symmetry.axes)  # type: ignore[attr-defined]
         return [self.sizes[c] for c in symmetry.axes]
 
     def cells(self, symmetry: Symmetry) -> Tensor | None:
@@ -85,6 +90,8 @@ class Context:
                     part = self.masks[letter][(..., *(index[p] for p in places))]
                 else:
                     part = align(self.masks[letter], places, range(len(axes)))
+                    if self.backend.is_sharded:
+                        part = self.backend.take_block(part, axes)  # type: ignore[attr-defined]
                 cells = part if cells is None else cells & part
         return cells
 
@@ -138,7 +145,7 @@ class Context:
 
     def _make_counts(self, plan: Plan, dtype: torch.dtype) -> list[int | Tensor | None]:
         numbers, has_supports = range(len(plan.terms)), self.backend.supports or self.backend.is_union
-        if has_supports or any(len(c) > 1 for c in self.masks):
+        if has_supports or any(len(c) > 1 for c in self.masks) or (self.backend.is_sharded and self.masks):
             counts: Sequence[int | Tensor] = self._count_on_supports(plan, dtype)
         elif self.masks:
             counts = [self.counts(plan.terms[k], plan.index_maps[k], plan.results[k].compact) for k in numbers]
@@ -241,7 +248,10 @@ def make_context(
     if not isinstance(mask, Mapping | None):
         raise TypeError(f"mask must be a boolean tensor, or a dict of them by axis or type, got {type(mask).__name__}")
     for key, m in (mask or {}).items():
-        _check_mask(m, key, _axes_of_mask(key, symmetry, types), sizes, batch)
+        letters = _axes_of_mask(key, symmetry, types)
+        is_block = backend.is_sharded and key not in symmetry.classes
+        shape = backend.block_shape(letters) if is_block else [sizes[c] for c in letters]  # type: ignore[attr-defined]
+        _check_mask(m, key, tuple(shape), batch)
     return Context(sizes, symmetry.dependencies, mask, backend)
 
 
@@ -261,12 +271,9 @@ def _axes_of_mask(key: str, symmetry: Symmetry, types: Sequence[Symmetry]) -> tu
     return tuple(key)
 
 
-def _check_mask(
-    mask: Tensor, key: str, letters: tuple[str, ...], sizes: Mapping[str, int], batch: Sequence[int]
-) -> None:
+def _check_mask(mask: Tensor, key: str, axes: tuple[int, ...], batch: Sequence[int]) -> None:
     if not isinstance(mask, Tensor):
         raise TypeError(f"the mask of '{key}' must be a boolean tensor, got {type(mask).__name__}")
-    axes = tuple(sizes[c] for c in letters)
     leading = mask.shape[: max(mask.dim() - len(axes), 0)]
     if mask.dtype != torch.bool or tuple(mask.shape[-len(axes) :]) != axes or not is_broadcastable(leading, batch):
         index = "an index" if len(key) == 1 else "an index tuple"

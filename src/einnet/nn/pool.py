@@ -16,7 +16,6 @@ from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import batch_of
 from einnet.nn.pooled import concat_features
 from einnet.nn.reductions import Reduction, Reductions, check_reduction, check_temperature, pool_in_semiring
-from einnet.nn.sparse.backend import SparseBackend
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
 from einnet.plan.execute import Expansion
@@ -172,9 +171,10 @@ class Pooling:
     def expand(self, k: int, compact: Tensor, context: Context) -> Tensor:
         """The output of the k-th term from its compact result: channels first, or the values of the entries."""
         backend, result = context.backend, self.plan.results[k]
-        if isinstance(backend, SparseBackend) and (result.support is not None or backend.is_union):
-            return backend.expand(compact, result)
-        return self.expansions[k].apply(compact, context.shape(self.types[self.writes[k]]), TORCH)
+        shape = context.shape(self.types[self.writes[k]])
+        if result.support is not None or backend.is_union or backend.is_sharded:
+            return backend.expand(compact, result, shape)
+        return self.expansions[k].apply(compact, shape, TORCH)
 
     def __repr__(self) -> str:
         return f"Pooling({self.terms_as_text()}; {', '.join(map(str, self.types))})"

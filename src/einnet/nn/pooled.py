@@ -77,8 +77,8 @@ class PooledMap:
         """The sum of parts, with all axes of the output; a part of few axes is added to one of more axes first."""
         left = dict(parts)
         for axis_map, larger in self.nested:
-            if backend.is_union and not count_axes(axis_map):
-                continue  # each sample has a value of its own
+            if (backend.is_union and not count_axes(axis_map)) or (backend.is_sharded and count_axes(axis_map)):
+                continue  # each sample has a value of its own; blocks of other axes are of other elements
             names = [larger[axis_map.index(k)] for k in range(1 + max((-1, *axis_map)))]
             left[larger] = left[larger] + align(left.pop(axis_map), names, range(count_axes(larger)))
         total = add_all([self._expand(x, axis_map, shape, backend) for axis_map, x in left.items()])
@@ -86,9 +86,9 @@ class PooledMap:
         return total.contiguous() if is_expanded_view else total
 
     def _expand(self, x: Tensor, axis_map: AxisMap, shape: Sequence[int], backend: TorchBackend) -> Tensor:
-        if self.rank is not None and not backend.is_union:
+        if self.rank is not None and not (backend.is_union or backend.is_sharded):
             return self.expansions[axis_map].apply(x, shape, backend)
-        return x if axis_map == self.full else backend.expand(x, self.results[self.first[axis_map]])  # type: ignore[attr-defined]
+        return x if axis_map == self.full else backend.expand(x, self.results[self.first[axis_map]], shape)
 
 
 class PooledLinear(nn.Module):

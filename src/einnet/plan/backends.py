@@ -22,11 +22,15 @@ Tuple = tuple[str, ...]
 class Backend:
     """Arrays of numpy. Whole numbers stay exact: 64 bits wide, or Python's own in an array of objects.
 
-    With `is_union` the arrays are those of a disjoint union: a step whose tuples common indices do not connect is run
-    by `join`, for each part.
+    With `is_union` the arrays are those of a disjoint union, with `is_sharded` blocks of larger ones.
     """
 
     is_union = False
+    is_sharded = False
+
+    def takes(self, step: Any) -> bool:
+        """Whether `join` runs a step, not the primitives."""
+        return step.is_join
 
     def permute(self, x: Any, order: Sequence[int]) -> Any:
         """The last axes of `x` in this order."""

@@ -15,7 +15,6 @@ from einnet.errors import ShapeError
 from einnet.plan.backends import NUMPY, Backend
 from einnet.plan.kernel import Layout
 from einnet.plan.plan import Plan, Step
-from einnet.plan.step import is_connected
 from einnet.terms.term import Term
 
 __all__ = ["evaluate_term", "expand", "run_plan", "run_step"]
@@ -40,7 +39,7 @@ def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> l
 
 def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> Any:
     """The value of a step."""
-    if step.is_join or (backend.is_union and not is_connected(step.tuples)):
+    if backend.takes(step):
         return backend.join(step, operands)
     if step.kernel is None:
         return backend.contract_in_loop(operands, step.operands, step.output, step.loop)

@@ -51,6 +51,10 @@ class SparseBackend(TorchBackend):
         """The number of samples of a disjoint union; 1 of others."""
         return 1 if self.membership is None else self.membership.number
 
+    def takes(self, step: Step) -> bool:
+        """Joins; in a union, whose parts `join` runs one by one, also a step that common indices do not connect."""
+        return step.is_join or (self.is_union and not is_connected(step.tuples))
+
     def find_matches(self, plan: Plan) -> None:
         """Finds the matches of all joins of a plan, for programs that are compiled."""
         joins = [(s.tuples, s.supports) for s in plan.steps if s.is_join]
@@ -63,7 +67,7 @@ class SparseBackend(TorchBackend):
         supports = step.supports or (None,) * len(step.tuples)
         return self._run(step.tuples, supports, step.axes, operands)
 
-    def expand(self, compact: Tensor, result: Result) -> Tensor:
+    def expand(self, compact: Tensor, result: Result, shape: Sequence[int]) -> Tensor:
         """The output from the compact result, whose values are gathered at the entries, or in a union at elements."""
         if result.is_sparse or result.compact == result.output:
             return compact
@@ -143,9 +147,11 @@ class SparseSemiringBackend(SparseBackend, SemiringBackend):
         return join(*arguments, algebra=self.algebra)
 
 
-def in_semiring(backend: TorchBackend, name: str) -> SemiringBackend:
-    """The back end with the same supports for a semiring."""
-    return SparseSemiringBackend(backend, name) if isinstance(backend, SparseBackend) else SemiringBackend(name)
+def in_semiring(backend: TorchBackend, name: str) -> TorchBackend:
+    """The back end with the same supports, or blocks, for a semiring."""
+    if isinstance(backend, SparseBackend):
+        return SparseSemiringBackend(backend, name)
+    return backend.in_semiring(name) if backend.is_sharded else SemiringBackend(name)  # type: ignore[attr-defined]
 
 
 def make_backend(supports: Supports, membership: Membership | None = None) -> TorchBackend:

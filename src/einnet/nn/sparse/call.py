@@ -39,8 +39,13 @@ class CallOptions(TypedDict, total=False):
 def bind_inputs(
     module: nn.Module, signature: Signature, axes: Symmetry, types: Sequence[Symmetry], *arguments: Any, **options: Any
 ) -> tuple[list[Tensor], Context]:
-    """As `read_call`; a compiled program has a break here, where supports are read and all matches are found."""
+    """As `read_call`; a compiled program has a break here, where supports are read and all matches are found.
+
+    DTensors, and the inputs of a module of `einnet.distributed.shard`, are blocks of tensors.
+    """
     is_inner = any(isinstance(x, Context) for x in (*arguments, options.get("mask")))
+    if not is_inner and (mesh := _find_mesh(module, arguments[1])) is not None:
+        return read_call(signature, axes, types, *arguments, **options, mesh=mesh)
     is_sparse = any(t.is_sparse for t in types)
     if is_sparse and not is_inner and torch.compiler.is_compiling():
         return _read_outside(module, signature, axes, types, *arguments, **options)
@@ -57,6 +62,14 @@ def _read_outside(module: nn.Module, *arguments: Any, **options: Any) -> tuple[l
     return tensors, context
 
 
+def _find_mesh(module: nn.Module, inputs: Sequence[Any]) -> Any:
+    """The mesh over which the inputs of a call are sharded; None where they are whole."""
+    for x in inputs:
+        if isinstance(x, Tensor) and type(x).__name__ == "DTensor":
+            return x.device_mesh  # type: ignore[attr-defined]
+    return module.__dict__.get("device_mesh")
+
+
 def read_call(
     signature: Signature,
     axes: Symmetry,
@@ -68,6 +81,7 @@ def read_call(
     graph: Graph = None,
     at: Support | Tensor | None = None,
     symmetric: bool = False,
+    mesh: Any = None,
 ) -> tuple[list[Tensor], Context]:
     """The tensors of a call, and its sizes, masks and supports; raises for inputs that do not fit.
 
@@ -80,6 +94,10 @@ def read_call(
         hint = "; a mask is passed by name, mask=..." * (len(inputs) > len(signature.inputs))
         raise ShapeError(f"'{signature}' has {len(signature.inputs)} inputs, got {len(inputs)} tensors{hint}")
     is_inner, is_union = isinstance(mask, Context), graph is not None
+    if mesh is not None:
+        if graph is not None or at is not None or symmetric:
+            raise EinNetError("graph=, at= and symmetric=True are for sparse types, which cannot be sharded yet")
+        return _read_sharded(signature, axes, types, features, inputs, mask, sizes, mesh)
     tensors, shapes, supports = (inputs, [], {}) if is_inner else read_tensors(signature.inputs, inputs, sizes)
     for k, (x, symmetry, width) in enumerate(zip(tensors, signature.inputs, features, strict=True), start=1):
         names = ("entries",) if symmetry.is_sparse else symmetry.axes or ("samples",) * is_union
@@ -95,6 +113,27 @@ def read_call(
     context = make_context(mask, axes, types, known, batch, make_backend(supports, membership))
     context.own_supports, context.queries = own_supports, queries
     return list(tensors), context
+
+
+def _read_sharded(
+    signature: Signature,
+    axes: Symmetry,
+    types: Sequence[Symmetry],
+    features: Sequence[int | None],
+    inputs: Sequence[Any],
+    mask: Any,
+    sizes: Mapping[str, int] | None,
+    mesh: Any,
+) -> tuple[list[Tensor], Context]:
+    """The blocks of this process, and the sizes of the whole."""
+    from einnet.nn.sharded.call import bind_mask, make_sharded_backend, read_blocks  # torch's DTensor takes time
+
+    blocks, shapes = read_blocks(signature, types, inputs, mesh)
+    for k, (x, symmetry, width) in enumerate(zip(blocks, signature.inputs, features, strict=True), start=1):
+        check_features(x, symmetry.axes, width, f"input {k} of type '{symmetry}'")
+    known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, blocks)
+    backend = make_sharded_backend(mesh, known)
+    return blocks, make_context(bind_mask(mask, mesh), axes, types, known, batch, backend)
 
 
 def _adapt_supports(
@@ -138,8 +177,12 @@ def to_form_of_input(
 ) -> Any:
     """The output of a call: dense tensors as they are, those of a sparse type in the form of the input of this type.
 
-    Where index tuples were asked for, a tensor with their values.
+    Where index tuples were asked for, a tensor with their values; of a sharded state a DTensor or a block.
     """
+    if context.backend.is_sharded:
+        from einnet.nn.sharded.call import write_block
+
+        return write_block(y, symmetry, context.backend, inputs)  # type: ignore[arg-type]
     if not symmetry.is_sparse:
         return y
     if context.queries is not None:
