@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from einnet.nn.looped import upcast_dtype
 from einnet.nn.sharded.cuts import Cut, split_range
-from einnet.nn.sharded.grid import Coordinate, Grid
+from einnet.nn.sharded.grid import Coordinate, Grid, GridShape
 from einnet.nn.sharded.moves import Block, narrow_block
 
 __all__ = ["Panels", "contract_panels"]
@@ -27,7 +27,7 @@ WIDTH = 256  # of a panel
 class Panels:
     """The panels of an einsum that is cut, and how its operands' pieces come to those that need them."""
 
-    def __init__(self, grid: Grid, cut: Cut, operands: Sequence[Tuple], sizes: Mapping[str, int]):
+    def __init__(self, grid: GridShape, cut: Cut, operands: Sequence[Tuple], sizes: Mapping[str, int]):
         self.grid, self.cut, self.tuples, self.sizes = grid, cut, operands, sizes
         self.frames = [
             grid.block([sizes[i] for i in t], p) for t, p in zip(operands, cut.operands, strict=True)
@@ -36,14 +36,14 @@ class Panels:
             tuple(sorted(d for i, dims in zip(t, p, strict=True) if i in cut.panels for d in dims if grid.shape[d] > 1))
             for t, p in zip(operands, cut.operands, strict=True)
         ]
-        ranges = []
+        self.ranges = []
         for index in cut.panels:
             edges = [0, sizes[index]]
             for t, p in zip(operands, cut.operands, strict=True):
                 if index in t:
                     edges += grid.edges(sizes[index], p[t.index(index)])
-            ranges.append(list(split_range(edges, WIDTH)))
-        self.panels = [dict(zip(cut.panels, chosen, strict=True)) for chosen in product(*ranges)]
+            self.ranges.append(list(split_range(edges, WIDTH)))
+        self.panels = [dict(zip(cut.panels, chosen, strict=True)) for chosen in product(*self.ranges)]
 
     def block(self, k: int, panel: Mapping[str, tuple[int, int]]) -> Block:
         """The ranges of an operand's axes that a panel needs."""
@@ -57,7 +57,7 @@ class Panels:
                 start, stop = panel[i]
                 owner_of_range = next(
                     c
-                    for c in self.grid.rank_at
+                    for c in self.grid.places
                     if (r := self.grid.range_of(self.sizes[i], dims, c))[0] <= start and stop <= r[1]
                 )
                 for d in dims:

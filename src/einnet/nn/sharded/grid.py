@@ -5,8 +5,7 @@ the mesh cut it, one after the other; along the others all processes have the sa
 is cut along the rows of the mesh and the second along its columns, and an only axis along both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch.distributed.device_mesh import DeviceMesh
 
 from einnet.errors import EinNetError
 
-__all__ = ["Coordinate", "Grid", "Placement", "cut", "default_placement"]
+__all__ = ["Coordinate", "Grid", "GridShape", "Placement", "cut", "default_placement"]
 
 Placement = tuple[tuple[int, ...], ...]
 Coordinate = tuple[int, int]
@@ -42,41 +41,12 @@ def cut(start: int, stop: int, parts: int, k: int) -> tuple[int, int]:
     return min(start + k * step, stop), min(start + (k + 1) * step, stop)
 
 
-class Grid:
-    """The processes of a mesh of one or two dimensions, the place of this one, and their sums and copies.
+class GridShape:
+    """The rows and columns of a grid, and what the process at a place has."""
 
-    `sent` counts the bytes that this process has sent: of a sum over m processes 2 (m - 1) / m times its size, as a ring
-    sends them, of a copy from one to all or a sum at one (m - 1) / m times on average.
-    """
-
-    def __init__(self, mesh: DeviceMesh):
-        if mesh.ndim not in (1, 2):
-            raise EinNetError(f"a state is sharded over a mesh of one or two dimensions, got {mesh.ndim}: {mesh}")
-        if mesh.get_coordinate() is None:
-            raise EinNetError(f"process {dist.get_rank()} is not in the mesh {mesh}")
-        self.mesh, self.sent = mesh, 0
-        self.shape: Coordinate = (mesh.size(0), mesh.size(1) if mesh.ndim == 2 else 1)
-        self.coordinate: Coordinate = tuple([*mesh.get_coordinate(), 0][:2])  # type: ignore[assignment]
-        self.group = mesh.get_group() if mesh.ndim == 1 else _whole_group(mesh)
-        self.groups = [mesh.get_group(d) if d < mesh.ndim else None for d in range(2)]
-        self.ranks = dist.get_process_group_ranks(self.group)
-        table = mesh.mesh.view(self.shape).tolist()
-        self.rank_at = {(i, j): table[i][j] for i, j in product(*map(range, self.shape))}
-        coordinate_of = {rank: c for c, rank in self.rank_at.items()}
-        self.coordinates = [coordinate_of[rank] for rank in self.ranks]  # in the order of the group
-
-    @staticmethod
-    def of(mesh: DeviceMesh) -> "Grid":
-        """The grid of a mesh, which keeps it."""
-        grid = vars(mesh).get("_einnet_grid")
-        if grid is None:
-            grid = mesh._einnet_grid = Grid(mesh)  # type: ignore[attr-defined]
-        return grid
-
-    @cached_property
-    def is_trivial(self) -> tuple[bool, bool]:
-        """Whether a dimension has one process."""
-        return self.shape[0] == 1, self.shape[1] == 1
+    def __init__(self, shape: Coordinate, coordinate: Coordinate = (0, 0)):
+        self.shape, self.coordinate = shape, coordinate
+        self.places: list[Coordinate] = list(product(range(shape[0]), range(shape[1])))
 
     def used(self, placement: Placement) -> Placement:
         """Without dimensions of one process."""
@@ -100,18 +70,51 @@ class Grid:
 
     def edges(self, size: int, dims: Sequence[int]) -> Iterator[int]:
         """Where the parts of an axis begin and end."""
-        for coordinate in self.rank_at:
+        for coordinate in self.places:
             yield from self.range_of(size, dims, coordinate)
-
-    def group_of(self, dims: Sequence[int]) -> Any:
-        """The processes along one or both dimensions."""
-        return self.group if self.size_of(dims) == len(self.ranks) else self.groups[dims[0]]
 
     def size_of(self, dims: Sequence[int]) -> int:
         number = 1
         for d in dims:
             number *= self.shape[d]
         return number
+
+
+class Grid(GridShape):
+    """The processes of a mesh of one or two dimensions, the place of this one, and their sums and copies.
+
+    `sent` counts the bytes that this process has sent: of a sum over m processes 2 (m - 1) / m times its size, as a ring
+    sends them, of a copy from one to all or a sum at one (m - 1) / m times on average.
+    """
+
+    def __init__(self, mesh: DeviceMesh):
+        if mesh.ndim not in (1, 2):
+            raise EinNetError(f"a state is sharded over a mesh of one or two dimensions, got {mesh.ndim}: {mesh}")
+        if mesh.get_coordinate() is None:
+            raise EinNetError(f"process {dist.get_rank()} is not in the mesh {mesh}")
+        rows, columns, *_ = (*mesh.shape, 1)
+        row, column, *_ = (*mesh.get_coordinate(), 0)  # type: ignore[misc]
+        super().__init__((rows, columns), (row, column))
+        self.mesh, self.sent = mesh, 0
+        self.group = mesh.get_group() if mesh.ndim == 1 else _whole_group(mesh)
+        self.groups = [mesh.get_group(d) if d < mesh.ndim else None for d in range(2)]
+        self.ranks = dist.get_process_group_ranks(self.group)
+        table = mesh.mesh.view(self.shape).tolist()
+        self.rank_at = {(i, j): table[i][j] for i, j in self.places}
+        coordinate_of = {rank: c for c, rank in self.rank_at.items()}
+        self.coordinates = [coordinate_of[rank] for rank in self.ranks]  # in the order of the group
+
+    @staticmethod
+    def of(mesh: DeviceMesh) -> "Grid":
+        """The grid of a mesh, which keeps it."""
+        grid = vars(mesh).get("_einnet_grid")
+        if grid is None:
+            grid = mesh._einnet_grid = Grid(mesh)  # type: ignore[attr-defined]
+        return grid
+
+    def group_of(self, dims: Sequence[int]) -> Any:
+        """The processes along one or both dimensions."""
+        return self.group if self.size_of(dims) == len(self.ranks) else self.groups[dims[0]]
 
     def sum(self, x: Tensor, dims: Sequence[int]) -> Tensor:
         """The sum over the processes along some dimensions, at each of them; in single precision or better."""
@@ -172,7 +175,3 @@ def _whole_group(mesh: DeviceMesh) -> Any:
     if ranks == list(range(dist.get_world_size())):
         return dist.group.WORLD
     return dist.new_group(ranks, use_local_synchronization=True)
-
-
-def sizes_of_axes(sizes: Mapping[str, int], letters: Sequence[str]) -> list[int]:
-    return [sizes[c] for c in letters]
