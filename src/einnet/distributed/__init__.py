@@ -4,6 +4,7 @@ A relation over n things has n^2 cells. On a mesh of p x q processes each has n/
 of a network, and the memory per process is that of one divided by their number.
 """
 
+from einnet.distributed.cost import ShardingCost, estimate
 from einnet.distributed.shard import distribute, shard, take_block
 
-__all__ = ["distribute", "shard", "take_block"]
+__all__ = ["ShardingCost", "distribute", "estimate", "shard", "take_block"]
