@@ -157,8 +157,8 @@ def main(*, size: int = 1024, limited_size: int = 448, limit: float = 3.0, page:
         "the tensors that are allocated, in the process that allocates most; the cost model has what is kept for the "
         "backward pass. Bytes are those that a process sends, on average.", "",
         *make_table(["mesh", "MiB", "of one process", "MiB kept, by the model", "MB sent", "by the model"], rows), "",
-        f"{STEPS} steps of AdamW with {limited}, {limited_size} things. MiB: the peak of the resident memory; the error "
-        "is the largest relative difference of a loss from that of one process without a limit.", "",
+        f"{STEPS} steps of AdamW with {limited}, {limited_size} things. MiB: the peak of the resident memory; the "
+        "error is the largest relative difference of a loss from that of one process without a limit.", "",
         *make_table(["what", "MiB", "first loss", "last loss", "error"], train_rows),
     ]  # fmt: skip
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -52,12 +52,12 @@ def compare(module: nn.Module, signature: str, inputs: list[Tensor], mesh: Devic
     sharded = shard(copy.deepcopy(module), mesh)
     for p in sharded.parameters():
         p.grad = None
-    blocks = [take_block(x.detach(), t, mesh).clone().requires_grad_() for x, t in zip(inputs, types.inputs, strict=True)]
+    blocks = [
+        take_block(x.detach(), t, mesh).clone().requires_grad_() for x, t in zip(inputs, types.inputs, strict=True)
+    ]
     z = sharded(*blocks, mask=cut_masks(masks, mesh), **options)
     z = z if isinstance(z, tuple) else (z,)
-    loss = sum(
-        (part * take_block(w, t, mesh)).sum() for part, w, t in zip(z, seeds, outputs, strict=True)
-    )
+    loss = sum((part * take_block(w, t, mesh)).sum() for part, w, t in zip(z, seeds, outputs, strict=True))
     loss.backward()
     for part, whole, t in zip(z, y, outputs, strict=True):
         assert_close(part, take_block(whole, t, mesh), whole, "the output")
@@ -71,9 +71,7 @@ def compare(module: nn.Module, signature: str, inputs: list[Tensor], mesh: Devic
 def cut_masks(masks, mesh):
     if not isinstance(masks, dict):
         return masks
-    return {
-        k: m if len(k) == 1 else take_block(m.unsqueeze(-1), k + "H", mesh).squeeze(-1) for k, m in masks.items()
-    }
+    return {k: m if len(k) == 1 else take_block(m.unsqueeze(-1), k + "H", mesh).squeeze(-1) for k, m in masks.items()}
 
 
 def check_network(name: str, make, signature: str, widths, lengths, batch=(), dtype=torch.float64, **options) -> None:
@@ -169,6 +167,21 @@ check_network(
 check_network(
     "EinNet with a mask of tuples", lambda: EinNet("aaH", 3, 2, **SMALL), "aaH", [3], {"a": 6},
     mask={"aa": torch.rand(6, 6, generator=torch.Generator().manual_seed(3)) > 0.4, "a": torch.arange(6) < 5},
+)  # fmt: skip
+for name, signature, options in (
+    ("marks", "aaH -> H", {"marks": 1, "mark_chunk": 2}),
+    ("marks of a batch", "aaH -> aH", {"marks": 1}),
+    ("marks that are read", "aaH -> aaH", {"marks": "read"}),
+    ("marks of two axes", "abH -> aH", {"marks": {"a": "read", "b": 1}}),
+):
+    check_network(
+        f"EinNet with {name}", lambda s=signature, o=options: EinNet(s, 3, 2, **SMALL, **o), signature, [3],
+        {"a": 5, "b": 3}, batch=(2,) if "batch" in name else (),
+        mask=torch.tensor([[True] * 4 + [False], [True] * 5]) if "batch" in name else None,
+    )  # fmt: skip
+check_network(
+    "EinNet with a given mark", lambda: EinNet("aaH -> aH", 3, 2, **SMALL, marks=1), "aaH -> aH", [3], {"a": 6},
+    mark=torch.tensor(4),
 )  # fmt: skip
 check_network("RecurrentNet", lambda: RecurrentNet("abH", 2, 1, **SMALL, iterations=3), "abH", [2], {"a": 5, "b": 4})
 check_network("PolynomialNet", lambda: PolynomialNet("aaH", 2, 1, **SMALL), "aaH", [2], {"a": 5})

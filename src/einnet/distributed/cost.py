@@ -16,6 +16,7 @@ from einnet.nn.sharded.call import refuse
 from einnet.nn.sharded.contract import Panels
 from einnet.nn.sharded.cuts import choose_cut
 from einnet.nn.sharded.grid import GridShape, Placement, default_placement
+from einnet.nn.state import modules_of
 from einnet.plan import Plan, Result, Step
 
 __all__ = ["ShardingCost", "estimate"]
@@ -102,7 +103,9 @@ def estimate(
         raise EinNetError(f"the cost is known of EinNet, got {type(net).__name__}")
     refuse(net.types)
     if net.marks.axes:
-        raise EinNetError("the cost of a network with marks is not known: it is that of its copies, one after the other")
+        raise EinNetError(
+            "the cost of a network with marks is not known: it is that of its copies, one after the other"
+        )
     known = {c: n for c, n in check_sizes(sizes).items() if c in net.axes.classes}
     if missing := [c for c in net.axes.classes if c not in known]:
         raise EinNetError(f"sizes lacks axis {missing[0]!r}, the axes of '{net.signature}' are {net.axes.classes}")
@@ -128,9 +131,10 @@ class Counter:
 
     def count_layer(self, layer: EinLayer) -> float:
         """Those of the plan for each head, and of the results, which a `PooledLinear` expands."""
-        pool, projections = layer.pool, layer.pool_proj
+        pool = layer.pool
+        projections: Any = modules_of(layer.pool_proj, pool.types)
         total = layer.reductions.in_features * self.count_plan(pool.plan, layer.reductions.is_sum)
-        for projection in [projections] if len(pool.types) == 1 else list(projections):  # type: ignore[arg-type]
+        for projection in projections:
             for heads, pooled_map in zip(projection.head_slices, projection.maps, strict=True):
                 out = projection.out_features + projection.norm
                 total += self.count_map(pooled_map, [heads.stop - heads.start] * len(pooled_map.results), out)
@@ -184,8 +188,8 @@ class Counter:
         parts = self.grid.size_of(summed)
         block = prod(n / self.grid.size_of(dims) for n, dims in zip(numbers, placement, strict=True))
         sums = 2 * (parts - 1) / parts * block
-        gathered = sums if is_sum else (parts - 1) * block + (parts - 1) * sums  # and the sum of all in the backward pass
-        return sums + gathered + 2 * self.count_move(numbers, placement, default_placement(len(output)))
+        sums = 2 * sums if is_sum else (parts - 1) * block + parts * sums  # all are gathered, and their gradients added
+        return sums + 2 * self.count_move(numbers, placement, default_placement(len(output)))
 
     def _count_panels(self, panels: Panels) -> float:
         """The pieces that a process receives, those again that the panels of another index come between."""

@@ -12,8 +12,8 @@ from torch.distributed.tensor import DTensor
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn import ReferenceNet
 from einnet.nn.networks.reference import ReferenceBlock
-from einnet.nn.sharded.call import as_dtensor, refuse
 from einnet.nn.sharded.backend import ShardedBackend
+from einnet.nn.sharded.call import as_dtensor, refuse
 from einnet.nn.sharded.grid import Grid
 from einnet.symmetry import Symmetry, as_symmetry
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from einnet.nn.looped import contract_in_loop
 from einnet.plan import Plan, Result, execute
-from einnet.plan.execute import Expansion
 from einnet.plan.backends import TensorBackend
+from einnet.plan.execute import Expansion
 from einnet.plan.kernel import align as align_axes
 from einnet.symmetry import Symmetry
 
@@ -43,6 +43,10 @@ class TorchBackend(TensorBackend):
 
     supports: Mapping[Tuple, Any] = {}
     membership: Any = None
+
+    def take_block(self, x: Tensor, letters: Sequence[str]) -> Tensor:
+        """What this process has of a tensor whose last axes are these, or of size one; here all of it."""
+        return x
 
     def cache(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` returns, kept with the supports."""

@@ -66,6 +66,13 @@ class Context:
             return self.backend.block_shape(symmetry.axes)  # type: ignore[attr-defined]
         return [self.sizes[c] for c in symmetry.axes]
 
+    @property
+    def whole(self) -> "Context":
+        """The context of tensors that are not cut into blocks, with the masks of axes; this one, unless sharded."""
+        if not self.backend.is_sharded:
+            return self
+        return Context(self.sizes, self.dependencies, {c: m for c, m in self.masks.items() if len(c) == 1})
+
     def cells(self, symmetry: Symmetry) -> Tensor | None:
         """Which cells of a tensor of the type have a value: (batch..., axes... or 1); None for all of them.
 
@@ -89,9 +96,7 @@ class Context:
                     index = self.backend.supports[axes].index
                     part = self.masks[letter][(..., *(index[p] for p in places))]
                 else:
-                    part = align(self.masks[letter], places, range(len(axes)))
-                    if self.backend.is_sharded:
-                        part = self.backend.take_block(part, axes)  # type: ignore[attr-defined]
+                    part = self.backend.take_block(align(self.masks[letter], places, range(len(axes))), axes)
                 cells = part if cells is None else cells & part
         return cells
 

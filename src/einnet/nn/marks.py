@@ -116,7 +116,9 @@ class Copies:
         self.chunk, self.is_mean = chunk, is_mean
         self.batch = batch_of(signature.inputs, tensors, context.backend.membership is not None)
         self.like, self.cells = tensors[0], max(x[..., 0].numel() for x in tensors)
-        self.elements = [Elements(m.symmetry, context, self.like.device) for m in marks.axes]
+        if context.backend.is_sharded and marks.axes:  # the same number in every process
+            self.cells = max(prod(context.sizes[c] for c in t.axes) for t in signature.inputs) * prod(self.batch)
+        self.elements = [Elements(m.symmetry, context.whole, self.like.device) for m in marks.axes]
         self.marked = None if mark is None else self._read_mark(mark)
         self.sizes = [e.largest for m, e in zip(marks.axes, self.elements, strict=True) for _ in range(m.number)]
 
@@ -164,12 +166,18 @@ class Copies:
     def inputs(self, part: tuple[int, int]) -> list[Tensor]:
         """The marks of the copies, 1 at marked elements: (copies, batch... or 1..., axes..., marks) for each axis."""
         if self.marked is not None:
-            return [x.to(self.like.dtype) for x in self.marked]
+            return [self._cut(x.to(self.like.dtype), e) for x, e in zip(self.marked, self.elements, strict=True)]
         inputs = []
         for e, places in zip(self.elements, self._places(part), strict=True):
             marked = torch.stack([self._extend(e.find(p), e) for p in places], -1)
-            inputs.append((marked[0] if self._is_one(part) else marked).to(self.like.dtype))
+            inputs.append(self._cut((marked[0] if self._is_one(part) else marked).to(self.like.dtype), e))
         return inputs
+
+    def _cut(self, marked: Tensor, elements: "Elements") -> Tensor:
+        """What this process has of the marks of an axis, (..., axes..., marks)."""
+        if not self.context.backend.is_sharded:
+            return marked
+        return self.context.backend.take_block(marked.movedim(-1, 0), elements.symmetry.axes).movedim(0, -1)
 
     def _is_one(self, part: tuple[int, int]) -> bool:
         """Whether a part of several is one copy: without the axis of the copies, maps are products of two matrices."""
@@ -216,7 +224,7 @@ class Copies:
                 else:
                     cells = e.present_at_output(self._extend(e.find(place), e), self.output)
                 weights = cells if weights is None else weights & cells
-        return weights
+        return weights if weights is None else self.context.backend.take_block(weights, self.output.axes)
 
     def _count(self) -> Tensor | int:
         """How many copies have a result at each cell: those of the marks that are not read, 1 or more."""

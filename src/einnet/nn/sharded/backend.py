@@ -7,14 +7,13 @@ there. What has no step in a plan is done cell by cell, and so by each process f
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from einnet.nn.backend import TORCH, TorchBackend
 from einnet.nn.semiring import SemiringBackend
-from einnet.nn.sharded.contract import Algorithm, Panels, contract_panels
+from einnet.nn.sharded.contract import Algorithm, PanelExchange, contract_panels
 from einnet.nn.sharded.cuts import Cut, choose_cut
 from einnet.nn.sharded.grid import Grid, Placement, default_placement
 from einnet.nn.sharded.moves import gather, move, sum_over
@@ -48,7 +47,6 @@ class ShardedBackend(TorchBackend):
         return self.grid.block_shape([self.sizes[c] for c in letters], default_placement(len(letters)))
 
     def take_block(self, x: Tensor, letters: Sequence[str]) -> Tensor:
-        """This process's block of a tensor whose last axes are these, or of size one."""
         placement = default_placement(len(letters))
         for k, (letter, dims) in enumerate(zip(letters, placement, strict=True)):
             axis = k - len(letters)
@@ -176,8 +174,10 @@ def _overlap(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int,
 
 
 @lru_cache(maxsize=1024)
-def _make_panels(grid: Grid, cut: Cut, operands: tuple[Tuple, ...], sizes: tuple[tuple[str, int], ...]) -> Panels:
-    return Panels(grid, cut, operands, dict(sizes))
+def _make_panels(
+    grid: Grid, cut: Cut, operands: tuple[Tuple, ...], sizes: tuple[tuple[str, int], ...]
+) -> PanelExchange:
+    return PanelExchange(grid, cut, operands, dict(sizes))
 
 
 @lru_cache(maxsize=1024)

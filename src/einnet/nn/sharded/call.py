@@ -63,7 +63,7 @@ def read_blocks(
             raise EinNetError(f"input {k} lies on another mesh, {x.device_mesh}, than {mesh}")
     shapes = _find_shapes(signature, inputs, grid)
     blocks = []
-    for x, t, shape in zip(inputs, signature.inputs, shapes, strict=True):
+    for x, t in zip(inputs, signature.inputs, strict=True):
         if isinstance(x, DTensor):
             placements = placements_of(t, mesh, x.dim())
             x = x.redistribute(mesh, placements) if list(x.placements) != placements else x

@@ -17,7 +17,7 @@ from einnet.nn.sharded.cuts import Cut, split_range
 from einnet.nn.sharded.grid import Coordinate, Grid, GridShape
 from einnet.nn.sharded.moves import Block, narrow_block
 
-__all__ = ["Panels", "contract_panels"]
+__all__ = ["Algorithm", "PanelExchange", "Panels", "contract_panels"]
 
 Tuple = tuple[str, ...]
 Compute = Callable[[Sequence[Tensor]], Tensor]
@@ -25,13 +25,11 @@ WIDTH = 256  # of a panel
 
 
 class Panels:
-    """The panels of an einsum that is cut, and how its operands' pieces come to those that need them."""
+    """The panels of an einsum that is cut: which piece of each operand they need, and which process has it."""
 
     def __init__(self, grid: GridShape, cut: Cut, operands: Sequence[Tuple], sizes: Mapping[str, int]):
         self.grid, self.cut, self.tuples, self.sizes = grid, cut, operands, sizes
-        self.frames = [
-            grid.block([sizes[i] for i in t], p) for t, p in zip(operands, cut.operands, strict=True)
-        ]
+        self.frames = [grid.block([sizes[i] for i in t], p) for t, p in zip(operands, cut.operands, strict=True)]
         self.dims = [
             tuple(sorted(d for i, dims in zip(t, p, strict=True) if i in cut.panels for d in dims if grid.shape[d] > 1))
             for t, p in zip(operands, cut.operands, strict=True)
@@ -63,6 +61,12 @@ class Panels:
                 for d in dims:
                     owner[d] = owner_of_range[d]
         return owner[0], owner[1]
+
+
+class PanelExchange(Panels):
+    """How the pieces come to those that need them, and their gradients back."""
+
+    grid: Grid
 
     def stream(self, operands: Sequence[Tensor]) -> Iterator[tuple[Mapping[str, tuple[int, int]], list[Tensor]]]:
         """Each panel with the pieces of the operands."""
@@ -139,7 +143,7 @@ class Algorithm:
 
 class _Contract(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, panels: Panels, algorithm: Algorithm, *operands: Tensor) -> Tensor:
+    def forward(ctx, panels: PanelExchange, algorithm: Algorithm, *operands: Tensor) -> Tensor:
         total = None
         with torch.autocast(operands[0].device.type, enabled=False):
             for _, pieces in panels.stream(operands):
@@ -174,6 +178,6 @@ class _Contract(torch.autograd.Function):
         return None, None, *(t.to(x.dtype) for t, x in zip(totals, operands, strict=True))
 
 
-def contract_panels(panels: Panels, algorithm: Algorithm, operands: Sequence[Tensor]) -> Tensor:
+def contract_panels(panels: PanelExchange, algorithm: Algorithm, operands: Sequence[Tensor]) -> Tensor:
     """The part of the output that this process computes."""
     return _Contract.apply(panels, algorithm, *operands)  # type: ignore[return-value]

@@ -10,7 +10,7 @@ multiplication algorithm, 1997).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 from einnet.nn.sharded.grid import Coordinate, Placement, default_placement
@@ -111,6 +111,6 @@ def split_range(edges: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
     [(0, 2), (2, 3), (3, 5)]
     """
     ordered = sorted(set(edges))
-    for first, last in zip(ordered, ordered[1:], strict=False):
+    for first, last in pairwise(ordered):
         for start in range(first, last, width):
             yield start, min(start + width, last)

@@ -53,7 +53,7 @@ class GridShape:
         return tuple(tuple(d for d in dims if self.shape[d] > 1) for dims in placement)
 
     def range_of(self, size: int, dims: Sequence[int], coordinate: Coordinate | None = None) -> tuple[int, int]:
-        """The part of an axis, cut along these dimensions, that the process at a coordinate has; this one by default."""
+        """The part of an axis, cut along these dimensions, that the process at a place has; this one by default."""
         start, stop = 0, size
         for d in dims:
             start, stop = cut(start, stop, self.shape[d], (coordinate or self.coordinate)[d])
@@ -83,8 +83,8 @@ class GridShape:
 class Grid(GridShape):
     """The processes of a mesh of one or two dimensions, the place of this one, and their sums and copies.
 
-    `sent` counts the bytes that this process has sent: of a sum over m processes 2 (m - 1) / m times its size, as a ring
-    sends them, of a copy from one to all or a sum at one (m - 1) / m times on average.
+    `sent` counts the bytes that this process has sent: of a sum over m processes 2 (m - 1) / m times its size, as a
+    ring sends them, of a copy from one to all or a sum at one (m - 1) / m times on average.
     """
 
     def __init__(self, mesh: DeviceMesh):
@@ -154,9 +154,8 @@ class Grid(GridShape):
         sent = torch.cat(list(parts))
         number = like.element_size()
         as_bytes = [x.view(torch.uint8) if x.numel() else x.new_empty(0, dtype=torch.uint8) for x in (received, sent)]
-        dist.all_to_all_single(
-            *as_bytes, [n * number for n in counts], [x.numel() * number for x in parts], group=self.group
-        )
+        numbers = [n * number for n in counts], [x.numel() * number for x in parts]
+        dist.all_to_all_single(as_bytes[0], as_bytes[1], *numbers, group=self.group)
         return list(received.split(list(counts)))
 
     def __repr__(self) -> str:
