@@ -9,7 +9,7 @@ import json
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "TaskApp", "load_net", "write_code"]
 
+PROCESSES = ("shard", "devices", "nodes")  # options that may change when a run is resumed
 NO_CONFIG = ("fingerprint", "options", "task", "versions")  # of a config.json
 
 
@@ -171,11 +172,17 @@ class TaskApp(ABC):
             run = Run.create(options.out, self.name, content)
             if is_first_process():
                 self.save_data(config, data, run)
-        elif config is not None or options is not None:
-            raise EinNetError("--resume continues with the run's own config and options: leave out the others")
+        elif config is not None or not _is_of_processes(options):
+            raise EinNetError(
+                "--resume continues with the run's own config and options: leave out the others, but for --shard, "
+                "--devices and --nodes"
+            )
         else:
             run = Run.open(resume, self.name)
-            config, options = self.read_config(run)
+            config, saved = self.read_config(run)
+            if options is not None:
+                saved = replace(saved, **{name: getattr(options, name) for name in PROCESSES})
+            options = saved
             data = self.load_data(config, options.seed, run)
             if changes := self.find_changes(run, data):
                 problem = f"{run.folder}: {' and '.join(changes)} changed since the run began"
@@ -242,6 +249,12 @@ class TaskApp(ABC):
         for verb, function in self.commands().items():
             app.command(function, name=verb)
         return run_cli(app, arguments)
+
+
+def _is_of_processes(options: Options | None) -> bool:
+    """Whether options differ from the defaults only in which processes train."""
+    names = [] if options is None else [f.name for f in fields(options)]
+    return all(name in PROCESSES or getattr(options, name) == getattr(Options(), name) for name in names)
 
 
 def write_code(module: str, load: str, run: Run, prediction: str) -> str:

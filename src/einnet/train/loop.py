@@ -17,6 +17,8 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
 
 from einnet.errors import CheckpointError, EinNetError
 from einnet.files import remove_leftovers
@@ -82,7 +84,9 @@ class _Training:
         self, fabric: Fabric, task: Task, run: Run, options: Options, schedule: Schedule, state: dict[str, Any] | None
     ):
         self.fabric, self.task, self.run, self.schedule = fabric, task, run, schedule
-        task.rank, task.world_size = fabric.global_rank, fabric.world_size
+        self.mesh_shape = options.mesh_shape
+        if self.mesh_shape is None:
+            task.rank, task.world_size = fabric.global_rank, fabric.world_size
         self.average = AveragedNet(task.net, task.average)
         self.log = Checkpointer(run, task, options.patience or 0, fabric.is_global_zero)
         self.is_interrupted, self.step = False, 0
@@ -92,6 +96,8 @@ class _Training:
                 self.load(state)
         self.average.net.to(fabric.device)
         self.model = fabric.setup_module(task.train())
+        if self.mesh_shape is not None:
+            task.shard(init_device_mesh(fabric.device.type, self.mesh_shape))
         self.optimizer = task.make_optimizer()
         if state is not None:
             with _name_file(run.last):
@@ -135,7 +141,9 @@ class _Training:
         loss = self.model(self.step)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        value = float(loss.detach())
+        value = float(
+            loss.detach() if self.mesh_shape is None else self.fabric.all_reduce(loss.detach(), reduce_op="sum")
+        )
         time_share, is_interrupted, is_broken = self.agree(
             self.schedule.time_share(), self.is_interrupted, not math.isfinite(value)
         )
@@ -211,11 +219,20 @@ def _make_fabric(options: Options) -> Fabric:
     processes, strategy = options.devices * options.nodes, "auto"
     if options.sharded:
         strategy = ModelParallelStrategy(shard_module, data_parallel_size=processes, tensor_parallel_size=1)
+    elif options.mesh_shape is not None:
+        strategy = BlockStrategy()
     elif processes > 1:
         strategy = DDPStrategy(broadcast_buffers=False)
     precision: Any = "bf16-mixed" if _use_bf16(options.precision) else "32-true"
     devices, nodes = options.devices, options.nodes
     return Fabric(devices=devices, num_nodes=nodes, strategy=strategy, precision=precision, plugins=environment)
+
+
+class BlockStrategy(DDPStrategy):
+    """Processes that have blocks of the same samples: the network itself adds up gradients."""
+
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
+        return module
 
 
 def _find_launcher(options: Options) -> LightningEnvironment | TorchElasticEnvironment:

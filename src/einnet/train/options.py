@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from einnet.checks import check_choice, check_count, check_real
+from einnet.errors import EinNetError
 
 __all__ = ["Options", "check_fields"]
 
@@ -43,6 +44,9 @@ class Options:
     "Machines; more than one are started with torchrun, see docs/how-to/many-gpus.md."
     sharded: bool = False
     "Each process keeps its share of the weights, the gradients and the optimiser's state (FSDP) instead of all (DDP)."
+    shard: str | None = None
+    """Cut each sample over processes, such as 2x2: the first axis of its state over two, the second over two. Of kg with
+    a dense state."""
     precision: str = "auto"
     "auto (bf16 where the hardware has it), bf16 or 32."
     deterministic: bool = False
@@ -55,7 +59,31 @@ class Options:
         check_fields(self, check_count, "steps", "devices", "nodes")
         check_fields(self, check_count, "patience", minimum=0)
         check_fields(self, check_count, "seed", minimum=0, maximum=2**31 - 1)
+        if (shape := self.mesh_shape) is not None:
+            number, asked = shape[0] * shape[1], self.devices * self.nodes
+            if asked == 1:
+                object.__setattr__(self, "devices", number)
+            elif asked != number:
+                raise EinNetError(
+                    f"--shard {self.shard} takes {number} processes, --devices and --nodes ask for {asked}"
+                )
+            if self.sharded:
+                raise EinNetError("--sharded cuts weights, --shard the state of a sample: not both at once yet")
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))
+
+    @property
+    def mesh_shape(self) -> tuple[int, int] | None:
+        """The processes along each axis of a state that is cut.
+
+        >>> Options(shard="2x2").mesh_shape, Options(shard="2x2").devices
+        ((2, 2), 4)
+        """
+        if self.shard is None:
+            return None
+        rows, _, columns = str(self.shard).partition("x")
+        if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
+            raise EinNetError(f"--shard must be two numbers of processes, such as 2x2, got {self.shard!r}")
+        return int(rows), int(columns)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"out": str(self.out)}

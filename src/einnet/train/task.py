@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from einnet.errors import EinNetError
 from einnet.nn import Network
 from einnet.train.optimizers import adamw
 
@@ -17,7 +18,8 @@ class Task(nn.Module, ABC):
     """A network with its loss and its evaluation; data in buffers moves to the device with it.
 
     All randomness of step k is drawn from (seed, k, rank), so that a resumed run continues exactly.
-    `fit` sets `rank` and `world_size`, the number of this process and how many there are.
+    `fit` sets `rank` and `world_size`, the number of this process and how many there are. Processes that share each
+    sample draw alike: of them `rank` is 0 and `world_size` 1.
     """
 
     metric: str = "metric"  # the name in validate()'s result that selects the best network
@@ -37,6 +39,15 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def validate(self, net: Any) -> dict[str, float]:
         """Metrics on the validation set by name, `self.metric` among them; `net` has the averaged weights."""
+
+    def shard(self, mesh: Any) -> None:
+        """Cuts the state of each sample over the processes of a mesh; then `loss` gives this process's part of the loss.
+
+        The parts add up to the loss. Raises `EinNetError` for a task that does not know how.
+        """
+        raise EinNetError(
+            f"--shard: sharded samples of {type(self).__name__} are not supported yet, only of kg (dense)"
+        )
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW; the loop sets the learning rate as a share of `lr`, its peak."""

@@ -7,6 +7,7 @@ from the rest: their tails, their heads, and their relations.
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Buffer
@@ -44,13 +45,25 @@ class Completion(Task):
         net = make_net(len(graph.relations), filled)
         super().__init__(net, lr=filled.lr, weight_decay=filled.weight_decay, seed=seed)
         self.graph, self.config = graph, filled
+        self.sharded_graph: Any = None
         self.facts = Buffer(torch.as_tensor(graph.tensor(graph.train)))
         self.known = Buffer(torch.as_tensor(graph.tensor(graph.train, graph.valid, graph.test)) > 0)
 
+    def shard(self, mesh: Any) -> None:
+        from einnet.tasks.kg.sharded import ShardedGraph  # torch's DTensor takes time
+
+        self.sharded_graph = ShardedGraph(self.facts, mesh)
+        self.sharded_graph.shard(self.net)
+
     def loss(self, step: int) -> Tensor:
+        if self.sharded_graph is not None:
+            return self.sharded_graph.compute_loss(self.net, self.config, (self.seed, step))
         return completion_loss(self.net, self.facts, self.config)
 
     def validate(self, net: EinNet) -> dict[str, float]:
+        if self.sharded_graph is not None:
+            known = np.concatenate([self.graph.train, self.graph.valid, self.graph.test])
+            return self.sharded_graph.rank(net, self.graph.valid, known).metrics()["pessimistic"]
         return rank(score_tables(net, self.facts), self.graph.valid, self.known).metrics()["pessimistic"]
 
 
