@@ -141,9 +141,7 @@ class _Training:
         loss = self.model(self.step)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        value = float(
-            loss.detach() if self.mesh_shape is None else self.fabric.all_reduce(loss.detach(), reduce_op="sum")
-        )
+        value = self.add_up(loss.detach())
         time_share, is_interrupted, is_broken = self.agree(
             self.schedule.time_share(), self.is_interrupted, not math.isfinite(value)
         )
@@ -155,6 +153,11 @@ class _Training:
         self.log.left_out = self.guard.left_out
         self.step += 1
         return time_share, bool(is_interrupted)
+
+    def add_up(self, loss: Any) -> float:
+        """The loss of a step, of which each process has a part where it has a part of each sample."""
+        total: Any = loss if self.mesh_shape is None else self.fabric.all_reduce(loss.clone(), reduce_op="sum")
+        return float(total)
 
     def agree(self, *values: float) -> list[float]:
         """The largest of each value over all processes: they stop together."""

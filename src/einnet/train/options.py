@@ -45,8 +45,8 @@ class Options:
     sharded: bool = False
     "Each process keeps its share of the weights, the gradients and the optimiser's state (FSDP) instead of all (DDP)."
     shard: str | None = None
-    """Cut each sample over processes, such as 2x2: the first axis of its state over two, the second over two. Of kg with
-    a dense state."""
+    """Cut each sample over processes, such as 2x2: the first axis of its state over two, the second over two; of kg
+    with a dense state."""
     precision: str = "auto"
     "auto (bf16 where the hardware has it), bf16 or 32."
     deterministic: bool = False
@@ -64,9 +64,8 @@ class Options:
             if asked == 1:
                 object.__setattr__(self, "devices", number)
             elif asked != number:
-                raise EinNetError(
-                    f"--shard {self.shard} takes {number} processes, --devices and --nodes ask for {asked}"
-                )
+                demand = f"--devices {self.devices} and --nodes {self.nodes} ask for {asked}"
+                raise EinNetError(f"--shard {self.shard} takes {number} processes, but {demand}")
             if self.sharded:
                 raise EinNetError("--sharded cuts weights, --shard the state of a sample: not both at once yet")
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))

@@ -41,13 +41,12 @@ class Task(nn.Module, ABC):
         """Metrics on the validation set by name, `self.metric` among them; `net` has the averaged weights."""
 
     def shard(self, mesh: Any) -> None:
-        """Cuts the state of each sample over the processes of a mesh; then `loss` gives this process's part of the loss.
+        """Cuts the state of each sample over the processes of a mesh; then `loss` gives this process's part.
 
         The parts add up to the loss. Raises `EinNetError` for a task that does not know how.
         """
-        raise EinNetError(
-            f"--shard: sharded samples of {type(self).__name__} are not supported yet, only of kg (dense)"
-        )
+        name = type(self).__name__
+        raise EinNetError(f"sharded samples of {name} are not supported yet, only those of kg with a dense state")
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """AdamW; the loop sets the learning rate as a share of `lr`, its peak."""

@@ -60,8 +60,6 @@ class ShardedGraph:
 
     def compute_loss(self, net: "EinNet", config: "KgConfig", seed: tuple[int, int]) -> Tensor:
         """This process's part of `completion_loss`; what dropout draws follows from `seed` and the process."""
-        from einnet.tasks.kg.network import cross_entropy
-
         filled: Any = config.with_defaults("dense")
         share = filled.mask_low + (filled.mask_high - filled.mask_low) * torch.rand((), device=self.facts.device)
         hidden, shown = self.draw_hidden(share)
@@ -70,28 +68,35 @@ class ShardedGraph:
         everywhere, smoothing = (0, self.entities), filled.label_smoothing
         h, t, r = self._select(hidden, self.rows, everywhere).T
         h = h - self.rows[0]
-        by_tail = self._cross_entropy(tails[h, :, r], self.facts[h, :, r], t, self.columns, 1, smoothing)
+        by_tail = self._cross_entropy(tails[h, :, r], self.facts[h, :, r], t, self.columns, (1,), smoothing)
         h, t, r = self._select(hidden, everywhere, self.columns).T
         t = t - self.columns[0]
-        by_head = self._cross_entropy(heads[:, t, r].T, self.facts[:, t, r].T, h, self.rows, 0, smoothing)
+        by_head = self._cross_entropy(heads[:, t, r].T, self.facts[:, t, r].T, h, self.rows, (0,), smoothing)
         h, t, r = self._select(hidden, self.rows, self.columns).T
         h, t = h - self.rows[0], t - self.columns[0]
-        by_relation = cross_entropy(tails[h, t] + heads[h, t], self.facts[h, t], r, smoothing) * max(len(r), 1)
+        logits, names = tails[h, t] + heads[h, t], (0, self.facts.shape[2])
+        by_relation = self._cross_entropy(logits, self.facts[h, t], r, names, (), smoothing)
         return ((by_tail + by_head) / 2 + filled.relation_loss * by_relation) / max(len(hidden), 1)
 
     def _cross_entropy(
-        self, logits: Tensor, right: Tensor, truth: Tensor, own: tuple[int, int], dim: int, smoothing: float
+        self,
+        logits: Tensor,
+        right: Tensor,
+        truth: Tensor,
+        own: tuple[int, int],
+        dims: tuple[int, ...],
+        smoothing: float,
     ) -> Tensor:
-        """This process's share of the sum of the cross-entropies of rows that are cut along a dimension of the grid."""
+        """This process's share of the sum of the cross-entropies of rows, which are cut along dimensions of the grid."""
         mine = (truth >= own[0]) & (truth < own[1])
         rows, places = mine.nonzero()[:, 0], truth[mine] - own[0]
         allowed = (right == 0).index_put((rows, places), torch.ones_like(rows, dtype=torch.bool))
         scores = logits.float().masked_fill(~allowed, -1e4)
-        total = gather(scores.logsumexp(1), self.grid, (dim,)).logsumexp(-1)
+        total = gather(scores.logsumexp(1), self.grid, dims).logsumexp(-1)
         chosen = scores.new_zeros(len(truth)).index_put((rows,), scores[rows, places])
-        sums = sum_over(torch.stack([chosen, (scores * allowed).sum(1), allowed.sum(1).to(scores)]), self.grid, (dim,))
+        sums = sum_over(torch.stack([chosen, (scores * allowed).sum(1), allowed.sum(1).to(scores)]), self.grid, dims)
         spread = sums[1] / sums[2].detach() - total
-        return -((1 - smoothing) * (sums[0] - total) + smoothing * spread).sum() / self.grid.shape[dim]
+        return -((1 - smoothing) * (sums[0] - total) + smoothing * spread).sum() / self.grid.size_of(dims)
 
     def rank(self, net: "EinNet", facts: np.ndarray, known: np.ndarray) -> Ranks:
         """Filtered ranks of facts [head, relation, tail], where the network sees the block's; at every process."""
@@ -122,9 +127,8 @@ class ShardedGraph:
             scores = torch.zeros(len(given), self.entities, device=table.device)
             k = ((given >= own[0]) & (given < own[1])).nonzero()[:, 0]
             place, name = given[k] - own[0], r[k]
-            scores[k, other[0] : other[1]] = (
-                table[:, place, name].T if is_transposed else table[place, :, name]
-            ).float()
+            rows = table[:, place, name].T if is_transposed else table[place, :, name]
+            scores[k, other[0] : other[1]] = rows.float()
             right = torch.zeros_like(scores, dtype=torch.bool)
             for row, (g, name_of_row) in enumerate(zip(given.tolist(), r.tolist(), strict=True)):
                 right[row, known[(known[:, 0] == g) & (known[:, 1] == name_of_row), 2]] = True
