@@ -5,14 +5,20 @@ import random
 from collections.abc import Callable
 from string import ascii_letters
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
 from einnet import EinLayer, EinLinear, EinNet, EinPool, Symmetry, Term
-from einnet.distributed import distribute, shard, take_block
-from einnet.nn import PolynomialNet, RecurrentNet
+from einnet.distributed import distribute, estimate, shard, take_block
+from einnet.errors import EinNetError, ShapeError
+from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
+from einnet.nn.sharded.grid import Grid
 from einnet.signature import with_features
+from einnet.tasks.kg.app import KgConfig
+from einnet.tasks.kg.network import Completion
+from families import family_graph
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 BRIDGE = "ab,ac,bc,bd,cd->ad"
@@ -211,3 +217,101 @@ def check_dtensors(mesh: DeviceMesh) -> None:
 
 
 add("DTensors", check_dtensors)
+
+
+def check_bytes(mesh: DeviceMesh) -> None:
+    """The bytes that are sent are those of the cost model, and the memory is a share of that of one process."""
+    grid = Grid.of(mesh)
+    for signature, options, n in (("aaH -> aaH", {}, 37), ("aaH -> H", {"order": 5}, 13)):
+        torch.manual_seed(0)
+        net = EinNet(signature, 3, 2, heads=4, hidden=8, depth=2, **options)
+        sharded, x = shard(copy.deepcopy(net), mesh), torch.randn(n, n, 3)
+        block, before = take_block(x, "aaH", mesh).clone(), grid.sent
+        sharded(block).square().sum().backward()
+        sent = grid.sum(torch.tensor(float(grid.sent - before)), (0, 1)).item() / 4
+        cost = estimate(net, {"a": n}, grid.shape)
+        assert abs(cost.sent - sent) < 0.02 * sent, (signature, cost.sent, sent)
+
+
+def count_kept(net: nn.Module, *inputs: Tensor) -> int:
+    """Bytes that autograd keeps for the backward pass."""
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        kept[x.untyped_storage().data_ptr()] = x.untyped_storage()
+        return x
+
+    weights = {p.untyped_storage().data_ptr() for p in net.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        y = net(*inputs)
+    assert y.requires_grad
+    return sum(s.nbytes() for p, s in kept.items() if p not in weights)
+
+
+def check_memory(mesh: DeviceMesh) -> None:
+    """What is kept for the backward pass is a quarter of what one process keeps."""
+    torch.manual_seed(0)
+    net, x = EinNet("aaH -> aaH", 3, 2, heads=4, hidden=8, depth=3, order=5), torch.randn(64, 64, 3)
+    whole = count_kept(net, x)
+    part = count_kept(shard(copy.deepcopy(net), mesh), take_block(x, "aaH", mesh).clone())
+    assert part < 1.15 * whole / 4, (part, whole)
+    assert abs(estimate(net, {"a": 64}, (1, 1)).memory - whole) < 0.1 * whole
+
+
+def check_bf16(mesh: DeviceMesh) -> None:
+    """In bfloat16 by autocast, up to its precision."""
+    torch.manual_seed(0)
+    net, x = EinNet("aaH -> aaH", 3, 2, **SMALL), torch.randn(6, 6, 3)
+    sharded = shard(copy.deepcopy(net), mesh)
+    y = net(x)
+    y.square().sum().backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        z = sharded(take_block(x, "aaH", mesh))
+    z.float().square().sum().backward()
+    part = take_block(y, "aaH", mesh)
+    assert not part.numel() or (z.float() - part).abs().max() < 0.1 * y.abs().max()
+    for p, q in zip(net.parameters(), sharded.parameters(), strict=True):
+        assert (p.grad - q.grad).abs().max() < 0.2 * p.grad.abs().max() + 1e-2
+
+
+def check_refusals(mesh: DeviceMesh) -> None:
+    """What is not supported is refused by every process, before anything is sent."""
+    for make, message in (
+        (lambda: EinNet("aH, [aa]H -> H", (1, 1), 1), "sharded states of type .*aa.* are not supported yet"),
+        (lambda: ReferenceNet("aaH", 1, 1, heads=1, hidden=2, depth=1), "a sharded ReferenceNet is not supported yet"),
+    ):
+        with pytest.raises(EinNetError, match=message):
+            shard(make(), mesh)
+    net = shard(EinNet("aaH", 1, 1, **SMALL), mesh)
+    grid = Grid.of(mesh)
+    if grid.shape != (1, 1):
+        with pytest.raises(ShapeError, match="has, of axes of sizes .* the block"):
+            net(torch.randn(3 + grid.coordinate[0], 2 + grid.coordinate[1], 1))
+    with pytest.raises(ShapeError, match="must be a block"):
+        net(torch.randn(3))
+    with pytest.raises(TypeError, match="DeviceMesh"):
+        shard(net, (2, 2))  # type: ignore[arg-type]
+
+
+def check_completion(mesh: DeviceMesh) -> None:
+    """The parts of the loss of a knowledge graph add up to it, gradients too, and the ranks are the same."""
+    graph, config = family_graph(3), KgConfig(hidden=6, heads=2, depth=1, dropout=0.0, relation_loss=0.5)
+    torch.manual_seed(0)
+    task, sharded = (Completion(graph, config, seed=1) for _ in range(2))
+    sharded.load_state_dict(task.state_dict())
+    ranks = task.validate(task.net)
+    loss = task(3)
+    loss.backward()
+    sharded.shard(mesh)
+    part = sharded(3)
+    part.backward()
+    total = Grid.of(mesh).sum(part.detach(), (0, 1))
+    assert_close(total, loss, loss, "the loss")
+    for p, q in zip(task.net.parameters(), sharded.net.parameters(), strict=True):
+        assert_close(q.grad, p.grad, p.grad, "a gradient")
+    with torch.no_grad():
+        assert sharded.validate(sharded.net) == pytest.approx(ranks)
+
+
+for check in (check_bytes, check_memory, check_bf16, check_refusals, check_completion):
+    add(check.__name__, check)

@@ -1,4 +1,4 @@
-"""Runs checks in four processes on meshes of several shapes; writes what each process found.
+"""Runs checks in four, two and one processes on meshes of several shapes; writes what each process found.
 
 python processes.py FOLDER
 """
@@ -17,42 +17,49 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from distributed.checks import CHECKS
 
-NUMBER = 4
-SHAPES = {"1x4": (1, 4), "4x1": (4, 1), "2x2": (2, 2), "4": (4,)}
-SOME = ("EinNet aaH -> aaH", "EinNet aaH -> H", "DTensors")  # on a mesh of one dimension, which is as 4x1
+SHAPES = {4: ((1, 4), (4, 1), (2, 2), (4,)), 2: ((1, 2), (2, 1)), 1: ((1, 1),)}
+SOME = (
+    "EinNet aaH -> aaH",
+    "EinNet aaH -> H",
+    "pool aa sum 0 float64",
+    "DTensors",
+)  # on other meshes than of 4 in 2 dimensions
 
 
-def work(rank: int, folder: Path) -> None:
+def work(rank: int, number: int, folder: Path) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    store = dist.FileStore(str(folder / "store"), NUMBER)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=NUMBER, timeout=timedelta(seconds=60))
+    store = dist.FileStore(str(folder / f"store{number}"), number)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=number, timeout=timedelta(seconds=60))
     results = {}
-    for shape, sizes in SHAPES.items():
-        mesh = init_device_mesh("cpu", sizes)
-        for name, check in CHECKS.items():
-            if shape == "4" and name not in SOME:
-                continue
+    for shape in SHAPES[number]:
+        mesh = init_device_mesh("cpu", shape)
+        for name in CHECKS if number == 4 and len(shape) == 2 else SOME:
+            text = f"{name} on {'x'.join(map(str, shape))}"
             try:
-                check(mesh)
-                results[f"{name} on {shape}"] = ""
+                CHECKS[name](mesh)
+                results[text] = ""
             except Exception:
-                results[f"{name} on {shape}"] = traceback.format_exc()
-        (folder / f"{rank}.json").write_text(json.dumps(results))
+                results[text] = traceback.format_exc()
+        (folder / f"{rank}_of_{number}.json").write_text(json.dumps(results))
     dist.destroy_process_group()
 
 
 def run(folder: Path) -> int:
-    """Starts the processes from this one, which has imported everything."""
-    children = []
-    for rank in range(NUMBER):
-        if (child := os.fork()) == 0:
-            try:
-                work(rank, folder)
-            finally:
-                os._exit(0)
-        children.append(child)
-    return sum(os.waitpid(child, 0)[1] != 0 for child in children)
+    """Starts the processes from this one, which has imported everything; the number of those that failed."""
+    failed = 0
+    for number in SHAPES:
+        children = []
+        for rank in range(number):
+            if (child := os.fork()) == 0:
+                try:
+                    work(rank, number, folder)
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            children.append(child)
+        failed += sum(os.waitpid(child, 0)[1] != 0 for child in children)
+    return failed
 
 
 if __name__ == "__main__":

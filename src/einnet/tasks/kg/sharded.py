@@ -87,7 +87,7 @@ class ShardedGraph:
         dims: tuple[int, ...],
         smoothing: float,
     ) -> Tensor:
-        """This process's share of the sum of the cross-entropies of rows, which are cut along dimensions of the grid."""
+        """This process's share of the sum of the cross-entropies of rows that are cut along some dimensions."""
         mine = (truth >= own[0]) & (truth < own[1])
         rows, places = mine.nonzero()[:, 0], truth[mine] - own[0]
         allowed = (right == 0).index_put((rows, places), torch.ones_like(rows, dtype=torch.bool))
