@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
 from einnet import EinLayer, EinLinear, EinNet, EinPool, Symmetry, Term
-from einnet.distributed import distribute, estimate, shard, take_block
+from einnet.distributed import distribute, estimate, measure_speed, shard, take_block
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn import PolynomialNet, RecurrentNet, ReferenceNet
 from einnet.nn.sharded.grid import Grid
@@ -222,7 +222,7 @@ add("DTensors", check_dtensors)
 def check_bytes(mesh: DeviceMesh) -> None:
     """The bytes that are sent are those of the cost model, and the memory is a share of that of one process."""
     grid = Grid.of(mesh)
-    for signature, options, n in (("aaH -> aaH", {}, 37), ("aaH -> H", {"order": 5}, 13)):
+    for signature, options, n in (("aaH -> aaH", {"checkpoint_activations": True}, 37), ("aaH -> H", {"order": 5}, 13)):
         torch.manual_seed(0)
         net = EinNet(signature, 3, 2, heads=4, hidden=8, depth=2, **options)
         sharded, x = shard(copy.deepcopy(net), mesh), torch.randn(n, n, 3)
@@ -313,5 +313,11 @@ def check_completion(mesh: DeviceMesh) -> None:
         assert sharded.validate(sharded.net) == pytest.approx(ranks)
 
 
-for check in (check_bytes, check_memory, check_bf16, check_refusals, check_completion):
+def check_speed(mesh: DeviceMesh) -> None:
+    """All processes measure the same."""
+    speeds = torch.tensor(measure_speed(mesh), dtype=torch.float64)
+    assert (speeds > 0).all() and all(torch.equal(x, speeds) for x in Grid.of(mesh).gather(speeds, (0, 1)))
+
+
+for check in (check_speed, check_bytes, check_memory, check_bf16, check_refusals, check_completion):
     add(check.__name__, check)

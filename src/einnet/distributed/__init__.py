@@ -6,5 +6,6 @@ of a network, and the memory per process is that of one divided by their number.
 
 from einnet.distributed.cost import ShardingCost, estimate
 from einnet.distributed.shard import distribute, shard, take_block
+from einnet.distributed.speed import measure_speed
 
-__all__ = ["ShardingCost", "distribute", "estimate", "shard", "take_block"]
+__all__ = ["ShardingCost", "distribute", "estimate", "measure_speed", "shard", "take_block"]

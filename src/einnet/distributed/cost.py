@@ -110,14 +110,19 @@ def estimate(
     if missing := [c for c in net.axes.classes if c not in known]:
         raise EinNetError(f"sizes lacks axis {missing[0]!r}, the axes of '{net.signature}' are {net.axes.classes}")
     shape = (mesh[0], mesh[1] if len(mesh) > 1 else 1)
-    counter = Counter(GridShape(shape), known)
+    passes = 1 + net.config.checkpoint_activations + (net.config.chunks > 1)
+    counter = Counter(GridShape(shape), known, passes)
     itemsize, number = next(net.parameters()).element_size(), prod(shape)
     layers = tuple(itemsize * batch * counter.count_layer(layer) for layer in net.layers if isinstance(layer, EinLayer))
-    maps = itemsize * batch * sum(counter.count_linear(m) for m in net.modules() if isinstance(m, EinLinear))
+    maps = (
+        itemsize
+        * batch
+        * sum(Counter(GridShape(shape), known).count_linear(m) for m in net.modules() if isinstance(m, EinLinear))
+    )
     weights = itemsize * sum(p.numel() for p in net.parameters())
     iterations = net.config.iterations
     sent = iterations * sum(layers) + maps + 2 * (number - 1) / number * weights
-    flops = 3 * batch * iterations * sum(_count_flops(layer, known) for layer in net.layers) / number
+    flops = (passes + 2) * batch * iterations * sum(_count_flops(layer, known) for layer in net.layers) / number
     memory = _count_memory(net, known, batch) / number
     name = f"{type(net).__name__}('{net.signature}')"
     return ShardingCost(name, known, shape, memory, 4.0 * weights, sent, layers, flops, bandwidth, rate)
@@ -126,8 +131,12 @@ def estimate(
 class Counter:
     """Numbers that a process sends in the forward and the backward pass, on average."""
 
-    def __init__(self, grid: GridShape, sizes: Mapping[str, int]):
-        self.grid, self.sizes = grid, sizes
+    def __init__(self, grid: GridShape, sizes: Mapping[str, int], passes: int = 1):
+        self.grid, self.sizes, self.passes = (
+            grid,
+            sizes,
+            passes,
+        )  # forward passes; one of them may be in the backward pass
 
     def count_layer(self, layer: EinLayer) -> float:
         """Those of the plan for each head, and of the results, which a `PooledLinear` expands."""
@@ -167,11 +176,11 @@ class Counter:
         if len(step.operands) == 1:
             return self._count_reduction(step, sizes, is_sum)
         cut = choose_cut(step.operands, step.output, tuple(sizes.items()), self.grid.shape)
-        total = 2 * sum(
+        total = sum(
             self.count_move([sizes[i] for i in t], default_placement(len(t)), placement)
             for t, placement in zip(step.operands, cut.operands, strict=True)
         )
-        total += 3 * self._count_panels(Panels(self.grid, cut, step.operands, sizes))
+        total += (self.passes + 2) * self._count_panels(Panels(self.grid, cut, step.operands, sizes))
         return total + self._count_output(step.output, sizes, cut.output, cut.summed, is_sum)
 
     def _count_reduction(self, step: Step, sizes: Mapping[str, int], is_sum: bool) -> float:
@@ -188,8 +197,11 @@ class Counter:
         parts = self.grid.size_of(summed)
         block = prod(n / self.grid.size_of(dims) for n, dims in zip(numbers, placement, strict=True))
         sums = 2 * (parts - 1) / parts * block
-        sums = 2 * sums if is_sum else (parts - 1) * block + parts * sums  # all are gathered, and their gradients added
-        return sums + 2 * self.count_move(numbers, placement, default_placement(len(output)))
+        if is_sum:
+            sums *= self.passes + 1
+        else:  # all are gathered, and their gradients added
+            sums = self.passes * (parts - 1) * block + parts * sums
+        return sums + self.count_move(numbers, placement, default_placement(len(output)))
 
     def _count_panels(self, panels: Panels) -> float:
         """The pieces that a process receives, those again that the panels of another index come between."""
@@ -206,14 +218,14 @@ class Counter:
         return total
 
     def count_expansion(self, result: Result) -> float:
-        """The move of a compact result to the axes of the output, and of its gradient back."""
+        """The move of a compact result to the axes of the output."""
         axes, placement = dict(result.axes), default_placement(len(result.axis_map))
         target = tuple(placement[result.axis_map.index(k)] for k in range(len(result.compact)))
         sizes = [self.sizes[axes[i]] for i in result.compact]
-        return 2 * self.count_move(sizes, default_placement(len(sizes)), target)
+        return self.count_move(sizes, default_placement(len(sizes)), target)
 
     def count_move(self, sizes: Sequence[int], source: Placement, target: Placement) -> float:
-        """The numbers that come from another process."""
+        """The numbers that come from another process, and their gradients, which go back."""
         source, target = self.grid.used(source), self.grid.used(target)
         if all(t[: len(s)] == s for s, t in zip(source, target, strict=True)):
             return 0.0
@@ -222,7 +234,7 @@ class Counter:
             own, need = self.grid.block(sizes, source, place), self.grid.block(sizes, target, place)
             common = prod(max(0, min(b, d) - max(a, c)) for (a, b), (c, d) in zip(own, need, strict=True))
             total += prod(stop - start for start, stop in need) - common
-        return total / len(self.grid.places)
+        return (self.passes + 1) * total / len(self.grid.places)
 
 
 def _count_flops(layer: nn.Module, sizes: Mapping[str, int]) -> float:
