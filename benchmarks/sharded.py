@@ -41,7 +41,7 @@ def parse_shape(text: str) -> tuple[int, int]:
 
 
 def make_net(options: dict[str, Any], shape: tuple[int, int], rank: int, store: str) -> tuple[EinNet, Any]:
-    """A network, sharded over processes that have found each other through a file."""
+    """A network, sharded over processes that have results each other through a file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = EinNet("aaH -> aaH", 3, 1, **options)
@@ -123,10 +123,10 @@ def main(*, size: int = 1024, limited_size: int = 448, limit: float = 3.0, page:
     """Measure and write the page."""
     rows, single = [], 0.0
     for shape in ("1x1", "2x2", "1x4"):
-        found = run("step", shape, size)
-        if isinstance(found, str):
-            raise SystemExit(f"{shape}: {found}")
-        mib, sent = max(p["mib"] for p in found), sum(p["sent"] for p in found) / len(found)
+        results = run("step", shape, size)
+        if isinstance(results, str):
+            raise SystemExit(f"{shape}: {results}")
+        mib, sent = max(p["mib"] for p in results), sum(p["sent"] for p in results) / len(results)
         single = single or mib
         cost = estimate(EinNet("aaH -> aaH", 3, 1, **NETWORK), {"a": size}, parse_shape(shape))
         model = f"{cost.memory / 2**20:,.0f}", f"{cost.sent / 1e6:,.1f}"
@@ -141,11 +141,11 @@ def main(*, size: int = 1024, limited_size: int = 448, limit: float = 3.0, page:
     if isinstance(last, str):
         raise SystemExit(last)
     expected, train_rows = last[0]["losses"], []
-    for name, found in trained.items():
-        if isinstance(found, str):
-            train_rows.append([name, found, "", "", ""])
+    for name, results in trained.items():
+        if isinstance(results, str):
+            train_rows.append([name, results, "", "", ""])
             continue
-        losses, mib = found[0]["losses"], max(p["mib"] for p in found)
+        losses, mib = results[0]["losses"], max(p["mib"] for p in results)
         error = max(abs(a - b) / b for a, b in zip(losses, expected, strict=True))
         train_rows.append([name, f"{mib:,.0f}", f"{losses[0]:.5f}", f"{losses[-1]:.5f}", f"{error:.1e}"])
         print(*train_rows[-1], flush=True)

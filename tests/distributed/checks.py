@@ -65,8 +65,8 @@ def compare(module: nn.Module, signature: str, inputs: list[Tensor], mesh: Devic
     z = z if isinstance(z, tuple) else (z,)
     loss = sum((part * take_block(w, t, mesh)).sum() for part, w, t in zip(z, seeds, outputs, strict=True))
     loss.backward()
-    for part, whole, t in zip(z, y, outputs, strict=True):
-        assert_close(part, take_block(whole, t, mesh), whole, "the output")
+    for part, single, t in zip(z, y, outputs, strict=True):
+        assert_close(part, take_block(single, t, mesh), single, "the output")
     for x, block, t in zip(inputs, blocks, types.inputs, strict=True):
         assert_close(block.grad, take_block(x.grad, t, mesh), x.grad, f"the gradient of the input '{t}'")
     for (name, p), q in zip(module.named_parameters(), sharded.parameters(), strict=True):
@@ -235,27 +235,27 @@ def check_bytes(mesh: DeviceMesh) -> None:
 
 def count_kept(net: nn.Module, *inputs: Tensor) -> int:
     """Bytes that autograd keeps for the backward pass."""
-    kept: dict[int, torch.UntypedStorage] = {}
+    storages: dict[int, torch.UntypedStorage] = {}
 
     def pack(x: Tensor) -> Tensor:
-        kept[x.untyped_storage().data_ptr()] = x.untyped_storage()
+        storages[x.untyped_storage().data_ptr()] = x.untyped_storage()
         return x
 
     weights = {p.untyped_storage().data_ptr() for p in net.parameters()}
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         y = net(*inputs)
     assert y.requires_grad
-    return sum(s.nbytes() for p, s in kept.items() if p not in weights)
+    return sum(s.nbytes() for p, s in storages.items() if p not in weights)
 
 
 def check_memory(mesh: DeviceMesh) -> None:
     """What is kept for the backward pass is a quarter of what one process keeps."""
     torch.manual_seed(0)
     net, x = EinNet("aaH -> aaH", 3, 2, heads=4, hidden=8, depth=3, order=5), torch.randn(64, 64, 3)
-    whole = count_kept(net, x)
+    of_one = count_kept(net, x)
     part = count_kept(shard(copy.deepcopy(net), mesh), take_block(x, "aaH", mesh).clone())
-    assert part < 1.15 * whole / 4, (part, whole)
-    assert abs(estimate(net, {"a": 64}, (1, 1)).memory - whole) < 0.1 * whole
+    assert part < 1.15 * of_one / 4, (part, of_one)
+    assert abs(estimate(net, {"a": 64}, (1, 1)).memory - of_one) < 0.1 * of_one
 
 
 def check_bf16(mesh: DeviceMesh) -> None:

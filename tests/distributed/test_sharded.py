@@ -58,8 +58,8 @@ def test_a_cut_costs_no_less_than_the_chosen_one():
     operands, output = (("a", "b"), ("c", "b")), ("a", "c")
     chosen = choose_cut(operands, output, tuple(sizes.items()), (2, 3))
     assert chosen.indices == ("a", "c") and chosen.operands[1] == ((1,), (0,))  # the second one is transposed
-    others = [make_cut(operands, output, sizes, (2, 3), (x, y)) for x in "abc" for y in "abc"]
-    assert chosen.sent <= min(c.sent for c in others) + 0.01 * chosen.work
+    cuts = [make_cut(operands, output, sizes, (2, 3), (x, y)) for x in "abc" for y in "abc"]
+    assert chosen.sent <= min(c.sent for c in cuts) + 0.01 * chosen.work
     assert default_placement(0) == ()
 
 

@@ -209,12 +209,12 @@ class Counter:
         for t, placement, dims in zip(panels.tuples, cut.operands, panels.dims, strict=True):
             parts = self.grid.size_of(dims)
             own = [n / self.grid.size_of(d) for n, d in zip((panels.sizes[i] for i in t), placement, strict=True)]
-            whole = prod(panels.sizes[i] if i in cut.panels else n for i, n in zip(t, own, strict=True))
+            numbers = prod(panels.sizes[i] if i in cut.panels else n for i, n in zip(t, own, strict=True))
             times = 1
             last = max((k for k, i in enumerate(cut.panels) if i in t and len(panels.ranges[k]) > 1), default=-1)
             for k, i in enumerate(cut.panels[: last + 1]):
                 times *= len(panels.ranges[k]) if i not in t else 1
-            total += times * whole * (parts - 1) / parts
+            total += times * numbers * (parts - 1) / parts
         return total
 
     def count_expansion(self, result: Result) -> float:
@@ -261,27 +261,31 @@ def _count_memory(net: EinNet, sizes: Mapping[str, int], batch: int) -> float:
     tensors, context = meta.bind(inputs, sizes=output_sizes)
     state = meta.encoder(tensors, context)
     states = state if isinstance(state, tuple) else (state,)
-    kept = sum(x.numel() * x.element_size() for x in states) * len(meta.layers) * net.config.iterations
+    states_size = sum(x.numel() * x.element_size() for x in states) * len(meta.layers) * net.config.iterations
     rest = _count_kept(lambda: meta.encoder(tensors, context), meta) + _count_kept(
         lambda: meta.decode_state(state, context), meta
     )
-    return kept + rest + max(_count_kept(lambda layer=layer: layer(state, mask=context), meta) for layer in meta.layers)
+    return (
+        states_size
+        + rest
+        + max(_count_kept(lambda layer=layer: layer(state, mask=context), meta) for layer in meta.layers)
+    )
 
 
 def _count_kept(function: Any, module: nn.Module) -> float:
     """Bytes of the storages that autograd keeps, without those of the weights."""
     known = {p.untyped_storage()._cdata for p in module.parameters()}
-    kept: dict[int, Any] = {}
+    storages: dict[int, Any] = {}
 
     def pack(x: Tensor) -> Tensor:
         storage = x.untyped_storage()
         if storage._cdata not in known:
-            kept[storage._cdata] = storage
+            storages[storage._cdata] = storage
         return x
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         function()
-    return float(sum(storage.nbytes() for storage in kept.values()))
+    return float(sum(storage.nbytes() for storage in storages.values()))
 
 
 def _format_bytes(number: float) -> str:

@@ -67,7 +67,7 @@ class Context:
         return [self.sizes[c] for c in symmetry.axes]
 
     @property
-    def whole(self) -> "Context":
+    def full_context(self) -> "Context":
         """The context of tensors that are not cut into blocks, with the masks of axes; this one, unless sharded."""
         if not self.backend.is_sharded:
             return self

@@ -118,7 +118,7 @@ class Copies:
         self.like, self.cells = tensors[0], max(x[..., 0].numel() for x in tensors)
         if context.backend.is_sharded and marks.axes:  # the same number in every process
             self.cells = max(prod(context.sizes[c] for c in t.axes) for t in signature.inputs) * prod(self.batch)
-        self.elements = [Elements(m.symmetry, context.whole, self.like.device) for m in marks.axes]
+        self.elements = [Elements(m.symmetry, context.full_context, self.like.device) for m in marks.axes]
         self.marked = None if mark is None else self._read_mark(mark)
         self.sizes = [e.largest for m, e in zip(marks.axes, self.elements, strict=True) for _ in range(m.number)]
 

@@ -60,12 +60,12 @@ class Options:
         check_fields(self, check_count, "patience", minimum=0)
         check_fields(self, check_count, "seed", minimum=0, maximum=2**31 - 1)
         if (shape := self.mesh_shape) is not None:
-            number, asked = shape[0] * shape[1], self.devices * self.nodes
-            if asked == 1:
+            number, demand = shape[0] * shape[1], self.devices * self.nodes
+            if demand == 1:
                 object.__setattr__(self, "devices", number)
-            elif asked != number:
-                demand = f"--devices {self.devices} and --nodes {self.nodes} ask for {asked}"
-                raise EinNetError(f"--shard {self.shard} takes {number} processes, but {demand}")
+            elif demand != number:
+                options = f"--devices {self.devices} and --nodes {self.nodes} ask for {demand}"
+                raise EinNetError(f"--shard {self.shard} takes {number} processes, but {options}")
             if self.sharded:
                 raise EinNetError("--sharded cuts weights, --shard the state of a sample: not both at once yet")
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))

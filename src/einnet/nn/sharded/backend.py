@@ -192,6 +192,6 @@ def _differentiate(
 ) -> list[Tensor]:
     """The gradients of two pieces from that of the output of their einsum."""
     return [
-        kernel.run([gradient, other.conj()], backend).sum_to_size(x.shape)
-        for kernel, x, other in zip(kernels, pieces, reversed(pieces), strict=True)
+        kernel.run([gradient, factor.conj()], backend).sum_to_size(x.shape)
+        for kernel, x, factor in zip(kernels, pieces, reversed(pieces), strict=True)
     ]

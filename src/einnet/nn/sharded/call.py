@@ -153,7 +153,7 @@ def _free_dims(symmetry: Symmetry, grid: Grid) -> tuple[int, ...]:
 
 
 class _AddCopies(torch.autograd.Function):
-    """An input that several processes have: its gradient is the sum of theirs."""
+    """An input that several processes have: its gradient is the sum of the gradients of the copies."""
 
     @staticmethod
     def forward(ctx, x: Tensor, grid: Grid, dims: Sequence[int]) -> Tensor:

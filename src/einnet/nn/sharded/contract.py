@@ -29,7 +29,7 @@ class Panels:
 
     def __init__(self, grid: GridShape, cut: Cut, operands: Sequence[Tuple], sizes: Mapping[str, int]):
         self.grid, self.cut, self.tuples, self.sizes = grid, cut, operands, sizes
-        self.frames = [grid.block([sizes[i] for i in t], p) for t, p in zip(operands, cut.operands, strict=True)]
+        self.bounds = [grid.block([sizes[i] for i in t], p) for t, p in zip(operands, cut.operands, strict=True)]
         self.dims = [
             tuple(sorted(d for i, dims in zip(t, p, strict=True) if i in cut.panels for d in dims if grid.shape[d] > 1))
             for t, p in zip(operands, cut.operands, strict=True)
@@ -45,7 +45,7 @@ class Panels:
 
     def block(self, k: int, panel: Mapping[str, tuple[int, int]]) -> Block:
         """The ranges of an operand's axes that a panel needs."""
-        return [panel.get(i, own) for i, own in zip(self.tuples[k], self.frames[k], strict=True)]
+        return [panel.get(i, own) for i, own in zip(self.tuples[k], self.bounds[k], strict=True)]
 
     def owner(self, k: int, panel: Mapping[str, tuple[int, int]]) -> Coordinate:
         """The process whose block of an operand has the piece of a panel."""
@@ -89,13 +89,13 @@ class PanelExchange(Panels):
             if before is not None and block == self.block(k, before):
                 continue
             if not self.dims[k]:
-                coming[k] = narrow_block(x, self.frames[k], block), None
+                coming[k] = narrow_block(x, self.bounds[k], block), None
                 continue
             lead = x.shape[: x.dim() - len(block)]
             piece = x.new_empty(*lead, *(stop - start for start, stop in block))
             owner = self.owner(k, panel)
             if owner == self.grid.coordinate:
-                piece.copy_(narrow_block(x, self.frames[k], block))
+                piece.copy_(narrow_block(x, self.bounds[k], block))
             work = self.grid.copy_from(piece, owner, self.dims[k]) if piece.numel() else None
             coming[k] = piece, work
         return coming
@@ -107,7 +107,7 @@ class PanelExchange(Panels):
             gradient = gradient.to(upcast_dtype(gradient.dtype), memory_format=torch.contiguous_format, copy=True)
             self.grid.sum_at(gradient, owner, self.dims[k]).wait()
         if not self.dims[k] or owner == self.grid.coordinate:
-            narrow_block(total, self.frames[k], block).add_(gradient)
+            narrow_block(total, self.bounds[k], block).add_(gradient)
 
 
 class Algorithm:

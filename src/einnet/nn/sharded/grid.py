@@ -146,7 +146,7 @@ class Grid(GridShape):
         self.sent += (self.size_of(dims) - 1) * x.numel() * x.element_size() // self.size_of(dims)
         return dist.reduce(x, self.rank_at[owner], group=self.group_of(dims), async_op=True)
 
-    def exchange(self, parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    def send_parts(self, parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
         """Sends a flat tensor to each process of the group, and receives so many numbers from each."""
         like = parts[0]
         self.sent += sum(x.numel() for x in parts) * like.element_size()

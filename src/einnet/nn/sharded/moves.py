@@ -37,11 +37,11 @@ class Move:
         self.is_same = source == target
         self.to_send: list[Block | None] = []
         self.to_receive: list[Block | None] = []
-        for other in grid.coordinates:
-            is_partner = all(other[d] == me[d] for d in free)
-            need = grid.block(sizes, target, other)
+        for place in grid.coordinates:
+            is_partner = all(place[d] == me[d] for d in free)
+            need = grid.block(sizes, target, place)
             self.to_send.append(_intersect(self.own, need) if is_partner and not self.is_local else None)
-            owner = grid.block(sizes, source, other)
+            owner = grid.block(sizes, source, place)
             self.to_receive.append(_intersect(owner, self.need) if is_partner and not self.is_local else None)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Move:
             return narrow_block(x, self.own, self.need)
         lead = x.shape[: x.dim() - len(self.own)]
         y = x.new_empty(*lead, *(stop - start for start, stop in self.need))
-        for piece, block in self._exchange(x, self.own, self.to_send, self.to_receive):
+        for piece, block in self._send_pieces(x, self.own, self.to_send, self.to_receive):
             narrow_block(y, self.need, block).copy_(piece)
         return y
 
@@ -63,24 +63,24 @@ class Move:
         if self.is_local:
             narrow_block(x, self.own, self.need).copy_(gradient)
             return x
-        for piece, block in self._exchange(gradient, self.need, self.to_receive, self.to_send):
+        for piece, block in self._send_pieces(gradient, self.need, self.to_receive, self.to_send):
             narrow_block(x, self.own, block).add_(piece)
         return x
 
-    def _exchange(self, x: Tensor, frame: Block, to_send: Sequence[Any], to_receive: Sequence[Any]) -> Any:
+    def _send_pieces(self, x: Tensor, bounds: Block, to_send: Sequence[Any], to_receive: Sequence[Any]) -> Any:
         """The received pieces with their blocks; that of this process itself is not sent."""
-        lead = x.shape[: x.dim() - len(frame)]
+        lead = x.shape[: x.dim() - len(bounds)]
         me = self.grid.coordinates.index(self.grid.coordinate)
         parts = [
-            x.new_empty(0) if block is None or k == me else narrow_block(x, frame, block).reshape(-1)
+            x.new_empty(0) if block is None or k == me else narrow_block(x, bounds, block).reshape(-1)
             for k, block in enumerate(to_send)
         ]
         shapes = [None if b is None else [*lead, *(stop - start for start, stop in b)] for b in to_receive]
         counts = [0 if s is None or k == me else torch.Size(s).numel() for k, s in enumerate(shapes)]
-        received = self.grid.exchange(parts, counts)
+        received = self.grid.send_parts(parts, counts)
         for k, (block, shape, flat) in enumerate(zip(to_receive, shapes, received, strict=True)):
             if block is not None and shape is not None:
-                yield (narrow_block(x, frame, block) if k == me else flat.view(shape)), block
+                yield (narrow_block(x, bounds, block) if k == me else flat.view(shape)), block
 
 
 def _intersect(first: Block, second: Block) -> Block | None:
@@ -89,10 +89,10 @@ def _intersect(first: Block, second: Block) -> Block | None:
     return None if any(start >= stop for start, stop in block) else block
 
 
-def narrow_block(x: Tensor, frame: Block, block: Block) -> Tensor:
-    """The part of a tensor whose last axes have the ranges of a frame, a view."""
-    rank = len(frame)
-    for k, ((first, last), (start, stop)) in enumerate(zip(frame, block, strict=True)):
+def narrow_block(x: Tensor, bounds: Block, block: Block) -> Tensor:
+    """The part of a tensor whose last axes have the ranges of a bounds, a view."""
+    rank = len(bounds)
+    for k, ((first, last), (start, stop)) in enumerate(zip(bounds, block, strict=True)):
         if (first, last) != (start, stop):
             x = x.narrow(k - rank, start - first, stop - start)
     return x

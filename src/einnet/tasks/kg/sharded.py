@@ -48,10 +48,10 @@ class ShardedGraph:
             own = slice(first, first := first + number)
             draws[own] = row[tails[own], names[own]]
         hidden = self.triples[draws < share]
-        shown = self.facts.clone()
+        message_graph = self.facts.clone()
         h, t, r = self._select(hidden, self.rows, self.columns).T
-        shown[h - self.rows[0], t - self.columns[0], r] = 0
-        return hidden, shown
+        message_graph[h - self.rows[0], t - self.columns[0], r] = 0
+        return hidden, message_graph
 
     def _select(self, facts: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
         """Of facts [head, tail, relation] those in these rows and columns."""
@@ -62,9 +62,9 @@ class ShardedGraph:
         """This process's part of `completion_loss`; what dropout draws follows from `seed` and the process."""
         filled: Any = config.with_defaults("dense")
         share = filled.mask_low + (filled.mask_high - filled.mask_low) * torch.rand((), device=self.facts.device)
-        hidden, shown = self.draw_hidden(share)
+        hidden, message_graph = self.draw_hidden(share)
         torch.manual_seed(hash((*seed, *self.grid.coordinate)) % 2**63)
-        tails, heads = net(shown).chunk(2, dim=-1)
+        tails, heads = net(message_graph).chunk(2, dim=-1)
         everywhere, smoothing = (0, self.entities), filled.label_smoothing
         h, t, r = self._select(hidden, self.rows, everywhere).T
         h = h - self.rows[0]
@@ -88,8 +88,8 @@ class ShardedGraph:
         smoothing: float,
     ) -> Tensor:
         """This process's share of the sum of the cross-entropies of rows that are cut along some dimensions."""
-        mine = (truth >= own[0]) & (truth < own[1])
-        rows, places = mine.nonzero()[:, 0], truth[mine] - own[0]
+        is_own = (truth >= own[0]) & (truth < own[1])
+        rows, places = is_own.nonzero()[:, 0], truth[is_own] - own[0]
         allowed = (right == 0).index_put((rows, places), torch.ones_like(rows, dtype=torch.bool))
         scores = logits.float().masked_fill(~allowed, -1e4)
         total = gather(scores.logsumexp(1), self.grid, dims).logsumexp(-1)
@@ -103,8 +103,8 @@ class ShardedGraph:
         net.device_mesh = self.mesh  # type: ignore[assignment]
         tails, heads = net(self.facts).chunk(2, dim=-1)
         ranks = [
-            self._rank_ends(table, facts[:, order], known[:, order], own, other, is_transposed)
-            for table, order, own, other, is_transposed in (
+            self._rank_ends(table, facts[:, order], known[:, order], own, columns, is_transposed)
+            for table, order, own, columns, is_transposed in (
                 (tails, [0, 1, 2], self.rows, self.columns, False),
                 (heads, [2, 1, 0], self.columns, self.rows, True),
             )
@@ -117,20 +117,20 @@ class ShardedGraph:
         facts: np.ndarray,
         known: np.ndarray,
         own: tuple[int, int],
-        other: tuple[int, int],
+        columns: tuple[int, int],
         is_transposed: bool,
     ) -> Ranks:
         """Ranks of the last entity of facts [given, relation, asked]."""
         parts = []
         for start in range(0, len(facts), RANKED):
-            given, r, asked = torch.as_tensor(facts[start : start + RANKED], device=table.device).T
-            scores = torch.zeros(len(given), self.entities, device=table.device)
-            k = ((given >= own[0]) & (given < own[1])).nonzero()[:, 0]
-            place, name = given[k] - own[0], r[k]
+            known_end, r, truth = torch.as_tensor(facts[start : start + RANKED], device=table.device).T
+            scores = torch.zeros(len(known_end), self.entities, device=table.device)
+            k = ((known_end >= own[0]) & (known_end < own[1])).nonzero()[:, 0]
+            place, name = known_end[k] - own[0], r[k]
             rows = table[:, place, name].T if is_transposed else table[place, :, name]
-            scores[k, other[0] : other[1]] = rows.float()
+            scores[k, columns[0] : columns[1]] = rows.float()
             right = torch.zeros_like(scores, dtype=torch.bool)
-            for row, (g, name_of_row) in enumerate(zip(given.tolist(), r.tolist(), strict=True)):
+            for row, (g, name_of_row) in enumerate(zip(known_end.tolist(), r.tolist(), strict=True)):
                 right[row, known[(known[:, 0] == g) & (known[:, 1] == name_of_row), 2]] = True
-            parts.append(rank_scores(self.grid.sum(scores, (0, 1)), right, asked))
+            parts.append(rank_scores(self.grid.sum(scores, (0, 1)), right, truth))
         return Ranks(*map(torch.cat, zip(*parts, strict=True)))
