@@ -1,9 +1,7 @@
 """`shard`: a network whose state is cut into blocks; `take_block` and `distribute` cut its inputs."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
@@ -43,7 +41,6 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
     DTensors do that by themselves.
 
     A call is a collective operation: all processes of the mesh make it, in the same order, as they call `backward`.
-    Weights of FSDP2 (`fully_shard`, before this) are left to it.
 
     Raises `EinNetError` for sparse types and for what cannot be sharded, `ShapeError` for blocks that do not fit.
     """
@@ -58,21 +55,16 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
                 f"a sharded {type(part).__name__}{where} is not supported yet: its softmax runs over all positions; "
                 "shard an EinNet"
             )
-    first = grid.rank_at[0, 0]
-    with torch.no_grad():
-        for x in _own_tensors(module):
-            dist.broadcast(x.detach(), first, group=grid.group)
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(isinstance(x, DTensor) for x in tensors):
+        raise EinNetError("a sharded state with weights that are sharded too (FSDP2) is not supported yet")
+    for x in tensors:
+        dist.broadcast(x.detach(), grid.rank_at[0, 0], group=grid.group)
     for p in module.parameters():
-        if p.requires_grad and not isinstance(p, DTensor):
+        if p.requires_grad:
             p.register_hook(lambda gradient: grid.sum(gradient, (0, 1)))
     module.device_mesh = mesh  # type: ignore[assignment]
     return module
-
-
-def _own_tensors(module: nn.Module) -> Iterator[Tensor]:
-    for x in (*module.parameters(), *module.buffers()):
-        if not isinstance(x, DTensor):
-            yield x
 
 
 def take_block(x: Tensor, symmetry: Symmetry | str, mesh: DeviceMesh) -> Tensor:

@@ -34,7 +34,8 @@ def measure_speed(mesh: DeviceMesh) -> tuple[float, float]:
 
 def _measure_seconds(call: Callable[[], Tensor]) -> float:
     """The mean time of a call, after one to warm up."""
-    call().sum().item()  # waits for the device
+    result = call()
+    result.sum().item()  # waits for the device
     start = time.perf_counter()
     for _ in range(ROUNDS):
         result = call()
