@@ -1,4 +1,4 @@
-"""One of four processes that share a relation is killed: the others end in words, and two go on to the same loss."""
+"""One of four processes that share a relation is killed: the others end in words, and two that resume have the same loss."""
 
 import csv
 import os

@@ -81,10 +81,10 @@ def estimate(
     ...     net = EinNet("aaH -> aaH", 4, 1, heads=16, hidden=32, depth=4, checkpoint_activations=True)
     >>> estimate(net, {"a": 20_000}, mesh=(8, 8), bandwidth=25e9, rate=20e12)
     EinNet('aaH -> aaH') on 8 x 8 processes, a = 20,000; each process and step:
-      memory    ... GB of activations, ... MB of weights
-      sent      ... GB, ... GB per layer
-      computed  ... TFLOP
-      time      ... s
+      memory    17.8 GB of activations, 813 kB of weights
+      sent      93.8 GB, 23.5 GB per layer
+      computed  66.5 TFLOP
+      time      7.08 s
 
     Args:
         net: with dense types; it may be on the device "meta".
