@@ -49,6 +49,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
     grid = Grid.of(mesh)
     for name, part in module.named_modules():
         refuse(getattr(part, "types", ()))
+        if type(part).__module__.startswith("einnet.nn.pairs"):
+            raise EinNetError(f"a sharded {type(part).__name__} is not supported yet: shard an EinNet")
         if isinstance(part, ReferenceNet | ReferenceBlock):
             where = f" ({name})" * bool(name)
             raise EinNetError(

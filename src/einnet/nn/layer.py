@@ -213,7 +213,8 @@ class EinLayer(nn.Module):
         """The state after the layer."""
         if self.parts:
             return self._update_parts(tensors, context)
-        if self.has_blocks and not context.masks and not torch.compiler.is_compiling():
+        is_whole = not context.masks and not context.backend.is_sharded
+        if self.has_blocks and is_whole and not torch.compiler.is_compiling():
             modules, batches = (
                 self._list_modules(),
                 map(batch_of, zip(self.types, strict=True), zip(tensors, strict=True)),

@@ -74,7 +74,7 @@ class PartModules(NamedTuple):
 
     def has_blocks(self, x: Tensor) -> bool:
         """Whether the cells of a dense state are mapped in blocks: many, by modules of this library as they are."""
-        if is_in_transform() or torch.is_autocast_enabled(x.device.type):
+        if x.is_meta or is_in_transform() or torch.is_autocast_enabled(x.device.type):  # there is no autocast for meta
             return False
         is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.shape[-1] >= FEWEST_FEATURES
         is_one_map = len(self.pool_proj.maps) == 1 and self.pool_proj.maps[0].is_full
