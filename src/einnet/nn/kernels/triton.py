@@ -5,7 +5,8 @@ no atomic additions, and the result is the same each time.
 """
 
 # The bodies of kernels are in the language of Triton, which may not be installed.
-# pyright: reportMissingImports=false, reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportIndexIssue=false
+# pyright: reportMissingImports=false, reportInvalidTypeForm=false, reportAttributeAccessIssue=false
+# pyright: reportIndexIssue=false, reportCallIssue=false
 
 from collections.abc import Sequence
 from contextlib import nullcontext
