@@ -177,8 +177,8 @@ def _scale(x: Tensor, dim: int) -> Tensor:
 
 def inverse_root_mean(total: Tensor, number: int) -> Tensor:
     """1 / sqrt(total / number), finite for a total of zero."""
-    # the float is a constant: torch.compile(dynamic=True) makes those of modules symbolic, which fails in checkpoints
-    return torch.rsqrt(total / number + EPSILON)
+    # EPSILON as a literal: torch.compile(dynamic=True) makes the floats of modules symbolic, which fails in checkpoints
+    return torch.rsqrt(total / number + 1e-6)
 
 
 def add_all(parts: Sequence[Tensor]) -> Tensor:

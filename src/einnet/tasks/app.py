@@ -252,9 +252,9 @@ class TaskApp(ABC):
 
 
 def _is_of_processes(options: Options | None) -> bool:
-    """Whether options differ from the defaults only in which processes train."""
-    names = [] if options is None else [f.name for f in fields(options)]
-    return all(name in PROCESSES or getattr(options, name) == getattr(Options(), name) for name in names)
+    """Whether options, if there are any, differ from the defaults in which processes train, and only in that."""
+    changed = [] if options is None else [f.name for f in fields(options) if getattr(options, f.name) != f.default]
+    return options is None or (bool(changed) and set(changed) <= set(PROCESSES))
 
 
 def write_code(module: str, load: str, run: Run, prediction: str) -> str:
