@@ -12,7 +12,7 @@ import pytest
 
 from families import write_families
 
-EINNET = [sys.executable, "-m", "einnet.cli"]
+EINNET = [sys.executable, "-m", "einnet"]
 CONFIG = ["--hidden", "6", "--heads", "2", "--depth", "1", "--dropout", "0", "--precision", "32", "--steps", "75"]
 PATIENCE = 300  # for a slow machine
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
