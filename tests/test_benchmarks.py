@@ -92,16 +92,20 @@ def test_the_search_of_sudoku_is_compared_with_plain_ones_once(monkeypatch, tmp_
     assert page.read_text().splitlines()[3] == row
 
 
-@pytest.fixture
-def first_problems(monkeypatch):
-    """The program of the ten problems; its modules are forgotten afterwards."""
-    folder = ROOT / "benchmarks" / "first_problems"
+def load_program(monkeypatch, folder):
+    """The program of a folder of modules, which are forgotten afterwards; for a fixture to yield from."""
     monkeypatch.setattr(sys, "path", [str(folder), str(ROOT / "benchmarks"), *sys.path])
     before = set(sys.modules)
     yield runpy.run_path(str(folder / "__main__.py"))
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(ROOT / "benchmarks")):
             del sys.modules[name]
+
+
+@pytest.fixture
+def first_problems(monkeypatch):
+    """The program of the ten problems."""
+    yield from load_program(monkeypatch, ROOT / "benchmarks" / "first_problems")
 
 
 def test_samples_of_the_first_problems_have_the_targets_that_they_name(first_problems):
@@ -200,14 +204,8 @@ def test_a_count_is_learned_once_and_written(counting_program, tmp_path):
 
 @pytest.fixture
 def gpu_program(monkeypatch):
-    """The program of the GPU; its modules are forgotten afterwards."""
-    folder = ROOT / "benchmarks" / "gpu"
-    monkeypatch.setattr(sys, "path", [str(folder), str(ROOT / "benchmarks"), *sys.path])
-    before = set(sys.modules)
-    yield runpy.run_path(str(folder / "__main__.py"))
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(ROOT / "benchmarks")):
-            del sys.modules[name]
+    """The program of the GPU."""
+    yield from load_program(monkeypatch, ROOT / "benchmarks" / "gpu")
 
 
 def test_the_program_of_the_gpu_measures_toy_sizes_on_a_cpu(gpu_program, monkeypatch, tmp_path):

@@ -133,6 +133,7 @@ def test_memory_of_a_large_relation():
     assert sum(t.numel() for t in stored.values()) < 128**2 * (64 + 4 * (operands + results) + 2) + 10**5
 
 
-def test_few_cells_have_no_blocks(monkeypatch):
+@pytest.mark.parametrize(("n", "features"), [(8, 64), (128, 16)])
+def test_few_cells_and_narrow_ones_have_no_blocks(monkeypatch, n, features):
     monkeypatch.setattr(parts, "project_cells", None)
-    EinLayer("aaH", 4, 2)(torch.randn(8, 8, 4))
+    assert EinLayer("aaH", features, 2)(torch.randn(n, n, features)).shape == (n, n, features)

@@ -156,7 +156,8 @@ for function, constants in (
 
 @pytest.mark.slow
 def test_the_kernels_compile_for_a_gpu():
-    """To machine code, for which no GPU is needed; in a process of its own, where nothing is kernel_calls."""
+    """To machine code, for which no GPU is needed; in a process of its own, without the interpreter."""
     pytest.importorskip("triton", reason="Triton, which compiles the kernels, is not installed")
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    subprocess.run([sys.executable, "-c", COMPILE], check=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

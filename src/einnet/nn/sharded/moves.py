@@ -90,7 +90,7 @@ def _intersect(first: Block, second: Block) -> Block | None:
 
 
 def narrow_block(x: Tensor, bounds: Block, block: Block) -> Tensor:
-    """The part of a tensor whose last axes have the ranges of a bounds, a view."""
+    """The part of a tensor whose last axes have the ranges `bounds`, a view."""
     rank = len(bounds)
     for k, ((first, last), (start, stop)) in enumerate(zip(bounds, block, strict=True)):
         if (first, last) != (start, stop):
