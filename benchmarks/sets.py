@@ -9,11 +9,13 @@ too: the number grows with the size, and none of the networks is told so).
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from cyclopts import App
 from results_page import make_table
+from set_transformer import SetTransformer
 from timed import train_for
 from torch import Tensor, nn
 
@@ -65,26 +67,6 @@ class DeepSets(nn.Module):
         return self.decoder(torch.cat([mean, y.masked_fill(~present, -torch.inf).amax(1)], -1))
 
 
-class SetTransformer(nn.Module):
-    """Two layers of self-attention, then attention of a learned seed (Lee et al. 2019)."""
-
-    def __init__(self, features: int):
-        super().__init__()
-        self.encoder = nn.Linear(features, WIDTH)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(WIDTH, 4, 2 * WIDTH, 0.0, batch_first=True, norm_first=True) for _ in range(2)
-        )
-        self.seed = nn.Parameter(torch.randn(1, 1, WIDTH) / WIDTH**0.5)
-        self.pool, self.decoder = nn.MultiheadAttention(WIDTH, 4, batch_first=True), make_mlp(WIDTH, WIDTH, 1)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        y = self.encoder(x)
-        for layer in self.layers:
-            y = layer(y, src_key_padding_mask=~mask)
-        pooled, _ = self.pool(self.seed.expand(len(y), -1, -1), y, y, key_padding_mask=~mask, need_weights=False)
-        return self.decoder(pooled[:, 0])
-
-
 class Pna(nn.Module):
     """Four aggregators and three scalers of PyTorch Geometric (Corso et al. 2020)."""
 
@@ -113,7 +95,7 @@ NETWORKS: dict[str, tuple[Callable[[int], nn.Module], float]] = {
     "EinNet, sums, maxima, logsumexp": (lambda f: Sets(f, reduction=MIX), 5e-3),
     "EinNet, sums, attention": (lambda f: Sets(f, reduction={"sum": 8, "attention": 8}), 5e-3),
     "DeepSets": (DeepSets, 2e-3),
-    "Set Transformer": (SetTransformer, 1e-3),
+    "Set Transformer": (partial(SetTransformer, out_features=1, width=WIDTH), 1e-3),
     "PNA": (Pna, 2e-3),
 }
 

@@ -2,10 +2,11 @@
 
 import torch
 from learn import make_mlp
+from set_transformer import SetTransformer
 from stores import Graph
 from torch import Tensor, nn
 
-__all__ = ["AxialTransformer", "BipartiteGine", "DeepSets", "Gine", "NodeGine", "SetTransformer"]
+__all__ = ["AxialTransformer", "BipartiteGine", "DeepSets", "Gine", "NodeGine", "make_set_transformer"]
 
 WIDTH, DEPTH, HEADS = 64, 4, 4
 NARROW = 32  # of the axial transformer, which has a vector for each cell of a table: learns more in the same time
@@ -27,23 +28,8 @@ class DeepSets(nn.Module):
         return self.decoder(torch.cat([total / SCALE, total / present.sum(1), largest], 1))
 
 
-class SetTransformer(nn.Module):
-    """Two layers of self-attention, then attention of a learned seed (Lee et al. 2019)."""
-
-    def __init__(self, x: Tensor, mask: Tensor, out_features: int):
-        super().__init__()
-        self.encoder = nn.Linear(x.shape[-1], WIDTH)
-        self.layers = nn.ModuleList(make_attention(WIDTH) for _ in range(2))
-        self.seed = nn.Parameter(torch.randn(1, 1, WIDTH) / WIDTH**0.5)
-        self.pool = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
-        self.decoder = make_mlp(WIDTH, WIDTH, out_features)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        y = self.encoder(x)
-        for layer in self.layers:
-            y = layer(y, src_key_padding_mask=~mask)
-        pooled, _ = self.pool(self.seed.expand(len(y), -1, -1), y, y, key_padding_mask=~mask, need_weights=False)
-        return self.decoder(pooled[:, 0])
+def make_set_transformer(x: Tensor, mask: Tensor, out_features: int) -> SetTransformer:
+    return SetTransformer(x.shape[-1], out_features, WIDTH)
 
 
 class AxialTransformer(nn.Module):

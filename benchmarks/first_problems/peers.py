@@ -11,12 +11,12 @@ from functools import partial
 import classic
 from factors import Factors, Gae, LightGcn, MarkedGraphs, PairStore, learn_by_least_squares
 from learn import Network, Peer
-from peer_networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, SetTransformer
+from peer_networks import AxialTransformer, BipartiteGine, DeepSets, Gine, NodeGine, make_set_transformer
 from stores import Bipartite, Comparisons, Graphs, Padded, Tables, Walks
 
 __all__ = ["PEERS", "RATES"]
 
-SETS = {"DeepSets": Peer(Network(DeepSets, Padded)), "transformer": Peer(Network(SetTransformer, Padded))}
+SETS = {"DeepSets": Peer(Network(DeepSets, Padded)), "transformer": Peer(Network(make_set_transformer, Padded))}
 FIXED, SHRINKAGE = (0.0,), (0.03, 0.1, 0.3)  # no rate; rates of boosting
 
 PEERS: dict[str, dict[str, Peer]] = {
