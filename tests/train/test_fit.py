@@ -288,7 +288,9 @@ def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_pa
     for name, (first, second) in {"one": ("1", "1"), "two": (begin, resume)}.items():
         out = tmp_path / name
         for words in (first, f"{second} resume"):
-            done = subprocess.run([sys.executable, script, out, *words.split()], capture_output=True, text=True, env=quiet())
+            done = subprocess.run(
+                [sys.executable, script, out, *words.split()], capture_output=True, text=True, env=quiet()
+            )
             assert done.returncode == 0, done.stderr
             (folder,) = (out / "squares").iterdir()
             files = [len(list(shards.iterdir())) for shards in folder.glob("shards-*")]

@@ -10,10 +10,16 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from einnet.errors import CheckpointError
 
@@ -27,17 +33,12 @@ def write_shards(parent: Path, tensors: Mapping[str, Tensor]) -> str:
 
     It is in the `parent` of the first process. Raises `OSError` if a process cannot write.
     """
-    import torch.distributed as dist
-    from torch.distributed import checkpoint  # slow to import
-
     folders = [str(parent.resolve() / f"{PREFIX}{token_hex(4)}")]
     dist.broadcast_object_list(folders)
     folder = Path(folders[0])
     try:
-        checkpoint.save(
-            dict(tensors), storage_writer=checkpoint.HuggingFaceStorageWriter(str(folder), save_distributed=True)
-        )
-    except checkpoint.CheckpointException as error:
+        save(dict(tensors), storage_writer=HuggingFaceStorageWriter(str(folder), save_distributed=True))
+    except CheckpointException as error:
         rank, (reason, _) = min(error.failures.items())
         raise OSError(f"{folder} cannot be written by process {rank}: {reason}") from None
     if dist.get_rank() == 0:
@@ -50,33 +51,30 @@ def write_shards(parent: Path, tensors: Mapping[str, Tensor]) -> str:
 
 def read_shards(folder: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
     """The whole tensors of a folder; raises `CheckpointError` where it lacks a part of one."""
-    from torch.distributed import checkpoint
-
-    tensors = {name: torch.empty(*shapes[name], dtype=dtype) for name, dtype in _find_dtypes(folder, shapes).items()}
+    dtypes = _find_dtypes(folder, shapes)
+    tensors = {name: torch.empty(tuple(shapes[name]), dtype=dtype) for name, dtype in dtypes.items()}
     try:
         with warnings.catch_warnings(action="ignore"):  # that processes read on their own
-            reader = checkpoint.HuggingFaceStorageReader(str(folder))
-            checkpoint.load(tensors, storage_reader=reader, no_dist=True)  # type: ignore[arg-type]
-    except checkpoint.CheckpointException as error:
+            reader = HuggingFaceStorageReader(str(folder))
+            load(tensors, storage_reader=reader, no_dist=True)  # type: ignore[arg-type]
+    except CheckpointException as error:
         raise CheckpointError(f"the shards in {folder} cannot be read: {error.failures[0][0]}") from None
     return tensors
 
 
 def _find_dtypes(folder: Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, torch.dtype]:
     """Those of tensors of these shapes, whose parts are all in the folder."""
-    from torch.distributed import checkpoint
-
     try:
-        found = checkpoint.HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+        metadata: dict[str, Any] = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
     except (OSError, SafetensorError, LookupError, ValueError) as error:
         raise CheckpointError(f"the shards in {folder} cannot be read: {error!r}") from None
     dtypes = {}
     for name, shape in shapes.items():
-        parts = getattr(found.get(name), "chunks", ())
+        parts = getattr(metadata.get(name), "chunks", ())
         number = sum(prod(part.sizes) for part in parts)
-        if number != prod(shape) or list(found[name].size) != list(shape):
+        if number != prod(shape) or list(metadata[name].size) != list(shape):
             raise CheckpointError(f"of {name}, a tensor of shape {tuple(shape)}, {folder} has {number} numbers only")
-        dtypes[name] = found[name].properties.dtype
+        dtypes[name] = metadata[name].properties.dtype
     return dtypes
 
 

@@ -75,16 +75,16 @@ def write_state(path: Path, state: Mapping[str, Any], is_main: bool = True) -> N
     """Writes a training state: tensors as safetensors, everything around them as JSON in the file's metadata.
 
     Where tensors are cut over processes (DTensors), all of these call it together: each writes its part into a new
-    folder beside the file, which the first process then writes with the folder's name, and with all the rest.
+    folder next to the file, which the first process then writes with the folder's name, and with all the rest.
     """
     tensors: dict[str, Tensor] = {}
     tree = _pack(dict(state), tensors, "state")
     shards = {name: x for name, x in tensors.items() if is_sharded(x)}
     folder = write_shards(path.parent, shards) if shards else None
     if is_main:
-        whole = {name: x for name, x in tensors.items() if name not in shards}
+        replicated = {name: x for name, x in tensors.items() if name not in shards}
         parts = {"folder": folder, "shapes": {name: list(x.shape) for name, x in shards.items()}}
-        write_tensors(path, whole, KIND, {"format": FORMAT, "state": tree} | ({"shards": parts} if shards else {}))
+        write_tensors(path, replicated, KIND, {"format": FORMAT, "state": tree} | ({"shards": parts} if shards else {}))
         remove_shards(path.parent, but=folder)
 
 
