@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/sharded.py                  # about half an hour on two cores, 12 GB of memory
     .venv/bin/python benchmarks/sharded.py --size 256 --limited-size 128 --limit 1   # smaller
+    .venv/bin/python benchmarks/sharded.py sparse           # a sparse relation, printed: a minute
 
 The processes are all on this machine (gloo), with one thread each. Memory: the largest memory of the tensors that a
 step of training allocates, of the process that allocates most. Bytes sent: what the processes count, and the cost model
@@ -13,6 +14,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,11 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from einnet import EinNet
 from einnet.distributed import estimate, shard, take_block
+from einnet.nn import Support
 from einnet.nn.sharded.grid import Grid
 
 NETWORK: dict[str, Any] = {"heads": 32, "hidden": 32, "depth": 4}
+SPARSE: dict[str, Any] = {"heads": 8, "hidden": 32, "depth": 4}
 LIMITED: dict[str, Any] = {"heads": 8, "hidden": 16, "depth": 16}
 STEPS = 20
 PAGE = Path(__file__).with_suffix(".md")
@@ -40,11 +44,13 @@ def parse_shape(text: str) -> tuple[int, int]:
     return rows, columns
 
 
-def make_net(options: dict[str, Any], shape: tuple[int, int], rank: int, store: str) -> tuple[EinNet, Any]:
-    """A network, sharded over processes that have results each other through a file."""
+def make_net(
+    options: dict[str, Any], shape: tuple[int, int], rank: int, store: str, signature: str = "aaH -> aaH"
+) -> tuple[EinNet, Any]:
+    """A network, sharded over processes that find each other through a file."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    net = EinNet("aaH -> aaH", 3, 1, **options)
+    net = EinNet(signature, 3, 1, **options)
     number = shape[0] * shape[1]
     if number == 1:
         return net, None
@@ -67,13 +73,41 @@ def step(shape: str, rank: int, store: str, n: int) -> None:
     if mesh is not None:
         x, y = (take_block(t, "aaH", mesh).clone() for t in (x, y))
 
-    def train() -> None:
-        (net(x) - y).square().sum().div(n * n).backward()
+    print_step(lambda: (net(x) - y).square().sum().div(n * n).backward(), mesh)
 
+
+@app.command
+def entries(shape: str, rank: int, store: str, n: int, degree: int) -> None:
+    """Print the same of a relation with so many entries in each row (used by `sparse`)."""
+    net, mesh = make_net(SPARSE, parse_shape(shape), rank, store, "[aa]H -> [aa]H")
+    generator = torch.Generator().manual_seed(1)
+    pairs = torch.randint(n, (2, n * degree), generator=generator).unique(dim=1)
+    x = Support(pairs, (n, n)), torch.randn(pairs.shape[1], 3, generator=generator)
+    x = x if mesh is None else take_block(x, "[aa]H", mesh)
+
+    def train() -> None:
+        net(x)[1].square().sum().div(pairs.shape[1]).backward()
+
+    train()  # finds what belongs together, which is kept
+    print_step(train, mesh)
+
+
+def print_step(train: Callable[[], None], mesh: Any) -> None:
     sent = Grid.of(mesh).sent if mesh is not None else 0
     mib = measure_allocated_mib(train)
     sent = Grid.of(mesh).sent - sent if mesh is not None else 0
     print(json.dumps({"mib": mib, "sent": sent}))
+
+
+@app.command
+def sparse(*, size: int = 20_000, degree: int = 10) -> None:
+    """Print the MiB that a step allocates with a sparse relation, and the MB that a process sends."""
+    for shape in ("1x1", "2x2"):
+        results = run("entries", shape, size, degree)
+        if isinstance(results, str):
+            raise SystemExit(f"{shape}: {results}")
+        mib, sent = max(p["mib"] for p in results), sum(p["sent"] for p in results) / len(results)
+        print(f"{shape}: {mib:,.0f} MiB, {sent / 1e6:,.1f} MB sent")
 
 
 @app.command

@@ -277,7 +277,7 @@ def check_bf16(mesh: DeviceMesh) -> None:
 def check_refusals(mesh: DeviceMesh) -> None:
     """What is not supported is refused by every process, before anything is sent."""
     for make, message in (
-        (lambda: EinNet("aH, [aa]H -> H", (1, 1), 1), "sharded states of type .*aa.* are not supported yet"),
+        (lambda: EinNet("aaH, [aa]H -> H", (1, 1), 1), "the types .* side by side are not supported yet"),
         (lambda: ReferenceNet("aaH", 1, 1, heads=1, hidden=2, depth=1), "a sharded ReferenceNet is not supported yet"),
     ):
         with pytest.raises(EinNetError, match=message):

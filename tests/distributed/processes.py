@@ -11,19 +11,27 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 
 from distributed.checks import CHECKS
+from distributed.checks_of_sparse import CHECKS_OF_SPARSE
+from distributed.checks_of_weights import CHECKS_OF_WEIGHTS
 
-SHAPES = {4: ((1, 4), (4, 1), (2, 2), (4,)), 2: ((1, 2), (2, 1)), 1: ((1, 1),)}
-SOME = (
-    "EinNet aaH -> aaH",
-    "EinNet aaH -> H",
-    "pool aa sum 0 float64",
-    "DTensors",
-)  # on other meshes than of 4 in 2 dimensions
+SOME = {name: CHECKS[name] for name in ("EinNet aaH -> aaH", "EinNet aaH -> H", "pool aa sum 0 float64", "DTensors")}
+SOME_OF_SPARSE = {
+    k: v for k, v in CHECKS_OF_SPARSE.items() if k in ("sparse EinNet aH, [aa]H -> H", "sparse EinPool sum")
+}
+MESHES = {
+    4: {
+        (1, 4): CHECKS, (4, 1): CHECKS, (2, 2): CHECKS | CHECKS_OF_SPARSE | CHECKS_OF_WEIGHTS,
+        (4,): SOME | SOME_OF_SPARSE,
+    },
+    2: {(1, 2): SOME | SOME_OF_SPARSE, (2, 1): SOME},
+    1: {(1, 1): SOME | SOME_OF_SPARSE},
+}  # fmt: skip
 
 
 def work(rank: int, number: int, folder: Path) -> None:
@@ -32,14 +40,14 @@ def work(rank: int, number: int, folder: Path) -> None:
     store = dist.FileStore(str(folder / f"store{number}"), number)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=number, timeout=timedelta(seconds=60))
     results = {}
-    for shape in SHAPES[number]:
+    for shape, checks in MESHES[number].items():
         mesh = init_device_mesh("cpu", shape)
-        for name in CHECKS if number == 4 and len(shape) == 2 else SOME:
+        for name, check in checks.items():
             text = f"{name} on {'x'.join(map(str, shape))}"
             try:
-                CHECKS[name](mesh)
+                check(mesh)
                 results[text] = ""
-            except Exception:
+            except (Exception, pytest.fail.Exception):
                 results[text] = traceback.format_exc()
         (folder / f"{rank}_of_{number}.json").write_text(json.dumps(results))
     dist.destroy_process_group()
@@ -48,7 +56,7 @@ def work(rank: int, number: int, folder: Path) -> None:
 def run(folder: Path) -> int:
     """Starts the processes from this one, which has imported everything; the number of those that failed."""
     failed = 0
-    for number in SHAPES:
+    for number in MESHES:
         children = []
         for rank in range(number):
             if (child := os.fork()) == 0:

@@ -1,4 +1,4 @@
-"""One of four processes that share a relation is killed: the others end in words, and two that resume have the same loss."""
+"""One of four processes that share a relation is killed: the others end in words, and those that resume have the same loss."""
 
 import csv
 import os
@@ -24,7 +24,8 @@ def losses(folder: Path) -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(f)]
 
 
-def test_a_killed_process_ends_the_others_and_another_mesh_resumes(tmp_path):
+@pytest.mark.parametrize(("weights", "mesh"), [([], "1x2"), (["--sharded"], "1x1")], ids=["copied", "cut"])
+def test_a_killed_process_ends_the_others_and_another_mesh_resumes(tmp_path, weights, mesh):
     data = write_families(tmp_path / "data")
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [*EINNET, "train", "kg", "--data", data, *CONFIG]
@@ -32,7 +33,7 @@ def test_a_killed_process_ends_the_others_and_another_mesh_resumes(tmp_path):
     (undisturbed,) = (tmp_path / "one" / "kg").iterdir()
 
     process = subprocess.Popen(
-        [*command, "--out", tmp_path / "four", "--shard", "2x2"], env=env, stderr=subprocess.PIPE, text=True
+        [*command, "--out", tmp_path / "four", "--shard", "2x2", *weights], env=env, stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + PATIENCE
     while not (states := list((tmp_path / "four").glob("kg/*/last.safetensors"))) and process.poll() is None:
@@ -48,6 +49,7 @@ def test_a_killed_process_ends_the_others_and_another_mesh_resumes(tmp_path):
 
     folder = states[0].parent
     assert len(losses(folder)) < 3
-    resume = [*EINNET, "train", "kg", "--resume", folder, "--shard", "1x2"]
+    assert len(list(folder.glob("shards-*/shard-0000?-*"))) == 4 * len(weights)
+    resume = [*EINNET, "train", "kg", "--resume", folder, "--shard", mesh]
     subprocess.run(resume, env=env, check=True, capture_output=True)
     assert losses(folder) == pytest.approx(losses(undisturbed), rel=1e-6)

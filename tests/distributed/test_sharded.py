@@ -78,7 +78,7 @@ def test_the_cost_falls_with_the_number_of_processes():
 @pytest.mark.parametrize(
     ("make", "sizes", "message"),
     [
-        (lambda: EinNet("aH, [aa]H -> H", (1, 1), 1), {"a": 5}, "not supported yet: its entries"),
+        (lambda: EinNet("aH, [aa]H -> H", (1, 1), 1), {"a": 5}, "depends on its entries: not known"),
         (lambda: EinNet("aaH -> H", 1, 1, marks=1), {"a": 5}, "the cost of a network with marks is not known"),
         (lambda: EinNet("abH -> H", 1, 1), {"a": 5}, "sizes lacks axis 'b'"),
         (lambda: RecurrentNet("aaH", 1, 1), {"a": 5}, "the cost is known of EinNet"),
@@ -95,7 +95,6 @@ def test_a_cost_that_is_not_known_is_refused(make, sizes, message):
         ({"shard": "2by2"}, "two numbers of processes, such as 2x2"),
         ({"shard": "0x2"}, "two numbers of processes"),
         ({"shard": "2x2", "devices": 3}, "takes 4 processes, but --devices 3"),
-        ({"shard": "2x2", "sharded": True}, "not both at once yet"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):

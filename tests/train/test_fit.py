@@ -276,22 +276,32 @@ def test_a_process_that_ends_ends_the_first_one_in_words(command, how, tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sharded", [[], ["sharded"]], ids=["DDP", "FSDP"])
-def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path, sharded):
-    """The mean of the gradients of both halves is the gradient of the whole batch."""
+@pytest.mark.parametrize(
+    ("begin", "resume"),
+    [("2", "2"), ("2 sharded", "2 sharded"), ("2 sharded", "1"), ("1", "2 sharded")],
+    ids=["DDP", "FSDP", "from shards", "to shards"],
+)
+def test_two_processes_take_the_steps_that_one_takes_with_the_whole_batch(tmp_path, begin, resume):
+    """The mean of the gradients of both halves is the gradient of the whole batch; so after any resume."""
     script = Path(__file__).with_name("two_processes.py")
     states = []
-    for devices in (1, 2):
-        out = tmp_path / str(devices)
-        command = [sys.executable, script, out, str(devices), *sharded * (devices > 1)]
-        for resume in ([], ["resume"]):
-            done = subprocess.run([*command, *resume], capture_output=True, text=True, env=quiet())
+    for name, (first, second) in {"one": ("1", "1"), "two": (begin, resume)}.items():
+        out = tmp_path / name
+        for words in (first, f"{second} resume"):
+            done = subprocess.run(
+                [sys.executable, script, out, *words.split()], capture_output=True, text=True, env=quiet()
+            )
             assert done.returncode == 0, done.stderr
-        (folder,) = (out / "squares").iterdir()
-        states.append(load_file(folder / "last.safetensors"))
-    one, two = ({k: x for k, x in s.items() if k.startswith(("state.net", "state.average"))} for s in states)
-    assert one.keys() == two.keys() and len(one) > 20
-    assert all(torch.allclose(x, two[k], rtol=1e-9, atol=1e-11) for k, x in one.items())
+            (folder,) = (out / "squares").iterdir()
+            files = [len(list(shards.iterdir())) for shards in folder.glob("shards-*")]
+            assert files == ([2] if "sharded" in words else [])
+        states.append(read_state(folder / "last.safetensors"))
+    one, two = states
+    assert one["step"] == two["step"] == 9
+    for part in ("net", "average"):
+        assert one[part].keys() == two[part].keys() and len(one[part]) > 10
+        for name, x in one[part].items():
+            torch.testing.assert_close(x, two[part][name], rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.slow

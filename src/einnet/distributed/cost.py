@@ -102,6 +102,8 @@ def estimate(
     if type(net) is not EinNet:
         raise EinNetError(f"the cost is known of EinNet, got {type(net).__name__}")
     refuse(net.types)
+    if sparse := [t for t in net.types if t.is_sparse]:
+        raise EinNetError(f"the cost of a network with the sparse type '{sparse[0]}' depends on its entries: not known")
     if net.marks.axes:
         raise EinNetError(
             "the cost of a network with marks is not known: it is that of its copies, one after the other"

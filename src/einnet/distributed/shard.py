@@ -1,5 +1,6 @@
 """`shard`: a network whose state is cut into blocks; `take_block` and `distribute` cut its inputs."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch.distributed as dist
@@ -13,6 +14,7 @@ from einnet.nn.networks.reference import ReferenceBlock
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.call import as_dtensor, refuse
 from einnet.nn.sharded.grid import Grid
+from einnet.nn.sparse.cut import take_entries
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["distribute", "shard", "take_block"]
@@ -31,9 +33,10 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
         loss.backward()                                            # gradients are added up over the processes
 
     Args:
-        module: a network, `EinLayer`, `EinLinear` or `EinPool`, with types that are not sparse.
+        module: a network, `EinLayer`, `EinLinear` or `EinPool`.
         mesh: of one dimension, which cuts the first axis, or of two, which cut the first and the second. An only axis
-            is cut along both. Axes are cut as `torch.chunk` cuts them; no size has to be a multiple of another.
+            is cut along both, and so is the first axis of a sparse type with its entries. Axes are cut as `torch.chunk`
+            cuts them; no size has to be a multiple of another.
 
     The inputs of a call are the blocks of each process, see `take_block`, or DTensors; the output is of the same kind.
     A mask of an axis is whole, that of a type is a block. An output without axes is the same at each process, and its
@@ -42,7 +45,12 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
 
     A call is a collective operation: all processes of the mesh make it, in the same order, as they call `backward`.
 
-    Raises `EinNetError` for sparse types and for what cannot be sharded, `ShapeError` for blocks that do not fit.
+    `torch.distributed.fsdp.fully_shard` cuts the weights too, before or after, over the same processes, over others, or
+    over both: it takes means of gradients that are added up over the processes of the state. Weights that are cut
+    already stay as they are.
+
+    Raises `EinNetError` for what cannot be sharded, such as a sparse type together with a dense one of two axes, and
+    `ShapeError` for blocks that do not fit.
     """
     if not isinstance(mesh, DeviceMesh):
         raise TypeError(f"mesh must be a torch.distributed DeviceMesh, got {type(mesh).__name__}")
@@ -57,28 +65,64 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
                 f"a sharded {type(part).__name__}{where} is not supported yet: its softmax runs over all positions; "
                 "shard an EinNet"
             )
-    tensors = [*module.parameters(), *module.buffers()]
-    if any(isinstance(x, DTensor) for x in tensors):
-        raise EinNetError("a sharded state with weights that are sharded too (FSDP2) is not supported yet")
-    for x in tensors:
-        dist.broadcast(x.detach(), grid.rank_at[0, 0], group=grid.group)
-    for p in module.parameters():
-        if p.requires_grad:
-            p.register_hook(lambda gradient: grid.sum(gradient, (0, 1)))
+    for x in (*module.parameters(), *module.buffers()):
+        if not isinstance(x, DTensor):
+            dist.broadcast(x.detach(), grid.rank_at[0, 0], group=grid.group)
+    _sum_gradients(module, grid)
     module.device_mesh = mesh  # type: ignore[assignment]
     return module
 
 
-def take_block(x: Tensor, symmetry: Symmetry | str, mesh: DeviceMesh) -> Tensor:
-    """The block of this process of a tensor of a type, (batch..., axes..., features), a view."""
+def _sum_gradients(module: nn.Module, grid: Grid) -> None:
+    """Has the gradient of each weight added up over the processes; again when the module is called, for new weights.
+
+    Those that FSDP has cut are whole when the module is called that has them, in tensors which FSDP keeps.
+    """
+    for part in module.modules():
+        weights = list(part.parameters(recurse=False))
+        for p in weights:
+            if p.requires_grad and not isinstance(p, DTensor):
+                _hook_once(p, grid, lambda p=p: p.register_hook(lambda gradient: grid.sum(gradient, (0, 1))))
+        if part is module or any(isinstance(p, DTensor) for p in weights):
+            _hook_once(part, grid, lambda part=part: part.register_forward_pre_hook(lambda x, _: _enter(x, grid)))
+
+
+def _enter(module: nn.Module, grid: Grid) -> None:
+    _sum_gradients(module, grid)
+    for name, p in module.named_parameters(recurse=False):
+        if isinstance(p, DTensor):
+            raise EinNetError(
+                f"{name} of a sharded {type(module).__name__} is a DTensor: weights of a sharded state are cut by "
+                "torch.distributed.fsdp.fully_shard only"
+            )
+
+
+def _hook_once(x: nn.Module | Tensor, grid: Grid, register: Callable[[], Any]) -> None:
+    """Registers a hook in place of that for another grid."""
+    known, hook = vars(x).get("_sum_hook", (None, None))
+    if known != id(grid):
+        if hook is not None:
+            hook.remove()
+        x._sum_hook = id(grid), register()  # type: ignore[assignment]
+
+
+def take_block(x: Any, symmetry: Symmetry | str, mesh: DeviceMesh, sizes: Mapping[str, int] | None = None) -> Any:
+    """The block of this process of a tensor of a type, (batch..., axes..., features), a view.
+
+    Of a sparse tensor, in any form of `einnet.nn.sparse.as_sparse`, a tuple (`Support`, values) of the entries whose
+    first index is in the rows of this process; `sizes` are those of axes whose size the form does not say.
+    """
     symmetry = as_symmetry(symmetry).with_features
-    refuse([symmetry])
+    if symmetry.is_sparse:
+        return take_entries(x, symmetry, Grid.of(mesh), sizes)
     return _make_backend(x, symmetry, mesh).take_block(x.movedim(-1, 0), symmetry.axes).movedim(0, -1)
 
 
 def distribute(x: Tensor, symmetry: Symmetry | str, mesh: DeviceMesh) -> DTensor:
     """The DTensor of a tensor of a type that every process has whole; nothing is sent."""
     symmetry = as_symmetry(symmetry).with_features
+    if symmetry.is_sparse:
+        raise EinNetError(f"a tensor of the sparse type '{symmetry}' is no DTensor: cut it by take_block")
     return as_dtensor(take_block(x, symmetry, mesh), symmetry, _make_backend(x, symmetry, mesh))
 
 

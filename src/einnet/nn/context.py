@@ -71,7 +71,8 @@ class Context:
         """The context of tensors that are not cut into blocks, with the masks of axes; this one, unless sharded."""
         if not self.backend.is_sharded:
             return self
-        return Context(self.sizes, self.dependencies, {c: m for c, m in self.masks.items() if len(c) == 1})
+        masks = {c: m for c, m in self.masks.items() if len(c) == 1}
+        return Context(self.sizes, self.dependencies, masks, self.backend.unsharded)  # type: ignore[attr-defined]
 
     def cells(self, symmetry: Symmetry) -> Tensor | None:
         """Which cells of a tensor of the type have a value: (batch..., axes... or 1); None for all of them.

@@ -266,7 +266,8 @@ class EinLayer(nn.Module):
     def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The same where some types are sparse."""
         modules = self._list_modules()
-        if all(p.has_few_rows(m, x, context) for p, m, x in zip(self.parts, modules, tensors, strict=True)):
+        parts, is_sharded = zip(self.parts, modules, tensors, strict=True), context.backend.is_sharded
+        if not is_sharded and all(part.has_few_rows(m, x, context) for part, m, x in parts):
             mixing, plan = self.mixing, None
             if mixing is not None:
                 plan = find_row_plan(mixing.plan, mixing.normalize is not None, context, tensors[0].dtype)

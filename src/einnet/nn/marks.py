@@ -117,7 +117,7 @@ class Copies:
         self.batch = batch_of(signature.inputs, tensors, context.backend.membership is not None)
         self.like, self.cells = tensors[0], max(x[..., 0].numel() for x in tensors)
         if context.backend.is_sharded and marks.axes:  # the same number in every process
-            self.cells = max(prod(context.sizes[c] for c in t.axes) for t in signature.inputs) * prod(self.batch)
+            self.cells = max(map(context.backend.count_cells, signature.inputs)) * prod(self.batch)  # type: ignore
         self.elements = [Elements(m.symmetry, context.full_context, self.like.device) for m in marks.axes]
         self.marked = None if mark is None else self._read_mark(mark)
         self.sizes = [e.largest for m, e in zip(marks.axes, self.elements, strict=True) for _ in range(m.number)]
@@ -224,7 +224,9 @@ class Copies:
                 else:
                     cells = e.present_at_output(self._extend(e.find(place), e), self.output)
                 weights = cells if weights is None else weights & cells
-        return weights if weights is None else self.context.backend.take_block(weights, self.output.axes)
+        if weights is None or self.output.is_sparse:  # of this process's entries
+            return weights
+        return self.context.backend.take_block(weights, self.output.axes)
 
     def _count(self) -> Tensor | int:
         """How many copies have a result at each cell: those of the marks that are not read, 1 or more."""

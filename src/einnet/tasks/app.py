@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "TaskApp", "load_net", "write_code"]
 
-PROCESSES = ("shard", "devices", "nodes")  # options that may change when a run is resumed
+PROCESSES = ("shard", "sharded", "devices", "nodes")  # options that may change when a run is resumed
 NO_CONFIG = ("fingerprint", "options", "task", "versions")  # of a config.json
 
 
@@ -175,7 +175,7 @@ class TaskApp(ABC):
         elif config is not None or not _is_of_processes(options):
             raise EinNetError(
                 "--resume continues with the run's own config and options: leave out the others, but for --shard, "
-                "--devices and --nodes"
+                "--sharded, --devices and --nodes"
             )
         else:
             run = Run.open(resume, self.name)

@@ -175,7 +175,7 @@ class _Training:
         self.log.record(self.step, self.schedule.duration, metrics, net)
 
     def save(self) -> None:
-        """Writes all that a resumed run starts from."""
+        """Writes all that a resumed run starts from; all processes call it together."""
         extra = {
             name: self.fabric.all_gather(x) if self.fabric.world_size > 1 else x.unsqueeze(0)
             for name, x in self.task.extra_state().items()
@@ -183,14 +183,13 @@ class _Training:
         state = {
             "step": self.step,
             "elapsed": self.schedule.duration,
-            "net": to_full(self.task.net.state_dict()),
+            "net": self.task.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": to_full(self.optimizer.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
             "log": self.log.state_dict(),
             "task": extra,
         }
-        if self.fabric.is_global_zero:
-            write_state(self.run.last, state)
+        write_state(self.run.last, state, self.fabric.is_global_zero)
 
     def load(self, state: dict[str, Any]) -> None:
         """Continues from a state, all but the optimiser's, which needs the weights in their places."""

@@ -66,8 +66,6 @@ class Options:
             elif demand != number:
                 options = f"--devices {self.devices} and --nodes {self.nodes} ask for {demand}"
                 raise EinNetError(f"--shard {self.shard} takes {number} processes, but {options}")
-            if self.sharded:
-                raise EinNetError("--sharded cuts weights, --shard the state of a sample: not both at once yet")
         check_choice(self.precision, "--precision", ("auto", "bf16", "32"))
 
     @property

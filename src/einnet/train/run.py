@@ -5,6 +5,7 @@ runs/kg/2026-11-23T19-28-21/
     log.csv                a row for each validation
     best.safetensors       the network that was best on the validation set
     last.safetensors       the state from which training can be resumed
+    shards-.../            its tensors that are cut over processes (--sharded)
     metrics.json           the evaluation
     curve.png              the learning curve
     index.html             a report to look at, with the task's pictures

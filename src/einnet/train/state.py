@@ -11,7 +11,9 @@ from einnet.errors import CheckpointError
 from einnet.io.tensors import read_tensors, write_tensors
 from einnet.nn import Network
 from einnet.train.run import Run
+from einnet.train.shards import read_shards, remove_shards, write_shards
 from einnet.train.task import Task
+from einnet.train.weights import is_sharded
 
 __all__ = ["Checkpointer", "read_state", "write_state"]
 
@@ -69,10 +71,21 @@ class Checkpointer:
         self.rows, self.losses, self.best, self.stale = (state[k] for k in ("rows", "losses", "best", "stale"))
 
 
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes a training state: tensors as safetensors, everything around them as JSON in the file's metadata."""
+def write_state(path: Path, state: Mapping[str, Any], is_main: bool = True) -> None:
+    """Writes a training state: tensors as safetensors, everything around them as JSON in the file's metadata.
+
+    Where tensors are cut over processes (DTensors), all of these call it together: each writes its part into a new
+    folder next to the file, which the first process then writes with the folder's name, and with all the rest.
+    """
     tensors: dict[str, Tensor] = {}
-    write_tensors(path, tensors, KIND, {"format": FORMAT, "state": _pack(dict(state), tensors, "state")})
+    tree = _pack(dict(state), tensors, "state")
+    shards = {name: x for name, x in tensors.items() if is_sharded(x)}
+    folder = write_shards(path.parent, shards) if shards else None
+    if is_main:
+        replicated = {name: x for name, x in tensors.items() if name not in shards}
+        parts = {"folder": folder, "shapes": {name: list(x.shape) for name, x in shards.items()}}
+        write_tensors(path, replicated, KIND, {"format": FORMAT, "state": tree} | ({"shards": parts} if shards else {}))
+        remove_shards(path.parent, but=folder)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -82,9 +95,11 @@ def read_state(path: Path) -> dict[str, Any]:
         hint = f"this one reads format {FORMAT}: train again, or resume with the version that wrote it"
         raise CheckpointError(f"{path} is a training state of another version of EinNet, {hint}")
     try:
+        if parts := content.get("shards"):
+            tensors |= read_shards(path.parent / Path(parts["folder"]).name, parts["shapes"])
         state = _unpack(content["state"], tensors)
         missing = sorted(PARTS - set(state))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the training state in {path} is damaged: {error!r}") from None
     if missing:
         raise CheckpointError(f"the training state in {path} lacks {', '.join(missing)}")

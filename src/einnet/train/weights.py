@@ -14,7 +14,7 @@ from einnet.train.task import Task
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
 
-__all__ = ["AveragedNet", "shard_module", "shard_optimizer_state", "to_full"]
+__all__ = ["AveragedNet", "is_sharded", "shard_module", "shard_optimizer_state", "to_full"]
 
 
 class AveragedNet:
@@ -49,7 +49,10 @@ class AveragedNet:
         return self.net
 
     def state_dict(self) -> dict[str, Tensor | int]:
-        return {"updates": self.updates, **self.gather().state_dict()}
+        """The weights, sharded as those of the trained network are."""
+        names = (name for name, _ in self.net.named_parameters())
+        weights = dict(zip(names, self.weights, strict=False))  # none before the first update
+        return {"updates": self.updates, **self.net.state_dict(), **weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.updates = int(state["updates"])
@@ -67,14 +70,15 @@ def shard_module(task: Task, mesh: "DeviceMesh") -> Task:
 
 def _shard_like(full: Tensor, pattern: Tensor) -> Tensor:
     """The tensor cut as `pattern` is; the tensor itself where `pattern` is not cut."""
-    if not _is_sharded(pattern):
+    if not is_sharded(pattern):
         return full
     from torch.distributed.tensor import distribute_tensor
 
     return distribute_tensor(full, pattern.device_mesh, pattern.placements)  # type: ignore[attr-defined]
 
 
-def _is_sharded(value: Any) -> bool:
+def is_sharded(value: Any) -> bool:
+    """Whether each process has a part of a tensor."""
     return hasattr(value, "full_tensor")
 
 
@@ -88,11 +92,5 @@ def shard_optimizer_state(optimizer: Optimizer) -> None:
 
 
 def to_full(value: Any) -> Any:
-    """A state with full tensors instead of shards; all processes call it together."""
-    if _is_sharded(value):
-        return value.full_tensor()
-    if isinstance(value, dict):
-        return {key: to_full(x) for key, x in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(to_full, value))
-    return value
+    """The whole tensor of its shards; all processes call it together."""
+    return value.full_tensor() if is_sharded(value) else value

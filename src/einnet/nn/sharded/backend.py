@@ -7,6 +7,7 @@ there. What has no step in a plan is done cell by cell, and so by each process f
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import prod
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from einnet.nn.sharded.moves import gather, move, sum_over
 from einnet.plan import Result, Step
 from einnet.plan.execute import Expansion
 from einnet.plan.kernel import Kernel
+from einnet.symmetry import Symmetry
 
 __all__ = ["ShardedBackend"]
 
@@ -33,6 +35,7 @@ class ShardedBackend(TorchBackend):
     """
 
     is_sharded = True
+    unsharded = TORCH  # of dense tensors that are not cut
 
     def __init__(self, grid: Grid, sizes: Mapping[str, int], local: TorchBackend = TORCH):
         super().__init__(torch)
@@ -45,6 +48,10 @@ class ShardedBackend(TorchBackend):
     def block_shape(self, letters: Sequence[str]) -> list[int]:
         """The sizes of the block of a tensor with these axes."""
         return self.grid.block_shape([self.sizes[c] for c in letters], default_placement(len(letters)))
+
+    def count_cells(self, symmetry: Symmetry) -> int:
+        """The number of cells of a whole tensor of a type."""
+        return prod(self.sizes[c] for c in symmetry.axes)
 
     def take_block(self, x: Tensor, letters: Sequence[str]) -> Tensor:
         placement = default_placement(len(letters))

@@ -12,20 +12,21 @@ from torch.distributed.tensor import DTensor, Replicate, Shard
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.grid import Grid, default_placement
-from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["as_dtensor", "bind_mask", "make_sharded_backend", "placements_of", "read_blocks", "refuse", "write_block"]
+__all__ = ["Input", "as_dtensor", "bind_mask", "placements_of", "read_blocks", "refuse", "write_block"]
+
+Input = tuple[int, Symmetry, Any]  # of a call: its number from 1, its type, what is passed
 
 
 def refuse(types: Sequence[Symmetry]) -> None:
-    """Raises for types that cannot be sharded."""
-    for t in types:
-        if t.is_sparse:
-            raise EinNetError(
-                f"sharded states of type '{t}' are not supported yet: its entries would have to be cut by rows; "
-                "shard dense types, such as 'aaH'"
-            )
+    """Raises for types that cannot be sharded together."""
+    sparse = [t for t in types if t.is_sparse]
+    if sparse and (dense := [t for t in types if len(t.axes) > 1 and not t.is_sparse]):
+        raise EinNetError(
+            f"sharded states of the types '{sparse[0]}' and '{dense[0]}' side by side are not supported yet: the first "
+            "is cut by rows, the second by rows and columns"
+        )
 
 
 def placements_of(symmetry: Symmetry, mesh: DeviceMesh, ndim: int) -> list[Any]:
@@ -45,25 +46,18 @@ def placements_of(symmetry: Symmetry, mesh: DeviceMesh, ndim: int) -> list[Any]:
     return placements
 
 
-def make_sharded_backend(mesh: DeviceMesh, sizes: Mapping[str, int]) -> ShardedBackend:
-    return ShardedBackend(Grid.of(mesh), sizes)
-
-
-def read_blocks(
-    signature: Signature, types: Sequence[Symmetry], inputs: Sequence[Any], mesh: DeviceMesh
-) -> tuple[list[Tensor], list[tuple[int, ...]]]:
-    """The blocks of this process, and the shapes of the tensors that they are cut from."""
-    refuse(types)
+def read_blocks(inputs: Sequence[Input], mesh: DeviceMesh) -> tuple[list[Tensor], list[tuple[int, ...]]]:
+    """The blocks of this process of dense inputs, and the shapes of the whole tensors."""
     grid = Grid.of(mesh)
-    for k, (x, t) in enumerate(zip(inputs, signature.inputs, strict=False), start=1):
+    for k, t, x in inputs:
         if not isinstance(x, Tensor) or x.dim() < len(t.axes) + 1:
             received = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ShapeError(f"input {k} of type '{t}' must be a block (batch..., axes..., features), got {received}")
         if isinstance(x, DTensor) and Grid.of(x.device_mesh) is not grid:
             raise EinNetError(f"input {k} lies on another mesh, {x.device_mesh}, than {mesh}")
-    shapes = _find_shapes(signature, inputs, grid)
+    shapes = _find_shapes(inputs, grid)
     blocks = []
-    for x, t in zip(inputs, signature.inputs, strict=True):
+    for _, t, x in inputs:
         if isinstance(x, DTensor):
             placements = placements_of(t, mesh, x.dim())
             x = x.redistribute(mesh, placements) if list(x.placements) != placements else x
@@ -72,17 +66,17 @@ def read_blocks(
     return blocks, shapes
 
 
-def _find_shapes(signature: Signature, inputs: Sequence[Any], grid: Grid) -> list[tuple[int, ...]]:
+def _find_shapes(inputs: Sequence[Input], grid: Grid) -> list[tuple[int, ...]]:
     """The shapes of whole tensors; of blocks by adding up those of the processes, in one message."""
-    own = [(t, x) for x, t in zip(inputs, signature.inputs, strict=True) if not isinstance(x, DTensor)]
+    own = [(t, x) for _, t, x in inputs if not isinstance(x, DTensor)]
     if not own:
-        return [tuple(x.shape) for x in inputs]
+        return [tuple(x.shape) for _, _, x in inputs]
     numbers = [n for t, x in own for n in _axes_of(x, t)]
     device = own[0][1].device
     table = torch.stack(grid.gather(torch.tensor(numbers, dtype=torch.long, device=device), (0, 1))).tolist()
     by_place = dict(zip(grid.coordinates if len(table) > 1 else [(0, 0)], table, strict=True))
     shapes, column = [], 0
-    for k, (x, t) in enumerate(zip(inputs, signature.inputs, strict=True), start=1):
+    for k, t, x in inputs:
         if isinstance(x, DTensor):
             shapes.append(tuple(x.shape))
             continue

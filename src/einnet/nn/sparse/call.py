@@ -96,7 +96,7 @@ def read_call(
     is_inner, is_union = isinstance(mask, Context), graph is not None
     if mesh is not None:
         if graph is not None or at is not None or symmetric:
-            raise EinNetError("graph=, at= and symmetric=True are for sparse types, which cannot be sharded yet")
+            raise EinNetError("graph=, at= and symmetric=True are not supported yet where a state is sharded")
         return _read_sharded(signature, axes, types, features, inputs, mask, sizes, mesh)
     tensors, shapes, supports = (inputs, [], {}) if is_inner else read_tensors(signature.inputs, inputs, sizes)
     for k, (x, symmetry, width) in enumerate(zip(tensors, signature.inputs, features, strict=True), start=1):
@@ -126,13 +126,16 @@ def _read_sharded(
     mesh: Any,
 ) -> tuple[list[Tensor], Context]:
     """The blocks of this process, and the sizes of the whole."""
-    from einnet.nn.sharded.call import bind_mask, make_sharded_backend, read_blocks  # torch's DTensor takes time
+    from einnet.nn.sharded.call import bind_mask  # torch's DTensor takes time
+    from einnet.nn.sparse.cut import make_sharded_backend, read_cut
 
-    blocks, shapes = read_blocks(signature, types, inputs, mesh)
+    blocks, shapes, cuts = read_cut(signature, types, inputs, mesh, sizes)
     for k, (x, symmetry, width) in enumerate(zip(blocks, signature.inputs, features, strict=True), start=1):
-        check_features(x, symmetry.axes, width, f"input {k} of type '{symmetry}'")
+        names = ("entries",) if symmetry.is_sparse else symmetry.axes
+        check_features(x, names, width, f"input {k} of type '{symmetry}'")
+    check_support(signature)
     known, batch = signature.bind(shapes, sizes), batch_of(signature.inputs, blocks)
-    backend = make_sharded_backend(mesh, known)
+    backend = make_sharded_backend(mesh, known, cuts)
     return blocks, make_context(bind_mask(mask, mesh), axes, types, known, batch, backend)
 
 
@@ -179,7 +182,7 @@ def to_form_of_input(
 
     Where index tuples were asked for, a tensor with their values; of a sharded state a DTensor or a block.
     """
-    if context.backend.is_sharded:
+    if context.backend.is_sharded and not symmetry.is_sparse:
         from einnet.nn.sharded.call import write_block
 
         return write_block(y, symmetry, context.backend, inputs)  # type: ignore[arg-type]
