@@ -2,7 +2,7 @@
 
 Each value becomes rows: the cells of a dense one, the entries of a sparse one, with all batch axes and features. An
 index that only dense values have, such as `a` in `ac,[cd]->ad`, is free: its axis is treated as features are, and
-the batch axes and features are taken one at a time.
+the batch axes and features are taken a few at a time, as values without that index are repeated along it.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from einnet.nn.sparse.support import Support, guard
 
 __all__ = ["join", "match"]
 
+EXPANDED = 2**18  # numbers of a value that is repeated along free axes
 Tuple = tuple[str, ...]
 Supports = Sequence[Support | None]
 
@@ -120,15 +121,26 @@ def _contract(matches: Matches, rows: Sequence[Tensor], free: Sequence[int]) -> 
     lead = leads.pop() if len(leads) == 1 else torch.broadcast_shapes(*leads)  # which is slow
     if not free:
         return contract(matches, [_flatten(x, lead) for x in rows]).view(matches.rows[-1], *lead)
-    columns = [x.expand(-1, *lead, *[-1] * len(free)).flatten(1, len(lead)) for x in rows]
-    parts = [contract(matches, [_flatten(x[:, k], free) for x in columns]) for k in range(prod(lead))]
-    shape = (matches.rows[-1], *lead, *free)
-    return torch.stack(parts, 1).view(shape) if parts else rows[0].new_zeros(shape)
+    number, last = prod(lead), [-1] * len(free)
+    at_once = max(1, min(number, EXPANDED // max(1, max(map(len, rows)) * prod(free))))
+    columns = [x if _is_thin(x) else x.expand(-1, *lead, *last).flatten(1, len(lead)) for x in rows]
+    parts = []
+    for start in range(0, number, at_once):
+        shape = min(at_once, number - start), *free
+        some = [x if _is_thin(x) else x[:, start : start + at_once] for x in columns]
+        parts.append(contract(matches, [_flatten(x, shape) for x in some]))
+    shape = matches.rows[-1], *lead, *free
+    return torch.cat(parts, 1).view(shape) if parts else rows[0].new_zeros(shape)
+
+
+def _is_thin(x: Tensor) -> bool:
+    """Whether it has one number for each row."""
+    return prod(x.shape[1:]) == 1
 
 
 def _flatten(x: Tensor, shape: Sequence[int]) -> Tensor:
     """The axes but the first made one, of size one or of the product of `shape`."""
-    if prod(x.shape[1:]) == 1:
+    if _is_thin(x):
         return x.flatten(1)
     missing = [1] * (len(shape) + 1 - x.dim())  # batch axes that other operands have
     return x.view(len(x), *missing, *x.shape[1:]).expand(-1, *shape).reshape(len(x), prod(shape))
