@@ -21,13 +21,14 @@ from einnet.terms import Term, linear_terms
 if TYPE_CHECKING:
     from einnet import nn, testing
     from einnet.fitting.fit import fit
+    from einnet.fitting.predict import predict
     from einnet.nn import EinLayer, EinLinear, EinNet, EinPool
 
 __version__ = "0.1.0"
 __all__ = [
     "Derivation", "EinLayer", "EinLinear", "EinNet", "EinNetError", "EinPool", "GroupElement", "Plan", "PoolingSet",
     "Series", "Signature", "Symmetry", "Term", "fit", "generates", "laurent", "linear_maps", "linear_terms", "nn",
-    "pooling", "raise_limits", "series", "series_of", "testing",
+    "pooling", "predict", "raise_limits", "series", "series_of", "testing",
 ]  # fmt: skip
 
 _NEED_TORCH = ("EinLayer", "EinLinear", "EinNet", "EinPool")
@@ -37,8 +38,8 @@ def __getattr__(name: str) -> Any:
     """The names that need torch are imported when they are first used."""
     if name in _NEED_TORCH:
         return getattr(import_module("einnet.nn"), name)
-    if name == "fit":
-        return import_module("einnet.fitting.fit").fit
+    if name in ("fit", "predict"):
+        return getattr(import_module(f"einnet.fitting.{name}"), name)
     if name in ("nn", "testing", "plots"):
         return import_module(f"einnet.{name}")
     raise AttributeError(f"module 'einnet' has no attribute {name!r}")

@@ -162,11 +162,10 @@ def test_what_is_asked_for_is_hidden_and_what_is_held_out_too():
 
 
 @pytest.mark.parametrize("is_directed", [False, True])
-def test_in_a_graph_without_direction_the_reverse_of_what_is_asked_for_is_hidden_too(is_directed):
+def test_in_a_graph_nearly_without_direction_the_reverse_of_what_is_asked_for_is_hidden_too(is_directed):
     links = np.array(sorted({tuple(sorted(p)) for p in RNG.integers(0, 15, (60, 2)) if p[0] != p[1]})).T
-    index = np.concatenate([links, links[::-1]], 1)
-    values = np.ones((index.shape[1], 1), "float32")
-    values[0] += is_directed
+    index = np.concatenate([links, links[::-1, : links.shape[1] * 2 // 3] if is_directed else links[::-1, 1:]], 1)
+    values = RNG.normal(size=(index.shape[1], 1)).astype("float32")  # the reverse may have another one
     graph = torch.sparse_coo_tensor(torch.tensor(index), torch.tensor(values), (15, 15, 1), check_invariants=True)
     net = einnet.fit("[aa]H -> [aa]H", graph, values[:, 0], at=index, **SMALL)
     assert any(len({*sum(t.operands, ())}) == 3 for t in net.layers[0].pool.plan.terms)  # common neighbours
@@ -325,3 +324,81 @@ def test_what_cannot_be_learned_from_is_refused_in_words(name):
 def test_options_are_checked(options, error, match):
     with pytest.raises(error, match=match):
         einnet.fit("aH -> H", X, [0, 1] * 30, **SMALL | options)
+
+
+def test_predict_takes_what_fit_takes():
+    sets = [RNG.normal(size=(n, 2)) for n in (3, 5, 4, 6) * 10]
+    totals = np.array([x.sum() for x in sets])
+    net = einnet.fit("aH -> H", sets, totals, **SMALL)
+    tensors = [torch.tensor(x, dtype=torch.float32) for x in sets]
+    x, present = einnet.nn.pad(tensors, "aH")
+    torch.testing.assert_close(einnet.predict(net, sets, batch_size=7), net(x, mask=present).detach())
+    torch.testing.assert_close(einnet.predict(net, np.stack(sets[::4])), net(torch.stack(tensors[::4])).detach())
+    net.train()
+    einnet.predict(net, sets[:2])
+    assert net.training
+    with pytest.raises(EinNetError, match=r"features, got \(3,\)"):
+        einnet.predict(net, [np.zeros((4, 3))])
+
+    element_net = einnet.fit("aH -> aH", sets, [np.where(x[:, 0] > 0, "up", "down") for x in sets], **SMALL)
+    names = einnet.predict(element_net, sets[:3])
+    assert [n.shape for n in names] == [(3,), (5,), (4,)]
+    assert set(np.concatenate(names)) <= {"up", "down"}
+    right = [element_net.config.classes[k] for k in element_net(tensors[1]).argmax(-1)]
+    assert names[1].tolist() == right
+
+
+def test_predict_of_graphs_and_of_pairs():
+    graphs = []
+    for n in (4, 6, 5) * 10:
+        index = np.argwhere(RNG.random((n, n)) < 0.4).T
+        graphs.append((RNG.normal(size=(n, 3)), (index, np.ones((index.shape[1], 1)))))
+    net = einnet.fit("aH, [aa]H -> H", graphs, [x.sum() for x, _ in graphs], **SMALL)
+    together = einnet.predict(net, graphs, batch_size=4)
+    alone = torch.stack([einnet.predict(net, [graph])[0] for graph in graphs])
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+    nodes = einnet.fit("aH, [aa]H -> aH", graphs, [x[:, :1] for x, _ in graphs], **SMALL)
+    assert [y.shape for y in einnet.predict(nodes, graphs[:3])] == [(4, 1), (6, 1), (5, 1)]
+
+    index = np.argwhere(RNG.random((8, 6)) < 0.7).T
+    table = einnet.nn.Support(torch.tensor(index), (8, 6)), torch.rand(index.shape[1], 1)
+    stars = einnet.fit("[ab]H -> [ab]H", table, table[1], at=index, **SMALL)
+    pairs = np.array([[0, 7], [3, 5]])
+    torch.testing.assert_close(
+        einnet.predict(stars, table, at=pairs), stars(table, at=torch.tensor(pairs)).detach(), check_stride=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("aH -> H", np.zeros((9, 3, 1)), np.arange(9.0)), {"lr": 0.1}, "pass learning_rate"),
+        (("aH -> H", np.zeros((9, 3, 1)), np.arange(9.0)), {"loss": "mae"}, "loss must be a function"),
+        (("aH -> aH", np.zeros((9, 3, 1)), -np.ones((9, 3), int)), {}, "all 27 targets are not known"),
+        (("aH -> aH", np.zeros((9, 3, 1)), np.tile([-1, 1, 1], (9, 1))), {}, "-1 is no class here"),
+    ],
+)
+def test_messages_name_the_way_out(arguments, options, message):
+    with pytest.raises((TypeError, EinNetError), match=message):
+        einnet.fit(*arguments, **SMALL | options)
+
+
+def test_an_index_of_wanted_pairs_has_whole_numbers_and_targets_are_not_the_inputs():
+    index = np.argwhere(RNG.random((8, 6)) < 0.7).T
+    table = einnet.nn.Support(torch.tensor(index), (8, 6)), torch.rand(index.shape[1], 1)
+    with pytest.raises(TypeError, match="whole numbers, got torch.float64"):
+        einnet.fit("[ab]H -> [ab]H", table, table[1], at=index + 0.7, **SMALL)
+    with pytest.raises(EinNetError, match="pass at="):
+        einnet.fit("[ab]H -> [ab]H", table, table[1], **SMALL)
+    with pytest.raises(EinNetError, match="a sparse matrix, or"):
+        einnet.fit("[ab]H -> [ab]H", (index, np.ones((index.shape[1], 1))), table[1], at=index, **SMALL)
+
+
+def test_data_far_from_zero_are_pointed_out(capsys):
+    times = 1.7e9 + RNG.uniform(0, 3600, (40, 5, 1))
+    einnet.fit("aH -> H", times, times.max((1, 2)) - times.min((1, 2)), **SMALL)
+    assert "subtract a constant" in capsys.readouterr().err
+    einnet.fit("aH -> H", times - 1.7e9, np.arange(40) % 12, **SMALL)
+    error = capsys.readouterr().err
+    assert "subtract" not in error
+    assert "12 values, taken as classes" in error

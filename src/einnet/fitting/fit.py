@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from einnet.checks import check_count, check_real
-from einnet.errors import EinNetError, ShapeError
+from einnet.errors import EinNetError
 from einnet.fitting.goals import Loss
 from einnet.fitting.parts import Part, split
-from einnet.fitting.samples import as_tensor, read_samples, split_pairs, values_of
+from einnet.fitting.samples import SIZES_HINT, read_index, read_samples, split_pairs, values_of
 from einnet.fitting.targets import read_targets
 from einnet.fitting.training import Training
 from einnet.nn import EinNet
 from einnet.nn.sparse.graphs import has_reverse
-from einnet.nn.sparse.support import Support
 from einnet.signature import Signature, with_features
 from einnet.train.steps import Schedule
 
@@ -27,6 +26,7 @@ __all__ = ["fit"]
 
 LEARNING_RATE = 5e-3
 WARMUP = 30  # steps
+ALIASES = {"lr": "learning_rate", "epochs": "seconds or steps", "max_epochs": "seconds or steps", "sizes": SIZES_HINT}
 
 
 def fit(
@@ -74,7 +74,7 @@ def fit(
         valid: inputs and targets to select the best network by, instead of a tenth of the data.
         at: index tuples (axes, M) of an output in brackets whose M values are the targets, of one structure: ratings to
             predict. What a step asks for is hidden from the input in this step; in a relation without direction, which
-            has with (i, j) the same values at (j, i), both are hidden.
+            has with nearly all entries (i, j) an entry (j, i), both are hidden.
         loss: called with outputs and known targets, (number, features) each, instead of the mean squared error; for
             classes with outputs and numbers of classes, instead of the cross entropy.
         batch_size: samples, or index tuples of `at`, in a step.
@@ -86,11 +86,17 @@ def fit(
             pair sees the paths of two steps that lead from one to the other, common neighbours; `order=None` leaves
             them out, which is faster where elements have very many neighbours.
 
-    The network takes inputs as they are and returns predictions in the units of the targets: a number for each feature,
-    or for each class a logit; `net.config.classes` names the classes. It is the best one on the held-out part, an
-    average over the last steps. `net.history` has the report. Ctrl-C ends the training, not the program: the best
-    network so far is returned.
+    `einnet.predict` says what the network thinks of new data, in all these forms. The network itself takes tensors, in
+    their own units, and returns predictions in the units of the targets: a number for each feature, or for each class a
+    logit; `net.config.classes` names the classes. It is the best one on the held-out part, an
+    average over the last steps. `net.history` has the report. Ctrl-C, after the first step, ends the training
+    and not the program: the best network so far is returned.
     """
+    for name, right in ALIASES.items():
+        if name in options:
+            raise TypeError(f"fit has no argument {name!r}: pass {right}")
+    if loss is not None and not callable(loss):
+        raise TypeError(f"loss must be a function of outputs and targets, got {loss!r}")
     seconds = check_real(seconds, "seconds", above=0)
     if steps is None:
         schedule = Schedule(math.inf, seconds, WARMUP, clock)
@@ -102,8 +108,6 @@ def fit(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     signature = with_features(signature)
     train, held_out, notes = _read_data(signature, inputs, targets, at, valid, seed, options.get("dtype"), device)
-    for note in notes:
-        print(note, file=sys.stderr)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         arguments = {"standardized": True, "classes": train.goal.classes, "device": device}
@@ -114,7 +118,9 @@ def fit(
         arguments |= options
         net = EinNet(signature, train.samples.widths, train.goal.features, **arguments)
         if net.config.standardized:
-            _set_units(net, train)
+            notes += _set_units(net, train)
+        for note in notes:
+            print(note, file=sys.stderr)
         training = Training(net, train, held_out, schedule, loss, batch_size, learning_rate, seed)
         training.run()
     net.load_state_dict(training.best)
@@ -140,14 +146,20 @@ def _read_data(
     inputs, targets = split_pairs(inputs, targets)
     samples, is_single = read_samples(signature, inputs, **options)
     if at is not None:
-        at = _read_index(at, signature, samples.number, device)
+        at = read_index(at, signature, samples.number, device)
     queries = None if at is None else at.shape[1]
     train_targets = read_targets(targets, samples, output, is_single=is_single, queries=queries, **options)
+    if at is None and train_targets.classes is None and output.is_sparse and is_single:
+        values = samples.values(signature.inputs.index(output), torch.zeros(1, dtype=torch.long))
+        if torch.equal(values, train_targets.values[0]):
+            raise EinNetError(f"the targets are the values of the input '{output}': pass at=, so that they are hidden")
     train, held_out = split(samples, train_targets, at, seed, valid is not None)
     if valid is None:
         return train, held_out, train_targets.notes
-    if not isinstance(valid, tuple | list) or len(valid) != 2 or at is not None:
-        raise TypeError("valid must be a pair (inputs, targets), and is not for at=")
+    if at is not None:
+        raise TypeError("valid is not for at=: a tenth of the targets is held out")
+    if not isinstance(valid, tuple | list) or len(valid) != 2:
+        raise TypeError(f"valid must be a pair (inputs, targets), got {type(valid).__name__}")
     inputs, targets = split_pairs(*valid)
     samples, is_single = read_samples(signature, inputs, **options)
     if samples.widths != (widths := train.samples.widths):
@@ -158,21 +170,9 @@ def _read_data(
     return train, held_out, train_targets.notes + [f"valid: {note}" for note in valid_targets.notes]
 
 
-def _read_index(at: Any, signature: Signature, number: int, device: torch.device) -> Tensor:
-    """The index tuples that are asked for."""
-    if number > 1 or not signature.output.is_sparse:
-        got = f"'{signature}' and {number:,} samples"
-        raise EinNetError(f"at= is for one structure and an output in brackets, got {got}")
-    index = as_tensor(at.index if isinstance(at, Support) else at, "at", torch.long, device)
-    rank = len(signature.output.axes)
-    if index.dim() != 2 or len(index) != rank:
-        hint = ": pass index.T" * (index.dim() == 2 and index.shape[1] == rank)
-        raise ShapeError(f"at must have shape ({rank}, M), one row for each axis, got {tuple(index.shape)}{hint}")
-    return index
-
-
-def _set_units(net: EinNet, train: Part) -> None:
-    """The units of the inputs, from the part for training; zeros and flags keep their meaning."""
+def _set_units(net: EinNet, train: Part) -> list[str]:
+    """The units of the inputs, from the part for training; zeros and flags keep their meaning. Returns notes."""
+    notes: list[str] = []
     units = train.units[:10_000] if train.at is None else torch.zeros(1, dtype=torch.long)
     for k, to_inner_units in enumerate(net.to_inner_units):
         x = train.samples.values(k, units).cpu().double()
@@ -184,7 +184,21 @@ def _set_units(net: EinNet, train: Part) -> None:
         is_constant = std <= 1e-6 * mean.abs()
         scale = torch.where(is_flag | is_constant, 1.0, 1 / std)
         to_inner_units.set(mean, scale)  # type: ignore[operator]
+        notes += _note_offsets(mean, std, f"input {k + 1}", net)
+    if train.goal.classes is None:
+        notes += _note_offsets(train.goal.mean, train.goal.std, "the targets", net)
     _set_output_units(net, train)
+    return notes
+
+
+def _note_offsets(mean: Tensor, std: Tensor, name: str, net: EinNet) -> list[str]:
+    """A note for features that differ so little from their mean that few digits are left."""
+    is_far = ((std > 0) & (std < 1e-4 * mean.abs())).nonzero()[:, 0].tolist()
+    return [
+        f"{name}: feature {k} is {float(mean[k]):.4g} on average, with differences of {float(std[k]):.2g}, of which "
+        f"{next(net.parameters()).dtype} keeps few digits: subtract a constant from the data"
+        for k in is_far[:3]
+    ]
 
 
 @torch.no_grad()

@@ -7,16 +7,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn import from_pyg, pad, union
 from einnet.nn.sparse.storage import read_inputs
+from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["Samples", "as_tensor", "is_array", "read_samples", "split_pairs", "values_of"]
+__all__ = ["Samples", "as_tensor", "is_array", "list_items", "read_index", "read_samples", "split_pairs", "values_of"]
 
+SIZES_HINT = "a sparse matrix, or (einnet.nn.Support(index, sizes), values)"
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # the inputs and the options of a call of a network
 
 
@@ -27,6 +29,7 @@ class Samples(ABC):
     number: int
     widths: tuple[int, ...]
     has_sizes: ClassVar[bool] = False  # dense samples of several sizes, which a network should know
+    has_one_shape: ClassVar[bool] = False
 
     @abstractmethod
     def take(self, numbers: Tensor) -> Call:
@@ -39,6 +42,10 @@ class Samples(ABC):
     @abstractmethod
     def join(self, targets: Sequence[Tensor], unknown: float) -> Tensor:
         """The targets of some samples in the shape of the network's output for them."""
+
+    @abstractmethod
+    def separate(self, output: Tensor, numbers: Tensor) -> list[Tensor]:
+        """What the output of some samples is for each of them."""
 
     @abstractmethod
     def shape(self, k: int, symmetry: Symmetry) -> list[int | None]:
@@ -61,6 +68,8 @@ class Samples(ABC):
 class Stacked(Samples):
     """Samples of one size: a tensor for each input, the samples first."""
 
+    has_one_shape = True
+
     def __init__(self, signature: Signature, tensors: Sequence[Tensor]):
         self.signature, self.tensors, self.number = signature, tensors, len(tensors[0])
         self.widths = tuple(x.shape[-1] for x in tensors)
@@ -74,6 +83,9 @@ class Stacked(Samples):
 
     def join(self, targets: Sequence[Tensor], unknown: float) -> Tensor:
         return torch.stack(list(targets))
+
+    def separate(self, output: Tensor, numbers: Tensor) -> list[Tensor]:
+        return list(output)
 
     def shape(self, k: int, symmetry: Symmetry) -> list[int | None]:
         return [self.sizes.get(c) for c in symmetry.axes]
@@ -104,6 +116,10 @@ class Padded(Samples):
             batch[(k, *(slice(n) for n in y.shape))] = y
         return batch
 
+    def separate(self, output: Tensor, numbers: Tensor) -> list[Tensor]:
+        shapes = [self.shape(k, self.signature.output) for k in numbers.tolist()]
+        return [y[tuple(map(slice, shape))] for y, shape in zip(output, shapes, strict=True)]
+
     def shape(self, k: int, symmetry: Symmetry) -> list[int | None]:
         return [self.sizes[k].get(c) for c in symmetry.axes]
 
@@ -127,6 +143,14 @@ class United(Samples):
 
     def join(self, targets: Sequence[Tensor], unknown: float) -> Tensor:
         return torch.cat(list(targets))
+
+    def separate(self, output: Tensor, numbers: Tensor) -> list[Tensor]:
+        target = self.signature.output
+        if self.number == 1:
+            return [output]
+        if not target.axes:
+            return list(output)
+        return list(output.split([self.shape(k, target)[0] or 0 for k in numbers.tolist()]))
 
     def shape(self, k: int, symmetry: Symmetry) -> list[int | None]:
         for x, t in zip(self.samples[k], self.signature.inputs, strict=True):
@@ -159,7 +183,8 @@ def as_tensor(x: Any, name: str, dtype: torch.dtype | None = None, device: Any =
         tensor = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
     except (TypeError, ValueError):
         kind = getattr(x, "dtype", type(x).__name__)
-        raise TypeError(f"{name} must be an array of numbers, got {kind}: give words numbers first") from None
+        hint = "give words numbers first, and pass arrays of several sizes as a list"
+        raise TypeError(f"{name} must be an array of numbers, got {kind}: {hint}") from None
     if tensor.is_complex():
         raise TypeError(f"{name} must be real, got {tensor.dtype}: pass torch.view_as_real(x), two features each")
     return tensor.to(device=device, dtype=dtype)
@@ -169,20 +194,41 @@ def _is_graph(x: Any) -> bool:
     return getattr(x, "edge_index", None) is not None
 
 
-def split_pairs(inputs: Any, targets: Any) -> tuple[Any, Any]:
-    """Inputs and targets, also from a dataset of pairs, or from graphs with a target `y`."""
+def list_items(inputs: Any) -> Any:
+    """The items of a dataset or of a batch of graphs as a list; other inputs as they are."""
     if isinstance(inputs, IterableDataset):
         raise TypeError("inputs must have a length, got an IterableDataset: pass list(dataset)")
+    if isinstance(inputs, DataLoader):
+        raise TypeError("inputs must be samples, got a DataLoader: pass loader.dataset")
     if hasattr(inputs, "to_data_list"):
-        inputs = inputs.to_data_list()
-    if isinstance(inputs, Dataset):
-        inputs = [inputs[k] for k in range(len(inputs))]  # type: ignore[arg-type]
-        if inputs and not _is_graph(inputs[0]):
-            if targets is not None:
-                raise TypeError("targets are in the dataset, whose items are (inputs, target): pass it alone")
-            if not isinstance(inputs[0], tuple | list) or len(inputs[0]) < 2:
-                raise TypeError(f"a dataset must have items (inputs, target), got {type(inputs[0]).__name__}")
-            return [item[0] if len(item) == 2 else tuple(item[:-1]) for item in inputs], [item[-1] for item in inputs]
+        return inputs.to_data_list()
+    return [inputs[k] for k in range(len(inputs))] if isinstance(inputs, Dataset) else inputs  # type: ignore[arg-type]
+
+
+def read_index(at: Any, signature: Signature, number: int, device: Any) -> Tensor:
+    """The index tuples that are wanted of an output in brackets."""
+    if number > 1 or not signature.output.is_sparse:
+        got = f"'{signature}' and {number:,} samples"
+        raise EinNetError(f"at= is for one structure and an output in brackets, got {got}")
+    index = as_tensor(at.index if isinstance(at, Support) else at, "at", device=device)
+    rank = len(signature.output.axes)
+    if index.dim() != 2 or len(index) != rank:
+        hint = ": pass index.T" * (index.dim() == 2 and index.shape[1] == rank)
+        raise ShapeError(f"at must have shape ({rank}, M), one row for each axis, got {tuple(index.shape)}{hint}")
+    if index.dtype.is_floating_point or index.dtype == torch.bool:
+        raise TypeError(f"at must have whole numbers, got {index.dtype}: pass index.astype(int), or mask.nonzero()")
+    return index.long()
+
+
+def split_pairs(inputs: Any, targets: Any) -> tuple[Any, Any]:
+    """Inputs and targets, also from a dataset of pairs, or from graphs with a target `y`."""
+    is_dataset, inputs = isinstance(inputs, Dataset), list_items(inputs)
+    if is_dataset and inputs and not _is_graph(inputs[0]):
+        if targets is not None:
+            raise TypeError("targets are in the dataset, whose items are (inputs, target): pass it alone")
+        if not isinstance(inputs[0], tuple | list) or len(inputs[0]) < 2:
+            raise TypeError(f"a dataset must have items (inputs, target), got {type(inputs[0]).__name__}")
+        return [item[0] if len(item) == 2 else tuple(item[:-1]) for item in inputs], [item[-1] for item in inputs]
     if targets is None and _is_graph(inputs):
         return inputs, _read_label(inputs, 0)
     if targets is None and isinstance(inputs, list | tuple) and inputs and all(map(_is_graph, inputs)):
@@ -263,7 +309,8 @@ def _read_sample(signature: Signature, item: Any, number: int, options: dict[str
     try:
         inputs = read_inputs(types, item)
     except (EinNetError, TypeError) as error:
-        raise type(error)(f"{name}: {error}") from None
+        hint = f"; for fit and predict: {SIZES_HINT}" * ("sizes=" in str(error))
+        raise type(error)(f"{name}: {error}{hint}") from None
     device, dtype = options["device"], options["dtype"]
     return [(x[0].to(device), x[1].to(device, dtype)) if isinstance(x, tuple) else x for x in inputs]
 

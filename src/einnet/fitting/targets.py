@@ -15,7 +15,7 @@ from einnet.symmetry import Symmetry
 
 __all__ = ["Targets", "read_targets"]
 
-MANY, FEW = 50, 10  # so many classes with so few targets each: whole numbers look like quantities
+MANY = 10  # classes: more whole numbers may be meant as quantities
 
 
 @dataclass
@@ -105,7 +105,10 @@ def _read_blocks(targets: Any, samples: Samples, output: Symmetry, is_single: bo
 
 def _as_array(y: Any) -> np.ndarray:
     try:
-        array = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+        if isinstance(y, Tensor):
+            y = y.detach().cpu()
+            y = y.float() if y.dtype == torch.bfloat16 else y
+        array = np.asarray(y)
     except ValueError:
         raise ShapeError("the targets of all samples must have one shape, as the output has no axes") from None
     if array.dtype.kind == "O" and all(isinstance(v, str) for v in array.flat):
@@ -139,15 +142,16 @@ def _encode(
     unknown = [(b == -1) if has_unknown and is_number else np.zeros(b.shape, bool) for b in blocks]
     values = np.concatenate([b[~u] for b, u in zip(blocks, unknown, strict=True)])
     _count_unknown(sum(int(u.sum()) for u in unknown), sum(b.size for b in blocks), "-1", notes)
-    names, counts = np.unique(values, return_counts=True)
+    names = np.unique(values)
     if classes is None:
         if len(names) < 2:
             got = f"one class, {names.tolist()[0]!r}" if len(names) else "none"
-            raise EinNetError(f"targets must have two classes or more, got {got}: there is nothing to tell apart")
-        if is_number and len(names) > MANY and counts.mean() < FEW:
+            hint = ", and -1 is no class here, add 1 to all" * any(map(np.any, unknown))
+            raise EinNetError(f"targets must have two classes or more, got {got}: there is nothing to tell apart{hint}")
+        if is_number and len(names) > MANY:
             notes.append(
-                f"targets are whole numbers with {len(names):,} values, {counts.mean():.1f} of each: taken as classes; "
-                "for quantities pass floats, such as targets.astype(float)"
+                f"targets are whole numbers with {len(names):,} values, taken as classes; for quantities pass floats, "
+                "such as targets.astype(float)"
             )
         classes = tuple(names.tolist())
     elif foreign := sorted(set(names.tolist()) - set(classes)):
@@ -163,4 +167,6 @@ def _count_unknown(number: int, total: int, mark: str, notes: list[str]) -> None
     if number == total:
         raise EinNetError(f"there is nothing to learn from: all {total:,} targets are not known, {mark}")
     if number:
-        notes.append(f"{number:,} of {total:,} targets are left out: {mark} says that they are not known")
+        notes.append(
+            f"{number:,} of {total:,} targets are left out: {mark}, or train_mask, says that they are not known"
+        )
