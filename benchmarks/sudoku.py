@@ -100,11 +100,11 @@ def load_sets(data: Path, boards: int) -> dict[str, Boards]:
     return {name: pair for name, pair in (sets | generate_sets(boards)).items() if len(pair[0])}
 
 
-def generate_sets(boards: int) -> dict[str, Boards]:
+def generate_sets(boards: int, processes: int | None = None) -> dict[str, Boards]:
     """Random puzzles without a given to spare; and harder ones near such puzzles, by their grade."""
     layout = Layout.of(9)
-    sets = {OWN: generate_puzzles(layout, boards, OWN_SEED)}
-    puzzles, solutions = generate_puzzles(layout, boards, OWN_SEED + 1, variations=VARIATIONS)
+    sets = {OWN: generate_puzzles(layout, boards, OWN_SEED, processes)}
+    puzzles, solutions = generate_puzzles(layout, boards, OWN_SEED + 1, processes, VARIATIONS)
     grades = np.array(list(map(count_guesses, puzzles)))
     for name, numbers in GRADES.items():
         chosen = (grades >= numbers.start) & (grades < numbers.stop)
