@@ -67,7 +67,7 @@ class SudokuConfig:
         check_fields(self, check_real, "lr", above=0)
         Layout.of(self.side)
         if self.start is not None and not Path(self.start).is_file():
-            raise DataError(f"--start {self.start} is not a file: expected a saved network, such as RUN/best.safetensors")
+            raise DataError(f"--start {self.start} is no file: expected a saved network, such as RUN/best.safetensors")
 
 
 @Parameter(name="*", group="Network")

@@ -49,7 +49,7 @@ class Search:
         self.layout, self.rng, self.limit = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
-        self._locked_cells = _locked_cells(layout)
+        self._find_locked = _make_finder(layout)
         self.guesses, self.deadline = 0, inf  # a time of `time.monotonic`
 
     def start(self, board: np.ndarray, excluded: tuple[int, int] | None = None) -> Candidates | None:
@@ -95,7 +95,7 @@ class Search:
 
     def find_locked(self, unit: int, places: Sequence[int]) -> list[int]:
         """The cells that cannot have a symbol that a unit has in one of these places: the rest of another unit."""
-        return self._locked_cells(unit, *places)
+        return self._find_locked(unit, *places)
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
         """All completions; raises `SearchError` at the limit of guesses or of time."""
@@ -132,14 +132,14 @@ class Search:
 
 
 @cache
-def _locked_cells(layout: Layout) -> Callable[..., list[int]]:
+def _make_finder(layout: Layout) -> Callable[..., list[int]]:
     """The function of `Search.find_locked` for all searches on a layout, which stores its results."""
     units, units_of = layout.units.tolist(), list(map(set, layout.units_of.tolist()))
 
     @lru_cache(maxsize=STORED)
     def find(unit: int, *places: int) -> list[int]:
         shared = set.intersection(*(units_of[cell] for cell in places)) - {unit}
-        return [cell for other in shared for cell in units[other] if cell not in places]
+        return [cell for line in shared for cell in units[line] if cell not in places]
 
     return find
 
