@@ -24,7 +24,7 @@ from sudoku_search import FILES, GENERATED, HARD, draw, measure_sets, tabulate
 from einnet.nn import RecurrentNet
 from einnet.tasks.sudoku.app import SudokuApp, SudokuConfig
 from einnet.tasks.sudoku.boards import Layout, read_file
-from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.tasks.sudoku.generate import count_guesses, generate_puzzles
 from einnet.tasks.sudoku.network import encode_boards
 from einnet.tasks.sudoku.solve import (
     SHIPPED,
@@ -48,6 +48,13 @@ SETS = [  # what, file, rows, published
     ("16x16, no given to spare", "gen16x16_singles_irreducible_1000.txt.gz", slice(None), ""),
     ("25x25, 380 givens", "gen25x25_singles_givens380_150.txt.gz", slice(None), "0 \\[3]"),
 ]  # fmt: skip
+OWN = "9x9, no given to spare, generated"
+GRADES = {  # of generated puzzles that were changed to be harder: the guesses of a plain search
+    "generated, 1 to 4 guesses": range(1, 5),
+    "generated, 5 to 16 guesses": range(5, 17),
+    "generated, 17 guesses or more": range(17, 100_000),
+}
+OWN_SEED, VARIATIONS = 6, 20  # no run learned from puzzles of this seed
 DEPTHS = (64, 128, 256)  # boards were 60 steps deep at most in training
 PASS = 128  # the depth in the page of results
 GENERATOR = "5,000 puzzles of EinNet's own generator (the solver of the package)"
@@ -62,6 +69,7 @@ PEERS = {  # by set, for the page of results
     "4x4": "95.5 SE-RRM \\[8], 2 million parameters",
     "16x16, 140 givens": "27 equivariant RRN, 0 SE-RRM \\[8]",
     "25x25, 380 givens": "0 SE-RRM \\[8]",
+    OWN: "",
     HARD: "",
 }
 
@@ -85,11 +93,23 @@ def sample(puzzles: np.ndarray, solutions: np.ndarray, boards: int) -> Boards:
 
 
 def load_sets(data: Path, boards: int) -> dict[str, Boards]:
-    """A sample of each set that is in the folder."""
+    """A sample of each set that is in the folder, and generated ones."""
     sets = {
         name: sample(*read_set(data / file, rows), boards) for name, file, rows, _ in SETS if (data / file).is_file()
     }
-    return {name: pair for name, pair in sets.items() if len(pair[0])}
+    return {name: pair for name, pair in (sets | generate_sets(boards)).items() if len(pair[0])}
+
+
+def generate_sets(boards: int, processes: int | None = None) -> dict[str, Boards]:
+    """Random puzzles without a given to spare; and harder ones near such puzzles, by their grade."""
+    layout = Layout.of(9)
+    sets = {OWN: generate_puzzles(layout, boards, OWN_SEED, processes)}
+    puzzles, solutions = generate_puzzles(layout, boards, OWN_SEED + 1, processes, VARIATIONS)
+    grades = np.array(list(map(count_guesses, puzzles)))
+    for name, numbers in GRADES.items():
+        chosen = (grades >= numbers.start) & (grades < numbers.stop)
+        sets[name] = puzzles[chosen], solutions[chosen]
+    return sets
 
 
 def measure_depths(net: RecurrentNet, sets: dict[str, Boards], names: Iterable[str]) -> dict[str, list[float]]:
@@ -139,7 +159,7 @@ def learn_from_few(data: Path, minutes: float, out: Path) -> list[tuple[int, flo
 
 
 def tabulate_sets(sets: dict[str, Boards], percents: dict[str, list[float]]) -> list[str]:
-    published, rows = {name: text for name, _, _, text in SETS}, []
+    published, rows = {name: text for name, _, _, text in SETS} | dict.fromkeys((OWN, *GRADES), ""), []
     for name, values in percents.items():
         logic = [100 * share_solved_by_singles(*sets[name], hidden) for hidden in (False, True)]
         cells = [f"{p:.2f}" for p in (*values, *logic)]

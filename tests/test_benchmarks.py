@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from einnet.tasks.sudoku.boards import Layout
-from einnet.tasks.sudoku.generate import generate_puzzles
+from einnet.tasks.sudoku.generate import count_guesses, generate_puzzles
+from einnet.tasks.sudoku.search import solutions as find_solutions
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = (
@@ -90,6 +91,22 @@ def test_the_search_of_sudoku_is_compared_with_plain_ones_once(monkeypatch, tmp_
     (tmp_path / "hard_magictour_top1465.txt.gz").unlink()  # it is not measured again
     search["main"](data=tmp_path, only=[search["HARD"]], out=tmp_path / "out", page=page)
     assert page.read_text().splitlines()[3] == row
+
+
+def test_own_sudoku_boards_are_of_the_grade_that_their_set_names(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    program = runpy.run_path(str(ROOT / "benchmarks" / "sudoku.py"))
+    sets = program["generate_sets"](20, processes=1)
+    puzzles, solutions = sets.pop(program["OWN"])
+    assert len(puzzles) == 20 and len({s.tobytes() for s in solutions}) == 20
+    for puzzle in puzzles[:2]:  # without any of its givens there is another solution
+        for cell in np.flatnonzero(puzzle):
+            fewer = puzzle.copy()
+            fewer.flat[cell] = 0
+            assert len(find_solutions(fewer)) == 2
+    grades = {name: list(map(count_guesses, boards)) for name, (boards, _) in sets.items()}
+    assert all(grade in program["GRADES"][name] for name, numbers in grades.items() for grade in numbers)
+    assert 0 < sum(map(len, grades.values())) <= 20
 
 
 def load_program(monkeypatch, folder):

@@ -1,6 +1,7 @@
 """The network for Sudoku: its symmetries, what it learns from, answers."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from einnet.tasks.sudoku.boards import Layout, follows_rules, format_board
 from einnet.tasks.sudoku.generate import add_givens, count_guesses, generate_puzzles, make_puzzle
 from einnet.tasks.sudoku.network import ROUNDS, SIGNATURE, Solving, encode_boards, make_net
 from einnet.tasks.sudoku.search import Search
-from einnet.tasks.sudoku.solve import Answers, accuracy_by_iterations, answers, load_solver, to_batches
+from einnet.tasks.sudoku.solve import SHIPPED, Answers, accuracy_by_iterations, answers, load_solver, to_batches
 from einnet.testing import assert_equivariant
 
 SMALL = SudokuConfig(puzzles=20, batch=6, hidden=8, heads=4, iterations=6, side=4)
@@ -128,11 +129,11 @@ def test_boards_stay_in_the_batch_with_their_state_until_solved_or_old():
 
 
 def test_solved_boards_leave_the_batch_early():
-    shares = {}
+    shares, solver = {}, load_solver().config
     for learned in (True, False):
-        task = Solving(SudokuConfig(batch=40, side=4), *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
-        if learned:
-            task.net.load_state_dict(load_solver().state_dict())
+        start = str(SHIPPED) if learned else None
+        config = SudokuConfig(batch=40, side=4, hidden=solver.hidden, heads=solver.heads, start=start)
+        task = Solving(config, *generate_puzzles(Layout.of(4), 20, seed=0, processes=1), seed=0)
         torch.manual_seed(0)
         leaving = []
         for step in range(8):
@@ -140,6 +141,32 @@ def test_solved_boards_leave_the_batch_early():
             leaving.append(float((task.age == ROUNDS).float().mean()))
         shares[learned] = sum(leaving) / len(leaving)
     assert 0.3 < shares[True] < 0.7 and shares[False] < 0.15
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_learning_goes_on_from_a_network_that_may_be_narrower(tmp_path, factor):
+    first = make_net(SMALL)
+    first.save(tmp_path / "first.safetensors")
+    sizes = {"hidden": factor * SMALL.hidden, "heads": factor * SMALL.heads, "iterations": 9}
+    net = make_net(replace(SMALL, **sizes, start=str(tmp_path / "first.safetensors")))
+    x = encode_boards(torch.from_numpy(generate_puzzles(Layout.of(4), 3, seed=0, processes=1)[0]))
+    assert net.config.hidden == factor * SMALL.hidden and net.config.iterations == 9
+    expected, answer = first(x, iterations=4), net(x, iterations=4)
+    assert torch.equal(answer, expected) == (factor == 1)
+    assert (answer - expected).std() < 0.3 * expected.std()
+    answer.square().mean().backward()
+    rows = net.layers[0].in_proj.weight.grad[-SMALL.heads * factor :].unflatten(0, (factor, -1))
+    assert factor == 1 or not torch.allclose(rows[0], rows[1], rtol=1e-3)  # copies learn different things
+
+
+def test_a_network_that_cannot_be_widened_so_is_refused(tmp_path):
+    make_net(SMALL).save(tmp_path / "first.safetensors")
+    config = replace(SMALL, start=str(tmp_path / "first.safetensors"))
+    for sizes in ({"hidden": 16}, {"hidden": 12, "heads": 6}, {"hidden": 4, "heads": 2}):
+        with pytest.raises(CheckpointError, match="--hidden 8 --heads 4 can be widened"):
+            make_net(replace(config, **sizes))
+    with pytest.raises(DataError, match=r"--start nowhere\.safetensors"):
+        replace(SMALL, start="nowhere.safetensors")
 
 
 def test_held_out_boards_are_not_learned_from():

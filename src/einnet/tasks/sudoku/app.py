@@ -51,6 +51,8 @@ class SudokuConfig:
     "State of each cell and digit."
     heads: int = 16
     "Features summed over each row, column, box, ..."
+    start: str | None = None
+    "Network to learn on from, a .safetensors file; it is widened if --hidden and --heads are a multiple of its own."
     iterations: int = 64
     "Steps that the trained network takes; any other number can be asked for later."
     batch: int = 48
@@ -64,6 +66,8 @@ class SudokuConfig:
         check_fields(self, check_count, "more", minimum=0)
         check_fields(self, check_real, "lr", above=0)
         Layout.of(self.side)
+        if self.start is not None and not Path(self.start).is_file():
+            raise DataError(f"--start {self.start} is no file: expected a saved network, such as RUN/best.safetensors")
 
 
 @Parameter(name="*", group="Network")
@@ -121,10 +125,8 @@ class SudokuApp(TaskApp):
                 f.writelines(f"{format_board(p)},{format_board(s)}\n" for p, s in zip(*data, strict=True))
 
     def to_json(self, config: SudokuConfig, data: Boards) -> dict[str, Any]:
-        is_file = config.data not in (None, STANDARD_INPUT)
-        return {
-            "config": asdict(config) | {"data": str(Path(str(config.data)).expanduser().resolve()) if is_file else None}
-        }
+        source = None if config.data == STANDARD_INPUT else config.data
+        return {"config": asdict(config) | {"data": _to_absolute(source), "start": _to_absolute(config.start)}}
 
     def describe(self, config: SudokuConfig, data: Boards) -> str:
         side = data[0].shape[1]
@@ -234,3 +236,7 @@ class SudokuApp(TaskApp):
             reason = "is not drawn: one pass of the network did not solve the first puzzle"
             log(f"drawn to {plot}" if draw_verdict(first, plot) else f"{plot} {reason}")
         return 1 if unsolved else 0
+
+
+def _to_absolute(file: str | None) -> str | None:
+    return None if file is None else str(Path(file).expanduser().resolve())

@@ -100,10 +100,8 @@ def vary_puzzle(layout: Layout, rng: random.Random, givens: int = 0) -> Iterator
 def _has_another(board: np.ndarray, cell: int, value: int, layout: Layout) -> bool:
     """Whether some solution does not have this value in the cell."""
     search = Search(layout)
-    start = search.start(board)
-    if start is None or not search.restrict(start, cell, ~(1 << (value - 1))):
-        return False
-    return any(True for _ in search.solve(start))
+    start = search.start(board, excluded=(cell, value))
+    return start is not None and any(True for _ in search.solve(start))
 
 
 def generate_puzzles(

@@ -6,6 +6,7 @@ operations are the sums over what the rules speak of, is run again and again.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from torch.nn.functional import cross_entropy
 
 from einnet.errors import CheckpointError
 from einnet.nn import RecurrentNet
+from einnet.tasks.app import load_net
 from einnet.tasks.sudoku.boards import Layout
+from einnet.tasks.sudoku.widen import copy_widened
 from einnet.train.optimizers import MuonAdamW
 from einnet.train.task import Task
 
@@ -42,10 +45,13 @@ SOLVED_LEAVES, LEAVES = 0.5, 0.03  # chance that a solved board, and that any bo
 
 
 def make_net(config: "SudokuConfig") -> RecurrentNet:
-    return RecurrentNet(
+    net = RecurrentNet(
         SIGNATURE, 2, 1, heads=config.heads, hidden=config.hidden, depth=1,
         terms=TERMS, automorphism=AUTOMORPHISM, iterations=config.iterations,
     )  # fmt: skip
+    if config.start is not None:
+        copy_widened(load_net(Path(config.start), SIGNATURE, 2, 1, "Sudoku"), net)
+    return net
 
 
 def encode_boards(boards: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ that one. What is then left is tried on the cell with the fewest candidates.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
 from itertools import islice
 from math import inf
 
@@ -19,6 +20,7 @@ from einnet.tasks.sudoku.boards import Layout
 __all__ = ["SECONDS", "Candidates", "Search", "SearchError", "solutions"]
 
 SECONDS = 60.0  # after which a puzzle is given up
+STORED = 2**17  # results of `find_locked`: all that occur at 9x9
 Candidates = list[int]
 
 
@@ -47,15 +49,20 @@ class Search:
         self.layout, self.rng, self.limit = layout, rng, guesses
         self.units = layout.units.tolist()
         self.units_of = layout.units_of.tolist()
+        self._find_locked = _make_finder(layout)
         self.guesses, self.deadline = 0, inf  # a time of `time.monotonic`
 
-    def start(self, board: np.ndarray) -> Candidates | None:
-        """The candidates once the givens are in; None if they contradict each other."""
+    def start(self, board: np.ndarray, excluded: tuple[int, int] | None = None) -> Candidates | None:
+        """The candidates once the givens are in; None if they contradict each other.
+
+        `excluded` is a cell and a symbol that it is not to have.
+        """
         candidates = [(1 << self.layout.n) - 1] * self.layout.n**2
-        for cell, value in enumerate(board.ravel().tolist()):
-            if value and not self.restrict(candidates, cell, 1 << (value - 1)):
-                return None
-        return candidates
+        demands = [(cell, 1 << (value - 1)) for cell, value in enumerate(board.ravel().tolist()) if value]
+        if excluded is not None:
+            cell, value = excluded
+            demands.insert(0, (cell, ~(1 << (value - 1))))
+        return candidates if all(self.restrict(candidates, *demand) for demand in demands) else None
 
     def board(self, candidates: Candidates) -> np.ndarray:
         """The settled cells; 0 elsewhere."""
@@ -86,10 +93,9 @@ class Search:
                         todo += [(c, ~removed) for c in self.find_locked(unit, places) if candidates[c] & removed]
         return True
 
-    def find_locked(self, unit: int, places: list[int]) -> list[int]:
+    def find_locked(self, unit: int, places: Sequence[int]) -> list[int]:
         """The cells that cannot have a symbol that a unit has in one of these places: the rest of another unit."""
-        shared = [u for u in self.units_of[places[0]] if u != unit and all(u in self.units_of[c] for c in places)]
-        return [c for u in shared for c in self.units[u] if c not in places]
+        return self._find_locked(unit, *places)
 
     def solve(self, candidates: Candidates) -> Iterator[Candidates]:
         """All completions; raises `SearchError` at the limit of guesses or of time."""
@@ -123,6 +129,19 @@ class Search:
         if time.monotonic() > self.deadline:
             raise SearchError("the time for the board is over: no proper puzzle, or very hard")
         self.guesses += 1
+
+
+@cache
+def _make_finder(layout: Layout) -> Callable[..., list[int]]:
+    """The function of `Search.find_locked` for all searches on a layout, which stores its results."""
+    units, units_of = layout.units.tolist(), list(map(set, layout.units_of.tolist()))
+
+    @lru_cache(maxsize=STORED)
+    def find(unit: int, *places: int) -> list[int]:
+        shared = set.intersection(*(units_of[cell] for cell in places)) - {unit}
+        return [cell for line in shared for cell in units[line] if cell not in places]
+
+    return find
 
 
 def _bits(number: int) -> Iterator[int]:
