@@ -1,10 +1,10 @@
-"""Layers of dense types, whose cells are mapped in blocks."""
+"""Layers of dense types as one function, whose cells are mapped at once or in blocks."""
 
 import pytest
 import torch
 
 from einnet import EinLayer, EinNet
-from einnet.nn import blocks, parts
+from einnet.nn import blocks
 from einnet.testing import assert_equivariant
 
 SHAPES = {"aaH": (7, 7), "aH": (11,), "abH": (5, 6), "aaaH": (3, 3, 3), "abcH; a->b": (3, 4, 2)}
@@ -12,8 +12,8 @@ SHAPES = {"aaH": (7, 7), "aH": (11,), "abH": (5, 6), "aaaH": (3, 3, 3), "abcH; a
 
 @pytest.fixture(params=[8, 10**6], ids=["small blocks", "one block"])
 def length(request, monkeypatch):
-    monkeypatch.setattr(parts, "SMALLEST_GRID", 0)
-    monkeypatch.setattr(parts, "FEWEST_FEATURES", 0)
+    monkeypatch.setattr(blocks, "SMALLEST_GRID", 0)
+    monkeypatch.setattr(blocks, "FEWEST_FEATURES", 0)
     monkeypatch.setitem(blocks.LENGTHS, "cpu", request.param)
 
 
@@ -133,7 +133,36 @@ def test_memory_of_a_large_relation():
     assert sum(t.numel() for t in stored.values()) < 128**2 * (64 + 4 * (operands + results) + 2) + 10**5
 
 
-@pytest.mark.parametrize(("n", "features"), [(8, 64), (128, 16)])
-def test_few_cells_and_narrow_ones_have_no_blocks(monkeypatch, n, features):
-    monkeypatch.setattr(parts, "project_cells", None)
-    assert EinLayer("aaH", features, 2)(torch.randn(n, n, features)).shape == (n, n, features)
+@pytest.mark.parametrize(("n", "features", "number"), [(8, 64, 1), (128, 16, 1), (128, 64, 16)])
+def test_few_cells_and_narrow_ones_are_one_block(n, features, number):
+    grid = blocks.Grid.of(torch.empty(n, n, features), 2)
+    assert len(grid.sizes) == number and sum(grid.sizes) == n * n
+
+
+@pytest.mark.usefixtures("length")
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3, 3), (2, 0, 0)], ids=str)
+def test_no_cells(shape):
+    (x,), layer = draw(shape), make_layer("aaH")
+    y, *gradients = run(layer, [x])
+    assert y.shape == x.shape and all(g.isfinite().all() for g in gradients)
+
+
+def test_hooks_of_all_modules_make_the_layer_call_its_submodules(monkeypatch):
+    called = []
+    layer, x = EinLayer("aaH", 4, 2), torch.randn(3, 3, 4)
+    expected = layer(x)
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda module, *_: called.append(module))
+    try:
+        assert torch.allclose(layer(x), expected, atol=1e-6)
+    finally:
+        handle.remove()
+    assert {layer.norm, layer.in_proj, layer.pool_proj, layer.activation, layer.out_proj} <= {*called}
+
+
+def test_values_of_a_pass_are_stored_as_tensors_so_that_checkpoints_drop_them():
+    (x,), layer = draw((5, 5)), make_layer("aaH")
+    stored = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: stored.append(t.shape), lambda t: t):
+        layer(x)
+    inner = layer.out_proj.in_features
+    assert stored.count((inner, 25)) == 2  # before and after the activation

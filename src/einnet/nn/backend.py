@@ -10,10 +10,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from einnet.nn.looped import contract_in_loop
+from einnet.nn.looped import contract_in_loop, differentiate_in_loop
 from einnet.plan import Plan, Result, execute
 from einnet.plan.backends import TensorBackend
-from einnet.plan.execute import Expansion
+from einnet.plan.kernel import Expansion
 from einnet.plan.kernel import align as align_axes
 from einnet.symmetry import Symmetry
 
@@ -60,6 +60,11 @@ class TorchBackend(TensorBackend):
         self, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
     ) -> Tensor:
         return contract_in_loop(operands, tuples, output, loop)
+
+    def differentiate_loop(
+        self, gradient: Tensor, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
+    ) -> list[Tensor]:
+        return differentiate_in_loop(gradient, operands, tuples, output, loop)
 
 
 TORCH = TorchBackend(torch)

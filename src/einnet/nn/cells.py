@@ -1,183 +1,319 @@
-"""The maps of a layer cell by cell, in blocks whose values stay in the cache: what precedes the pooling.
+"""A layer of dense types as one function with its derivative: few operations, few passes over the cells.
 
-Nothing but the arguments and the norms is stored for the backward pass, which computes the rest again. `project_cells`
-normalizes and projects; `update_cells` in cell_update.py does what follows. How cells lie in memory: see `Grid`.
+Each type is normalized and projected, the plan runs, and each type is updated from its results. Few cells are mapped at
+once, and what the backward pass needs is stored. Many are mapped in blocks whose values stay in the cache; then no more
+than the state, the values of the plan and the norms is stored, and the rest is computed again. How cells lie in memory:
+see `Grid`.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
+from einnet.nn.backend import TORCH, upcast
 from einnet.nn.blocks import Grid
-from einnet.nn.channels import EPSILON
-from einnet.nn.sparse.rows import Totals, differentiate_twice, normalize
+from einnet.nn.channels import rms_normalize
+from einnet.nn.sparse.rows import differentiate_twice
+from einnet.plan import Plan, Result
+from einnet.plan.execute import run_steps
+from einnet.plan.gradient import differentiate_plan
+from einnet.plan.kernel import Expansion, Kernel
 
-__all__ = [
-    "Memory",
-    "Normed",
-    "Weights",
-    "cast_sums",
-    "map_rows",
-    "project_cells",
-    "upcast_half",
-]
+__all__ = ["CellLayer", "CellPlan", "TypeCells", "update_cells"]
 
-Weights = tuple[Tensor, Tensor | None]  # a matrix (out, in) and a bias
-UNUSED = 4  # memories of one kind that are stored for later calls
+WEIGHTS = 8  # of a type: two gains, three matrices, each with a bias
+STORED = 6
+differentiate_gelu = torch.ops.aten.gelu_backward.default
+FEW = 2**16  # entries of which a GELU is faster by torch itself than by oneDNN
 
 
-def project_cells(x: Tensor, weights: Weights, number: int, is_normed: bool, blocks: Grid) -> Sequence[Tensor]:
-    """`number` operands of equal width from a state: normalized, times a matrix; and the state, for `update_cells`.
+class CellPlan:
+    """A plan of dense types: where the operands and results of each type are, and how results lie in its cells."""
 
-    As the state is passed on, the gradient of its other use is added in the backward pass of this one.
+    def __init__(self, plan: Plan, reads: Sequence[int], writes: Sequence[int]):
+        self.plan = plan
+        types = range(1 + max(*reads, *writes))
+        self.operands = [[n for n, k in enumerate(reads) if k == t] for t in types]
+        self.results = [[n for n, k in enumerate(writes) if k == t] for t in types]
+        self.values = [[plan.results[n].value for n in numbers] for numbers in self.results]
+        self.expansions = [[Expansion.of(plan.results[n].axis_map) for n in numbers] for numbers in self.results]
+        self.sums = [[_transpose(plan.results[n]) for n in numbers] for numbers in self.results]
+
+    def run(self, operands: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """All values, from the operands of each type."""
+        return run_steps(self.plan, self._merge(self.operands, operands), TORCH)
+
+    def differentiate(self, gradients: Sequence[Sequence[Tensor]], values: Sequence[Tensor]) -> list[list[Tensor]]:
+        """The gradients of the operands of each type, from those of the results of each."""
+        of_operands = differentiate_plan(self.plan, self._merge(self.results, gradients), values, TORCH)
+        return [[of_operands[n] for n in numbers] for numbers in self.operands]
+
+    @staticmethod
+    def _merge(places: Sequence[Sequence[int]], parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        if len(parts) == 1:
+            return list(parts[0])
+        pairs = ((n, x) for numbers, own in zip(places, parts, strict=True) for n, x in zip(numbers, own, strict=True))
+        return [x for _, x in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def _transpose(result: Result) -> Kernel | None:
+    """From the gradient of an output to that of the compact result."""
+    return None if result.output == result.compact else Kernel.of([result.output], result.compact)
+
+
+class TypeCells(NamedTuple):
+    """How the cells of a type are mapped; each result is multiplied by one of the `factors`."""
+
+    grid: Grid
+    factors: Sequence[float | None]
+    is_normed: bool
+    activation: Callable[[Tensor], Tensor]
+
+
+class CellLayer(NamedTuple):
+    """A layer for states of some sizes."""
+
+    plan: CellPlan
+    types: Sequence[TypeCells]
+
+    def bind(self, tensors: Sequence[Any], stored: Sequence[Any] = (None,)) -> list["Cells"]:
+        """The maps of each type."""
+        size, width = 1 + WEIGHTS, len(stored) // len(self.types)
+        return [
+            Cells(self.plan, k, t, tensors[k * size : (k + 1) * size], stored[k * width : (k + 1) * width])
+            for k, t in enumerate(self.types)
+        ]
+
+    def run(self, tensors: Sequence[Any]) -> list[Tensor]:
+        """The new states, by plain operations, which have derivatives of their own."""
+        own = [tensors[k : k + 1 + WEIGHTS] for k in range(0, len(tensors), 1 + WEIGHTS)]
+        operands, states = [], []
+        for k, (t, (x, gain, _, weight, bias, *_)) in enumerate(zip(self.types, own, strict=True)):
+            rows = rms_normalize(t.grid.matrix(x).t(), -1) if t.is_normed else t.grid.matrix(x).t()
+            y = linear(rows, weight if gain is None else weight * gain, bias)
+            operands.append(t.grid.operands(y.t().contiguous(), len(self.plan.operands[k])))
+        values = self.plan.run(operands)
+        for k, (t, (x, _, gain, _, _, mix, bias, out, last)) in enumerate(zip(self.types, own, strict=True)):
+            parts = zip(self.plan.expansions[k], self.plan.values[k], t.factors, strict=True)
+            parts = [e.apply(values[n] if f is None else values[n] * f, t.grid.axes, TORCH) for e, n, f in parts]
+            pooled = torch.cat(parts).flatten(1).t()
+            pooled = rms_normalize(pooled, -1) if t.is_normed else pooled
+            inner = t.activation(linear(pooled, mix if gain is None else mix * gain, bias))
+            states.append(t.grid.state(t.grid.matrix(x) + linear(inner, out, last).t()))
+        return states
+
+
+def update_cells(layer: CellLayer, tensors: Sequence[Tensor | None]) -> Sequence[Tensor]:
+    """The state of each type after a layer; `tensors` has for each its state, the gains, the matrices with biases."""
+    return CellUpdate.apply(layer, *tensors)  # type: ignore[return-value]
+
+
+class Cells:
+    """The maps of the cells of one type, block by block, with their derivatives.
+
+    `stored` are values of a former pass: of a single block all, of several the two norms.
     """
-    return Projection.apply(blocks, number, is_normed, x, *weights)  # type: ignore[return-value]
+
+    def __init__(self, plan: CellPlan, number: int, cells: TypeCells, tensors: Sequence[Any], stored: Sequence[Any]):
+        self.plan, self.number, (self.grid, self.factors, self.is_normed, self.activation) = plan, number, cells
+        self.x, self.gain, self.pool_gain, *self.weights = tensors
+        self.into = self.weights[0] if self.gain is None else self.weights[0] * self.gain
+        self.mix = self.weights[2] if self.pool_gain is None else self.weights[2] * self.pool_gain
+        self.is_one = self.grid.is_one
+        if len(stored) > 1:
+            self.normed, self.scale, self.pooled, self.pooled_scale, self.inner, self.active = stored
+        if len(stored) < 2 or not self.is_one:
+            self.columns = self.grid.split(self.grid.matrix(self.x))
+
+    @property
+    def stored(self) -> tuple[Any, ...]:
+        """What the backward pass needs."""
+        if self.is_one:
+            return self.normed, self.scale, self.pooled, self.pooled_scale, self.inner, self.active
+        return None, self.scale, None, self.pooled_scale, None, None
+
+    def project(self) -> Sequence[Tensor]:
+        """The operands, features first."""
+        operands, targets = self.grid.make(self.into.shape[0], self.into)
+        scales = []
+        for z, target in zip(self.columns, targets, strict=True):
+            self.normed, scale = normalize_columns(z, self.is_normed)
+            scales.append(scale)
+            y = map_columns(self.normed, self.into, self.weights[1], target)
+        self.scale = join(scales)
+        return self.grid.operands(y if operands is None else operands, len(self.plan.operands[self.number]))
+
+    def update(self, values: Sequence[Tensor]) -> Tensor:
+        """The new state."""
+        out, bias = self.weights[4:]
+        state, targets = self.grid.make(out.shape[0], out)
+        scales = []
+        for z, parts, target in zip(self.columns, self._expand(values), targets, strict=True):
+            scales.append(self._run(parts, None))
+            y = torch.addmm(z, out, self.active, out=target)
+            if bias is not None:
+                y.add_(bias.unsqueeze(1))
+        self.pooled_scale = join(scales)
+        return self.grid.state(y if state is None else state)
+
+    def _expand(self, values: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+        """The results in each block."""
+        plan, k, parts = self.plan, self.number, []
+        for expansion, n, factor in zip(plan.expansions[k], plan.values[k], self.factors, strict=True):
+            y = values[n] if factor is None else values[n] * factor
+            parts.append(expansion.apply(y, self.grid.axes, TORCH))
+        return [parts] if self.is_one else list(zip(*map(self.grid.blocks_of, parts), strict=True))
+
+    def _run(self, parts: Sequence[Tensor], scale: Tensor | None) -> Tensor | None:
+        """Sets the values of a block up to the activation; the norm, unless it is given."""
+        self.pooled, scale = normalize_columns(torch.cat(parts).flatten(1), self.is_normed, scale, is_own=True)
+        self.inner = map_columns(self.pooled, self.mix, self.weights[3])
+        self.active = activate(self.activation, self.inner)
+        return scale
+
+    def undo_update(self, gradient: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of the results, from that of the new state."""
+        grid, out, mix = self.grid, self.weights[4].t(), self.mix.t()
+        self.totals: list[Any] = [None] * len(self.weights)
+        self.gradients = grid.split(grid.matrix(gradient))
+        blocks = [()] if self.is_one else self._expand(values)
+        scales = self._split(self.pooled_scale, len(blocks))
+        of_pooled, targets = grid.make(mix.shape[0], mix)
+        for g, parts, scale, target in zip(self.gradients, blocks, scales, targets, strict=True):
+            if not self.is_one:
+                self._run(parts, scale)
+            self._add(4, g, self.active)
+            of_inner = differentiate_activation(self.activation, self.inner, out @ g)
+            self._add(2, of_inner, self.pooled)
+            y = undo_norm(mix @ of_inner, self.pooled, scale, target)
+        plan, k = self.plan, self.number
+        gradients = list(grid.operands(y if of_pooled is None else of_pooled, len(self.factors)))
+        for n, (kernel, factor) in enumerate(zip(plan.sums[k], self.factors, strict=True)):
+            if kernel is not None:
+                gradients[n] = kernel.run([gradients[n]], TORCH)
+            if factor is not None:
+                gradients[n] = gradients[n] * factor
+        return gradients
+
+    def _split(self, scale: Tensor | None, number: int) -> Sequence[Any]:
+        return [scale] * number if self.is_one or scale is None else self.grid.split(scale)
+
+    def undo_projection(self, gradients: Sequence[Tensor]) -> Tensor:
+        """The gradient of the state, from those of the operands."""
+        grid, weight = self.grid, self.into.t()
+        blocks = [gradients] if self.is_one else list(zip(*map(grid.blocks_of, gradients), strict=True))
+        scales = self._split(self.scale, len(blocks))
+        of_x, targets = grid.make(weight.shape[0], weight)
+        for k, (g, parts, scale, target) in enumerate(zip(self.gradients, blocks, scales, targets, strict=True)):
+            normed = self.normed if self.is_one else normalize_columns(self.columns[k], self.is_normed, scale)[0]
+            of_operands = torch.cat(parts).flatten(1)
+            self._add(0, of_operands, normed)
+            y = undo_norm(weight @ of_operands, normed, scale, target).add_(g)
+        return grid.state(y if of_x is None else of_x)
+
+    def _add(self, number: int, gradient: Tensor, x: Tensor) -> None:
+        """What a block adds to the gradients of a matrix and its bias."""
+        totals = self.totals
+        parts = gradient @ x.t(), None if self.weights[number + 1] is None else gradient.sum(1)
+        for k, part in enumerate(parts, start=number):
+            if self.is_one or part is None:
+                totals[k] = part
+            else:  # in single precision or better
+                totals[k] = upcast(part) if totals[k] is None else totals[k].add_(part)
+
+    def of_weights(self) -> list[Any]:
+        """The gradients of the gains and of the weights."""
+        totals = self.totals
+        if not self.is_one:
+            totals = [None if g is None else g.to(self.x.dtype) for g in totals]
+        of_gains = [None, None]
+        for n, gain in enumerate((self.gain, self.pool_gain)):
+            if gain is not None:
+                of_gains[n] = (totals[2 * n] * self.weights[2 * n]).sum(0)
+                totals[2 * n].mul_(gain)
+        return of_gains + totals
 
 
-def upcast_half(x: Any) -> Any:
-    """Single precision for bfloat16, whose products are slower on processors without units for them."""
-    return x.float() if x is not None and x.dtype == torch.bfloat16 else x
-
-
-def cast_sums(totals: Totals, dtype: torch.dtype) -> list[Tensor | None]:
-    """The sums in the precision of the weights."""
-    return [None if x is None else x.to(dtype) for x in totals.sums]
-
-
-def map_rows(x: Tensor, matrix: Tensor, bias: Tensor | None, output: Tensor) -> Tensor:
-    """Sets the rows times a matrix."""
-    torch.mm(x, matrix.T, out=output)
-    return output if bias is None else output.add_(bias)
-
-
-class Normed:
-    """Memory for rows of a block divided by their root mean square."""
-
-    def __init__(self, blocks: Grid, cells: int, width: int, is_normed: bool, like: Tensor):
-        self.rows, self.width, self.is_normed = blocks.make(cells, width, like), width, is_normed
-        if is_normed:
-            self.spare, self.mean = blocks.make(cells, width, like), like.new_empty(cells, 1)
-            self.epsilon = like.new_full((1, 1), EPSILON)
-
-    def write(self, x: Tensor, scale: Tensor, is_known: bool) -> None:
-        """Sets the rows, from the same memory or another, and what they are multiplied by, unless that is known."""
-        if not self.is_normed:
-            if x is not self.rows:
-                self.rows.copy_(x)
-            return
-        if not is_known:
-            torch.sum(torch.mul(x, x, out=self.spare), -1, True, out=scale)
-            torch.add(self.epsilon, scale, alpha=1 / self.width, out=scale).rsqrt_()
-        torch.mul(x, scale, out=self.rows)
-
-    def undo(self, gradient: Tensor, scale: Tensor) -> Tensor:
-        """The gradient of the rows from that of the normalized rows, which is overwritten."""
-        if not self.is_normed:
-            return gradient
-        torch.sum(torch.mul(gradient, self.rows, out=self.spare), -1, True, out=self.mean)
-        return gradient.addcmul_(self.rows, self.mean, value=-1 / self.width).mul_(scale)
-
-
-class Memory:
-    """Memory for the values of blocks: the same for all blocks of one size, and on processors for later calls too.
-
-    To allocate it for each call costs time, as its pages are then new.
-    """
-
-    def __init__(self, make: Callable[..., Any], blocks: Grid, *arguments: Any):
-        self.make, self.blocks, self.arguments = make, blocks, arguments
-        self.by_size: dict[int, Any] = {}
-        self.unused: list[Memory] = []
+class CellUpdate(torch.autograd.Function):
+    """See `update_cells`."""
 
     @staticmethod
-    def take(make: Callable[..., Any], blocks: Grid, like: Tensor, *arguments: Any) -> "Memory":
-        """Memory that no other call uses until it is given back."""
-        unused = _list_unused(make, blocks, like.dtype, *arguments) if like.device.type == "cpu" else []
-        try:
-            return unused.pop()
-        except IndexError:
-            memory = Memory(make, blocks, like.new_empty(0), *arguments)
-            memory.unused = unused
-            return memory
-
-    def give_back(self) -> None:
-        if len(self.unused) < UNUSED:
-            self.unused.append(self)
-
-    def of(self, block: int) -> Any:
-        """The values of a block."""
-        cells = self.blocks.sizes[block]
-        if cells not in self.by_size:
-            with torch.inference_mode(False):
-                self.by_size[cells] = self.make(self.blocks, block, *self.arguments)
-        return self.by_size[cells]
-
-
-@lru_cache(maxsize=16)
-def _list_unused(*_: Any) -> list[Memory]:
-    return []
-
-
-class ProjectionValues:
-    """The values of a block in `Projection`."""
-
-    def __init__(self, blocks: Grid, block: int, like: Tensor, width: int, total: int, number: int, is_normed: bool):
-        cells = blocks.sizes[block]
-        self.normed = Normed(blocks, cells, width, is_normed, like)
-        self.operands, self.rows = blocks.make(cells, total, like), blocks.make(cells, width, like)
-        self.columns = self.operands.split(total // number, 1)
-
-
-class Projection(torch.autograd.Function):
-    """See `project_cells`."""
+    def forward(ctx, layer: CellLayer, *tensors: Tensor | None):
+        ctx.layer = layer
+        types = layer.bind(tensors)
+        values = layer.plan.run([c.project() for c in types])
+        states = tuple([c.update(values) for c in types])
+        ctx.save_for_backward(*tensors, *values, *[y for c in types for y in c.stored])
+        return states
 
     @staticmethod
-    def forward(ctx, blocks: Grid, number: int, is_normed: bool, x: Tensor, weight: Tensor, bias: Tensor | None):
-        ctx.blocks, ctx.number, ctx.is_normed = blocks, number, is_normed
-        matrix, wide_bias = upcast_half(weight), upcast_half(bias)
-        scale = matrix.new_empty(blocks.cells, 1)
-        ctx.save_for_backward(x, weight, bias, scale)
-        memory = Memory.take(ProjectionValues, blocks, matrix, x.shape[-1], len(weight), number, is_normed)
-        operands, targets = blocks.make_operands(number, len(weight) // number, x)
-        pairs = zip(*(blocks.split(y) for y in (blocks.rows(x), scale, targets)), strict=True)
-        for k, (rows, s, target) in enumerate(pairs):
-            m = memory.of(k)
-            m.normed.write(upcast_half(rows), s, False)
-            if matrix is weight:
-                map_rows(m.normed.rows, matrix, wide_bias, target)
-            else:
-                target.copy_(map_rows(m.normed.rows, matrix, wide_bias, m.operands))
-        memory.give_back()
-        return x, *operands
-
-    @staticmethod
-    def backward(ctx, of_state: Tensor, *gradients: Tensor):  # type: ignore[override]
-        (x, weight, bias, scale), blocks = ctx.saved_tensors, ctx.blocks
+    def backward(ctx, *gradients: Tensor):
+        layer, saved = ctx.layer, ctx.saved_tensors
+        number = len(layer.types)
+        split, end = number * (1 + WEIGHTS), len(saved) - STORED * number
+        tensors, values, stored = saved[:split], saved[split:end], saved[end:]
         if torch.is_grad_enabled():
-            function, tensors = lambda: _project_all(ctx, x, weight, bias), (x, weight, bias)
-            return None, None, None, *differentiate_twice(function, ctx, tensors, (of_state, *gradients), 3)
-        matrix, totals = upcast_half(weight), Totals(weight, bias)
-        memory = Memory.take(ProjectionValues, blocks, matrix, x.shape[-1], len(weight), ctx.number, ctx.is_normed)
-        parts = [blocks.split(blocks.operand_rows(g)) for g in gradients]
-        of_x = blocks.make(blocks.cells, x.shape[-1], x)
-        states = (blocks.split(y) for y in (blocks.rows(x), blocks.rows(of_state), of_x, scale))
-        for k, (rows, of_rows, target, s) in enumerate(zip(*states, strict=True)):
-            m = memory.of(k)
-            m.normed.write(upcast_half(rows), s, True)
-            for columns, part in zip(m.columns, parts, strict=True):
-                columns.copy_(part[k])
-            totals.add(0, m.operands, m.normed.rows)
-            m.normed.undo(torch.mm(m.operands, matrix, out=m.rows), s)
-            torch.add(m.rows, of_rows, out=target)
-        memory.give_back()
-        return None, None, None, blocks.state(of_x), *cast_sums(totals, weight.dtype)
+            return None, *differentiate_twice(lambda: layer.run(tensors), ctx, tensors, gradients, 1)
+        types = layer.bind(tensors, stored)
+        of_results = [c.undo_update(g, values) for c, g in zip(types, gradients, strict=True)]
+        derived = [None]
+        for c, of_operands in zip(types, layer.plan.differentiate(of_results, values), strict=True):
+            derived += [c.undo_projection(of_operands), *c.of_weights()]
+        return tuple(derived)
 
 
-def _project_all(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Sequence[Tensor]:
-    """The state and the operands, with a derivative."""
-    rows = normalize(upcast_half(ctx.blocks.rows(x)), ctx.is_normed)[0]
-    y = nn.functional.linear(rows, upcast_half(weight), upcast_half(bias)).to(x.dtype)
-    return x.view_as(x), *(ctx.blocks.operand(part) for part in y.split(len(weight) // ctx.number, -1))
+def join(scales: Sequence[Any]) -> Any:
+    """The norms of all blocks."""
+    return scales[0] if len(scales) == 1 or scales[0] is None else torch.cat(scales, 1)
+
+
+def normalize_columns(
+    x: Tensor, is_normed: bool, scale: Tensor | None = None, is_own: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Columns divided by their root mean square, and what they are multiplied by, unless it is given.
+
+    `x` is overwritten if it is the caller's own.
+    """
+    if not is_normed:
+        return x, None
+    is_half = x.dtype == torch.bfloat16
+    wide = x.float() if is_half else x
+    if scale is None:
+        scale = torch.rsub((wide * wide).sum(0, True), 1e-6, alpha=-1 / x.shape[0]).rsqrt_()
+    y = wide.mul_(scale) if is_half or is_own else wide * scale
+    return y.to(x.dtype) if is_half else y, scale
+
+
+def undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None, target: Tensor | None) -> Tensor:
+    """The gradient of columns from that of the normalized ones, which is overwritten."""
+    if scale is None:
+        return gradient if target is None else target.copy_(gradient)
+    if normed.dtype == torch.bfloat16:
+        y = undo_norm(gradient.float(), normed.float(), scale, None)
+        return y.to(normed.dtype) if target is None else target.copy_(y)
+    mean = (gradient * normed).sum(0, True)
+    gradient.addcmul_(normed, mean, value=-1 / normed.shape[0])
+    return torch.mul(gradient, scale, out=gradient if target is None else target)
+
+
+def map_columns(x: Tensor, matrix: Tensor, bias: Tensor | None, target: Tensor | None = None) -> Tensor:
+    if bias is None:
+        return torch.mm(matrix, x, out=target)
+    return torch.addmm(bias.unsqueeze(1), matrix, x, out=target)
+
+
+def activate(activation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return activation(x.t()).t() if x.numel() < FEW else activation(x)
+
+
+def differentiate_activation(activation: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> Tensor:
+    if isinstance(activation, nn.GELU):
+        if x.numel() < FEW:
+            return differentiate_gelu(gradient.t(), x.t(), approximate=activation.approximate).t()
+        return differentiate_gelu(gradient, x, approximate=activation.approximate)
+    with torch.enable_grad():
+        source = x.detach().requires_grad_()
+        return torch.autograd.grad(activation(source), source, gradient)[0]

@@ -146,8 +146,8 @@ class Context:
             return self.backend.cache(key, lambda: make(plan, dtype))
         key = (name, id(plan), dtype)
         if key not in self._results:
-            self._results[key] = make(plan, dtype)
-        return self._results[key]
+            self._results[key] = make(plan, dtype), plan  # which keeps its id
+        return self._results[key][0]
 
     def _make_counts(self, plan: Plan, dtype: torch.dtype) -> list[int | Tensor | None]:
         numbers, has_supports = range(len(plan.terms)), self.backend.supports or self.backend.is_union

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from einnet.checks import check_count
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.context import Context, MaskLike, make_context
+from einnet.nn.looped import is_in_transform
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["batch_of", "bind_input", "check_dtype", "check_features", "check_in_features", "dtype_of"]
+__all__ = ["batch_of", "bind_input", "can_fuse", "check_dtype", "check_features", "check_in_features", "dtype_of"]
 
 
+FUSED_TYPES = torch.float32, torch.float64, torch.bfloat16
 AUTOCAST = {torch.float32, torch.bfloat16, torch.float16}  # what autocast casts to one another
 
 
@@ -51,10 +53,25 @@ def batch_of(types: Sequence[Symmetry], inputs: Sequence[Tensor], is_union: bool
         raise ShapeError(f"the batch axes of the inputs of types {names} cannot be broadcast: {batches}") from None
 
 
+def can_fuse(tensors: Sequence[Tensor], types: Sequence[Symmetry]) -> bool:
+    """Whether a function of the library's own may replace submodules: states of one dtype, with equal batch axes."""
+    x = tensors[0]
+    if x.dtype not in FUSED_TYPES or x.is_meta or torch.is_autocast_enabled(x.device.type):  # there is none for meta
+        return False
+    if torch.compiler.is_compiling() or is_in_transform():
+        return False
+    return len(tensors) == 1 or (
+        len({y.dtype for y in tensors}) == 1
+        and len({y.shape[: y.dim() - 1 - len(t.axes)] for y, t in zip(tensors, types, strict=True)}) == 1
+    )
+
+
 def dtype_of(module: nn.Module) -> torch.dtype | None:
     """The type of a module's weights; None for a replica of `nn.DataParallel`, which has no parameters."""
-    for p in module.parameters():
-        return p.dtype
+    for part in module.modules():
+        for p in part._parameters.values():
+            if p is not None:
+                return p.dtype
     return None
 
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import feature_axis, rank_of
+from einnet.nn.cells import CellLayer, CellPlan, update_cells
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
-from einnet.nn.inputs import batch_of, check_dtype, dtype_of
+from einnet.nn.inputs import can_fuse, check_dtype, dtype_of
 from einnet.nn.parts import PartModules, TypePart
 from einnet.nn.pool import Pooling
 from einnet.nn.pooled import PooledLinear
@@ -124,8 +125,9 @@ class EinLayer(nn.Module):
         if self.chunks == 1 and self.reductions.is_sum and any(t.is_sparse for t in self.types):
             self.parts = [TypePart.of(self.pool, k) for k in range(len(self.types))]
         self.mixing = self._make_mixing(type_set)
-        is_dense = all(t.axes and not t.is_sparse for t in self.types)
-        self.has_blocks = is_dense and self.chunks == 1 and self.reductions.is_sum
+        self.cell_plan: CellPlan | None = None
+        if self.chunks == 1 and self.reductions.is_sum and all(t.axes and not t.is_sparse for t in self.types):
+            self.cell_plan = CellPlan(self.pool.plan, self.pool.reads, self.pool.writes)
         self._make_modules(inner, norm, activation, options, {"device": device, "dtype": dtype})
         names, is_default = [str(t) for t in self.pool.plan.terms], terms is None and order is None
         self._arguments = {
@@ -205,22 +207,17 @@ class EinLayer(nn.Module):
         if context is mask:
             return unwrap(self._update(tensors, context))
         check_dtype(tensors, dtype_of(self), inputs)
-        filled = [context.fill_last(x, t) for x, t in zip(tensors, self.types, strict=True)]  # nan would reach weights
-        states = zip(self._update(filled, context), self.types, strict=True)
+        if context.masks:  # nan would reach weights
+            tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.types, strict=True)]
+        states = zip(self._update(tensors, context), self.types, strict=True)
         return unwrap([to_form_of_input(y, t, signature, inputs, context) for y, t in states])
 
     def _update(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The state after the layer."""
         if self.parts:
             return self._update_parts(tensors, context)
-        is_whole = not context.masks and not context.backend.is_sharded
-        if self.has_blocks and is_whole and not torch.compiler.is_compiling():
-            modules, batches = (
-                self._list_modules(),
-                map(batch_of, zip(self.types, strict=True), zip(tensors, strict=True)),
-            )
-            if all(map(PartModules.has_blocks, modules, tensors)) and len(set(batches)) == 1:
-                return self._update_blocks(modules, tensors, context)
+        if (modules := self._find_plain_modules(tensors, context)) is not None:
+            return self._update_cells(modules, tensors, context)
         norms, pool_projs, out_projs = map(self._modules_of, ("norm", "pool_proj", "out_proj"))
         normed = [norm(x) for norm, x in zip(norms, tensors, strict=True)]
 
@@ -242,26 +239,31 @@ class EinLayer(nn.Module):
 
     def _list_modules(self) -> list[PartModules]:
         """The submodules of each type."""
-        norms, in_projs, pool_projs, out_projs = map(self._modules_of, ("norm", "in_proj", "pool_proj", "out_proj"))
-        return [
-            PartModules(norm, in_proj, pool_proj, self.activation, out_proj, self.dropout)
-            for norm, in_proj, pool_proj, out_proj in zip(norms, in_projs, pool_projs, out_projs, strict=True)
-        ]
+        parts = [self._modules_of(name) for name in ("norm", "in_proj", "pool_proj", "out_proj")]
+        activation, dropout = self.activation, self.dropout
+        return [PartModules(n, i, p, activation, o, dropout) for n, i, p, o in zip(*parts, strict=True)]
 
-    def _update_blocks(
+    def _find_plain_modules(self, tensors: Sequence[Tensor], context: Context) -> list[PartModules] | None:
+        """The submodules if `update_cells` does what they do; None if they are to be called."""
+        backend = context.backend
+        if self.cell_plan is None or context.masks or backend.is_sharded or backend.is_union:
+            return None
+        if not can_fuse(tensors, self.types):
+            return None
+        modules = self._list_modules()
+        return modules if all(m.is_plain and m.maps_cells for m in modules) else None
+
+    def _update_cells(
         self, modules: Sequence[PartModules], tensors: Sequence[Tensor], context: Context
     ) -> list[Tensor]:
-        """The same for large dense states, whose cells are mapped in blocks."""
-        states, operands = [], []
-        for m, x, t in zip(modules, tensors, self.types, strict=True):
-            state, *values = m.project_blocks(x, t)
-            states.append(state)
-            operands.append(iter(values))
-        results, factors = self.pool.pool_unscaled([next(operands[k]) for k in self.pool.reads], context)
-        return [
-            m.update_blocks(x, self.pool.select(k, results), self.pool.select(k, factors), t)
-            for k, (m, x, t) in enumerate(zip(modules, states, self.types, strict=True))
-        ]
+        """The same in one function."""
+        assert self.cell_plan is not None
+        factors, types, values = self.pool.find_factors(context), [], []
+        for k, (m, x, t) in enumerate(zip(modules, tensors, self.types, strict=True)):
+            cells, own = m.cells_of(x, len(t.axes), factors if len(modules) == 1 else self.pool.select(k, factors))
+            types.append(cells)
+            values += own
+        return list(update_cells(CellLayer(self.cell_plan, types), values))
 
     def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The same where some types are sparse."""

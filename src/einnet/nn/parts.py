@@ -9,18 +9,16 @@ the user's own, hooks, dropout, masks, batch axes or autocast the submodules are
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
 from einnet.nn.blocks import Grid
-from einnet.nn.cell_update import Update as CellUpdate
-from einnet.nn.cell_update import update_cells
-from einnet.nn.cells import project_cells
-from einnet.nn.channels import ACTIVATIONS, HeadLinear, Linear, RMSNorm, RowRMSNorm
+from einnet.nn.cells import TypeCells
+from einnet.nn.channels import ACTIVATIONS, Dropout, HeadLinear, Linear, RMSNorm, RowRMSNorm
 from einnet.nn.context import Context
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import Pooling
@@ -33,11 +31,14 @@ from einnet.terms import Term
 
 __all__ = ["PartModules", "TypePart", "is_row_type"]
 
-SMALLEST_GRID, FEWEST_FEATURES = (
-    2**14,
-    64,
-)  # of a dense state from which on cells are mapped in blocks: narrow ones lose
-BLOCK_TYPES = torch.float32, torch.float64, torch.bfloat16
+KINDS = (  # of the modules that a layer makes
+    {RMSNorm, RowRMSNorm, nn.Identity},
+    {HeadLinear},
+    {PooledLinear},
+    {*ACTIVATIONS.values()},
+    {Linear},
+    {Dropout, nn.Identity},
+)
 
 
 class PartModules(NamedTuple):
@@ -59,50 +60,26 @@ class PartModules(NamedTuple):
         """Whether they are those that a layer makes, without hooks, and nothing is dropped."""
         if self.dropout.training and not isinstance(self.dropout, nn.Identity):
             return False
-        kinds = (
-            (RMSNorm, RowRMSNorm, nn.Identity),
-            (HeadLinear,),
-            (PooledLinear,),
-            tuple(ACTIVATIONS.values()),
-            (Linear,),
-        )
-        if not all(type(m) in kind for m, kind in zip(self, kinds, strict=False)):
-            return False
-        return self.pool_proj.norm is self.norm_is_rms and not any(
-            isinstance(m, nn.Module) and _has_hooks(m) for m in self
-        )
+        for module, kinds in zip(self, KINDS, strict=True):
+            if type(module) not in kinds or module._forward_hooks or module._forward_pre_hooks:
+                return False
+            if module._backward_hooks or module._backward_pre_hooks:
+                return False
+        return self.pool_proj.norm is self.norm_is_rms and not _has_any_global_hook()
 
-    def has_blocks(self, x: Tensor) -> bool:
-        """Whether the cells of a dense state are mapped in blocks: many, by modules of this library as they are."""
-        if x.is_meta or is_in_transform() or torch.is_autocast_enabled(x.device.type):  # there is no autocast for meta
-            return False
-        is_large = x.dim() > 1 and prod(x.shape[:-1]) >= SMALLEST_GRID and x.shape[-1] >= FEWEST_FEATURES
-        is_one_map = len(self.pool_proj.maps) == 1 and self.pool_proj.maps[0].is_full
-        return is_large and is_one_map and x.dtype in BLOCK_TYPES and self.is_plain
+    @property
+    def maps_cells(self) -> bool:
+        """Whether all pooled results of a dense type are mapped together, at all cells."""
+        maps = self.pool_proj.maps
+        return len(maps) == 1 and maps[0].is_full
 
-    def project_blocks(self, x: Tensor, symmetry: Symmetry) -> Sequence[Tensor]:
-        """The state for `update_blocks`, and the operands, features first."""
-        weight, bias = self.in_proj.weights
-        weight = weight * self.norm.weight if self.norm_is_rms else weight
-        number, grid = len(weight) // self.in_proj.heads, self._make_grid(x, symmetry)
-        return project_cells(x, (weight, bias), number, self.norm_is_rms, grid)
-
-    def update_blocks(
-        self, x: Tensor, results: Sequence[Tensor], factors: Sequence[float], symmetry: Symmetry
-    ) -> Tensor:
-        """The state after the layer, from the results of all terms and their factors."""
-        update = CellUpdate(tuple(factors), self.norm_is_rms, self.activation)
-        weights = self.pool_proj.weights, self.out_proj.weights
-        return update_cells(x, results, update, weights, self._make_grid(x, symmetry))
-
-    def _make_grid(self, x: Tensor, symmetry: Symmetry) -> Grid:
-        return Grid.of(x, len(symmetry.axes), tuple(self.pool_proj.maps[0].axis_maps))
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-    )
+    def cells_of(self, x: Tensor, rank: int, factors: Sequence[float | None]) -> tuple[TypeCells, list[Any]]:
+        """How `update_cells` updates a state, and the state with the weights."""
+        is_normed, pool = self.norm_is_rms, self.pool_proj
+        into, out = self.in_proj, self.out_proj
+        tensors = [x, self.norm.weight if is_normed else None, pool.gain]
+        tensors += [into.weight, into.bias, pool.weight, pool.bias, out.weight, out.bias]
+        return TypeCells(Grid.of(x, rank), factors, is_normed, self.activation), tensors
 
 
 def is_row_type(symmetry: Symmetry) -> bool:

@@ -18,7 +18,7 @@ from einnet.nn.pooled import concat_features
 from einnet.nn.reductions import Reduction, Reductions, check_reduction, check_temperature, pool_in_semiring
 from einnet.nn.sparse.call import Graph, bind_inputs, to_form_of_input
 from einnet.plan import Plan
-from einnet.plan.execute import Expansion
+from einnet.plan.kernel import Expansion
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 from einnet.terms import Term, TypeSet
@@ -136,11 +136,11 @@ class Pooling:
         results = run_plan(self.plan, operands, context.backend)
         return results if self.normalize is None else rescale(results, self.plan, context)
 
-    def pool_unscaled(self, operands: Sequence[Tensor], context: Context) -> tuple[list[Tensor], list[float]]:
-        """Sums without masks, each with the number by which it has yet to be multiplied."""
-        results = run_plan(self.plan, operands, context.backend)
-        factors = [None] * len(results) if self.normalize is None else context.factors(self.plan, results[0].dtype)
-        return results, [1.0 if f is None else f for f in factors]  # type: ignore[misc]
+    def find_factors(self, context: Context) -> list[float | None]:
+        """What each sum without masks is multiplied by."""
+        if self.normalize is None:
+            return [None] * len(self.writes)
+        return context.factors(self.plan, torch.float32)  # type: ignore[return-value]
 
     def _split(self, k: int, x: Tensor) -> Sequence[Tensor]:
         """The input of the k-th type cut into a part for each operand."""

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from einnet.nn.backend import TORCH, TorchBackend, align, run_upcast, to_channels_last, upcast
 from einnet.nn.channels import add_all, inverse_root_mean, make_dropout, map_channels, rms_normalize
 from einnet.plan import Result
-from einnet.plan.execute import Expansion
+from einnet.plan.kernel import Expansion
 
 __all__ = ["AxisMap", "PooledLinear", "PooledMap", "concat_features", "slice_evenly"]
 

@@ -65,6 +65,17 @@ class Backend:
         equation = ",".join("..." + "".join(t) for t in tuples) + "->..." + "".join(output)
         return np.asarray(opt_einsum.contract(equation, *map(_upcast, operands)), np.result_type(*operands))
 
+    def differentiate_loop(
+        self, gradient: Any, operands: Sequence[Any], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
+    ) -> list[Any]:
+        """The gradients of what `contract_in_loop` reads: each is such an einsum of all else."""
+        edges, values = [output, *tuples], [gradient, *operands]
+        rest = [[k for k in range(len(edges)) if k != n] for n in range(1, len(edges))]
+        return [
+            self.contract_in_loop([values[k] for k in own], [edges[k] for k in own], tup, loop)
+            for own, tup in zip(rest, tuples, strict=True)
+        ]
+
     def join(self, step: Any, operands: Sequence[Any]) -> Any:
         """The value of a step of sparse operands or with a sparse output."""
         raise EinNetError(f"'{step.equation}' is of sparse types, which only tensors of torch with supports can have")
@@ -88,7 +99,7 @@ class TensorBackend(Backend):
         self.torch = torch
 
     def permute(self, x: Any, order: Sequence[int]) -> Any:
-        return x.permute(*range(x.dim() - len(order)), *order)
+        return x.mT if order == (-1, -2) else x.permute(*range(x.dim() - len(order)), *order)
 
     def unsqueeze(self, x: Any, axis: int) -> Any:
         return x.unsqueeze(axis)
@@ -101,7 +112,7 @@ class TensorBackend(Backend):
 
     def matmul(self, x: Any, y: Any) -> Any:
         if x.shape[:-2] == y.shape[:-2]:
-            return x @ y
+            return self.torch.bmm(x, y) if x.dim() == 3 else x @ y  # the same, with fewer operations
         return self.torch.einsum("...ab,...bc->...ac", x, y)  # copies no matrix along a batch axis
 
     def einsum(self, equation: str, x: Any, y: Any) -> Any:

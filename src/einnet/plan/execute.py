@@ -5,19 +5,17 @@ how the axes of a compact result lie in the output, see `Result`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from einnet.errors import ShapeError
 from einnet.plan.backends import NUMPY, Backend
-from einnet.plan.kernel import Layout
+from einnet.plan.kernel import Expansion
 from einnet.plan.plan import Plan, Step
 from einnet.terms.term import Term
 
-__all__ = ["evaluate_term", "expand", "run_plan", "run_step"]
+__all__ = ["evaluate_term", "expand", "run_plan", "run_step", "run_steps"]
 
 
 def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> list[Any]:
@@ -29,12 +27,18 @@ def run_plan(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> l
     (array([3, 7]), array([[3, 3],
            [7, 7]]))
     """
+    values = run_steps(plan, operands, backend)
+    return [values[r.value] for r in plan.results]
+
+
+def run_steps(plan: Plan, operands: Sequence[Any], backend: Backend = NUMPY) -> list[Any]:
+    """All values of a plan: the arrays that it reads, then that of each step."""
     if len(operands) != plan.input_count:
         raise ShapeError(f"the plan reads {plan.input_count} arrays, got {len(operands)}")
     values = list(operands)
     for step in plan.steps:
         values.append(run_step(step, [values[k] for k in step.sources], backend))
-    return [values[r.value] for r in plan.results]
+    return values
 
 
 def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> Any:
@@ -49,37 +53,6 @@ def run_step(step: Step, operands: Sequence[Any], backend: Backend = NUMPY) -> A
 def expand(compact: Any, axis_map: Sequence[int], sizes: Sequence[int], backend: Backend = NUMPY) -> Any:
     """The output, with axes of these sizes, from a compact result with the axis map of a `Result`; perhaps a view."""
     return Expansion.of(tuple(axis_map)).apply(compact, sizes, backend)
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """How a compact result becomes the output: the order of its axes, where broadcast sizes stand, the diagonals."""
-
-    layout: Layout
-    broadcast_axes: tuple[int, ...]  # the output axis that gives the size of each axis; () where nothing is broadcast
-    diagonals: tuple[tuple[int, int], ...]
-
-    @staticmethod
-    @lru_cache(maxsize=8192)
-    def of(axis_map: tuple[int, ...]) -> "Expansion":
-        axes = list(dict.fromkeys(axis_map))
-        own_axes = sorted(f for f in axes if f >= 0)
-        broadcast_axes = tuple(axis_map.index(f) for f in axes) if len(own_axes) < len(axes) else ()
-        layout, diagonals = Layout.of(own_axes, axes), []
-        for place, axis in enumerate(axis_map):
-            first = axis_map.index(axis)
-            if first < place:
-                axes.insert(place, axis)
-                diagonals.append((first - len(axes), place - len(axes)))
-        return Expansion(layout, broadcast_axes, tuple(diagonals))
-
-    def apply(self, x: Any, sizes: Sequence[int], backend: Backend) -> Any:
-        x = self.layout.apply(x, backend)
-        if self.broadcast_axes:
-            x = backend.broadcast(x, [sizes[k] for k in self.broadcast_axes])
-        for first, second in self.diagonals:
-            x = backend.embed(x, first, second)
-        return x
 
 
 def evaluate_term(term: Term, operands: Sequence[Any], sizes: Mapping[str, int], backend: Backend = NUMPY) -> Any:

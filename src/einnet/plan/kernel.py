@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from einnet.plan.backends import Backend
 
-__all__ = ["Kernel", "Layout", "align"]
+__all__ = ["Expansion", "Kernel", "Layout", "align", "make_axis_map", "transpose"]
 
 Tuple = tuple[str, ...]
 
@@ -101,9 +102,69 @@ class Kernel:
                 x = backend.diagonal(x, first, second)
             if self.summed_axes:
                 x = backend.sum(x, self.summed_axes)
-            return self.layouts[0].apply(x, backend)
+            layout = self.layouts[0]
+            return layout.apply(x, backend) if layout.order else x
         left, right = reversed(operands) if self.is_reversed else operands
         if self.kind == "einsum":
             return backend.einsum(self.equation, left, right)
-        left, right = self.layouts[0].apply(left, backend), self.layouts[1].apply(right, backend)
+        first, second = self.layouts
+        if first.order or first.new_axes:
+            left = first.apply(left, backend)
+        if second.order or second.new_axes:
+            right = second.apply(right, backend)
         return backend.multiply(left, right) if self.kind == "multiply" else backend.matmul(left, right)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """How a compact result becomes the output: the order of its axes, where broadcast sizes stand, the diagonals."""
+
+    layout: Layout
+    broadcast_axes: tuple[int, ...]  # the output axis that gives the size of each axis; () where nothing is broadcast
+    diagonals: tuple[tuple[int, int], ...]
+
+    @staticmethod
+    @lru_cache(maxsize=8192)
+    def of(axis_map: tuple[int, ...]) -> "Expansion":
+        axes = list(dict.fromkeys(axis_map))
+        own_axes = sorted(f for f in axes if f >= 0)
+        broadcast_axes = tuple(axis_map.index(f) for f in axes) if len(own_axes) < len(axes) else ()
+        layout, diagonals = Layout.of(own_axes, axes), []
+        for place, axis in enumerate(axis_map):
+            first = axis_map.index(axis)
+            if first < place:
+                axes.insert(place, axis)
+                diagonals.append((first - len(axes), place - len(axes)))
+        return Expansion(layout, broadcast_axes, tuple(diagonals))
+
+    def apply(self, x: Any, sizes: Sequence[int], backend: Backend) -> Any:
+        if self.layout.order or self.layout.new_axes:
+            x = self.layout.apply(x, backend)
+        if self.broadcast_axes:
+            x = backend.broadcast(x, [sizes[k] for k in self.broadcast_axes])
+        for first, second in self.diagonals:
+            x = backend.embed(x, first, second)
+        return x
+
+
+def make_axis_map(compact: Tuple, output: Tuple) -> tuple[int, ...]:
+    """The axis of `compact` for each index of `output`, and a negative number for each index that it lacks.
+
+    >>> make_axis_map(("a",), ("a", "a")), make_axis_map(("a",), ("b", "a"))
+    ((0, 0), (-1, 0))
+    """
+    broadcast = dict.fromkeys(i for i in output if i not in compact)
+    axes = {i: k for k, i in enumerate(compact)} | {i: -1 - k for k, i in enumerate(broadcast)}
+    return tuple([axes[i] for i in output])
+
+
+def transpose(operands: Sequence[Tuple], output: Tuple) -> tuple[Expansion | Kernel, ...]:
+    """For each operand of a kernel its gradient, of real numbers: of the output's, and of the other operand.
+
+    >>> [x.equation for x in transpose([("a", "b"), ("a", "b", "c")], ("a", "c"))]
+    ['...ac,...abc->...ab', '']
+    """
+    if len(operands) == 1:
+        return (Expansion.of(make_axis_map(output, operands[0])),)
+    left, right = operands
+    return Kernel.of((output, right), left), Kernel.of((output, left), right)

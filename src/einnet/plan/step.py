@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from einnet._notation import write_tuple
 from einnet.plan.cost import Cost
-from einnet.plan.kernel import Kernel
+from einnet.plan.kernel import Expansion, Kernel, make_axis_map, transpose
 from einnet.symmetry import Symmetry
 
 __all__ = ["Result", "Step", "is_connected"]
@@ -33,15 +33,15 @@ class Step:
     loop: Tuple = ()
     supports: tuple[Symmetry | None, ...] = ()  # of a join
     axes: tuple[tuple[str, str], ...] = ()  # of each index
+    is_join: bool = field(init=False, repr=False, compare=False)
     kernel: Kernel | None = field(init=False, repr=False, compare=False)  # None for a join and with a loop
+    transposes: tuple[Expansion | Kernel, ...] = field(init=False, repr=False, compare=False)  # for each operand
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_join", bool(self.supports))
         kernel = None if self.loop or self.is_join else Kernel.of(self.operands, self.output)
         object.__setattr__(self, "kernel", kernel)
-
-    @property
-    def is_join(self) -> bool:
-        return bool(self.supports)
+        object.__setattr__(self, "transposes", () if kernel is None else transpose(self.operands, self.output))
 
     @property
     def tuples(self) -> tuple[Tuple, ...]:
@@ -63,9 +63,6 @@ class Result:
     `axis_map` has the axis of the compact result for each output axis, and a negative number for each
     broadcast index. Results of one axis map can be added before they are expanded.
 
-    >>> Result(0, ("a",), ("a", "a")).axis_map, Result(0, ("a",), ("b", "a")).axis_map
-    ((0, 0), (-1, 0))
-
     For an output on a support, the compact result has a value for each entry if `is_sparse`, and the axis map counts
     up; otherwise it is dense, with one axis or none.
     """
@@ -79,10 +76,8 @@ class Result:
     axis_map: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        broadcast = dict.fromkeys(i for i in self.output if i not in self.compact)
-        axes = {i: k for k, i in enumerate(self.compact)} | {i: -1 - k for k, i in enumerate(broadcast)}
-        axis_map = range(len(self.output)) if self.is_sparse else (axes[i] for i in self.output)
-        object.__setattr__(self, "axis_map", tuple(axis_map))
+        axis_map = tuple(range(len(self.output))) if self.is_sparse else make_axis_map(self.compact, self.output)
+        object.__setattr__(self, "axis_map", axis_map)
 
 
 @lru_cache(maxsize=1024)

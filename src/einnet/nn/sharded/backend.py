@@ -19,8 +19,7 @@ from einnet.nn.sharded.cuts import Cut, choose_cut
 from einnet.nn.sharded.grid import Grid, Placement, default_placement
 from einnet.nn.sharded.moves import gather, move, sum_over
 from einnet.plan import Result, Step
-from einnet.plan.execute import Expansion
-from einnet.plan.kernel import Kernel
+from einnet.plan.kernel import Expansion, Kernel
 from einnet.symmetry import Symmetry
 
 __all__ = ["ShardedBackend"]
