@@ -7,7 +7,6 @@ goes through the same chunks: each step z = x y has the gradients dx = dz y and 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -18,9 +17,18 @@ from torch.autograd import forward_ad
 
 from einnet.plan.backends import Backend, TensorBackend
 from einnet.plan.kernel import Kernel, align
-from einnet.plan.path import contraction_steps
+from einnet.plan.path import looped_steps
 
-__all__ = ["DECOMPOSITIONS", "TENSORS", "LoopedEinsum", "contract_in_loop", "is_in_transform", "narrow", "upcast_dtype"]
+__all__ = [
+    "DECOMPOSITIONS",
+    "TENSORS",
+    "LoopedEinsum",
+    "contract_in_loop",
+    "differentiate_in_loop",
+    "is_in_transform",
+    "narrow",
+    "upcast_dtype",
+]
 
 Tuple = tuple[str, ...]
 Slices = Mapping[str, slice]
@@ -38,10 +46,22 @@ def contract_in_loop(operands: Sequence[Tensor], tuples: Sequence[Tuple], output
     for x in operands[1:]:
         dtype = torch.promote_types(dtype, x.dtype)
     same = [x.to(dtype).expand(*batch, *x.shape[x.dim() - len(t) :]) for x, t in zip(operands, tuples, strict=True)]
-    equation = ",".join(map("".join, tuples)) + "->" + "".join(output)
+    equation = _write_equation(tuples, output)
     if not torch.compiler.is_compiling() and is_in_transform():
         return LoopedEinsum.of(equation, "".join(loop)).result(same, {})
     return torch.ops.einnet.looped(same, equation, "".join(loop))
+
+
+def differentiate_in_loop(
+    gradient: Tensor, operands: Sequence[Tensor], tuples: Sequence[Tuple], output: Tuple, loop: Tuple
+) -> list[Tensor]:
+    """The gradients of the operands of `contract_in_loop`, which have one dtype and equal batch axes."""
+    equation = _write_equation(tuples, output)
+    return torch.ops.einnet.looped_backward(gradient.contiguous(), list(operands), equation, "".join(loop))
+
+
+def _write_equation(tuples: Sequence[Tuple], output: Tuple) -> str:
+    return ",".join(map("".join, tuples)) + "->" + "".join(output)
 
 
 def is_in_transform() -> bool:
@@ -57,6 +77,7 @@ def _contract_looped(operands: list[Tensor], equation: str, loop: str) -> Tensor
     einsum = LoopedEinsum.of(equation, loop)
     total = _empty(operands, einsum)
     total = torch.zeros_like(total, dtype=upcast_dtype(total.dtype))
+    operands = [x.contiguous() for x in operands]  # so that products of matrices copy nothing
     with torch.autocast(total.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             narrow(total, einsum.output, slices).add_(einsum.result(operands, slices))
@@ -71,7 +92,8 @@ def _(operands: list[Tensor], equation: str, loop: str) -> Tensor:
 @torch.library.custom_op("einnet::looped_backward", mutates_args=())
 def _differentiate_looped(gradient: Tensor, operands: list[Tensor], equation: str, loop: str) -> list[Tensor]:
     einsum = LoopedEinsum.of(equation, loop)
-    totals = [torch.zeros_like(x, dtype=upcast_dtype(x.dtype), memory_format=torch.contiguous_format) for x in operands]
+    operands = [x.contiguous() for x in operands]
+    totals = [torch.zeros_like(x, dtype=upcast_dtype(x.dtype)) for x in operands]
     with torch.autocast(gradient.device.type, enabled=False):
         for slices in einsum.chunks(operands):
             parts = einsum.gradients(gradient, operands, slices)
@@ -125,7 +147,7 @@ _differentiate_looped.register_autograd(_second_backward, setup_context=_setup)
 
 
 class LoopedEinsum:
-    """The pairwise steps of a looped einsum. The loop's indices are batch axes, of the size of a chunk."""
+    """The pairwise steps of a looped einsum, for a part of the indices of the loop."""
 
     def __init__(self, equation: str, loop: str, backend: Backend = TENSORS):
         self.backend = backend
@@ -133,17 +155,13 @@ class LoopedEinsum:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop: Tuple = tuple(loop)
-        *steps, last = contraction_steps(self.tuples, self.output, self.loop)
-        self.steps = [*steps, replace(last, output=self.without_loop(self.output))]
-        self.names = [*map(self.without_loop, self.tuples), *(step.output for step in self.steps)]  # of all values
+        self.steps = looped_steps(tuple(self.tuples), self.output, self.loop)
+        self.names = [*self.tuples, *(step.output for step in self.steps)]  # of all values
 
     @staticmethod
     @lru_cache(maxsize=256)
     def of(equation: str, loop: str) -> "LoopedEinsum":
         return LoopedEinsum(equation, loop)
-
-    def without_loop(self, tup: Tuple) -> Tuple:
-        return tuple(i for i in tup if i not in self.loop)
 
     def sizes(self, operands: Sequence[Tensor]) -> dict[str, int]:
         """The size of each index."""
@@ -152,57 +170,49 @@ class LoopedEinsum:
             sizes |= dict(zip(t, x.shape[x.dim() - len(t) :], strict=True))
         return sizes
 
-    def chunks(self, operands: Sequence[Tensor]) -> Iterator[Slices]:
-        """Slices of the loop's indices: several at once of the last index where they are small."""
-        sizes, entries = self.sizes(operands), [1]
-        for x, t in zip(operands, self.tuples, strict=True):
-            entries.append(x.shape[: x.dim() - len(t)].numel() * prod(sizes[i] for i in self.without_loop(t)))
-        lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: max(1, CHUNK // max(entries))}
+    def chunks(self, operands: Sequence[Tensor], most: int | None = None) -> Iterator[Slices]:
+        """Slices of the loop's indices: several at once of the last index where they are small, `most` at most."""
+        sizes = self.sizes(operands)
+        batch = operands[0].shape[: operands[0].dim() - len(self.tuples[0])].numel()
+        entries = max(batch * prod(sizes[i] for i in names if i not in self.loop) for names in self.names)
+        length = max(1, min(CHUNK // max(1, entries), most or CHUNK))
+        lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: length}
         ranges = [[slice(k, k + lengths[i]) for k in range(0, sizes[i], lengths[i])] for i in self.loop]
         for chosen in product(*ranges):
             yield dict(zip(self.loop, chosen, strict=True))
 
     def values(self, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
-        """The operands' parts and what each step makes of them, the loop's axes before the others; the result last."""
-        values = [
-            align(narrow(x, t, slices), t, (*self.loop, *names), self.backend)
-            for x, t, names in zip(operands, self.tuples, self.names, strict=False)
-        ]
-        for step in self.steps:
+        """The operands' parts and what each step but the last makes of them."""
+        values = [narrow(x, t, slices) for x, t in zip(operands, self.tuples, strict=True)]
+        for step in self.steps[:-1]:
             names = [self.names[step.left], self.names[step.right]]
             values.append(self.product([values[step.left], values[step.right]], names, step.output))
         return values
 
     def result(self, operands: Sequence[Tensor], slices: Slices) -> Tensor:
         """What a chunk adds to the output."""
-        return self.to_output_layout(self.values(operands, slices)[-1], self.names[-1], self.output)
+        values, last = self.values(operands, slices), self.steps[-1]
+        names = [self.names[last.left], self.names[last.right]]
+        return self.product([values[last.left], values[last.right]], names, self.output)
 
     def gradients(self, gradient: Tensor, operands: Sequence[Tensor], slices: Slices) -> list[Tensor]:
         """What a chunk adds to the gradient of each operand, given that of the output."""
         values = self.values(operands, slices)
-        after = align(narrow(gradient, self.output, slices), self.output, (*self.loop, *self.names[-1]), self.backend)
-        gradients: dict[int, Tensor] = {len(values) - 1: after.to(values[0].dtype)}
+        gradients = {len(values): narrow(gradient, self.output, slices).to(values[0].dtype)}
         for number, step in reversed(list(enumerate(self.steps, start=len(operands)))):
             after = gradients.pop(number)
-            values.pop()  # the step's own value is needed no more
             for operand, factor in ((step.left, step.right), (step.right, step.left)):
                 pair, names = [after, values[factor].conj()], [self.names[number], self.names[factor]]
                 gradients[operand] = self.product(pair, names, self.names[operand])
-        return [self.to_output_layout(gradients[k], self.names[k], self.tuples[k]) for k in range(len(operands))]
+        return [gradients[k] for k in range(len(operands))]
 
     def product(self, pair: Sequence[Tensor], names: Sequence[Tuple], output: Tuple) -> Tensor:
-        """A pairwise contraction; axes of the loop are batch axes, of size 1 where an operand lacks them."""
-        if set(names[0]) == set(names[1]) and len(output) < len(names[0]):
-            x = self.backend.multiply(pair[0], align(pair[1], names[1], names[0], self.backend))
-            return Kernel.of([names[0]], output).run([x], self.backend)
+        """A pairwise contraction. Where one operand has all indices of the other, a sum of products of numbers."""
+        large, small = (0, 1) if len(names[0]) >= len(names[1]) else (1, 0)
+        if len(output) < len(names[large]) and set(names[small]) <= set(names[large]):
+            x = self.backend.multiply(pair[large], align(pair[small], names[small], names[large], self.backend))
+            return Kernel.of([names[large]], output).run([x], self.backend)
         return Kernel.of(names, output).run(pair, self.backend)
-
-    def to_output_layout(self, x: Tensor, names: Tuple, tup: Tuple) -> Tensor:
-        """Without the axes of the loop that the tuple lacks, which are summed; in the tuple's order."""
-        summed_axes = tuple(k - len(self.loop) - len(names) for k, i in enumerate(self.loop) if i not in tup)
-        if summed_axes:
-            x = self.backend.sum(x, summed_axes)
-        return align(x, [*(i for i in self.loop if i in tup), *names], tup, self.backend)
 
 
 def narrow(x: Tensor, tup: Tuple, slices: Slices) -> Tensor:

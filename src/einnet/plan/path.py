@@ -1,7 +1,7 @@
 """Contraction paths: the order in which the operands of a term are contracted, two at a time, and its cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -13,11 +13,20 @@ import opt_einsum
 from einnet.checks import check_count, check_limit
 from einnet.terms.term import Term
 
-__all__ = ["Contraction", "choose_loop", "contraction_steps", "cost_exponent", "reduce_operands", "split_by_cost"]
+__all__ = [
+    "Contraction",
+    "choose_loop",
+    "contraction_steps",
+    "cost_exponent",
+    "looped_steps",
+    "reduce_operands",
+    "split_by_cost",
+]
 
 Tuple = tuple[str, ...]
 REPRESENTATIVE_SIZE = 32  # of each axis, for which paths are compared
 SEARCHED_OPERANDS = 9  # terms of more operands get a greedy path
+SPLIT_OPERANDS = 7  # of loops of more operands not every last step is compared
 
 
 @lru_cache(maxsize=1024)
@@ -85,6 +94,83 @@ def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()
         remaining.append(len(names))
         names.append(steps[-1].output)
     return steps
+
+
+@lru_cache(maxsize=1024)
+def looped_steps(operands: tuple[Tuple, ...], output: Tuple, loop: Tuple) -> list[Contraction]:
+    """As `contraction_steps` for the parts of a loop, whose indices are named too; the dearest step comes last.
+
+    Of paths that cost the same the backward pass of this one costs least: it computes all values again but the last.
+    Axes stand as a product of matrices wants them.
+
+    >>> bridge = (("a", "b"), ("a", "c"), ("b", "c"), ("b", "d"), ("c", "d"))
+    >>> for step in looped_steps(bridge, ("a", "d"), ("b",)):
+    ...     print(step.left, step.right, "".join(step.output))
+    0 1 abc
+    3 4 bcd
+    2 6 bcd
+    5 7 ad
+    """
+    steps = contraction_steps(operands, output, loop)
+    if len(operands) <= SPLIT_OPERANDS:
+        rank = max(map(len, (*operands, output)))
+        candidates = [steps, *_list_splits(operands, output, loop, rank)]
+        steps = min(candidates, key=lambda steps: _count_twice(steps, len(operands)))
+    return _name_loop(steps, operands, output, loop)
+
+
+def _list_splits(operands: Sequence[Tuple], output: Tuple, loop: Tuple, rank: int) -> Iterator[list[Contraction]]:
+    """For each way to cut the operands into two parts the steps that contract each part, then both."""
+    numbers = range(len(operands))
+    for size in range(1, len(operands) // 2 + 1):
+        for part in combinations(numbers, size):
+            rest = tuple(k for k in numbers if k not in part)
+            steps, values = [], []
+            for own, others in ((part, rest), (rest, part)):
+                outside = {i for k in others for i in operands[k]} | {*output}
+                boundary = tuple(dict.fromkeys(i for k in own for i in operands[k] if i in outside))
+                places = [*own, *(len(operands) + len(steps) + k for k in range(len(own) - 1))]
+                for s in contraction_steps([operands[k] for k in own], boundary, loop):
+                    steps.append(Contraction(places[s.left], places[s.right], s.indices, s.output))
+                values.append((places[-1], tuple(i for i in boundary if i not in loop)))
+            if all(len(s.output) <= rank for s in steps):
+                (left, names), (right, more) = values
+                indices = tuple(dict.fromkeys((*names, *more)))
+                yield [*steps, Contraction(left, right, indices, tuple(i for i in output if i not in loop))]
+
+
+def _count_twice(steps: Sequence[Contraction], number: int) -> tuple[int, int]:
+    """The cost forward and backward, where the values of all steps but the last are computed again."""
+    costs = [REPRESENTATIVE_SIZE ** len(s.indices) for s in steps]
+    return 4 * sum(costs) - costs[-1], number
+
+
+def _name_loop(
+    steps: Sequence[Contraction], operands: Sequence[Tuple], output: Tuple, loop: Tuple
+) -> list[Contraction]:
+    """The steps with the indices of the loop, and the axes of each value in the order in which it is read."""
+    names: list[Tuple] = list(operands)
+    for k, s in enumerate(steps, start=1):
+        indices = tuple(dict.fromkeys((*names[s.left], *names[s.right])))
+        read = {i for later in steps[k:] for v in (later.left, later.right) if v < len(names) for i in names[v]}
+        names.append(tuple(i for i in indices if i in s.output or (i in loop and (i in read or i in output))))
+    names[-1] = output
+    for number, s in reversed(list(enumerate(steps, start=len(operands)))):
+        order = names[number]
+        shared = [i for i in names[s.left] if i in names[s.right]]
+        kept = [i for i in order if i in shared]
+        summed = sorted((i for i in shared if i not in order), key=lambda i: i not in loop)
+        for value, first in ((s.left, True), (s.right, False)):
+            own = [i for i in order if i in names[value] and i not in shared]
+            wanted = [*kept, *own, *summed] if first else [*kept, *summed, *own]
+            if not summed:
+                wanted = [i for i in order if i in names[value]]
+            if value >= len(operands):
+                names[value] = tuple(wanted)
+    return [
+        Contraction(s.left, s.right, tuple(dict.fromkeys((*names[s.left], *names[s.right]))), names[number])
+        for number, s in enumerate(steps, start=len(operands))
+    ]
 
 
 def choose_loop(operands: Sequence[Tuple], output: Tuple, rank: int) -> Tuple:
