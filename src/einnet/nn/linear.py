@@ -12,7 +12,8 @@ from einnet.checks import check_choice, check_count, check_flag
 from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
-from einnet.nn.inputs import check_dtype, check_in_features
+from einnet.nn.inputs import can_fuse, check_dtype, check_in_features
+from einnet.nn.linear_map import LinearCall, LinearMap, map_cells
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
@@ -113,6 +114,11 @@ class EinLinear(nn.Module):
         if bias:
             self.bias = nn.Parameter(torch.empty(self.out_features, len(constants), device=device, dtype=dtype))
         self.summands = self._list_summands()
+        self.linear_map: LinearMap | None = None
+        is_dense = not self.signature.is_sparse and not (counts or maxima or roots)
+        if is_dense:
+            constant_plan = self.constants if bias else None
+            self.linear_map = LinearMap(self.plans, self.in_features, constant_plan, self.normalize is not None)
         self.reset_parameters()
 
     def _list_summands(self) -> list[Summand]:
@@ -169,6 +175,8 @@ class EinLinear(nn.Module):
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
         if self._has_rows(tensors, context):
             y = self._map_rows(tensors, context)
+        elif self._can_fuse(tensors, context):
+            y = self._map_cells(tensors, context)
         else:
             y = run_upcast(self._map, [self.weight, *tensors], context)
         y = y.half() if self.weight.dtype == torch.float16 else y
@@ -187,6 +195,21 @@ class EinLinear(nn.Module):
         return all(len(t.axes) == 1 or t.is_sparse or (backend.is_union and not t.axes) for t in self.types) and all(
             x.dim() == 2 for x in tensors
         )
+
+    def _can_fuse(self, tensors: Sequence[Tensor], context: Context) -> bool:
+        """Whether all are dense, without padding."""
+        backend = context.backend
+        if self.linear_map is None or context.masks or backend.is_sharded or backend.is_union or not tensors:
+            return False
+        return tensors[0].dtype == self.weight.dtype and can_fuse(tensors, self.signature.inputs)
+
+    def _map_cells(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
+        assert self.linear_map is not None
+        batch = tensors[0].shape[: tensors[0].dim() - 1 - len(self.signature.inputs[0].axes)]
+        factors = [context.factors(plan, torch.float32) if self.normalize else () for plan in self.plans]
+        call = LinearCall(batch, context.shape(self.signature.output), factors)  # type: ignore[arg-type]
+        y = map_cells(self.linear_map, call, self.weight, self.bias, [x.movedim(-1, 0) for x in tensors])
+        return y.movedim(0, -1)
 
     def _map_rows(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         weights = [self.weight] if self.bias is None else [self.weight, self.bias]
