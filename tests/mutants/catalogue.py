@@ -46,10 +46,10 @@ MUTANTS = (
     mutant("the parent of an axis", "symmetry:Symmetry.parent_of", "comparison", 1, "test_symmetry.py"),
     mutant("equal steps of a plan are one", "plan.builder:Builder.add_step", "call", 11, "plan nn/test_pool.py"),
     mutant("the order of the factors of a matrix product", "plan.kernel:Kernel.of", "condition", 4, "plan nn/test_pool.py"),
-    mutant("the order of the output's axes", "plan.execute:Expansion.of", "call", 3, "plan nn/test_pool.py nn/test_linear.py"),
+    mutant("the order of the output's axes", "plan.kernel:Expansion.of", "call", 3, "plan nn/test_pool.py nn/test_linear.py"),
     mutant("what a mean divides by under a mask", "nn.context:Context.counts", "condition", 1, "nn/test_context.py"),
     mutant("the scale of sums and of contractions", "nn.context:Context._make_factors", "condition", 1, "nn/test_pool.py"),
-    mutant("gradients of the chunks of a loop", "nn.looped:_differentiate_looped", "call", 8, "nn/test_looped.py"),
+    mutant("gradients of the chunks of a loop", "nn.looped:_differentiate_looped", "call", 9, "nn/test_looped.py"),
     mutant("results on different diagonals", "nn.pooled:nest", "operator", 2, "nn/test_linear.py nn/test_layer.py"),
     mutant("ties count against the network", "tasks.kg.ranking:rank_scores", "operator", 3, "tasks/test_kg_evaluate.py"),
 )  # fmt: skip

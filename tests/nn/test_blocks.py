@@ -1,10 +1,13 @@
 """Layers of dense types as one function, whose cells are mapped at once or in blocks."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 
 from einnet import EinLayer, EinNet
-from einnet.nn import blocks
+from einnet.nn import blocks, cells
 from einnet.testing import assert_equivariant
 
 SHAPES = {"aaH": (7, 7), "aH": (11,), "abH": (5, 6), "aaaH": (3, 3, 3), "abcH; a->b": (3, 4, 2)}
@@ -145,6 +148,38 @@ def test_no_cells(shape):
     (x,), layer = draw(shape), make_layer("aaH")
     y, *gradients = run(layer, [x])
     assert y.shape == x.shape and all(g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.usefixtures("length")
+def test_the_state_can_be_written_in_place():
+    (x,), layer = draw((4, 4)), make_layer("aaH")
+    expected = torch.autograd.grad(layer(x).relu().sum(), x)
+    assert torch.equal(torch.autograd.grad(layer(x).relu_().sum(), x)[0], expected[0])
+
+
+def test_a_layer_that_was_called_can_be_copied_and_stored():
+    (x,), layer = draw((4, 4)), make_layer("aaH")
+    expected = layer(x)
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(copied(x), expected)
+
+
+def test_no_more_shapes_are_kept_than_a_bound():
+    layer = make_layer("aH")
+    for n in range(cells.MOST_LAYERS + 3):
+        layer(torch.zeros(n, 4, dtype=torch.float64))
+    plan = layer.cell_plan
+    assert plan is not None and 0 < len(plan.layers) <= cells.MOST_LAYERS
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "tanh"])
+def test_recorded_operations_give_what_they_gave(activation):
+    """The second call, of other values, runs what the first one recorded."""
+    layer, (x,) = make_layer("aaH", activation=activation), draw((5, 5))
+    hooked, _ = hook(make_layer("aaH", activation=activation))
+    run(layer, [x])
+    for one, two in zip(run(layer, [x.sin()]), run(hooked, [x.sin()]), strict=True):
+        assert torch.allclose(one, two, atol=1e-10)
 
 
 def test_hooks_of_all_modules_make_the_layer_call_its_submodules(monkeypatch):

@@ -7,6 +7,7 @@ so that each feature of a block is contiguous.
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from torch import Tensor
 
@@ -54,7 +55,7 @@ class Grid:
         """The columns of each block; parts of the matrix itself."""
         return (matrix,) if self.is_one else matrix.split(self.sizes, 1)
 
-    def make(self, rows: int, like: Tensor) -> tuple[Tensor | None, Sequence[Tensor | None]]:
+    def make(self, rows: int, like: Tensor) -> tuple[Any, Sequence[Tensor | None]]:
         """Memory for a matrix, and its columns of each block; none for a single block."""
         if self.is_one:
             return None, (None,)

@@ -17,6 +17,7 @@ from einnet.nn.backend import TORCH, upcast
 from einnet.nn.blocks import Grid
 from einnet.nn.channels import rms_normalize
 from einnet.nn.sparse.rows import differentiate_twice
+from einnet.nn.tape import Tapes
 from einnet.plan import Plan, Result
 from einnet.plan.execute import run_steps
 from einnet.plan.gradient import differentiate_plan
@@ -27,6 +28,8 @@ __all__ = ["CellLayer", "CellPlan", "TypeCells", "update_cells"]
 WEIGHTS = 8  # of a type: two gains, three matrices, each with a bias
 STORED = 6
 differentiate_gelu = torch.ops.aten.gelu_backward.default
+MOST_LAYERS = 64  # of different shapes that are kept
+RECORDED = 2**11  # cells up to which operations are recorded
 FEW = 2**16  # entries of which a GELU is faster by torch itself than by oneDNN
 
 
@@ -41,6 +44,18 @@ class CellPlan:
         self.values = [[plan.results[n].value for n in numbers] for numbers in self.results]
         self.expansions = [[Expansion.of(plan.results[n].axis_map) for n in numbers] for numbers in self.results]
         self.sums = [[_transpose(plan.results[n]) for n in numbers] for numbers in self.results]
+        self.layers: dict[tuple, CellLayer] = {}  # for shapes seen before
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"layers": {}}
+
+    def find_layer(self, key: tuple, make: Callable[[], "Sequence[TypeCells]"]) -> "CellLayer":
+        """The layer for states and weights of some shapes."""
+        if (layer := self.layers.get(key)) is None:
+            if len(self.layers) == MOST_LAYERS:
+                self.layers.clear()
+            layer = self.layers[key] = CellLayer(self, make())
+        return layer
 
     def run(self, operands: Sequence[Sequence[Tensor]]) -> list[Tensor]:
         """All values, from the operands of each type."""
@@ -73,11 +88,13 @@ class TypeCells(NamedTuple):
     activation: Callable[[Tensor], Tensor]
 
 
-class CellLayer(NamedTuple):
-    """A layer for states of some sizes."""
+class CellLayer:
+    """A layer for states and weights of some shapes. Of few cells its operations are recorded."""
 
-    plan: CellPlan
-    types: Sequence[TypeCells]
+    def __init__(self, plan: CellPlan, types: Sequence[TypeCells]):
+        self.plan, self.types = plan, types
+        is_few = all(t.grid.is_one and t.grid.cells <= RECORDED and isinstance(t.activation, nn.GELU) for t in types)
+        self.tapes = Tapes(is_few and not any(step.loop for step in plan.plan.steps))
 
     def bind(self, tensors: Sequence[Any], stored: Sequence[Any] = (None,)) -> list["Cells"]:
         """The maps of each type."""
@@ -87,7 +104,26 @@ class CellLayer(NamedTuple):
             for k, t in enumerate(self.types)
         ]
 
-    def run(self, tensors: Sequence[Any]) -> list[Tensor]:
+    def compute(self, tensors: Sequence[Any]) -> list[Any]:
+        """The new states, all values of the plan, and what is stored of each type."""
+        types = self.bind(tensors)
+        values = self.plan.run([c.project() for c in types])
+        states = [c.update(values) for c in types]
+        return [*states, *values, *[y for c in types for y in c.backward_values]]
+
+    def differentiate(self, tensors: Sequence[Any]) -> list[Any]:
+        """The gradients of the tensors of `compute`, from them, what else it gave, and the gradients of the states."""
+        number = len(self.types)
+        split, end = number * (1 + WEIGHTS), len(tensors) - number
+        values, stored = tensors[split : end - STORED * number], tensors[end - STORED * number : end]
+        types = self.bind(tensors[:split], stored)
+        of_results = [c.undo_update(g, values) for c, g in zip(types, tensors[end:], strict=True)]
+        derived = []
+        for c, of_operands in zip(types, self.plan.differentiate(of_results, values), strict=True):
+            derived += [c.undo_projection(of_operands), *c.of_weights()]
+        return derived
+
+    def compute_plainly(self, tensors: Sequence[Any]) -> list[Tensor]:
         """The new states, by plain operations, which have derivatives of their own."""
         own = [tensors[k : k + 1 + WEIGHTS] for k in range(0, len(tensors), 1 + WEIGHTS)]
         operands, states = [], []
@@ -108,7 +144,7 @@ class CellLayer(NamedTuple):
 
 def update_cells(layer: CellLayer, tensors: Sequence[Tensor | None]) -> Sequence[Tensor]:
     """The state of each type after a layer; `tensors` has for each its state, the gains, the matrices with biases."""
-    return CellUpdate.apply(layer, *tensors)  # type: ignore[return-value]
+    return super(torch.autograd.Function, CellUpdate).apply(layer, *tensors)  # type: ignore[misc] # not in torch.func
 
 
 class Cells:
@@ -129,7 +165,7 @@ class Cells:
             self.columns = self.grid.split(self.grid.matrix(self.x))
 
     @property
-    def stored(self) -> tuple[Any, ...]:
+    def backward_values(self) -> tuple[Any, ...]:
         """What the backward pass needs."""
         if self.is_one:
             return self.normed, self.scale, self.pooled, self.pooled_scale, self.inner, self.active
@@ -138,7 +174,7 @@ class Cells:
     def project(self) -> Sequence[Tensor]:
         """The operands, features first."""
         operands, targets = self.grid.make(self.into.shape[0], self.into)
-        scales = []
+        scales, y = [], operands
         for z, target in zip(self.columns, targets, strict=True):
             self.normed, scale = normalize_columns(z, self.is_normed)
             scales.append(scale)
@@ -150,16 +186,16 @@ class Cells:
         """The new state."""
         out, bias = self.weights[4:]
         state, targets = self.grid.make(out.shape[0], out)
-        scales = []
+        scales, y = [], state
         for z, parts, target in zip(self.columns, self._expand(values), targets, strict=True):
             scales.append(self._run(parts, None))
-            y = torch.addmm(z, out, self.active, out=target)
+            y = multiply_add(z, out, self.active, target)
             if bias is not None:
                 y.add_(bias.unsqueeze(1))
         self.pooled_scale = join(scales)
         return self.grid.state(y if state is None else state)
 
-    def _expand(self, values: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    def _expand(self, values: Sequence[Tensor]) -> list[Any]:
         """The results in each block."""
         plan, k, parts = self.plan, self.number, []
         for expansion, n, factor in zip(plan.expansions[k], plan.values[k], self.factors, strict=True):
@@ -167,7 +203,7 @@ class Cells:
             parts.append(expansion.apply(y, self.grid.axes, TORCH))
         return [parts] if self.is_one else list(zip(*map(self.grid.blocks_of, parts), strict=True))
 
-    def _run(self, parts: Sequence[Tensor], scale: Tensor | None) -> Tensor | None:
+    def _run(self, parts: Any, scale: Tensor | None) -> Tensor | None:
         """Sets the values of a block up to the activation; the norm, unless it is given."""
         self.pooled, scale = normalize_columns(torch.cat(parts).flatten(1), self.is_normed, scale, is_own=True)
         self.inner = map_columns(self.pooled, self.mix, self.weights[3])
@@ -181,14 +217,15 @@ class Cells:
         self.gradients = grid.split(grid.matrix(gradient))
         blocks = [()] if self.is_one else self._expand(values)
         scales = self._split(self.pooled_scale, len(blocks))
-        of_pooled, targets = grid.make(mix.shape[0], mix)
+        y, targets = grid.make(mix.shape[0], mix)
+        of_pooled = y
         for g, parts, scale, target in zip(self.gradients, blocks, scales, targets, strict=True):
             if not self.is_one:
                 self._run(parts, scale)
             self._add(4, g, self.active)
-            of_inner = differentiate_activation(self.activation, self.inner, out @ g)
+            of_inner = differentiate_activation(self.activation, self.inner, torch.mm(out, g))
             self._add(2, of_inner, self.pooled)
-            y = undo_norm(mix @ of_inner, self.pooled, scale, target)
+            y = undo_norm(torch.mm(mix, of_inner), self.pooled, scale, target)
         plan, k = self.plan, self.number
         gradients = list(grid.operands(y if of_pooled is None else of_pooled, len(self.factors)))
         for n, (kernel, factor) in enumerate(zip(plan.sums[k], self.factors, strict=True)):
@@ -204,20 +241,21 @@ class Cells:
     def undo_projection(self, gradients: Sequence[Tensor]) -> Tensor:
         """The gradient of the state, from those of the operands."""
         grid, weight = self.grid, self.into.t()
-        blocks = [gradients] if self.is_one else list(zip(*map(grid.blocks_of, gradients), strict=True))
+        blocks: list[Any] = [gradients] if self.is_one else list(zip(*map(grid.blocks_of, gradients), strict=True))
         scales = self._split(self.scale, len(blocks))
-        of_x, targets = grid.make(weight.shape[0], weight)
+        y, targets = grid.make(weight.shape[0], weight)
+        of_x = y
         for k, (g, parts, scale, target) in enumerate(zip(self.gradients, blocks, scales, targets, strict=True)):
             normed = self.normed if self.is_one else normalize_columns(self.columns[k], self.is_normed, scale)[0]
             of_operands = torch.cat(parts).flatten(1)
             self._add(0, of_operands, normed)
-            y = undo_norm(weight @ of_operands, normed, scale, target).add_(g)
+            y = undo_norm(torch.mm(weight, of_operands), normed, scale, target).add_(g)
         return grid.state(y if of_x is None else of_x)
 
     def _add(self, number: int, gradient: Tensor, x: Tensor) -> None:
         """What a block adds to the gradients of a matrix and its bias."""
         totals = self.totals
-        parts = gradient @ x.t(), None if self.weights[number + 1] is None else gradient.sum(1)
+        parts = torch.mm(gradient, x.t()), None if self.weights[number + 1] is None else gradient.sum(1)
         for k, part in enumerate(parts, start=number):
             if self.is_one or part is None:
                 totals[k] = part
@@ -226,10 +264,10 @@ class Cells:
 
     def of_weights(self) -> list[Any]:
         """The gradients of the gains and of the weights."""
-        totals = self.totals
+        totals: list[Any] = self.totals
         if not self.is_one:
             totals = [None if g is None else g.to(self.x.dtype) for g in totals]
-        of_gains = [None, None]
+        of_gains: list[Any] = [None, None]
         for n, gain in enumerate((self.gain, self.pool_gain)):
             if gain is not None:
                 of_gains[n] = (totals[2 * n] * self.weights[2 * n]).sum(0)
@@ -242,32 +280,24 @@ class CellUpdate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, layer: CellLayer, *tensors: Tensor | None):
-        ctx.layer = layer
-        types = layer.bind(tensors)
-        values = layer.plan.run([c.project() for c in types])
-        states = tuple([c.update(values) for c in types])
-        ctx.save_for_backward(*tensors, *values, *[y for c in types for y in c.stored])
-        return states
+        ctx.layer, number = layer, len(layer.types)
+        results = layer.tapes.run("compute", layer.compute, tensors)
+        stored = (*tensors, *results[number:])
+        ctx.save_for_backward(*layer.tapes.drop_unread("differentiate", stored, len(tensors)))
+        return tuple([y.data for y in results[:number]])  # no views, which could not be written to
 
     @staticmethod
     def backward(ctx, *gradients: Tensor):
         layer, saved = ctx.layer, ctx.saved_tensors
-        number = len(layer.types)
-        split, end = number * (1 + WEIGHTS), len(saved) - STORED * number
-        tensors, values, stored = saved[:split], saved[split:end], saved[end:]
         if torch.is_grad_enabled():
-            return None, *differentiate_twice(lambda: layer.run(tensors), ctx, tensors, gradients, 1)
-        types = layer.bind(tensors, stored)
-        of_results = [c.undo_update(g, values) for c, g in zip(types, gradients, strict=True)]
-        derived = [None]
-        for c, of_operands in zip(types, layer.plan.differentiate(of_results, values), strict=True):
-            derived += [c.undo_projection(of_operands), *c.of_weights()]
-        return tuple(derived)
+            tensors = saved[: len(layer.types) * (1 + WEIGHTS)]
+            return None, *differentiate_twice(lambda: layer.compute_plainly(tensors), ctx, tensors, gradients, 1)
+        return None, *layer.tapes.run("differentiate", layer.differentiate, [*saved, *gradients])
 
 
 def join(scales: Sequence[Any]) -> Any:
     """The norms of all blocks."""
-    return scales[0] if len(scales) == 1 or scales[0] is None else torch.cat(scales, 1)
+    return scales[0] if len(scales) == 1 or scales[0] is None else torch.cat(list(scales), 1)
 
 
 def normalize_columns(
@@ -296,13 +326,17 @@ def undo_norm(gradient: Tensor, normed: Tensor, scale: Tensor | None, target: Te
         return y.to(normed.dtype) if target is None else target.copy_(y)
     mean = (gradient * normed).sum(0, True)
     gradient.addcmul_(normed, mean, value=-1 / normed.shape[0])
-    return torch.mul(gradient, scale, out=gradient if target is None else target)
+    return gradient.mul_(scale) if target is None else torch.mul(gradient, scale, out=target)
 
 
 def map_columns(x: Tensor, matrix: Tensor, bias: Tensor | None, target: Tensor | None = None) -> Tensor:
-    if bias is None:
-        return torch.mm(matrix, x, out=target)
-    return torch.addmm(bias.unsqueeze(1), matrix, x, out=target)
+    if bias is not None:
+        return multiply_add(bias.unsqueeze(1), matrix, x, target)
+    return torch.mm(matrix, x) if target is None else torch.mm(matrix, x, out=target)
+
+
+def multiply_add(x: Tensor, matrix: Tensor, y: Tensor, target: Tensor | None) -> Tensor:
+    return torch.addmm(x, matrix, y) if target is None else torch.addmm(x, matrix, y, out=target)
 
 
 def activate(activation: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

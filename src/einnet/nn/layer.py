@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import feature_axis, rank_of
-from einnet.nn.cells import CellLayer, CellPlan, update_cells
+from einnet.nn.blocks import Grid
+from einnet.nn.cells import CellPlan, TypeCells, update_cells
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
@@ -206,7 +207,7 @@ class EinLayer(nn.Module):
         tensors, context = bind_inputs(self, signature, axes, self.types, self.widths, inputs, mask, None, graph)
         if context is mask:
             return unwrap(self._update(tensors, context))
-        check_dtype(tensors, dtype_of(self), inputs)
+        check_dtype(tensors, dtype_of(self._modules_of("in_proj")[0]), inputs)
         if context.masks:  # nan would reach weights
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.types, strict=True)]
         states = zip(self._update(tensors, context), self.types, strict=True)
@@ -257,13 +258,22 @@ class EinLayer(nn.Module):
         self, modules: Sequence[PartModules], tensors: Sequence[Tensor], context: Context
     ) -> list[Tensor]:
         """The same in one function."""
-        assert self.cell_plan is not None
-        factors, types, values = self.pool.find_factors(context), [], []
-        for k, (m, x, t) in enumerate(zip(modules, tensors, self.types, strict=True)):
-            cells, own = m.cells_of(x, len(t.axes), factors if len(modules) == 1 else self.pool.select(k, factors))
-            types.append(cells)
-            values += own
-        return list(update_cells(CellLayer(self.cell_plan, types), values))
+        plan, values = self.cell_plan, []
+        for m, x in zip(modules, tensors, strict=True):
+            values += m.list_tensors(x)
+        assert plan is not None
+        activation, x = modules[0].activation, tensors[0]
+        shapes = [None if x is None else x.shape for x in values]
+        key = (type(activation), getattr(activation, "approximate", ""), x.dtype, x.device, *shapes)
+
+        def make() -> list[TypeCells]:
+            factors = self.pool.find_factors(context)
+            return [
+                TypeCells(Grid.of(x, len(t.axes)), self.pool.select(k, factors), m.norm_is_rms, activation)
+                for k, (m, x, t) in enumerate(zip(modules, tensors, self.types, strict=True))
+            ]
+
+        return list(update_cells(plan.find_layer(key, make), values))
 
     def _update_parts(self, tensors: Sequence[Tensor], context: Context) -> list[Tensor]:
         """The same where some types are sparse."""
@@ -317,7 +327,7 @@ class EinLayer(nn.Module):
 
     def _modules_of(self, name: str) -> list[Any]:
         """The submodule of this name for each type."""
-        return modules_of(getattr(self, name), self.types)
+        return modules_of(self._modules[name], self.types)  # type: ignore[arg-type]
 
     def _read_arguments(self, x: Any, more: Sequence[Any], mask: Any) -> tuple[list[Any], Any]:
         """The input of each type, and the mask."""

@@ -13,7 +13,7 @@ from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import can_fuse, check_dtype, check_in_features
-from einnet.nn.linear_map import LinearCall, LinearMap, map_cells
+from einnet.nn.linear_map import LinearMap, map_cells
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
@@ -170,20 +170,22 @@ class EinLinear(nn.Module):
         tensors, context = bind_inputs(
             self, self.signature, self.axes, self.types, features, inputs, mask, sizes, graph
         )
-        check_dtype(tensors, self.weight.dtype, inputs)
-        if context is not mask:
+        weight = self.weight
+        check_dtype(tensors, weight.dtype, inputs)
+        if context is not mask and context.masks:
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
-        if self._has_rows(tensors, context):
-            y = self._map_rows(tensors, context)
-        elif self._can_fuse(tensors, context):
+        if self._can_fuse(tensors, context):
             y = self._map_cells(tensors, context)
+        elif self._has_rows(tensors, context):
+            y = self._map_rows(tensors, context)
         else:
-            y = run_upcast(self._map, [self.weight, *tensors], context)
-        y = y.half() if self.weight.dtype == torch.float16 else y
+            y = run_upcast(self._map, [weight, *tensors], context)
+            y = y.half() if weight.dtype == torch.float16 else y
         if context is mask:
             return y
         output = self.signature.output
-        return to_form_of_input(context.fill_last(y, output), output, self.signature, inputs, context)
+        y = context.fill_last(y, output) if context.masks else y
+        return to_form_of_input(y, output, self.signature, inputs, context)
 
     def _has_rows(self, tensors: Sequence[Tensor], context: Context) -> bool:
         """Whether all are rows of features, in the precision of the weights, without padding."""
@@ -201,15 +203,20 @@ class EinLinear(nn.Module):
         backend = context.backend
         if self.linear_map is None or context.masks or backend.is_sharded or backend.is_union or not tensors:
             return False
-        return tensors[0].dtype == self.weight.dtype and can_fuse(tensors, self.signature.inputs)
+        return can_fuse(tensors, self.signature.inputs)
 
     def _map_cells(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
+        weight, bias, x = self.weight, self.bias, tensors[0]
+        inputs = [x.movedim(-1, 0) for x in tensors]
+
+        def make() -> tuple:
+            batch = x.shape[: x.dim() - 1 - len(self.signature.inputs[0].axes)]
+            factors = [context.factors(plan, torch.float32) if self.normalize else () for plan in self.plans]
+            return batch, context.shape(self.signature.output), factors
+
         assert self.linear_map is not None
-        batch = tensors[0].shape[: tensors[0].dim() - 1 - len(self.signature.inputs[0].axes)]
-        factors = [context.factors(plan, torch.float32) if self.normalize else () for plan in self.plans]
-        call = LinearCall(batch, context.shape(self.signature.output), factors)  # type: ignore[arg-type]
-        y = map_cells(self.linear_map, call, self.weight, self.bias, [x.movedim(-1, 0) for x in tensors])
-        return y.movedim(0, -1)
+        key = (x.dtype, x.device, bias is None, weight.shape, *context.sizes.values(), *[x.shape for x in inputs])
+        return map_cells(self.linear_map.find_call(key, make), weight, bias, inputs).movedim(0, -1)
 
     def _map_rows(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         weights = [self.weight] if self.bias is None else [self.weight, self.bias]

@@ -17,7 +17,7 @@ from torch.autograd import forward_ad
 
 from einnet.plan.backends import Backend, TensorBackend
 from einnet.plan.kernel import Kernel, align
-from einnet.plan.path import looped_steps
+from einnet.plan.path import find_looped_steps
 
 __all__ = [
     "DECOMPOSITIONS",
@@ -155,7 +155,7 @@ class LoopedEinsum:
         self.tuples: list[Tuple] = [tuple(t) for t in left.split(",")]
         self.output: Tuple = tuple(right)
         self.loop: Tuple = tuple(loop)
-        self.steps = looped_steps(tuple(self.tuples), self.output, self.loop)
+        self.steps = find_looped_steps(tuple(self.tuples), self.output, self.loop)
         self.names = [*self.tuples, *(step.output for step in self.steps)]  # of all values
 
     @staticmethod
@@ -170,12 +170,12 @@ class LoopedEinsum:
             sizes |= dict(zip(t, x.shape[x.dim() - len(t) :], strict=True))
         return sizes
 
-    def chunks(self, operands: Sequence[Tensor], most: int | None = None) -> Iterator[Slices]:
-        """Slices of the loop's indices: several at once of the last index where they are small, `most` at most."""
+    def chunks(self, operands: Sequence[Tensor], limit: int | None = None) -> Iterator[Slices]:
+        """Slices of the loop's indices: several at once of the last index where they are small, `limit` at most."""
         sizes = self.sizes(operands)
         batch = operands[0].shape[: operands[0].dim() - len(self.tuples[0])].numel()
         entries = max(batch * prod(sizes[i] for i in names if i not in self.loop) for names in self.names)
-        length = max(1, min(CHUNK // max(1, entries), most or CHUNK))
+        length = max(1, min(CHUNK // max(1, entries), limit or CHUNK))
         lengths = dict.fromkeys(self.loop, 1) | {self.loop[-1]: length}
         ranges = [[slice(k, k + lengths[i]) for k in range(0, sizes[i], lengths[i])] for i in self.loop]
         for chosen in product(*ranges):

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
 from einnet.nn.backend import feature_axis, rank_of, run_upcast
-from einnet.nn.blocks import Grid
-from einnet.nn.cells import TypeCells
 from einnet.nn.channels import ACTIVATIONS, Dropout, HeadLinear, Linear, RMSNorm, RowRMSNorm
 from einnet.nn.context import Context
 from einnet.nn.looped import is_in_transform
@@ -60,7 +58,8 @@ class PartModules(NamedTuple):
         """Whether they are those that a layer makes, without hooks, and nothing is dropped."""
         if self.dropout.training and not isinstance(self.dropout, nn.Identity):
             return False
-        for module, kinds in zip(self, KINDS, strict=True):
+        modules: Any = self
+        for module, kinds in zip(modules, KINDS, strict=True):
             if type(module) not in kinds or module._forward_hooks or module._forward_pre_hooks:
                 return False
             if module._backward_hooks or module._backward_pre_hooks:
@@ -73,13 +72,11 @@ class PartModules(NamedTuple):
         maps = self.pool_proj.maps
         return len(maps) == 1 and maps[0].is_full
 
-    def cells_of(self, x: Tensor, rank: int, factors: Sequence[float | None]) -> tuple[TypeCells, list[Any]]:
-        """How `update_cells` updates a state, and the state with the weights."""
-        is_normed, pool = self.norm_is_rms, self.pool_proj
-        into, out = self.in_proj, self.out_proj
-        tensors = [x, self.norm.weight if is_normed else None, pool.gain]
-        tensors += [into.weight, into.bias, pool.weight, pool.bias, out.weight, out.bias]
-        return TypeCells(Grid.of(x, rank), factors, is_normed, self.activation), tensors
+    def list_tensors(self, x: Tensor) -> list[Any]:
+        """A state and the weights, for `update_cells`."""
+        pool, into, out = self.pool_proj, self.in_proj, self.out_proj
+        gain = self.norm.weight if self.norm_is_rms else None
+        return [x, gain, pool.gain, into.weight, into.bias, pool.weight, pool.bias, out.weight, out.bias]
 
 
 def is_row_type(symmetry: Symmetry) -> bool:

@@ -18,7 +18,7 @@ __all__ = [
     "choose_loop",
     "contraction_steps",
     "cost_exponent",
-    "looped_steps",
+    "find_looped_steps",
     "reduce_operands",
     "split_by_cost",
 ]
@@ -97,14 +97,14 @@ def contraction_steps(operands: Sequence[Tuple], output: Tuple, loop: Tuple = ()
 
 
 @lru_cache(maxsize=1024)
-def looped_steps(operands: tuple[Tuple, ...], output: Tuple, loop: Tuple) -> list[Contraction]:
+def find_looped_steps(operands: tuple[Tuple, ...], output: Tuple, loop: Tuple) -> list[Contraction]:
     """As `contraction_steps` for the parts of a loop, whose indices are named too; the dearest step comes last.
 
     Of paths that cost the same the backward pass of this one costs least: it computes all values again but the last.
     Axes stand as a product of matrices wants them.
 
     >>> bridge = (("a", "b"), ("a", "c"), ("b", "c"), ("b", "d"), ("c", "d"))
-    >>> for step in looped_steps(bridge, ("a", "d"), ("b",)):
+    >>> for step in find_looped_steps(bridge, ("a", "d"), ("b",)):
     ...     print(step.left, step.right, "".join(step.output))
     0 1 abc
     3 4 bcd
@@ -126,8 +126,8 @@ def _list_splits(operands: Sequence[Tuple], output: Tuple, loop: Tuple, rank: in
         for part in combinations(numbers, size):
             rest = tuple(k for k in numbers if k not in part)
             steps, values = [], []
-            for own, others in ((part, rest), (rest, part)):
-                outside = {i for k in others for i in operands[k]} | {*output}
+            for own, outer in ((part, rest), (rest, part)):
+                outside = {i for k in outer for i in operands[k]} | {*output}
                 boundary = tuple(dict.fromkeys(i for k in own for i in operands[k] if i in outside))
                 places = [*own, *(len(operands) + len(steps) + k for k in range(len(own) - 1))]
                 for s in contraction_steps([operands[k] for k in own], boundary, loop):
@@ -158,15 +158,15 @@ def _name_loop(
     for number, s in reversed(list(enumerate(steps, start=len(operands)))):
         order = names[number]
         shared = [i for i in names[s.left] if i in names[s.right]]
-        kept = [i for i in order if i in shared]
+        batch = [i for i in order if i in shared]
         summed = sorted((i for i in shared if i not in order), key=lambda i: i not in loop)
         for value, first in ((s.left, True), (s.right, False)):
             own = [i for i in order if i in names[value] and i not in shared]
-            wanted = [*kept, *own, *summed] if first else [*kept, *summed, *own]
+            places = [*batch, *own, *summed] if first else [*batch, *summed, *own]
             if not summed:
-                wanted = [i for i in order if i in names[value]]
+                places = [i for i in order if i in names[value]]
             if value >= len(operands):
-                names[value] = tuple(wanted)
+                names[value] = tuple(places)
     return [
         Contraction(s.left, s.right, tuple(dict.fromkeys((*names[s.left], *names[s.right]))), names[number])
         for number, s in enumerate(steps, start=len(operands))

@@ -67,8 +67,9 @@ def _find_key(
     **options: Any,
 ) -> tuple | None:
     """What a call depends on, if it has neither masks nor supports; None for other calls."""
-    if any(a is not None and a is not False for a in (*arguments, *options.values())):
-        return None
+    for argument in (*arguments, *options.values()):
+        if argument is not None and argument is not False:
+            return None
     if torch.compiler.is_compiling() or "device_mesh" in module.__dict__:
         return None
     shapes = [x.shape for x in inputs if type(x) is Tensor and x.layout is torch.strided and not x.is_nested]
