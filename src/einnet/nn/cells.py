@@ -1,35 +1,27 @@
-"""A layer of dense types as one function with its derivative: few operations, few passes over the cells.
+"""The maps of the cells of a dense type: all at once, or in blocks whose values stay in the cache.
 
-Each type is normalized and projected, the plan runs, and each type is updated from its results. Few cells are mapped at
-once, and what the backward pass needs is stored. Many are mapped in blocks whose values stay in the cache; then no more
-than the state, the values of the plan and the norms is stored, and the rest is computed again. How cells lie in memory:
-see `Grid`.
+How cells lie in memory: see `Grid`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from einnet.nn.backend import TORCH, upcast
 from einnet.nn.blocks import Grid
-from einnet.nn.channels import rms_normalize
-from einnet.nn.sparse.rows import differentiate_twice
-from einnet.nn.tape import Tapes
 from einnet.plan import Plan, Result
 from einnet.plan.execute import run_steps
 from einnet.plan.gradient import differentiate_plan
 from einnet.plan.kernel import Expansion, Kernel
 
-__all__ = ["CellLayer", "CellPlan", "TypeCells", "update_cells"]
+__all__ = ["CellPlan", "Cells", "TypeCells"]
 
-WEIGHTS = 8  # of a type: two gains, three matrices, each with a bias
-STORED = 6
+T = TypeVar("T")
+
 differentiate_gelu = torch.ops.aten.gelu_backward.default
 MOST_LAYERS = 64  # of different shapes that are kept
-RECORDED = 2**11  # cells up to which operations are recorded
 FEW = 2**16  # entries of which a GELU is faster by torch itself than by oneDNN
 
 
@@ -44,17 +36,17 @@ class CellPlan:
         self.values = [[plan.results[n].value for n in numbers] for numbers in self.results]
         self.expansions = [[Expansion.of(plan.results[n].axis_map) for n in numbers] for numbers in self.results]
         self.sums = [[_transpose(plan.results[n]) for n in numbers] for numbers in self.results]
-        self.layers: dict[tuple, CellLayer] = {}  # for shapes seen before
+        self.layers: dict[tuple, Any] = {}  # for shapes seen before
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"layers": {}}
 
-    def find_layer(self, key: tuple, make: Callable[[], "Sequence[TypeCells]"]) -> "CellLayer":
-        """The layer for states and weights of some shapes."""
+    def find_layer(self, key: tuple, make: Callable[[], T]) -> T:
+        """What `make` gives, kept for states and weights of some shapes."""
         if (layer := self.layers.get(key)) is None:
             if len(self.layers) == MOST_LAYERS:
                 self.layers.clear()
-            layer = self.layers[key] = CellLayer(self, make())
+            layer = self.layers[key] = make()
         return layer
 
     def run(self, operands: Sequence[Sequence[Tensor]]) -> list[Tensor]:
@@ -88,65 +80,6 @@ class TypeCells(NamedTuple):
     activation: Callable[[Tensor], Tensor]
 
 
-class CellLayer:
-    """A layer for states and weights of some shapes. Of few cells its operations are recorded."""
-
-    def __init__(self, plan: CellPlan, types: Sequence[TypeCells]):
-        self.plan, self.types = plan, types
-        is_few = all(t.grid.is_one and t.grid.cells <= RECORDED and isinstance(t.activation, nn.GELU) for t in types)
-        self.tapes = Tapes(is_few and not any(step.loop for step in plan.plan.steps))
-
-    def bind(self, tensors: Sequence[Any], stored: Sequence[Any] = (None,)) -> list["Cells"]:
-        """The maps of each type."""
-        size, width = 1 + WEIGHTS, len(stored) // len(self.types)
-        return [
-            Cells(self.plan, k, t, tensors[k * size : (k + 1) * size], stored[k * width : (k + 1) * width])
-            for k, t in enumerate(self.types)
-        ]
-
-    def compute(self, tensors: Sequence[Any]) -> list[Any]:
-        """The new states, all values of the plan, and what is stored of each type."""
-        types = self.bind(tensors)
-        values = self.plan.run([c.project() for c in types])
-        states = [c.update(values) for c in types]
-        return [*states, *values, *[y for c in types for y in c.backward_values]]
-
-    def differentiate(self, tensors: Sequence[Any]) -> list[Any]:
-        """The gradients of the tensors of `compute`, from them, what else it gave, and the gradients of the states."""
-        number = len(self.types)
-        split, end = number * (1 + WEIGHTS), len(tensors) - number
-        values, stored = tensors[split : end - STORED * number], tensors[end - STORED * number : end]
-        types = self.bind(tensors[:split], stored)
-        of_results = [c.undo_update(g, values) for c, g in zip(types, tensors[end:], strict=True)]
-        derived = []
-        for c, of_operands in zip(types, self.plan.differentiate(of_results, values), strict=True):
-            derived += [c.undo_projection(of_operands), *c.of_weights()]
-        return derived
-
-    def compute_plainly(self, tensors: Sequence[Any]) -> list[Tensor]:
-        """The new states, by plain operations, which have derivatives of their own."""
-        own = [tensors[k : k + 1 + WEIGHTS] for k in range(0, len(tensors), 1 + WEIGHTS)]
-        operands, states = [], []
-        for k, (t, (x, gain, _, weight, bias, *_)) in enumerate(zip(self.types, own, strict=True)):
-            rows = rms_normalize(t.grid.matrix(x).t(), -1) if t.is_normed else t.grid.matrix(x).t()
-            y = linear(rows, weight if gain is None else weight * gain, bias)
-            operands.append(t.grid.operands(y.t().contiguous(), len(self.plan.operands[k])))
-        values = self.plan.run(operands)
-        for k, (t, (x, _, gain, _, _, mix, bias, out, last)) in enumerate(zip(self.types, own, strict=True)):
-            parts = zip(self.plan.expansions[k], self.plan.values[k], t.factors, strict=True)
-            parts = [e.apply(values[n] if f is None else values[n] * f, t.grid.axes, TORCH) for e, n, f in parts]
-            pooled = torch.cat(parts).flatten(1).t()
-            pooled = rms_normalize(pooled, -1) if t.is_normed else pooled
-            inner = t.activation(linear(pooled, mix if gain is None else mix * gain, bias))
-            states.append(t.grid.state(t.grid.matrix(x) + linear(inner, out, last).t()))
-        return states
-
-
-def update_cells(layer: CellLayer, tensors: Sequence[Tensor | None]) -> Sequence[Tensor]:
-    """The state of each type after a layer; `tensors` has for each its state, the gains, the matrices with biases."""
-    return super(torch.autograd.Function, CellUpdate).apply(layer, *tensors)  # type: ignore[misc] # not in torch.func
-
-
 class Cells:
     """The maps of the cells of one type, block by block, with their derivatives.
 
@@ -159,6 +92,7 @@ class Cells:
         self.into = self.weights[0] if self.gain is None else self.weights[0] * self.gain
         self.mix = self.weights[2] if self.pool_gain is None else self.weights[2] * self.pool_gain
         self.is_one = self.grid.is_one
+        self.totals: list[Any] = [None] * len(self.weights)
         if len(stored) > 1:
             self.normed, self.scale, self.pooled, self.pooled_scale, self.inner, self.active = stored
         if len(stored) < 2 or not self.is_one:
@@ -182,12 +116,12 @@ class Cells:
         self.scale = join(scales)
         return self.grid.operands(y if operands is None else operands, len(self.plan.operands[self.number]))
 
-    def update(self, values: Sequence[Tensor]) -> Tensor:
+    def update(self, results: Sequence[Tensor]) -> Tensor:
         """The new state."""
         out, bias = self.weights[4:]
         state, targets = self.grid.make(out.shape[0], out)
         scales, y = [], state
-        for z, parts, target in zip(self.columns, self._expand(values), targets, strict=True):
+        for z, parts, target in zip(self.columns, self._expand(results), targets, strict=True):
             scales.append(self._run(parts, None))
             y = multiply_add(z, out, self.active, target)
             if bias is not None:
@@ -195,12 +129,11 @@ class Cells:
         self.pooled_scale = join(scales)
         return self.grid.state(y if state is None else state)
 
-    def _expand(self, values: Sequence[Tensor]) -> list[Any]:
+    def _expand(self, results: Sequence[Tensor]) -> list[Any]:
         """The results in each block."""
-        plan, k, parts = self.plan, self.number, []
-        for expansion, n, factor in zip(plan.expansions[k], plan.values[k], self.factors, strict=True):
-            y = values[n] if factor is None else values[n] * factor
-            parts.append(expansion.apply(y, self.grid.axes, TORCH))
+        parts = []
+        for expansion, y, factor in zip(self.plan.expansions[self.number], results, self.factors, strict=True):
+            parts.append(expansion.apply(y if factor is None else y * factor, self.grid.axes, TORCH))
         return [parts] if self.is_one else list(zip(*map(self.grid.blocks_of, parts), strict=True))
 
     def _run(self, parts: Any, scale: Tensor | None) -> Tensor | None:
@@ -210,12 +143,11 @@ class Cells:
         self.active = activate(self.activation, self.inner)
         return scale
 
-    def undo_update(self, gradient: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
+    def undo_update(self, gradient: Tensor, results: Sequence[Tensor]) -> list[Tensor]:
         """The gradients of the results, from that of the new state."""
         grid, out, mix = self.grid, self.weights[4].t(), self.mix.t()
-        self.totals: list[Any] = [None] * len(self.weights)
         self.gradients = grid.split(grid.matrix(gradient))
-        blocks = [()] if self.is_one else self._expand(values)
+        blocks = [()] if self.is_one else self._expand(results)
         scales = self._split(self.pooled_scale, len(blocks))
         y, targets = grid.make(mix.shape[0], mix)
         of_pooled = y
@@ -269,30 +201,10 @@ class Cells:
             totals = [None if g is None else g.to(self.x.dtype) for g in totals]
         of_gains: list[Any] = [None, None]
         for n, gain in enumerate((self.gain, self.pool_gain)):
-            if gain is not None:
+            if gain is not None and totals[2 * n] is not None:
                 of_gains[n] = (totals[2 * n] * self.weights[2 * n]).sum(0)
                 totals[2 * n].mul_(gain)
         return of_gains + totals
-
-
-class CellUpdate(torch.autograd.Function):
-    """See `update_cells`."""
-
-    @staticmethod
-    def forward(ctx, layer: CellLayer, *tensors: Tensor | None):
-        ctx.layer, number = layer, len(layer.types)
-        results = layer.tapes.run("compute", layer.compute, tensors)
-        stored = (*tensors, *results[number:])
-        ctx.save_for_backward(*layer.tapes.drop_unread("differentiate", stored, len(tensors)))
-        return tuple([y.data for y in results[:number]])  # no views, which could not be written to
-
-    @staticmethod
-    def backward(ctx, *gradients: Tensor):
-        layer, saved = ctx.layer, ctx.saved_tensors
-        if torch.is_grad_enabled():
-            tensors = saved[: len(layer.types) * (1 + WEIGHTS)]
-            return None, *differentiate_twice(lambda: layer.compute_plainly(tensors), ctx, tensors, gradients, 1)
-        return None, *layer.tapes.run("differentiate", layer.differentiate, [*saved, *gradients])
 
 
 def join(scales: Sequence[Any]) -> Any:

@@ -11,7 +11,8 @@ from einnet.checks import check_count, check_flag, check_real
 from einnet.errors import EinNetError
 from einnet.nn.backend import feature_axis, rank_of
 from einnet.nn.blocks import Grid
-from einnet.nn.cells import CellPlan, TypeCells, update_cells
+from einnet.nn.cell_layer import CellLayer, update_cells
+from einnet.nn.cells import CellPlan, TypeCells
 from einnet.nn.channels import HeadLinear, Linear, format_arguments, make_activation, make_dropout, make_norm, reset
 from einnet.nn.context import Context, MaskLike
 from einnet.nn.deprecated import NORM, NORMALIZE, rename_arguments
@@ -266,12 +267,13 @@ class EinLayer(nn.Module):
         shapes = [None if x is None else x.shape for x in values]
         key = (type(activation), getattr(activation, "approximate", ""), x.dtype, x.device, *shapes)
 
-        def make() -> list[TypeCells]:
+        def make() -> CellLayer:
             factors = self.pool.find_factors(context)
-            return [
+            types = [
                 TypeCells(Grid.of(x, len(t.axes)), self.pool.select(k, factors), m.norm_is_rms, activation)
                 for k, (m, x, t) in enumerate(zip(modules, tensors, self.types, strict=True))
             ]
+            return CellLayer(plan, types)
 
         return list(update_cells(plan.find_layer(key, make), values))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
+from math import prod
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from einnet.nn.backend import feature_axis, run_plan, run_upcast
 from einnet.nn.context import Context, MaskLike, axes_of
 from einnet.nn.deprecated import NORMALIZE, rename_arguments
 from einnet.nn.inputs import can_fuse, check_dtype, check_in_features
-from einnet.nn.linear_map import LinearMap, map_cells
+from einnet.nn.linear_map import LinearCall, LinearMap, map_cells
 from einnet.nn.looped import is_in_transform
 from einnet.nn.pool import rescale
 from einnet.nn.pooled import PooledMap
@@ -27,6 +28,8 @@ from einnet.symmetry import Symmetry
 from einnet.terms import linear_terms
 
 __all__ = ["EinLinear"]
+
+FEW_CELLS = 2**10  # up to which the map is one function
 
 
 class EinLinear(nn.Module):
@@ -174,8 +177,8 @@ class EinLinear(nn.Module):
         check_dtype(tensors, weight.dtype, inputs)
         if context is not mask and context.masks:
             tensors = [context.fill_last(x, t) for x, t in zip(tensors, self.signature.inputs, strict=True)]
-        if self._can_fuse(tensors, context):
-            y = self._map_cells(tensors, context)
+        if self._can_fuse(tensors, context) and (call := self._find_call(tensors, context)) is not None:
+            y = map_cells(call, weight, self.bias, [x.movedim(-1, 0) for x in tensors]).movedim(0, -1)
         elif self._has_rows(tensors, context):
             y = self._map_rows(tensors, context)
         else:
@@ -205,18 +208,22 @@ class EinLinear(nn.Module):
             return False
         return can_fuse(tensors, self.signature.inputs)
 
-    def _map_cells(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
-        weight, bias, x = self.weight, self.bias, tensors[0]
-        inputs = [x.movedim(-1, 0) for x in tensors]
+    def _find_call(self, tensors: Sequence[Tensor], context: Context) -> LinearCall | None:
+        """The map as one function, if inputs and output have few cells."""
+        linear, x, axes = self.linear_map, tensors[0], self.signature.inputs[0].axes
+        assert linear is not None
 
-        def make() -> tuple:
-            batch = x.shape[: x.dim() - 1 - len(self.signature.inputs[0].axes)]
+        def make() -> LinearCall | None:
+            batch, shape = x.shape[: x.dim() - 1 - len(axes)], context.shape(self.signature.output)
+            cells = max(prod(batch) * prod(shape), *(prod(y.shape[:-1]) for y in tensors))
+            if cells > FEW_CELLS:
+                return None
             factors = [context.factors(plan, torch.float32) if self.normalize else () for plan in self.plans]
-            return batch, context.shape(self.signature.output), factors
+            return LinearCall(linear, batch, shape, factors)  # type: ignore[arg-type]
 
-        assert self.linear_map is not None
-        key = (x.dtype, x.device, bias is None, weight.shape, *context.sizes.values(), *[x.shape for x in inputs])
-        return map_cells(self.linear_map.find_call(key, make), weight, bias, inputs).movedim(0, -1)
+        weight, sizes = self.weight, context.sizes.values()
+        key = (x.dtype, x.device, self.bias is None, weight.shape, *sizes, *[x.shape for x in tensors])
+        return linear.find_call(key, make)
 
     def _map_rows(self, tensors: Sequence[Tensor], context: Context) -> Tensor:
         weights = [self.weight] if self.bias is None else [self.weight, self.bias]

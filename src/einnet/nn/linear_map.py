@@ -1,4 +1,4 @@
-"""A linear map of dense types as one function with its derivative, of few operations.
+"""A linear map of few cells of dense types as one function with its derivative, whose operations are recorded.
 
 A sum that several terms have is computed once; results that are the same sums, but lie differently in the output, are
 mapped by one product of matrices, before they are broadcast; those of few axes are added to those of more axes first.
@@ -7,7 +7,6 @@ mapped by one product of matrices, before they are broadcast; those of few axes 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -25,7 +24,6 @@ from einnet.plan.kernel import Expansion, Kernel
 __all__ = ["LinearCall", "LinearMap", "map_cells"]
 
 MOST_CALLS = 64  # of different shapes that are kept
-RECORDED = 2**12  # cells up to which operations are recorded
 Node = tuple[int, int, int]  # the plan, the value in it, and the term whose factor it is multiplied by, or -1
 
 
@@ -39,17 +37,14 @@ class Stack(NamedTuple):
 
 
 class LinearCall:
-    """A map for inputs of some sizes: of the batch axes and those of the output; the factors of each plan's terms.
-
-    Of few cells its operations are recorded.
-    """
+    """A map for inputs of some sizes: of the batch axes and those of the output; the factors of each plan's terms."""
 
     def __init__(
         self, linear: "LinearMap", batch: Sequence[int], axes: Sequence[int], factors: Sequence[Sequence[float | None]]
     ):
         self.linear, self.batch, self.axes, self.factors = linear, batch, axes, factors
         self.sizes = {m: [axes[m.index(j)] for j in range(count_axes(m))] for m in linear.maps}
-        self.tapes = Tapes(prod(batch) * prod(axes) <= RECORDED)
+        self.tapes = Tapes(True)
 
     def compute(self, tensors: Sequence[Any]) -> list[Tensor]:
         """The output, then what is stored; `tensors` are the matrix, the bias or None, and the inputs."""
@@ -57,7 +52,7 @@ class LinearCall:
         y, values, parts = self.linear.run(weight, bias, inputs, self)
         return [y, *parts, *[v for own in values for v in own]]
 
-    def differentiate(self, tensors: Sequence[Any]) -> list[Tensor | None]:
+    def differentiate(self, tensors: Sequence[Any], has_inputs: bool = True) -> list[Tensor | None]:
         """The gradients of the tensors of `compute`, from them, what it stored, and the gradient of the output."""
         linear, (_, bias, *saved) = self.linear, tensors
         start = len(linear.plans) + 2 * len(linear.stacks)
@@ -66,7 +61,11 @@ class LinearCall:
             stop = start + plan.input_count + len(plan.steps)
             values.append(saved[start:stop])
             start = stop
-        return linear.differentiate(saved[-1], bias, values, parts, self)
+        return linear.differentiate(saved[-1], bias, values, parts, self, has_inputs)
+
+    def differentiate_weights(self, tensors: Sequence[Any]) -> list[Tensor | None]:
+        """The same with None for the inputs."""
+        return self.differentiate(tensors, has_inputs=False)
 
 
 class LinearMap:
@@ -94,20 +93,20 @@ class LinearMap:
         self.order = None if order == sorted(order) else tuple(order)
         maps = list(dict.fromkeys((*nodes_of, *self.constants)))
         self.maps, self.nested = maps, nest(maps)
-        self.calls: dict[tuple, LinearCall] = {}  # for shapes seen before
+        self.calls: dict[tuple, LinearCall | None] = {}  # for shapes seen before
         self.inner = {m: _relate([m[larger.index(k)] for k in range(count_axes(larger))]) for m, larger in self.nested}
         self.outer = {m: _relate(m) for m in maps if m not in self.inner}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"calls": {}}
 
-    def find_call(self, key: tuple, make: Callable[[], tuple]) -> LinearCall:
-        """The call for weights and inputs of some shapes; `make` gives the arguments of a `LinearCall`."""
-        if (call := self.calls.get(key)) is None:
+    def find_call(self, key: tuple, make: Callable[[], LinearCall | None]) -> LinearCall | None:
+        """What `make` gives, kept for weights and inputs of some shapes."""
+        if key not in self.calls:
             if len(self.calls) == MOST_CALLS:
                 self.calls.clear()
-            call = self.calls[key] = LinearCall(self, *make())
-        return call
+            self.calls[key] = make()
+        return self.calls[key]
 
     def run(self, weight: Tensor, bias: Tensor | None, inputs: Sequence[Tensor], call: LinearCall):
         """The output, the values of all plans, and for each stack its nodes and its matrix; features stand first."""
@@ -141,14 +140,16 @@ class LinearMap:
                 y = self.inner[m][0].apply(outputs.pop(m), call.sizes[larger], TORCH)
                 outputs[larger] = outputs[larger] + y
         own, *rest = sorted(outputs, key=lambda m: -count_axes(m))
-        total = self.outer[own][0].apply(outputs[own], call.axes, TORCH)
+        total = self.outer[own][0].apply(outputs.pop(own), call.axes, TORCH)
+        total = total if count_axes(own) == len(own) else total.contiguous()
         for m in rest:
-            total = total + self.outer[m][0].apply(outputs[m], call.axes, TORCH)
-        return total if rest or count_axes(own) == len(own) else total.contiguous()
+            y = self.outer[m][0].apply(outputs.pop(m), call.axes, TORCH)
+            total = total + y if torch.is_grad_enabled() else total.add_(y)
+        return total
 
     def differentiate(
         self, gradient: Tensor, bias: Tensor | None, values: Sequence[Sequence[Tensor]], parts: Sequence[Tensor],
-        call: LinearCall,
+        call: LinearCall, has_inputs: bool,
     ) -> list[Tensor | None]:  # fmt: skip
         """The gradients of the matrix, of the bias, and of the inputs."""
         of_outputs = {m: kernel.run([gradient], TORCH) for m, (_, kernel) in self.outer.items()}
@@ -167,6 +168,8 @@ class LinearMap:
             if len(own) > 1:
                 of_matrix = of_matrix.unflatten(0, (len(own), -1)).transpose(0, 1).flatten(1)
             of_columns.append(of_matrix)
+            if not has_inputs:
+                continue
             of_part = torch.mm(matrix.t(), g).view(part.shape)
             pieces = of_part.split_with_sizes(s.widths) if len(s.nodes) > 1 else [of_part]
             for (p, v, t), piece in zip(s.nodes, pieces, strict=True):
@@ -175,6 +178,8 @@ class LinearMap:
         of_weight = of_columns[0] if len(of_columns) == 1 else torch.cat(of_columns, 1)
         if self.order is not None:
             of_weight = of_weight.index_select(1, _as_index(self.order, of_weight.device)[1])
+        if not has_inputs:
+            return [of_weight, of_bias, *[None] * len(self.plans)]
         pairs = zip(self.plans, totals, values, strict=True)
         return [of_weight, of_bias, *[_sum(differentiate_steps(plan, t, v, TORCH)) for plan, t, v in pairs]]
 
@@ -190,8 +195,9 @@ class CellMap(torch.autograd.Function):
     @staticmethod
     def forward(ctx, call: LinearCall, *tensors: Tensor | None):
         ctx.call = call
+        ctx.backward_name = "differentiate" if any(ctx.needs_input_grad[3:]) else "differentiate_weights"
         y, *stored = call.tapes.run("compute", call.compute, tensors)
-        ctx.save_for_backward(*call.tapes.drop_unread("differentiate", (*tensors, *stored), len(tensors)))
+        ctx.save_for_backward(*call.tapes.drop_unread(ctx.backward_name, (*tensors, *stored), len(tensors)))
         return y.data  # no view, which could not be written to
 
     @staticmethod
@@ -200,7 +206,8 @@ class CellMap(torch.autograd.Function):
         if torch.is_grad_enabled():
             tensors = saved[: 2 + len(call.linear.plans)]
             return None, *differentiate_twice(lambda: call.compute(tensors)[0], ctx, tensors, gradients, 1)
-        return None, *call.tapes.run("differentiate", call.differentiate, [*saved, *gradients])
+        function = getattr(call, ctx.backward_name)
+        return None, *call.tapes.run(ctx.backward_name, function, [*saved, *gradients])
 
 
 def _relate(axis_map: Sequence[int]) -> tuple[Expansion, Kernel]:
