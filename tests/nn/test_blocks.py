@@ -2,9 +2,11 @@
 
 import copy
 import pickle
+from functools import partial
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from einnet import EinLayer, EinNet
 from einnet.nn import blocks, cells
@@ -155,6 +157,13 @@ def test_the_state_can_be_written_in_place():
     (x,), layer = draw((4, 4)), make_layer("aaH")
     expected = torch.autograd.grad(layer(x).relu().sum(), x)
     assert torch.equal(torch.autograd.grad(layer(x).relu_().sum(), x)[0], expected[0])
+
+
+def test_a_first_call_can_be_computed_again_for_the_backward_pass():
+    """The checkpoint of the first layer is run again when operations of the second one's are recorded."""
+    (x,), layer = draw((4, 4)), make_layer("aaH")
+    one, two = (torch.autograd.grad(f(f(x)).sum(), x) for f in (partial(checkpoint, layer, use_reentrant=False), layer))
+    assert torch.equal(one[0], two[0])
 
 
 def test_a_layer_that_was_called_can_be_copied_and_stored():

@@ -115,8 +115,7 @@ class CellUpdate(torch.autograd.Function):
     def forward(ctx, layer: CellLayer, *tensors: Tensor | None):
         ctx.layer, number = layer, len(layer.types)
         results = layer.tapes.run("compute", layer.compute, tensors)
-        stored = (*tensors, *results[number:])
-        ctx.save_for_backward(*layer.tapes.drop_unread("differentiate", stored, len(tensors)))
+        ctx.save_for_backward(*tensors, *results[number:])
         return tuple([y.data for y in results[:number]])  # no views, which could not be written to
 
     @staticmethod

@@ -122,7 +122,7 @@ class LinearMap:
                 matrix = matrix.unflatten(1, (number, -1)).transpose(0, 1).flatten(0, 1)
             y = torch.mm(matrix, _as_matrix(part))
             if number > 1:
-                outputs |= zip(s.maps, y.view(number, -1, *part.shape[1:]).unbind(), strict=True)
+                outputs |= zip(s.maps, y.view(number, y.shape[0] // number, *part.shape[1:]).unbind(), strict=True)
             else:
                 outputs[s.maps[0]] = y.view(y.shape[0], *part.shape[1:])
             parts += [part, matrix]
@@ -197,7 +197,7 @@ class CellMap(torch.autograd.Function):
         ctx.call = call
         ctx.backward_name = "differentiate" if any(ctx.needs_input_grad[3:]) else "differentiate_weights"
         y, *stored = call.tapes.run("compute", call.compute, tensors)
-        ctx.save_for_backward(*call.tapes.drop_unread(ctx.backward_name, (*tensors, *stored), len(tensors)))
+        ctx.save_for_backward(*tensors, *stored)
         return y.data  # no view, which could not be written to
 
     @staticmethod

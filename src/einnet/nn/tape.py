@@ -5,7 +5,7 @@ that found them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -49,11 +49,6 @@ class Tape:
         results = function([None if x is None else Recorded.of(x, tape, k) for k, x in enumerate(tensors)])
         tape.outputs = [None if y is None else y.place for y in results]
         return tape, [None if y is None else y.as_subclass(Tensor) for y in results]
-
-    @cached_property
-    def reads(self) -> set[int]:
-        """The numbers of the tensors that are read, or given back."""
-        return {*(k for _, places, *_ in self.steps for k in places), *(k for k in self.outputs if k is not None)}
 
     def run(self, tensors: Sequence[Tensor | None]) -> list[Any]:
         """What the function gives for other tensors of the same shapes."""
@@ -103,13 +98,6 @@ class Tapes:
     def __init__(self, is_used: bool):
         self.is_used = is_used
         self.by_name: dict[str, Tape] = {}
-
-    def drop_unread(self, name: str, tensors: Sequence[Tensor | None], first: int) -> Sequence[Tensor | None]:
-        """The tensors, with None for those from the `first` on that a recorded function does not read."""
-        if (tape := self.by_name.get(name)) is None:
-            return tensors
-        reads = tape.reads
-        return [x if k < first or k in reads else None for k, x in enumerate(tensors)]
 
     def run(self, name: str, function: Function, tensors: Sequence[Tensor | None]) -> Sequence[Any]:
         if not self.is_used:
