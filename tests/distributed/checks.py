@@ -166,6 +166,12 @@ check_network(
     "EinNet of mixed reductions",
     lambda: EinNet("aaH", 3, 2, **SMALL, reduction=("sum", "logsumexp")), "aaH", [3], {"a": 5},
 )  # fmt: skip
+for size in (1, 5):  # some processes have no cell
+    check_network(
+        f"EinNet of each reduction, {size} elements",
+        lambda: EinNet("aaH", 3, 2, heads=4, hidden=6, depth=1, reduction=("sum", "max", "logsumexp", "attention")),
+        "aaH", [3], {"a": size},
+    )  # fmt: skip
 check_network(
     "EinNet with a mask of an axis", lambda: EinNet("aaH -> aH", 3, 2, **SMALL), "aaH -> aH", [3], {"a": 6}, batch=(2,),
     mask=torch.tensor([[True] * 4 + [False] * 2, [True] * 5 + [False]]),
