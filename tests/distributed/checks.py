@@ -285,6 +285,11 @@ def check_refusals(mesh: DeviceMesh) -> None:
     for make, message in (
         (lambda: EinNet("aaH, [aa]H -> H", (1, 1), 1), "the types .* side by side are not supported yet"),
         (lambda: ReferenceNet("aaH", 1, 1, heads=1, hidden=2, depth=1), "a sharded ReferenceNet is not supported yet"),
+        (lambda: nn.Linear(2, 2), "can be sharded, got Linear$"),
+        (
+            lambda: nn.Sequential(nn.Linear(4, 4), EinLayer("aaH", 4, 2)),
+            "can be sharded, got Sequential: shard what it has of these, '1', of type EinLayer",
+        ),
     ):
         with pytest.raises(EinNetError, match=message):
             shard(make(), mesh)

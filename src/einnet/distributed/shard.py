@@ -9,7 +9,7 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn import ReferenceNet
+from einnet.nn import EinLayer, EinLinear, EinPool, Network, ReferenceNet
 from einnet.nn.networks.reference import ReferenceBlock
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.call import as_dtensor, refuse
@@ -18,6 +18,8 @@ from einnet.nn.sparse.cut import take_entries
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["distribute", "shard", "take_block"]
+
+TAKES_BLOCKS = Network, EinLayer, EinLinear, EinPool
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
@@ -33,7 +35,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
         loss.backward()                                            # gradients are added up over the processes
 
     Args:
-        module: a network, `EinLayer`, `EinLinear` or `EinPool`.
+        module: a network, `EinLayer`, `EinLinear` or `EinPool`. Other modules would take a block for the whole tensor, and
+            are refused: shard what they have of these.
         mesh: of one dimension, which cuts the first axis, or of two, which cut the first and the second. An only axis
             is cut along both, and so is the first axis of a sparse type with its entries. Axes are cut as `torch.chunk`
             cuts them; no size has to be a multiple of another.
@@ -65,12 +68,23 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
                 f"a sharded {type(part).__name__}{where} is not supported yet: its softmax runs over all positions; "
                 "shard an EinNet"
             )
+    if not isinstance(module, TAKES_BLOCKS):
+        raise EinNetError(_explain_refusal(module))
     for x in (*module.parameters(), *module.buffers()):
         if not isinstance(x, DTensor):
             dist.broadcast(x.detach(), grid.rank_at[0, 0], group=grid.group)
     _sum_gradients(module, grid)
     module.device_mesh = mesh  # type: ignore[assignment]
     return module
+
+
+def _explain_refusal(module: nn.Module) -> str:
+    """Why a module that is none of this package, and whose calls see blocks as if they were whole, is not sharded."""
+    inner = (
+        f"'{name}', of type {type(p).__name__}" for name, p in module.named_modules() if isinstance(p, TAKES_BLOCKS)
+    )
+    hint = f": shard what it has of these, {first}" if (first := next(inner, "")) else ""
+    return f"a network, EinLayer, EinLinear or EinPool can be sharded, got {type(module).__name__}{hint}"
 
 
 def _sum_gradients(module: nn.Module, grid: Grid) -> None:
