@@ -304,6 +304,17 @@ def check_refusals(mesh: DeviceMesh) -> None:
         shard(net, (2, 2))  # type: ignore[arg-type]
 
 
+def check_second_derivatives(mesh: DeviceMesh) -> None:
+    """They are refused, of weights, of inputs and with recomputation, and gradients are those of before."""
+    for options in ({}, {"checkpoint_activations": True}):
+        net = shard(EinNet("aaH", 1, 1, **SMALL, **options), mesh)
+        x = take_block(torch.randn(5, 5, 1), "aaH", mesh).clone().requires_grad_()
+        for inputs in (list(net.parameters()), [x]):
+            with pytest.raises(EinNetError, match="second derivatives of a sharded network are not supported"):
+                torch.autograd.grad(net(x).square().sum(), inputs, create_graph=True)
+            assert all(g is not None for g in torch.autograd.grad(net(x).square().sum(), inputs))
+
+
 def check_completion(mesh: DeviceMesh) -> None:
     """The parts of the loss of a knowledge graph add up to it, gradients too, and the ranks are the same."""
     graph, config = family_graph(3), KgConfig(hidden=6, heads=2, depth=1, dropout=0.0, relation_loss=0.5)
@@ -330,5 +341,13 @@ def check_speed(mesh: DeviceMesh) -> None:
     assert (speeds > 0).all() and all(torch.equal(x, speeds) for x in Grid.of(mesh).gather(speeds, (0, 1)))
 
 
-for check in (check_speed, check_bytes, check_memory, check_bf16, check_refusals, check_completion):
+for check in (
+    check_speed,
+    check_bytes,
+    check_memory,
+    check_bf16,
+    check_refusals,
+    check_second_derivatives,
+    check_completion,
+):
     add(check.__name__, check)

@@ -14,6 +14,7 @@ from einnet.nn.networks.reference import ReferenceBlock
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.call import as_dtensor, refuse
 from einnet.nn.sharded.grid import Grid
+from einnet.nn.sharded.moves import refuse_create_graph
 from einnet.nn.sparse.cut import take_entries
 from einnet.symmetry import Symmetry, as_symmetry
 
@@ -35,8 +36,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
         loss.backward()                                            # gradients are added up over the processes
 
     Args:
-        module: a network, `EinLayer`, `EinLinear` or `EinPool`. Other modules would take a block for the whole tensor, and
-            are refused: shard what they have of these.
+        module: a network, `EinLayer`, `EinLinear` or `EinPool`. Other modules would take a block for the whole
+            tensor, and are refused: shard what they have of these.
         mesh: of one dimension, which cuts the first axis, or of two, which cut the first and the second. An only axis
             is cut along both, and so is the first axis of a sparse type with its entries. Axes are cut as `torch.chunk`
             cuts them; no size has to be a multiple of another.
@@ -96,9 +97,14 @@ def _sum_gradients(module: nn.Module, grid: Grid) -> None:
         weights = list(part.parameters(recurse=False))
         for p in weights:
             if p.requires_grad and not isinstance(p, DTensor):
-                _hook_once(p, grid, lambda p=p: p.register_hook(lambda gradient: grid.sum(gradient, (0, 1))))
+                _hook_once(p, grid, lambda p=p: p.register_hook(lambda gradient: _add_up(gradient, grid)))
         if part is module or any(isinstance(p, DTensor) for p in weights):
             _hook_once(part, grid, lambda part=part: part.register_forward_pre_hook(lambda x, _: _enter(x, grid)))
+
+
+def _add_up(gradient: Tensor, grid: Grid) -> Tensor:
+    refuse_create_graph()
+    return grid.sum(gradient, (0, 1))
 
 
 def _enter(module: nn.Module, grid: Grid) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.grid import Grid, default_placement
+from einnet.nn.sharded.moves import without_graph
 from einnet.symmetry import Symmetry
 
 __all__ = ["Input", "as_dtensor", "bind_mask", "placements_of", "read_blocks", "refuse", "write_block"]
@@ -155,7 +155,7 @@ class _AddCopies(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return ctx.grid.sum(gradient, ctx.dims), None, None
 
@@ -167,6 +167,6 @@ class _ShareGradient(torch.autograd.Function):
         return y.view_as(y)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return gradient / ctx.number, None
