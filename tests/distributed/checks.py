@@ -298,6 +298,8 @@ def check_refusals(mesh: DeviceMesh) -> None:
     if grid.shape != (1, 1):
         with pytest.raises(ShapeError, match="has, of axes of sizes .* the block"):
             net(torch.randn(3 + grid.coordinate[0], 2 + grid.coordinate[1], 1))
+        with pytest.raises(ShapeError, match="input 1 of type 'aaH' has other batch axes, features or another dtype"):
+            net(take_block(torch.randn(1 + (grid.coordinate == (0, 0)), 7, 7, 1), "aaH", mesh))
     with pytest.raises(ShapeError, match="must be a block"):
         net(torch.randn(3))
     with pytest.raises(TypeError, match="DeviceMesh"):
