@@ -1,6 +1,7 @@
 """Checks of weights that are cut too: by fully_shard, over the processes of the state or others, and in files."""
 
 import copy
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -146,7 +147,16 @@ def check_shards(mesh: DeviceMesh) -> None:
     dist.barrier()
     if dist.get_rank() == 0:
         files = sorted((parent / name).iterdir())
+        second = files[1].read_bytes()
         assert len(files) == 4 and sum(f.stat().st_size for f in files) < 4 * 1000
+        place_at_start(files[1])
+        with pytest.raises(CheckpointError, match=r"of a, a tensor of shape \(7, 3\), .* has 15 numbers only"):
+            read_shards(parent / name, shapes)
+        shutil.copy(files[0], more := files[0].with_name(files[0].name.replace("-00001-", "-00009-")))
+        files[1].write_bytes(second)
+        with pytest.raises(CheckpointError, match="of a, .* has some numbers more than once"):
+            read_shards(parent / name, shapes)
+        more.unlink()
         files[1].unlink()
         with pytest.raises(CheckpointError, match=r"of a, a tensor of shape \(7, 3\), .* has 15 numbers only"):
             read_shards(parent / name, shapes)
@@ -162,6 +172,18 @@ def check_shards(mesh: DeviceMesh) -> None:
         write_shards(parent / "file", cut)
     dist.barrier()
     shutil.rmtree(parent, ignore_errors=True)
+
+
+def place_at_start(file: Path) -> None:
+    """Has a file say that its parts are the first ones."""
+    content = file.read_bytes()
+    header, rest = json.loads(content[8 : 8 + (size := int.from_bytes(content[:8], "little"))]), content[8 + size :]
+    parts = json.loads(header["__metadata__"]["DCP_SHARDING_INFO"])
+    for part in parts.values():
+        part["saved_offsets"] = [0] * len(part["saved_offsets"])
+    header["__metadata__"]["DCP_SHARDING_INFO"] = json.dumps(parts)
+    written = json.dumps(header).encode()
+    file.write_bytes(len(written).to_bytes(8, "little") + written + rest)
 
 
 CHECKS = (
