@@ -4,6 +4,7 @@ import copy
 import random
 from collections.abc import Callable
 from string import ascii_letters
+from typing import Any, cast
 
 import pytest
 import torch
@@ -302,8 +303,18 @@ def check_refusals(mesh: DeviceMesh) -> None:
             net(take_block(torch.randn(1 + (grid.coordinate == (0, 0)), 7, 7, 1), "aaH", mesh))
     with pytest.raises(ShapeError, match="must be a block"):
         net(torch.randn(3))
-    with pytest.raises(TypeError, match="DeviceMesh"):
-        shard(net, (2, 2))  # type: ignore[arg-type]
+    x, nothing = torch.randn(3, 3, 1), cast(Any, None)
+    for call in (
+        lambda: shard(net, cast(Any, (2, 2))), lambda: take_block(x, "aaH", nothing), lambda: measure_speed(nothing),
+        lambda: distribute(x, "aaH", nothing),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="mesh must be a torch.distributed DeviceMesh"):
+            call()
+    with pytest.raises(TypeError, match="module must be a network, EinLayer, EinLinear or EinPool, got NoneType"):
+        shard(nothing, mesh)
+    for cut in (take_block, distribute):
+        with pytest.raises(TypeError, match="got a DTensor, which is cut already"):
+            cut(distribute(x, "aaH", mesh), "aaH", mesh)
 
 
 def check_second_derivatives(mesh: DeviceMesh) -> None:

@@ -56,9 +56,9 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
     Raises `EinNetError` for what cannot be sharded, such as a sparse type together with a dense one of two axes, and
     `ShapeError` for blocks that do not fit.
     """
-    if not isinstance(mesh, DeviceMesh):
-        raise TypeError(f"mesh must be a torch.distributed DeviceMesh, got {type(mesh).__name__}")
     grid = Grid.of(mesh)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a network, EinLayer, EinLinear or EinPool, got {type(module).__name__}")
     for name, part in module.named_modules():
         refuse(getattr(part, "types", ()))
         if type(part).__module__.startswith("einnet.nn.pairs"):
@@ -149,6 +149,11 @@ def distribute(x: Tensor, symmetry: Symmetry | str, mesh: DeviceMesh) -> DTensor
 def _make_backend(x: Tensor, symmetry: Symmetry, mesh: DeviceMesh) -> ShardedBackend:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a torch tensor, got {type(x).__name__}")
+    if isinstance(x, DTensor):
+        raise TypeError(
+            "expected a tensor that every process has whole, got a DTensor, which is cut already: pass it to the "
+            "network as it is, or x.full_tensor() here"
+        )
     if x.dim() < len(symmetry.axes) + 1:
         raise ShapeError(f"a tensor of type '{symmetry}' has shape (batch..., axes..., features), got {tuple(x.shape)}")
     return ShardedBackend(Grid.of(mesh), symmetry.sizes_of(x.shape))

@@ -107,6 +107,8 @@ class Grid(GridShape):
     @staticmethod
     def of(mesh: DeviceMesh) -> "Grid":
         """The grid of a mesh, which keeps it."""
+        if not isinstance(mesh, DeviceMesh):
+            raise TypeError(f"mesh must be a torch.distributed DeviceMesh, got {type(mesh).__name__}")
         grid = vars(mesh).get("_einnet_grid")
         if grid is None:
             grid = mesh._einnet_grid = Grid(mesh)  # type: ignore[attr-defined]
