@@ -17,6 +17,7 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from distributed.checks import SMALL, TOLERANCE, assert_close
 from einnet import EinNet
@@ -126,6 +127,26 @@ def check_gradients_are_summed_once(mesh: DeviceMesh) -> None:
         assert_close(q.grad, p.grad, p.grad, "a gradient")
 
 
+def check_copies(mesh: DeviceMesh) -> None:
+    """A copy of a sharded network is one too, with weights of its own; so are averages of weights."""
+    torch.manual_seed(0)
+    net, x = EinNet("aaH", 3, 2, **SMALL).double(), torch.randn(N, N, 3).double()
+    y = net(x)
+    y.square().sum().backward()
+    sharded = shard(copy.deepcopy(net), mesh)
+    block, expected = take_block(x, "aaH", mesh), take_block(y, "aaH", mesh)
+    for network in (sharded, copy.deepcopy(sharded), copy.deepcopy(copy.deepcopy(sharded)), sharded):
+        network.zero_grad()
+        z = network(block)
+        z.square().sum().backward()
+        assert_close(z, expected, y, "the output of a copy")
+        for p, q in zip(net.parameters(), network.parameters(), strict=True):
+            assert_close(q.grad, p.grad, p.grad, "a gradient of a copy")
+    average = AveragedModel(sharded)
+    average.update_parameters(sharded)
+    assert_close(average(block), expected, y, "the output of an average")
+
+
 def check_shards(mesh: DeviceMesh) -> None:
     """Any tensors come back from the files of all processes, and no pickle is read; a part that is gone is missed."""
     row = init_device_mesh("cpu", (4,))
@@ -188,6 +209,6 @@ def place_at_start(file: Path) -> None:
 
 CHECKS = (
     check_fsdp, check_fsdp_of_samples, check_ddp_of_samples, check_other_dtensors, check_gradients_are_summed_once,
-    check_shards,
+    check_copies, check_shards,
 )  # fmt: skip
 CHECKS_OF_WEIGHTS = {check.__name__: check for check in CHECKS}  # on a mesh of 2 x 2
