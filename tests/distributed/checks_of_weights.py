@@ -1,6 +1,7 @@
 """Checks of weights that are cut too: by fully_shard, over the processes of the state or others, and in files."""
 
 import copy
+import io
 import json
 import pickle
 import shutil
@@ -21,8 +22,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from distributed.checks import SMALL, TOLERANCE, assert_close
 from einnet import EinNet
-from einnet.distributed import shard, take_block
+from einnet.distributed import distribute, shard, take_block
 from einnet.errors import CheckpointError, EinNetError
+from einnet.nn.sharded.grid import Grid
 from einnet.train.shards import read_shards, remove_shards, write_shards
 
 N, STEPS = 5, 2
@@ -147,6 +149,18 @@ def check_copies(mesh: DeviceMesh) -> None:
     assert_close(average(block), expected, y, "the output of an average")
 
 
+def check_files_of_dtensors(mesh: DeviceMesh) -> None:
+    """Those of a mesh that has sharded something are written and read by torch, and can be passed on."""
+    torch.manual_seed(0)
+    net, file = shard(EinNet("aaH", 1, 1, **SMALL), mesh), io.BytesIO()
+    x = distribute(torch.randn(N, N, 1), "aaH", mesh)
+    torch.save({"y": net(x).detach()}, file)
+    file.seek(0)
+    y = torch.load(file, weights_only=True)["y"]
+    assert torch.equal(y.to_local(), net(x).to_local())
+    assert y.device_mesh == mesh and isinstance(Grid.of(y.device_mesh), Grid)
+
+
 def check_shards(mesh: DeviceMesh) -> None:
     """Any tensors come back from the files of all processes, and no pickle is read; a part that is gone is missed."""
     row = init_device_mesh("cpu", (4,))
@@ -209,6 +223,6 @@ def place_at_start(file: Path) -> None:
 
 CHECKS = (
     check_fsdp, check_fsdp_of_samples, check_ddp_of_samples, check_other_dtensors, check_gradients_are_summed_once,
-    check_copies, check_shards,
+    check_copies, check_files_of_dtensors, check_shards,
 )  # fmt: skip
 CHECKS_OF_WEIGHTS = {check.__name__: check for check in CHECKS}  # on a mesh of 2 x 2
