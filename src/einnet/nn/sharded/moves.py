@@ -34,11 +34,11 @@ def without_graph(backward: Callable[..., Any]) -> Callable[..., Any]:
     """The backward pass of an autograd function whose gradients cannot be differentiated again."""
 
     @wraps(backward)
-    def checked(ctx: Any, *gradients: Any) -> Any:
+    def differentiate(ctx: Any, *gradients: Any) -> Any:
         refuse_create_graph()
         return backward(ctx, *gradients)
 
-    return checked
+    return differentiate
 
 
 class Move:
