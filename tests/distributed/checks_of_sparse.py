@@ -174,6 +174,8 @@ def check_sparse_forms(mesh: DeviceMesh) -> None:
         wrong[0, 0] = 6
     with pytest.raises(ShapeError, match="has 1 entries at a process that has other rows"):
         sharded((wrong, values), sizes=sizes)
+    with pytest.raises(ShapeError, match="sparse inputs have other batch axes, features or dtypes at other processes"):
+        sharded((support, values.expand(1 + (grid.coordinate == (0, 0)), *values.shape)))
     with pytest.raises(EinNetError, match="at= and symmetric=True are not supported yet"):
         sharded((support, values), at=support.index[:, :1])
     with pytest.raises(EinNetError, match="cut it by take_block"):

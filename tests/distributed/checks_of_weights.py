@@ -1,6 +1,8 @@
 """Checks of weights that are cut too: by fully_shard, over the processes of the state or others, and in files."""
 
 import copy
+import io
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -16,11 +18,13 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from distributed.checks import SMALL, TOLERANCE, assert_close
 from einnet import EinNet
-from einnet.distributed import shard, take_block
+from einnet.distributed import distribute, shard, take_block
 from einnet.errors import CheckpointError, EinNetError
+from einnet.nn.sharded.grid import Grid
 from einnet.train.shards import read_shards, remove_shards, write_shards
 
 N, STEPS = 5, 2
@@ -125,6 +129,38 @@ def check_gradients_are_summed_once(mesh: DeviceMesh) -> None:
         assert_close(q.grad, p.grad, p.grad, "a gradient")
 
 
+def check_copies(mesh: DeviceMesh) -> None:
+    """A copy of a sharded network is one too, with weights of its own; so are averages of weights."""
+    torch.manual_seed(0)
+    net, x = EinNet("aaH", 3, 2, **SMALL).double(), torch.randn(N, N, 3).double()
+    y = net(x)
+    y.square().sum().backward()
+    sharded = shard(copy.deepcopy(net), mesh)
+    block, expected = take_block(x, "aaH", mesh), take_block(y, "aaH", mesh)
+    for network in (sharded, copy.deepcopy(sharded), copy.deepcopy(copy.deepcopy(sharded)), sharded):
+        network.zero_grad()
+        z = network(block)
+        z.square().sum().backward()
+        assert_close(z, expected, y, "the output of a copy")
+        for p, q in zip(net.parameters(), network.parameters(), strict=True):
+            assert_close(q.grad, p.grad, p.grad, "a gradient of a copy")
+    average = AveragedModel(sharded)
+    average.update_parameters(sharded)
+    assert_close(average(block), expected, y, "the output of an average")
+
+
+def check_files_of_dtensors(mesh: DeviceMesh) -> None:
+    """Those of a mesh that has sharded something are written and read by torch, and can be passed on."""
+    torch.manual_seed(0)
+    net, file = shard(EinNet("aaH", 1, 1, **SMALL), mesh), io.BytesIO()
+    x = distribute(torch.randn(N, N, 1), "aaH", mesh)
+    torch.save({"y": net(x).detach()}, file)
+    file.seek(0)
+    y = torch.load(file, weights_only=True)["y"]
+    assert torch.equal(y.to_local(), net(x).to_local())
+    assert y.device_mesh == mesh and isinstance(Grid.of(y.device_mesh), Grid)
+
+
 def check_shards(mesh: DeviceMesh) -> None:
     """Any tensors come back from the files of all processes, and no pickle is read; a part that is gone is missed."""
     row = init_device_mesh("cpu", (4,))
@@ -146,7 +182,16 @@ def check_shards(mesh: DeviceMesh) -> None:
     dist.barrier()
     if dist.get_rank() == 0:
         files = sorted((parent / name).iterdir())
+        second = files[1].read_bytes()
         assert len(files) == 4 and sum(f.stat().st_size for f in files) < 4 * 1000
+        place_at_start(files[1])
+        with pytest.raises(CheckpointError, match=r"of a, a tensor of shape \(7, 3\), .* has 15 numbers only"):
+            read_shards(parent / name, shapes)
+        shutil.copy(files[0], more := files[0].with_name(files[0].name.replace("-00001-", "-00009-")))
+        files[1].write_bytes(second)
+        with pytest.raises(CheckpointError, match="of a, .* has some numbers more than once"):
+            read_shards(parent / name, shapes)
+        more.unlink()
         files[1].unlink()
         with pytest.raises(CheckpointError, match=r"of a, a tensor of shape \(7, 3\), .* has 15 numbers only"):
             read_shards(parent / name, shapes)
@@ -164,8 +209,20 @@ def check_shards(mesh: DeviceMesh) -> None:
     shutil.rmtree(parent, ignore_errors=True)
 
 
+def place_at_start(file: Path) -> None:
+    """Has a file say that its parts are the first ones."""
+    content = file.read_bytes()
+    header, rest = json.loads(content[8 : 8 + (size := int.from_bytes(content[:8], "little"))]), content[8 + size :]
+    parts = json.loads(header["__metadata__"]["DCP_SHARDING_INFO"])
+    for part in parts.values():
+        part["saved_offsets"] = [0] * len(part["saved_offsets"])
+    header["__metadata__"]["DCP_SHARDING_INFO"] = json.dumps(parts)
+    written = json.dumps(header).encode()
+    file.write_bytes(len(written).to_bytes(8, "little") + written + rest)
+
+
 CHECKS = (
     check_fsdp, check_fsdp_of_samples, check_ddp_of_samples, check_other_dtensors, check_gradients_are_summed_once,
-    check_shards,
+    check_copies, check_files_of_dtensors, check_shards,
 )  # fmt: skip
 CHECKS_OF_WEIGHTS = {check.__name__: check for check in CHECKS}  # on a mesh of 2 x 2

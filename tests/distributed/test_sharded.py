@@ -90,6 +90,25 @@ def test_a_cost_that_is_not_known_is_refused(make, sizes, message):
 
 
 @pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"mesh": (0, 2)}, EinNetError, "the numbers of the mesh must be 1 or more, got 0"),
+        ({"mesh": (2.5, 2)}, TypeError, "the numbers of the mesh must be a whole number"),
+        ({"mesh": 4}, TypeError, r"such as \(2, 4\), got 4"),
+        ({"mesh": "22"}, TypeError, "got '22'"),
+        ({"mesh": ()}, EinNetError, r"one or two dimensions, such as \(2, 4\), got \(\)"),
+        ({"mesh": (2, 2, 2)}, EinNetError, r"got \(2, 2, 2\)"),
+        ({"bandwidth": 0}, EinNetError, "bandwidth must be more than 0, got 0"),
+        ({"rate": -1}, EinNetError, "rate must be more than 0, got -1"),
+        ({"batch": -3}, EinNetError, "batch must be 0 or more, got -3"),
+    ],
+)
+def test_a_cost_needs_numbers_that_make_sense(options, error, message):
+    with pytest.raises(error, match=message):
+        estimate(EinNet("aaH", 1, 1, heads=1, hidden=2, depth=1), {"a": 3}, **{"mesh": (2, 2)} | options)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"shard": "2by2"}, "two numbers of processes, such as 2x2"),

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from einnet import EinNetError, EinPool, Plan, Symmetry, Term
+from einnet import EinLayer, EinNetError, EinPool, Plan, Symmetry, Term
 from einnet.errors import ShapeError
 from einnet.nn.backend import TORCH
 from einnet.nn.functional import einsum
-from einnet.nn.semiring import ALGEBRAS, parts, products
+from einnet.nn.semiring import ALGEBRAS, SemiringBackend, parts, products
 from einnet.plan import expand, run_plan
 from einnet.plan.semirings import SEMIRINGS, ArraySemiring
 from einnet.testing import assert_equivariant
@@ -263,6 +263,31 @@ def test_sums_over_nothing_are_zero(term, reduction):
             values=[None] * Term(term).order if width > 1 else None,
         )
     assert not y.any()
+
+
+@pytest.mark.parametrize("reduction", sorted(ALGEBRAS))
+@pytest.mark.parametrize(
+    ("rows", "middle", "columns", "batch"), [(0, 3, 4, 2), (2, 3, 0, 2), (2, 0, 4, 2), (2, 3, 4, 0)]
+)
+def test_products_of_empty_matrices_have_gradients(reduction, rows, middle, columns, batch):
+    stacked = (2,) * ALGEBRAS[reduction].stacked_axes
+    x, y = random(*stacked, batch, rows, middle), random(*stacked, batch, middle, columns)
+    backend = SemiringBackend(reduction)
+    product = backend.matmul(x.requires_grad_(), y.requires_grad_())
+    assert product.shape == (*stacked, batch, rows, columns)
+    product.masked_fill(product.isinf(), 0).sum().backward()
+    assert not x.grad.any() and not y.grad.any()
+    three = backend.contract_in_loop([x, y, y], [("a", "b"), ("b", "c"), ("b", "c")], ("a", "c"), ("b",))
+    assert three.shape == product.shape
+
+
+def test_chunks_of_a_mix_without_temperatures():
+    torch.manual_seed(0)
+    options = {"heads": 4, "reduction": ("sum", "max", "logsumexp", "attention")}
+    one, four = EinLayer("aaH", 6, **options), EinLayer("aaH", 6, **options, chunks=4)
+    four.load_state_dict(one.state_dict())
+    x = torch.randn(5, 5, 6)
+    assert torch.allclose(one(x), four(x), atol=1e-6)
 
 
 @pytest.mark.parametrize("reduction", ["max", "attention"])

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from einnet.checks import check_sizes
+from einnet.checks import check_count, check_real, check_sizes
 from einnet.errors import EinNetError
 from einnet.nn import EinLayer, EinLinear, EinNet
 from einnet.nn.pooled import PooledMap
@@ -111,7 +111,8 @@ def estimate(
     known = {c: n for c, n in check_sizes(sizes).items() if c in net.axes.classes}
     if missing := [c for c in net.axes.classes if c not in known]:
         raise EinNetError(f"sizes lacks axis {missing[0]!r}, the axes of '{net.signature}' are {net.axes.classes}")
-    shape = (mesh[0], mesh[1] if len(mesh) > 1 else 1)
+    shape, batch = _check_mesh(mesh), check_count(batch, "batch", minimum=0)
+    bandwidth, rate = _check_speed(bandwidth, "bandwidth"), _check_speed(rate, "rate")
     passes = 1 + net.config.checkpoint_activations + (net.config.chunks > 1)
     counter = Counter(GridShape(shape), known, passes)
     itemsize, number = next(net.parameters()).element_size(), prod(shape)
@@ -128,6 +129,21 @@ def estimate(
     memory = _count_memory(net, known, batch) / number
     name = f"{type(net).__name__}('{net.signature}')"
     return ShardingCost(name, known, shape, memory, 4.0 * weights, sent, layers, flops, bandwidth, rate)
+
+
+def _check_mesh(mesh: Any) -> tuple[int, int]:
+    """Its rows and columns."""
+    if not isinstance(mesh, Sequence) or isinstance(mesh, str):
+        raise TypeError(f"mesh must be the numbers of processes along its dimensions, such as (2, 4), got {mesh!r}")
+    if len(mesh) not in (1, 2):
+        raise EinNetError(f"a state is sharded over a mesh of one or two dimensions, such as (2, 4), got {tuple(mesh)}")
+    rows, columns = (check_count(number, "the numbers of the mesh") for number in (*mesh, 1)[:2])
+    return rows, columns
+
+
+def _check_speed(speed: Any, name: str) -> float | None:
+    """That of a single process, which sends nothing, is infinite."""
+    return speed if speed is None or speed == inf else check_real(speed, name, above=0)
 
 
 class Counter:

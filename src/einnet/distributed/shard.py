@@ -9,15 +9,18 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 
 from einnet.errors import EinNetError, ShapeError
-from einnet.nn import ReferenceNet
+from einnet.nn import EinLayer, EinLinear, EinPool, Network, ReferenceNet
 from einnet.nn.networks.reference import ReferenceBlock
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.call import as_dtensor, refuse
 from einnet.nn.sharded.grid import Grid
+from einnet.nn.sharded.moves import refuse_create_graph
 from einnet.nn.sparse.cut import take_entries
 from einnet.symmetry import Symmetry, as_symmetry
 
 __all__ = ["distribute", "shard", "take_block"]
+
+TAKES_BLOCKS = Network, EinLayer, EinLinear, EinPool
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
@@ -33,7 +36,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
         loss.backward()                                            # gradients are added up over the processes
 
     Args:
-        module: a network, `EinLayer`, `EinLinear` or `EinPool`.
+        module: a network, `EinLayer`, `EinLinear` or `EinPool`. Other modules would take a block for the whole
+            tensor, and are refused: shard what they have of these.
         mesh: of one dimension, which cuts the first axis, or of two, which cut the first and the second. An only axis
             is cut along both, and so is the first axis of a sparse type with its entries. Axes are cut as `torch.chunk`
             cuts them; no size has to be a multiple of another.
@@ -52,9 +56,9 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
     Raises `EinNetError` for what cannot be sharded, such as a sparse type together with a dense one of two axes, and
     `ShapeError` for blocks that do not fit.
     """
-    if not isinstance(mesh, DeviceMesh):
-        raise TypeError(f"mesh must be a torch.distributed DeviceMesh, got {type(mesh).__name__}")
     grid = Grid.of(mesh)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module must be a network, EinLayer, EinLinear or EinPool, got {type(module).__name__}")
     for name, part in module.named_modules():
         refuse(getattr(part, "types", ()))
         if type(part).__module__.startswith("einnet.nn.pairs"):
@@ -65,12 +69,23 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> Any:
                 f"a sharded {type(part).__name__}{where} is not supported yet: its softmax runs over all positions; "
                 "shard an EinNet"
             )
+    if not isinstance(module, TAKES_BLOCKS):
+        raise EinNetError(_explain_refusal(module))
     for x in (*module.parameters(), *module.buffers()):
         if not isinstance(x, DTensor):
             dist.broadcast(x.detach(), grid.rank_at[0, 0], group=grid.group)
     _sum_gradients(module, grid)
     module.device_mesh = mesh  # type: ignore[assignment]
     return module
+
+
+def _explain_refusal(module: nn.Module) -> str:
+    """Why a module that is none of this package, and whose calls see blocks as if they were whole, is not sharded."""
+    inner = (
+        f"'{name}', of type {type(p).__name__}" for name, p in module.named_modules() if isinstance(p, TAKES_BLOCKS)
+    )
+    hint = f": shard what it has of these, {first}" if (first := next(inner, "")) else ""
+    return f"a network, EinLayer, EinLinear or EinPool can be sharded, got {type(module).__name__}{hint}"
 
 
 def _sum_gradients(module: nn.Module, grid: Grid) -> None:
@@ -82,9 +97,14 @@ def _sum_gradients(module: nn.Module, grid: Grid) -> None:
         weights = list(part.parameters(recurse=False))
         for p in weights:
             if p.requires_grad and not isinstance(p, DTensor):
-                _hook_once(p, grid, lambda p=p: p.register_hook(lambda gradient: grid.sum(gradient, (0, 1))))
+                _hook_once(p, grid, lambda p=p: p.register_hook(lambda gradient: _add_up(gradient, grid)))
         if part is module or any(isinstance(p, DTensor) for p in weights):
             _hook_once(part, grid, lambda part=part: part.register_forward_pre_hook(lambda x, _: _enter(x, grid)))
+
+
+def _add_up(gradient: Tensor, grid: Grid) -> Tensor:
+    refuse_create_graph()
+    return grid.sum(gradient, (0, 1))
 
 
 def _enter(module: nn.Module, grid: Grid) -> None:
@@ -129,6 +149,11 @@ def distribute(x: Tensor, symmetry: Symmetry | str, mesh: DeviceMesh) -> DTensor
 def _make_backend(x: Tensor, symmetry: Symmetry, mesh: DeviceMesh) -> ShardedBackend:
     if not isinstance(x, Tensor):
         raise TypeError(f"expected a torch tensor, got {type(x).__name__}")
+    if isinstance(x, DTensor):
+        raise TypeError(
+            "expected a tensor that every process has whole, got a DTensor, which is cut already: pass it to the "
+            "network as it is, or x.full_tensor() here"
+        )
     if x.dim() < len(symmetry.axes) + 1:
         raise ShapeError(f"a tensor of type '{symmetry}' has shape (batch..., axes..., features), got {tuple(x.shape)}")
     return ShardedBackend(Grid.of(mesh), symmetry.sizes_of(x.shape))

@@ -322,9 +322,9 @@ class EinLayer(nn.Module):
         """What the pooling of some heads needs to know where they are no plain sums."""
         if self.reductions.is_sum:
             return {}
-        temperature = None
-        if self.log_temperature is not None:
-            temperature = self.log_temperature[self.reductions.warm_slice(heads)].exp()
+        temperature, warm = None, self.reductions.warm_slice(heads)
+        if self.log_temperature is not None and warm.start < warm.stop:
+            temperature = self.log_temperature[warm].exp()
         return {"temperature": temperature, "heads": heads}
 
     def _modules_of(self, name: str) -> list[Any]:

@@ -99,6 +99,8 @@ def read_state(path: Path) -> dict[str, Any]:
             tensors |= read_shards(path.parent / Path(parts["folder"]).name, parts["shapes"])
         state = _unpack(content["state"], tensors)
         missing = sorted(PARTS - set(state))
+    except CheckpointError as error:
+        raise CheckpointError(f"the training state in {path} is damaged: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the training state in {path} is damaged: {error!r}") from None
     if missing:

@@ -43,7 +43,7 @@ class SemiringBackend(TorchBackend):
     def matmul(self, x: Tensor, y: Tensor) -> Tensor:
         stacked = self.algebra.stacked_axes
         batch = torch.broadcast_shapes(x.shape[stacked:-2], y.shape[stacked:-2])
-        if x.shape[-1] == 0:
+        if 0 in (*batch, *x.shape[-2:], y.shape[-1]):
             return self.algebra.zeros(x, [*x.shape[:stacked], *batch, x.shape[-2], y.shape[-1]]) + x.sum() + y.sum()
         flat = [self._flatten(z, batch) for z in (x, y)]
         product = contract(flat, MATRICES, "", self.name)
@@ -93,7 +93,7 @@ class SemiringBackend(TorchBackend):
         sizes: dict[str, Any] = {}
         for x, t in zip(same, tuples, strict=True):
             sizes |= dict(zip(t, x.shape[x.dim() - len(t) :], strict=True))
-        if 0 in sizes.values():
+        if 0 in (*batch, *sizes.values()):
             nothing = sum(x.sum() for x in same if not x.numel())
             return self.algebra.zeros(same[0], [*batch, *(sizes[i] for i in output)]) + nothing
         equation = ",".join(map("".join, tuples)) + "->" + "".join(output)

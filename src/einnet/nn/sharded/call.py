@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Replicate, Shard
 
 from einnet.errors import EinNetError, ShapeError
 from einnet.nn.sharded.backend import ShardedBackend
 from einnet.nn.sharded.grid import Grid, default_placement
+from einnet.nn.sharded.moves import without_graph
 from einnet.symmetry import Symmetry
 
-__all__ = ["Input", "as_dtensor", "bind_mask", "placements_of", "read_blocks", "refuse", "write_block"]
+__all__ = ["Input", "as_dtensor", "bind_mask", "number_of", "placements_of", "read_blocks", "refuse", "write_block"]
 
 Input = tuple[int, Symmetry, Any]  # of a call: its number from 1, its type, what is passed
 
@@ -71,7 +72,7 @@ def _find_shapes(inputs: Sequence[Input], grid: Grid) -> list[tuple[int, ...]]:
     own = [(t, x) for _, t, x in inputs if not isinstance(x, DTensor)]
     if not own:
         return [tuple(x.shape) for _, _, x in inputs]
-    numbers = [n for t, x in own for n in _axes_of(x, t)]
+    numbers = [n for t, x in own for n in (*_axes_of(x, t), number_of([_rest_of(x, t)]))]
     device = own[0][1].device
     table = torch.stack(grid.gather(torch.tensor(numbers, dtype=torch.long, device=device), (0, 1))).tolist()
     by_place = dict(zip(grid.coordinates if len(table) > 1 else [(0, 0)], table, strict=True))
@@ -95,6 +96,12 @@ def _find_shapes(inputs: Sequence[Input], grid: Grid) -> list[tuple[int, ...]]:
                     "einnet.distributed.take_block, or pass a DTensor"
                 )
         column += rank
+        if len({row[column] for row in table}) > 1:
+            raise ShapeError(
+                f"input {k} of type '{t}' has other batch axes, features or another dtype at other processes, here the "
+                f"block has shape {tuple(x.shape)}, {x.dtype}: every process needs its block of the same samples"
+            )
+        column += 1
         lead = tuple(x.shape[: x.dim() - rank - 1])
         shapes.append((*lead, *sizes, x.shape[-1]))
     return shapes
@@ -102,6 +109,16 @@ def _find_shapes(inputs: Sequence[Input], grid: Grid) -> list[tuple[int, ...]]:
 
 def _axes_of(x: Tensor, symmetry: Symmetry) -> list[int]:
     return list(x.shape[x.dim() - 1 - len(symmetry.axes) : x.dim() - 1])
+
+
+def _rest_of(x: Tensor, symmetry: Symmetry) -> tuple[Any, ...]:
+    """What does not depend on the process."""
+    return (*x.shape[: x.dim() - 1 - len(symmetry.axes)], x.shape[-1], str(x.dtype))
+
+
+def number_of(values: Sequence[Any]) -> int:
+    """A number that stands for some values, so that processes can compare them."""
+    return crc32(repr(list(values)).encode())
 
 
 def bind_mask(mask: Any, mesh: DeviceMesh) -> Any:
@@ -155,7 +172,7 @@ class _AddCopies(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return ctx.grid.sum(gradient, ctx.dims), None, None
 
@@ -167,6 +184,6 @@ class _ShareGradient(torch.autograd.Function):
         return y.view_as(y)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return gradient / ctx.number, None

@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from einnet.nn.looped import upcast_dtype
 from einnet.nn.sharded.cuts import Cut, split_range
 from einnet.nn.sharded.grid import Coordinate, Grid, GridShape
-from einnet.nn.sharded.moves import Block, narrow_block
+from einnet.nn.sharded.moves import Block, narrow_block, without_graph
 
 __all__ = ["Algorithm", "PanelExchange", "Panels", "contract_panels"]
 
@@ -154,7 +153,7 @@ class _Contract(torch.autograd.Function):
         return total.to(operands[0].dtype) if algorithm.algebra is None else total
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         panels, algorithm = ctx.panels, ctx.algorithm
         operands, total = ctx.saved_tensors, None

@@ -5,9 +5,9 @@ from math import prod
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from einnet.nn.sharded.grid import Grid
+from einnet.nn.sharded.moves import without_graph
 
 __all__ = ["Fetch", "fetch_rows"]
 
@@ -70,7 +70,7 @@ class _FetchRows(torch.autograd.Function):
         return fetch.forward(x)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return ctx.fetch.backward(gradient), None
 

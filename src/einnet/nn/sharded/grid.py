@@ -5,6 +5,7 @@ the mesh cut it, one after the other; along the others all processes have the sa
 is cut along the rows of the mesh and the second along its columns, and an only axis along both.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -107,8 +108,10 @@ class Grid(GridShape):
     @staticmethod
     def of(mesh: DeviceMesh) -> "Grid":
         """The grid of a mesh, which keeps it."""
+        if not isinstance(mesh, DeviceMesh):
+            raise TypeError(f"mesh must be a torch.distributed DeviceMesh, got {type(mesh).__name__}")
         grid = vars(mesh).get("_einnet_grid")
-        if grid is None:
+        if not isinstance(grid, Grid):  # also of a mesh from a file
             grid = mesh._einnet_grid = Grid(mesh)  # type: ignore[attr-defined]
         return grid
 
@@ -157,6 +160,14 @@ class Grid(GridShape):
         numbers = [n * number for n in counts], [x.numel() * number for x in parts]
         dist.all_to_all_single(as_bytes[0], as_bytes[1], *numbers, group=self.group)
         return list(received.split(list(counts)))
+
+    def __deepcopy__(self, memo: Any) -> "Grid":
+        """Itself, as a copy of a network runs on the same processes."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Nothing, so that DTensors can be written with their mesh; read without pickle, too."""
+        return OrderedDict, ()
 
     def __repr__(self) -> str:
         return f"Grid({self.shape[0]} x {self.shape[1]}, at {self.coordinate})"

@@ -5,20 +5,40 @@ the backward pass of a move returns the gradient of each piece to the process th
 that of a sum over processes is the sum of their gradients. Nothing else is needed for gradients to be exact.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from einnet.errors import EinNetError
 from einnet.nn.sharded.grid import Grid, Placement
 
-__all__ = ["gather", "move", "narrow_block", "sum_over"]
+__all__ = ["gather", "move", "narrow_block", "refuse_create_graph", "sum_over", "without_graph"]
 
 Block = Sequence[tuple[int, int]]
+
+
+def refuse_create_graph() -> None:
+    """Raises in a backward pass that is recorded: the sums over processes in it would be missing in the second one."""
+    if torch.is_grad_enabled():
+        raise EinNetError(
+            "second derivatives of a sharded network are not supported: call backward and torch.autograd.grad without "
+            "create_graph=True, or differentiate the network in one process"
+        )
+
+
+def without_graph(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The backward pass of an autograd function whose gradients cannot be differentiated again."""
+
+    @wraps(backward)
+    def differentiate(ctx: Any, *gradients: Any) -> Any:
+        refuse_create_graph()
+        return backward(ctx, *gradients)
+
+    return differentiate
 
 
 class Move:
@@ -105,7 +125,7 @@ class _Move(torch.autograd.Function):
         return step.forward(x)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return ctx.step.backward(gradient), None
 
@@ -117,7 +137,7 @@ class _Sum(torch.autograd.Function):
         return grid.sum(x, dims)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         return ctx.grid.sum(gradient, ctx.dims), None, None
 
@@ -129,7 +149,7 @@ class _Gather(torch.autograd.Function):
         return torch.stack(grid.gather(x, dims), -1)
 
     @staticmethod
-    @once_differentiable
+    @without_graph
     def backward(ctx, gradient: Tensor):  # type: ignore[override]
         place = dist.get_rank(ctx.grid.group_of(ctx.dims))
         return ctx.grid.sum(gradient, ctx.dims)[..., place], None, None

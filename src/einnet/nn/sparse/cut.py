@@ -16,7 +16,7 @@ from einnet.errors import EinNetError, ShapeError
 from einnet.nn.backend import TORCH, TorchBackend
 from einnet.nn.semiring import SemiringBackend
 from einnet.nn.sharded.backend import ShardedBackend
-from einnet.nn.sharded.call import Input, read_blocks, refuse
+from einnet.nn.sharded.call import Input, number_of, read_blocks, refuse
 from einnet.nn.sharded.fetch import Fetch, fetch_rows
 from einnet.nn.sharded.grid import Grid
 from einnet.nn.sparse.backend import SparseBackend
@@ -59,21 +59,30 @@ class CutSupport:
         self.joins: dict[Hashable, Any] = {}  # the same at all processes
 
     @staticmethod
-    def of(supports: Sequence[Support], grid: Grid, names: Sequence[str]) -> list["CutSupport"]:
+    def of(
+        supports: Sequence[Support], grid: Grid, names: Sequence[str], values: Sequence[Tensor]
+    ) -> list["CutSupport"]:
         """Those of supports of which each process has the entries of its rows; kept with them.
 
-        Raises `ShapeError` at all processes for entries of other rows.
+        Raises `ShapeError` at all processes for entries of other rows, and for values of other batches.
         """
+        rests = number_of([(*x.shape[:-2], x.shape[-1], str(x.dtype)) for x in values])
         numbers, key = [], ("cut", id(grid))
         for s in supports:
             start, stop = grid.range_of(s.sizes[0], (0, 1))
             outside = int(((s.index[0] < start) | (s.index[0] >= stop)).sum())
-            numbers.append([s.entries, outside, int(key in s._cache), *s.sizes])
+            numbers.append([s.entries, outside, int(key in s._cache), rests, *s.sizes])
         width = max(map(len, numbers))
         table = torch.tensor([[*row, *[0] * (width - len(row))] for row in numbers], device=supports[0].device)
         cuts = []
         for s, name, rows in zip(supports, names, torch.stack(grid.gather(table, (0, 1)), 1).tolist(), strict=True):
-            if any(row[3:] != rows[0][3:] for row in rows):
+            if any(row[3] != rests for row in rows):
+                shapes = ", ".join(str(tuple(x.shape)) for x in values)
+                raise ShapeError(
+                    "sparse inputs have other batch axes, features or dtypes at other processes, here values of shape "
+                    f"{shapes}: every process needs its entries of the same samples"
+                )
+            if any(row[4:] != rows[0][4:] for row in rows):
                 raise ShapeError(f"the support of {name} has other sizes at other processes, here {s.sizes}")
             if number := max(row[1] for row in rows):
                 raise ShapeError(
@@ -200,7 +209,7 @@ def read_cut(
         known = dict(zip(t.axes, shape[-1 - len(t.axes) :], strict=False)) | known
     values, value_shapes, supports = read_tensors([t for _, t, _ in sparse], [x for _, _, x in sparse], known)
     names = [f"the input of type '[{''.join(axes)}]'" for axes in supports]
-    cuts = CutSupport.of(list(supports.values()), Grid.of(mesh), names) if supports else []
+    cuts = CutSupport.of(list(supports.values()), Grid.of(mesh), names, values) if supports else []
     order = sorted(range(len(named)), key=lambda k: [*dense, *sparse][k][0])
     tensors, shapes = [*tensors, *values], [*shapes, *value_shapes]
     return [tensors[k] for k in order], [shapes[k] for k in order], dict(zip(supports, cuts, strict=True))
