@@ -9,11 +9,12 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 __all__ = ["LENGTHS", "Grid"]
 
-LENGTHS = {"cpu": 2**10}  # cells of a block
+LENGTHS = {"cpu": 2**11}  # cells of a block, for each thread
 LARGE_LENGTH = 2**18  # on other devices
 SMALLEST_GRID, FEWEST_FEATURES = 2**14, 64  # from which on there are several blocks: narrow states lose
 
@@ -38,7 +39,8 @@ class Grid:
     @staticmethod
     def of(x: Tensor, rank: int) -> "Grid":
         """The blocks of a state of `rank` axes."""
-        shape, length = tuple(x.shape), LENGTHS.get(x.device.type, LARGE_LENGTH)
+        shape, device = tuple(x.shape), x.device.type
+        length = LENGTHS.get(device, LARGE_LENGTH) * (torch.get_num_threads() if device == "cpu" else 1)
         if prod(shape[:-1]) < SMALLEST_GRID or shape[-1] < FEWEST_FEATURES:
             length = prod(shape[:-1])
         return _make_grid(shape[: -1 - rank], shape[-1 - rank : -1], length)
