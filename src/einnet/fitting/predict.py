@@ -8,7 +8,7 @@ from torch import Tensor
 
 from einnet.checks import check_count
 from einnet.errors import EinNetError
-from einnet.fitting.samples import list_items, read_index, read_samples, values_of
+from einnet.fitting.samples import inputs_of, list_items, read_index, read_samples, values_of
 from einnet.nn import EinNet
 
 __all__ = ["predict"]
@@ -38,8 +38,8 @@ def predict(net: EinNet, inputs: Any, *, at: Any = None, batch_size: int = 64) -
     """
     weight, batch_size = next(net.parameters()), check_count(batch_size, "batch_size")
     items = list_items(inputs)
-    if items is not inputs and items and isinstance(items[0], tuple | list):
-        items = [item[0] if len(item) == 2 else tuple(item[:-1]) for item in items]  # without the targets
+    if items is not inputs:  # a dataset, whose items have targets
+        items = [inputs_of(item) for item in items]
     samples, is_single = read_samples(net.signature, items, weight.dtype, weight.device)
     if samples.widths != net.config.in_features:
         raise EinNetError(f"the network has inputs of {net.config.in_features} features, got {samples.widths}")

@@ -16,7 +16,10 @@ from einnet.nn.sparse.support import Support
 from einnet.signature import Signature
 from einnet.symmetry import Symmetry
 
-__all__ = ["Samples", "as_tensor", "is_array", "list_items", "read_index", "read_samples", "split_pairs", "values_of"]
+__all__ = [
+    "SIZES_HINT", "Samples", "as_tensor", "inputs_of", "is_array", "list_items", "read_index", "read_samples",
+    "split_pairs", "values_of",
+]  # fmt: skip
 
 SIZES_HINT = "a sparse matrix, or (einnet.nn.Support(index, sizes), values)"
 Call = tuple[tuple[Any, ...], dict[str, Any]]  # the inputs and the options of a call of a network
@@ -205,6 +208,13 @@ def list_items(inputs: Any) -> Any:
     return [inputs[k] for k in range(len(inputs))] if isinstance(inputs, Dataset) else inputs  # type: ignore[arg-type]
 
 
+def inputs_of(item: Any) -> Any:
+    """The inputs of an item (inputs, target) or (input, input, ..., target) of a dataset; anything else as it is."""
+    if not isinstance(item, tuple | list):
+        return item
+    return item[0] if len(item) == 2 else tuple(item[:-1])
+
+
 def read_index(at: Any, signature: Signature, number: int, device: Any) -> Tensor:
     """The index tuples that are wanted of an output in brackets."""
     if number > 1 or not signature.output.is_sparse:
@@ -228,7 +238,7 @@ def split_pairs(inputs: Any, targets: Any) -> tuple[Any, Any]:
             raise TypeError("targets are in the dataset, whose items are (inputs, target): pass it alone")
         if not isinstance(inputs[0], tuple | list) or len(inputs[0]) < 2:
             raise TypeError(f"a dataset must have items (inputs, target), got {type(inputs[0]).__name__}")
-        return [item[0] if len(item) == 2 else tuple(item[:-1]) for item in inputs], [item[-1] for item in inputs]
+        return [inputs_of(item) for item in inputs], [item[-1] for item in inputs]
     if targets is None and _is_graph(inputs):
         return inputs, _read_label(inputs, 0)
     if targets is None and isinstance(inputs, list | tuple) and inputs and all(map(_is_graph, inputs)):

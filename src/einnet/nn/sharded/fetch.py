@@ -1,4 +1,4 @@
-"""Rows that a process needs of tensors whose rows are cut over all processes, as an autograd function."""
+"""Rows that a process needs of tensors whose rows are cut over all processes, with their gradients."""
 
 from collections.abc import Sequence
 from math import prod
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from einnet.nn.sharded.grid import Grid
-from einnet.nn.sharded.moves import without_graph
+from einnet.nn.sharded.moves import run_step
 
 __all__ = ["Fetch", "fetch_rows"]
 
@@ -63,20 +63,8 @@ class Fetch:
         return [flat.view(n, *lead) for flat, n in zip(received, counts, strict=True)]
 
 
-class _FetchRows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: Tensor, fetch: Fetch) -> Tensor:
-        ctx.fetch = fetch
-        return fetch.forward(x)
-
-    @staticmethod
-    @without_graph
-    def backward(ctx, gradient: Tensor):  # type: ignore[override]
-        return ctx.fetch.backward(gradient), None
-
-
 def fetch_rows(x: Tensor, fetch: Fetch) -> Tensor:
     """The rows that are needed of (..., rows, features), from those that this process has; the gradient goes back."""
     if fetch.is_identity:
         return x
-    return _FetchRows.apply(x.movedim(-2, 0), fetch).movedim(0, -2)  # type: ignore[union-attr]
+    return run_step(x.movedim(-2, 0), fetch).movedim(0, -2)

@@ -16,7 +16,7 @@ from torch import Tensor
 from einnet.errors import EinNetError
 from einnet.nn.sharded.grid import Grid, Placement
 
-__all__ = ["gather", "move", "narrow_block", "refuse_create_graph", "sum_over", "without_graph"]
+__all__ = ["gather", "move", "narrow_block", "refuse_create_graph", "run_step", "sum_over", "without_graph"]
 
 Block = Sequence[tuple[int, int]]
 
@@ -118,9 +118,9 @@ def narrow_block(x: Tensor, bounds: Block, block: Block) -> Tensor:
     return x
 
 
-class _Move(torch.autograd.Function):
+class _RunStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, step: Move) -> Tensor:
+    def forward(ctx, x: Tensor, step: Any) -> Tensor:
         ctx.step = step
         return step.forward(x)
 
@@ -160,7 +160,12 @@ def move(x: Tensor, grid: Grid, sizes: Sequence[int], source: Placement, target:
     source, target = grid.used(source), grid.used(target)
     if source == target:
         return x
-    return _Move.apply(x, _make_move(grid, tuple(sizes), source, target))  # type: ignore[return-value]
+    return run_step(x, _make_move(grid, tuple(sizes), source, target))
+
+
+def run_step(x: Tensor, step: Any) -> Tensor:
+    """What the `forward` of an object gives, whose `backward` gives the gradient of `x`."""
+    return _RunStep.apply(x, step)  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=1024)
